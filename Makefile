@@ -1,0 +1,35 @@
+# `make train` and `make test` work on a fresh machine with Python 3.11 and make.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: setup train test test-slow lint benchmark clean
+
+setup: .venv/installed
+
+# torch is asked for by its exact version: any other spec may pull gigabytes of CUDA libraries.
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt "torch==2.13.0"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[test,video]"
+	touch $@
+
+train: setup
+	$(BIN)/python -m scripts.train experiment=repeat_previous_easy
+
+test: setup lint
+	$(BIN)/python -m pytest -q
+
+test-slow: setup
+	$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: setup
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"
+	$(BIN)/python -m scripts.benchmark ppo
+
+clean:
+	rm -rf .venv build dist *.egg-info

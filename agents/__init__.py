@@ -1,0 +1,1 @@
+"""Agents: learners that act through a memory core."""

@@ -1,0 +1,1 @@
+"""YAML configuration groups, shipped with the package."""

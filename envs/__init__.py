@@ -1,0 +1,1 @@
+"""Environments: everything becomes a stream of rows."""

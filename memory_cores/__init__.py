@@ -1,0 +1,1 @@
+"""Memory cores: sequence models with an explicit carry, behind one contract."""

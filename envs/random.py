@@ -1,0 +1,85 @@
+"""Counter-based randomness: every draw is a hash of what it is for, so nothing has a hidden state."""
+
+from __future__ import annotations
+
+import zlib
+
+import torch
+from torch import Tensor
+
+_WEYL = 0x9E3779B97F4A7C15
+_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+_SHIFTS = (30, 27, 31)
+_MASK = (1 << 64) - 1
+
+
+def hash_integers(*parts: int | str | Tensor) -> Tensor:
+    """Hash integers to one integer in [0, 2**32), equally on every device.
+
+    The definition, in arithmetic modulo 2**64 with logical shifts: `h = 0`; for each part `p` in order
+    `z = (h + 0x9E3779B97F4A7C15) ^ p`, then `h = mix(z)` where `mix` is the finaliser of SplitMix64
+    (`z ^= z >> 30; z *= 0xBF58476D1CE4E5B9; z ^= z >> 27; z *= 0x94D049BB133111EB; z ^= z >> 31`); the
+    result is `h >> 32`. A string part stands for the crc32 of its UTF-8 bytes, a negative integer for its
+    two's complement. So `("a", 1)`, `(1, "a")` and `("a", 1, 0)` are three independent draws.
+
+    Args:
+        *parts: integers, strings or integer tensors that broadcast together. Leading integers and strings
+            cost no tensor operation.
+
+    Returns:
+        int64 tensor of the broadcast shape (0-d on the CPU if no part is a tensor).
+    """
+    state: int | Tensor = 0
+    for part in parts:
+        if isinstance(part, Tensor):
+            part = part.to(torch.int64)
+        elif isinstance(part, str):
+            part = zlib.crc32(part.encode())
+        state = _mix(state, part)
+    if isinstance(state, Tensor):
+        return _shift_right(state, 32)
+    return torch.tensor(state >> 32)
+
+
+def uniform(*parts: int | str | Tensor) -> Tensor:
+    """Draw float32 in [0, 1): the upper 24 bits of `hash_integers(*parts)`, exact on every device."""
+    return (hash_integers(*parts) >> 8).to(torch.float32) * 2.0**-24
+
+
+def randint(high: int | Tensor, *parts: int | str | Tensor) -> Tensor:
+    """Draw int64 in [0, high) from `hash_integers(*parts)`; some values are at most high / 2**32 likelier.
+
+    Args:
+        high: exclusive bound below 2**31, an integer or a tensor that broadcasts with the parts.
+        *parts: as in `hash_integers`.
+
+    Returns:
+        int64 tensor of the broadcast shape.
+    """
+    return (hash_integers(*parts) * high) >> 32
+
+
+def _mix(state: int | Tensor, part: int | Tensor) -> int | Tensor:
+    """Absorb one part into the 64-bit state."""
+    if not isinstance(state, Tensor) and not isinstance(part, Tensor):
+        mixed = ((state + _WEYL) ^ part) & _MASK
+        for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
+            mixed = ((mixed ^ (mixed >> shift)) * multiplier) & _MASK
+        return mixed
+    total = state + _signed(_WEYL) if isinstance(state, Tensor) else _signed(state + _WEYL)
+    mixed_tensor = total ^ (part if isinstance(part, Tensor) else _signed(part))
+    assert isinstance(mixed_tensor, Tensor)
+    for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
+        mixed_tensor = (mixed_tensor ^ _shift_right(mixed_tensor, shift)) * _signed(multiplier)
+    return mixed_tensor ^ _shift_right(mixed_tensor, _SHIFTS[2])
+
+
+def _shift_right(value: Tensor, shift: int) -> Tensor:
+    """Logical right shift: torch's `>>` copies the sign, so the copies are masked away."""
+    return (value >> shift) & ((1 << (64 - shift)) - 1)
+
+
+def _signed(value: int) -> int:
+    """The int64 with the same 64 bits, because torch takes no larger Python integer."""
+    value &= _MASK
+    return value - (1 << 64) if value >> 63 else value

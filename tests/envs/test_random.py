@@ -1,0 +1,86 @@
+"""The counter-based hash: literal values, statistics, independence of batch shape."""
+
+import zlib
+
+import pytest
+import torch
+
+from envs.random import hash_integers, randint, uniform
+
+GOLDEN = [
+    ((0,), 3793791033),
+    ((1,), 3839455607),
+    ((0, 0), 2802244911),
+    ((1, 2, 3), 3938253356),
+    ((-1,), 3725219404),
+    ((2**63 - 1, 5), 263666085),
+    (("action",), 3962882015),
+    (("episode", 7, 3), 1496426350),
+    ((12345, "cue", 0, 0), 1972888730),
+    ((12345, "cue", 63, 1000), 3265032328),
+]
+
+
+@pytest.mark.parametrize("parts, expected", GOLDEN)
+def test_literal_values(parts: tuple, expected: int) -> None:
+    assert hash_integers(*parts).item() == expected
+    tensors = [torch.tensor(part) if isinstance(part, int) else part for part in parts]
+    assert hash_integers(*tensors).item() == expected
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("parts, expected", GOLDEN)
+def test_literal_values_on_cuda(parts: tuple, expected: int) -> None:
+    tensors = [torch.tensor(part, device="cuda") if isinstance(part, int) else part for part in parts]
+    assert hash_integers(*tensors).item() == expected
+
+
+def test_a_string_is_its_crc32() -> None:
+    assert hash_integers("cue", 3) == hash_integers(zlib.crc32(b"cue"), 3)
+
+
+def test_parts_broadcast_and_do_not_depend_on_the_batch() -> None:
+    rows, columns = torch.arange(5)[:, None], torch.arange(7)
+    table = hash_integers(3, "x", rows, columns)
+    assert table.shape == (5, 7) and table.dtype == torch.int64
+    assert table[4, 6] == hash_integers(3, "x", 4, 6)
+    assert table.flatten().unique().numel() == 35
+
+
+def test_order_and_number_of_parts_matter() -> None:
+    draws = [hash_integers(*parts).item() for parts in [(1, 2), (2, 1), (1, 2, 0), (0, 1, 2), (1,), (2,)]]
+    assert len(set(draws)) == len(draws)
+
+
+def test_every_bit_is_fair_and_flips_with_every_input_bit() -> None:
+    counters = torch.arange(20_000)
+    bits = (hash_integers(7, counters)[:, None] >> torch.arange(32)) & 1
+    assert (bits.float().mean(0) - 0.5).abs().max() < 0.02
+    for bit in (0, 1, 13, 31, 40, 63):
+        flipped = hash_integers(7, counters ^ (1 << bit if bit < 63 else -(1 << 63)))
+        change = ((flipped ^ hash_integers(7, counters))[:, None] >> torch.arange(32)) & 1
+        assert (change.float().mean(0) - 0.5).abs().max() < 0.02
+
+
+def test_uniform_moments_and_range() -> None:
+    draws = uniform("u", torch.arange(200_000))
+    assert draws.dtype == torch.float32 and draws.min() >= 0 and draws.max() < 1
+    assert abs(draws.mean() - 0.5) < 0.003 and abs(draws.var() - 1 / 12) < 0.002
+    lagged = torch.corrcoef(torch.stack([draws[:-1], draws[1:]]))[0, 1]
+    assert abs(lagged) < 0.01
+
+
+def test_randint_is_uniform_by_chi_square() -> None:
+    draws = randint(10, "d", torch.arange(100_000))
+    counts = torch.bincount(draws, minlength=10)
+    assert counts.numel() == 10
+    assert ((counts - 10_000) ** 2 / 10_000).sum() < 28  # 9 degrees of freedom, p = 0.001
+    highs = torch.tensor([1, 2, 1000])
+    assert (randint(highs, "d", torch.arange(300)[:, None]) < highs).all()
+
+
+def test_streams_of_neighbouring_seeds_are_unrelated() -> None:
+    counters = torch.arange(50_000)
+    first, second = uniform(0, counters), uniform(1, counters)
+    assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 0.015
+    assert not torch.isin(hash_integers(0, counters)[:100], hash_integers(1, counters)[:100]).any()

@@ -1,0 +1,137 @@
+"""A diagonal state-space model: the linear part of S5, by rows and by sequences."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from memory_cores.hippo import hippo_blocks
+from memory_cores.scan import linear_scan
+
+DISCRETIZATIONS = ("zoh", "bilinear")
+
+
+class DiagonalSSM(nn.Module):
+    """h[t] = Ā h[t−1] + B̄ u[t], y[t] = κ Re(C̃ h[t]) + D ⊙ u[t]; κ is 2 with conjugate symmetry, else 1.
+
+    Complex parameters are stored as real ones, so that an optimizer treats the parts separately and a
+    cast of the module keeps them. B̃ and C̃ are stored with real and imaginary rows (columns) side by
+    side, so that B̃ u and Re(C̃ h) are one real matrix product each; C̃ is stored conjugated.
+
+    Args:
+        hidden_size: Width of u and y.
+        state_size: Number of modes, half of which are stored with `conj_sym`.
+        blocks: HiPPO blocks the initial state matrix is made of.
+        conj_sym: Store one of each conjugate pair.
+        discretization: "zoh" or "bilinear".
+        clip_eigenvalues: Hold the real parts below −1e−4.
+        dt_min: Smallest initial time step.
+        dt_max: Largest initial time step.
+
+    Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 3.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        state_size: int,
+        blocks: int,
+        conj_sym: bool,
+        discretization: str,
+        clip_eigenvalues: bool,
+        dt_min: float,
+        dt_max: float,
+    ) -> None:
+        super().__init__()
+        eigenvalues, vectors = hippo_blocks(state_size, blocks, conj_sym)
+        self.num_modes = len(eigenvalues)
+        self.conj_sym = conj_sym
+        self.discretization = discretization
+        self.clip_eigenvalues = clip_eigenvalues
+        dtype = torch.get_default_dtype()
+        b = lecun_normal(state_size, hidden_size, fan_in=hidden_size)
+        c = torch.complex(*(lecun_normal(hidden_size, state_size, fan_in=state_size) for _ in range(2)))
+        b, c = vectors.mH @ b.to(vectors.dtype), c @ vectors  # [P, hidden_size], [hidden_size, P]
+        self.eigenvalue_real = nn.Parameter(eigenvalues.real.to(dtype))
+        self.eigenvalue_imag = nn.Parameter(eigenvalues.imag.to(dtype))
+        self.input_matrix = nn.Parameter(interleave(b.mT).mT.contiguous().to(dtype))  # [2P, hidden_size]
+        self.output_matrix = nn.Parameter(interleave(c.conj()).to(dtype))  # [hidden_size, 2P]
+        self.skip = nn.Parameter(torch.randn(hidden_size))
+        log_range = math.log(dt_min), math.log(dt_max)
+        self.log_time_step = nn.Parameter(torch.empty(self.num_modes).uniform_(*log_range))
+
+    def forward(self, u: Tensor, state: Tensor, is_first: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a sequence.
+
+        Args:
+            u: Inputs, [B, T, hidden_size].
+            state: State before row 0, complex [B, P].
+            is_first: Whether a row begins an episode, [B, T] bool.
+
+        Returns:
+            Outputs [B, T, hidden_size], and the states after every row, [B, T, P].
+        """
+        transition, scale = self._transition(state.dtype)
+        states = linear_scan(transition, self._drive(u, scale), is_first, state)
+        return self._read(u, states), states
+
+    def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Run one row from a state already reset: [B, hidden_size] and [B, P] in and out."""
+        transition, scale = self._transition(state.dtype)
+        state = transition * state + self._drive(u, scale)
+        return self._read(u, state), state
+
+    def _transition(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        real_dtype = dtype.to_real()
+        real = self.eigenvalue_real.to(real_dtype)
+        if self.clip_eigenvalues:
+            real = real.clamp(max=-1e-4)
+        eigenvalues = torch.complex(real, self.eigenvalue_imag.to(real_dtype))
+        return discretize(eigenvalues, self.log_time_step.to(real_dtype).exp(), self.discretization)
+
+    def _drive(self, u: Tensor, scale: Tensor) -> Tensor:
+        real = linear(u, self.input_matrix).to(scale.dtype.to_real())
+        return scale * torch.view_as_complex(real.unflatten(-1, (self.num_modes, 2)))
+
+    def _read(self, u: Tensor, state: Tensor) -> Tensor:
+        real = torch.view_as_real(state).flatten(-2).to(self.output_matrix.dtype)
+        read = linear(real, self.output_matrix)
+        return (2 * read if self.conj_sym else read) + self.skip * u
+
+
+def interleave(matrix: Tensor) -> Tensor:
+    """Put real and imaginary parts of complex columns side by side, [n, m] -> [n, 2m]."""
+    return torch.view_as_real(matrix.resolve_conj()).flatten(-2)
+
+
+def lecun_normal(rows: int, columns: int, fan_in: int) -> Tensor:
+    """Draw a float64 matrix from a normal of variance 1 / fan_in, cut at two deviations."""
+    # 0.8796 is the deviation of a standard normal cut at ±2.
+    std = fan_in**-0.5 / 0.87962566
+    return nn.init.trunc_normal_(
+        torch.empty(rows, columns, dtype=torch.float64), std=std, a=-2 * std, b=2 * std
+    )
+
+
+def discretize(eigenvalues: Tensor, time_step: Tensor, method: str) -> tuple[Tensor, Tensor]:
+    """Turn dh/dt = Λ h + B u into h[t] = Ā h[t−1] + scale · B u[t].
+
+    zoh: Ā = exp(ΛΔ), scale = (Ā − 1) / Λ. bilinear: Ā = (1 + ΛΔ/2) / (1 − ΛΔ/2), scale = Δ / (1 − ΛΔ/2).
+
+    Args:
+        eigenvalues: Λ, complex [P], not zero for zoh.
+        time_step: Δ, real [P].
+        method: "zoh" or "bilinear".
+
+    Returns:
+        Ā and scale, complex [P] each.
+
+    Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 2.1.
+    """
+    if method == "zoh":
+        # expm1 keeps the digits which exp(ΛΔ) − 1 would lose at a small time step.
+        growth = torch.expm1(eigenvalues * time_step)
+        return growth + 1, growth / eigenvalues
+    half = eigenvalues * (time_step / 2)
+    return (1 + half) / (1 - half), time_step / (1 - half)

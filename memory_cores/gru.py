@@ -1,0 +1,76 @@
+"""Gated recurrent unit, with resets."""
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor, nn
+
+from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.loop import gru_loop
+from memory_cores.lstm import INITS, init_gates
+
+
+class GRU(MemoryCore):
+    """One GRU layer. Parameters have the names, shapes and gate order of `torch.nn.GRU`.
+
+    r, z = σ(W x + U h + b), n = tanh(W x + b + r ⊙ (U h + b')), h' = (1 − z) ⊙ n + z ⊙ h.
+
+    Args:
+        input_size: Width of the input.
+        hidden_size: Width of the hidden state and of the output. Default: 256.
+        init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero; "uniform":
+            everything from U(±1/√hidden_size) as `torch.nn.GRU`. Default: "orthogonal".
+
+    Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, in the form of
+    cuDNN, where the reset gate acts on U h + b'.
+    """
+
+    carry_keys = ("hidden",)
+
+    def __init__(self, input_size: int, hidden_size: int = 256, init: str = "orthogonal") -> None:
+        super().__init__(input_size, positive_int("hidden_size", hidden_size))
+        self.hidden_size = hidden_size
+        self.weight_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size, input_size))
+        self.weight_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
+        self.bias_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size))
+        self.bias_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size))
+        init_gates(self, hidden_size, one_of("init", init, INITS))
+
+    def initial_carry(self, batch_size: int) -> TensorDict:
+        """Return zeros: `hidden`, [B, hidden_size]."""
+        hidden = self.weight_hh_l0.new_zeros(batch_size, self.hidden_size)
+        return TensorDict({"hidden": hidden}, batch_size=[batch_size])
+
+    def carry_features(self, carry: TensorDict) -> Tensor:
+        """Read the hidden state, [..., hidden_size]."""
+        return carry["hidden"]
+
+    def _sequence(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+    ) -> tuple[Tensor, TensorDict]:
+        with torch.autocast(x.device.type, enabled=False):
+            hiddens = gru_loop(
+                x.to(self.weight_hh_l0.dtype),
+                is_first,
+                carry["hidden"],
+                self.weight_ih_l0,
+                self.weight_hh_l0,
+                self.bias_ih_l0,
+                self.bias_hh_l0,
+            )
+        return hiddens, pack_carry(is_first, every, hidden=take_rows(hiddens, every))
+
+    def _step(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
+    ) -> tuple[Tensor, TensorDict]:
+        # The state is a small new tensor in any case, so there is nothing to gain from overwriting it.
+        hidden = select_initial(is_first, 0.0, carry["hidden"])
+        with torch.autocast(x.device.type, enabled=False):
+            hidden = torch.gru_cell(
+                x.to(hidden.dtype),
+                hidden,
+                self.weight_ih_l0,
+                self.weight_hh_l0,
+                self.bias_ih_l0,
+                self.bias_hh_l0,
+            )
+        return hidden, TensorDict({"hidden": hidden}, batch_size=carry.batch_size)

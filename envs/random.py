@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,14 +32,21 @@ def hash_integers(*parts: int | str | Tensor) -> Tensor:
     """
     state: int | Tensor = 0
     for part in parts:
-        if isinstance(part, Tensor):
-            part = part.to(torch.int64)
-        elif isinstance(part, str):
-            part = zlib.crc32(part.encode())
-        state = _mix(state, part)
+        if isinstance(state, Tensor) or isinstance(part, Tensor):
+            state = _mix_tensors(state, part)
+        else:
+            state = _mix_integers(state, part)
     if isinstance(state, Tensor):
         return _shift_right(state, 32)
     return torch.tensor(state >> 32)
+
+
+def hash_to_int(*parts: int | str) -> int:
+    """Return `hash_integers(*parts).item()` without touching torch, for worker processes."""
+    state = 0
+    for part in parts:
+        state = _mix_integers(state, part)
+    return state >> 32
 
 
 def uniform(*parts: int | str | Tensor) -> Tensor:
@@ -59,19 +67,26 @@ def randint(high: int | Tensor, *parts: int | str | Tensor) -> Tensor:
     return (hash_integers(*parts) * high) >> 32
 
 
-def _mix(state: int | Tensor, part: int | Tensor) -> int | Tensor:
+def _mix_integers(state: int, part: int | str) -> int:
     """Absorb one part into the 64-bit state."""
-    if not isinstance(state, Tensor) and not isinstance(part, Tensor):
-        mixed = ((state + _WEYL) ^ part) & _MASK
-        for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
-            mixed = ((mixed ^ (mixed >> shift)) * multiplier) & _MASK
-        return mixed
-    total = state + _signed(_WEYL) if isinstance(state, Tensor) else _signed(state + _WEYL)
-    mixed_tensor = total ^ (part if isinstance(part, Tensor) else _signed(part))
-    assert isinstance(mixed_tensor, Tensor)
+    mixed = ((state + _WEYL) ^ _integer(part)) & _MASK
+    for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
+        mixed = ((mixed ^ (mixed >> shift)) * multiplier) & _MASK
+    return mixed
+
+
+def _mix_tensors(state: int | Tensor, part: int | str | Tensor) -> Tensor:
+    """Absorb one part into the 64-bit state, where one of the two is a tensor."""
+    total: Any = state + _signed(_WEYL) if isinstance(state, Tensor) else _signed(state + _WEYL)
+    mixed: Tensor = total ^ (part.to(torch.int64) if isinstance(part, Tensor) else _signed(_integer(part)))
     for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
-        mixed_tensor = (mixed_tensor ^ _shift_right(mixed_tensor, shift)) * _signed(multiplier)
-    return mixed_tensor ^ _shift_right(mixed_tensor, _SHIFTS[2])
+        mixed = (mixed ^ _shift_right(mixed, shift)) * _signed(multiplier)
+    return mixed ^ _shift_right(mixed, _SHIFTS[2])
+
+
+def _integer(part: int | str) -> int:
+    """The integer that a part stands for."""
+    return zlib.crc32(part.encode()) if isinstance(part, str) else part
 
 
 def _shift_right(value: Tensor, shift: int) -> Tensor:

@@ -1,0 +1,187 @@
+"""Steps a VectorEnv with a policy and hands out rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.vector_env import VectorEnv
+
+# (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
+Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What `Driver.collect` returns; B environments, T rows.
+
+    Attributes:
+        rows: [B, T]; the rows of the environment with `action` and the policy's extras added. carries: [B,
+        T // carry_every]; the policy's carries before rows 0, k, 2k, … ([B, 1] by default). pending: [B];
+        row T, not yet acted on: its value closes the returns. It opens the next rollout. pending_carry:
+        [B]; the carry before the pending row. episode_returns: sums of reward of the episodes whose last
+        row is in `rows`, ordered by environment, then time. episode_lengths: their numbers of actions, in
+        the same order.
+    """
+
+    rows: TensorDict
+    carries: TensorDict
+    pending: TensorDict
+    pending_carry: TensorDict
+    episode_returns: list[float]
+    episode_lengths: list[int]
+
+
+class Driver:
+    """Holds the pending row and the carry of every environment between rollouts.
+
+    Args:
+        env: the environments; the driver alone steps them. carry_every: keep the carry before every so many
+        rows, for training on chunks; None keeps only the first.
+
+    Attributes:
+        env_steps: transitions handed out so far: rows that are not `is_first`, over all environments.
+    """
+
+    def __init__(self, env: VectorEnv, carry_every: int | None = None) -> None:
+        if carry_every is not None and carry_every < 1:
+            raise ValueError(f"carry_every must be at least 1 or None, but it is {carry_every}.")
+        self.env = env
+        self.carry_every = carry_every
+        self.env_steps = 0
+        self._row: TensorDict | None = None
+        self._carry: TensorDict | None = None
+        self._episode_return = torch.zeros(env.num_envs, dtype=torch.float64)
+        self._episode_length = torch.zeros(env.num_envs, dtype=torch.int64)
+
+    def start(self, seed: int, carry: TensorDict) -> None:
+        """Reset the environments and forget everything of before.
+
+        Args:
+            seed: of the environments.
+            carry: the policy's initial carry, [B].
+        """
+        self._row = self.env.reset(seed)
+        self._carry = carry.clone()
+        self.env_steps = 0
+        self._episode_return = torch.zeros_like(self._episode_return)
+        self._episode_length = torch.zeros_like(self._episode_length)
+
+    @torch.no_grad()
+    def collect(self, act: Act, rollout_length: int) -> Rollout:
+        """Play `rollout_length` rows in every environment.
+
+        Args:
+            act: the policy, `(row, carry) -> action, carry, extras`; it may overwrite the carry it is given.
+            rollout_length: T, a multiple of `carry_every`.
+
+        Returns:
+            The rollout; its tensors are nobody else's.
+        """
+        assert self._row is not None and self._carry is not None, "start comes before collect"
+        every = rollout_length if self.carry_every is None else self.carry_every
+        if rollout_length < 1 or rollout_length % every:
+            raise ValueError(
+                f"rollout_length must be a positive multiple of carry_every ({self.carry_every}), "
+                f"but it is {rollout_length}: change one of them."
+            )
+        row, carry = self._row, self._carry
+        rows: list[TensorDict] = []
+        actions: list[Tensor] = []
+        extras: list[TensorDict] = []
+        carries: list[TensorDict] = []
+        for time in range(rollout_length):
+            if time % every == 0:
+                carries.append(carry.clone())  # the policy may overwrite its own
+            action, carry, extra = act(row, carry)
+            rows.append(row)
+            actions.append(action)
+            extras.append(extra)
+            row = self.env.step(action)
+        self._row, self._carry = row, carry
+        stacked = _stack(rows)
+        stacked["action"] = torch.stack(actions, dim=1)
+        stacked.update(_stack(extras))
+        returns, lengths = self._finish_episodes(stacked)
+        return Rollout(stacked, _stack(carries), row.clone(), carry.clone(), returns, lengths)
+
+    def _finish_episodes(self, rows: TensorDict) -> tuple[list[float], list[int]]:
+        """Update the counters by rows [B, T] and return the finished episodes' returns and lengths."""
+        is_last = rows["is_last"].cpu()
+        counts = ~rows["is_first"].cpu()
+        self.env_steps += int(counts.sum())
+        env_index = is_last.nonzero()[:, 0]
+        # The running total at an episode's last row, less that at the end of the episode before it.
+        follows = torch.zeros_like(env_index, dtype=torch.bool)
+        follows[1:] = env_index[1:] == env_index[:-1]
+        finished = []
+        amounts = {"_episode_return": rows["reward"].cpu().double(), "_episode_length": counts.long()}
+        for name, amount in amounts.items():
+            total = amount.cumsum(1) + getattr(self, name)[:, None]  # [B, T]
+            ends = total[is_last]  # [episodes], by environment, then time
+            before = torch.zeros_like(ends)
+            before[1:] = torch.where(follows[1:], ends[:-1], 0)
+            finished.append((ends - before).tolist())
+            running = total[:, -1].clone()
+            final = torch.ones_like(follows)
+            final[:-1] = ~follows[1:]
+            running[env_index[final]] -= ends[final]
+            setattr(self, name, running)
+        return finished[0], finished[1]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to continue: the environments, the carry and the counters."""
+        assert self._carry is not None, "start comes before state_dict"
+        return {
+            "env": self.env.state_dict(),
+            "carry": self._carry.clone().to_dict(),
+            "episode_return": self._episode_return.clone(),
+            "episode_length": self._episode_length.clone(),
+            "env_steps": self.env_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], carry: TensorDict) -> None:
+        """Continue where the state was taken.
+
+        Args:
+            state: as given by `state_dict`.
+            carry: the policy's initial carry, [B]: its keys, shapes and device are those to be restored.
+        """
+        self._row = self.env.load_state_dict(state["env"])
+        self._carry = _fill(carry, state["carry"])
+        self.env_steps = int(state["env_steps"])
+        # Where an environment could not be brought back, its episode begins anew.
+        restarted = self._row["is_first"].cpu()
+        self._episode_return = torch.where(restarted, 0.0, torch.as_tensor(state["episode_return"]).cpu())
+        self._episode_length = torch.where(restarted, 0, torch.as_tensor(state["episode_length"]).cpu())
+
+
+def _stack(parts: list[TensorDict]) -> TensorDict:
+    """Stack TensorDicts [B] of equal keys to one TensorDict [B, T], leaf by leaf."""
+    num_envs, *others = parts[0].batch_size
+    stacked: dict[str, Any] = {}
+    for key, value in parts[0].items():
+        values = [part.get(key) for part in parts]
+        stacked[key] = _stack(values) if isinstance(value, TensorDict) else torch.stack(values, dim=1)
+    return TensorDict(stacked, batch_size=[num_envs, len(parts), *others])
+
+
+def _fill(template: TensorDict, stored: dict[str, Any]) -> TensorDict:
+    """Copy stored leaves into a clone of the template; ValueError if they do not fit."""
+    filled = template.clone()
+    leaves = dict(TensorDict(stored, batch_size=template.batch_size).items(True, True))
+    expected = {key: tuple(value.shape) for key, value in filled.items(True, True)}
+    got = {key: tuple(value.shape) for key, value in leaves.items()}
+    if expected != got:
+        raise ValueError(
+            f"A stored carry must fit the policy: expected leaves {expected}, got {got}; "
+            "build the policy with the stored options."
+        )
+    for key, value in filled.items(True, True):
+        value.copy_(leaves[key])
+    return filled

@@ -1,0 +1,141 @@
+"""Environments written in torch: the whole batch steps at once, on any device, as a pure function."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.spaces import action_layout, check_action
+from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+
+
+class NativeVectorEnv(VectorEnv):
+    """A VectorEnv around the pure `step_fn(state, action) -> state, row`.
+
+    The state is a TensorDict [B] with `seed, env_index, episode, time` (actions so far in the episode)
+    int64, `is_last` bool, and the task's own tensors under `task`. No step branches on a value of a tensor,
+    reads one on the host, or loops over environments, so that a whole rollout can be compiled or captured.
+    What is random is a hash of (seed, purpose, env_index, episode, time): the same episodes at any batch
+    size, on any device.
+
+    A task sets `name` and the two spaces and implements `begin`, `advance` and `observe` without touching
+    `self`.
+
+    Args:
+        num_envs: number of environments B.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+    """
+
+    def __init__(self, num_envs: int, device: torch.device | str = "cpu", env_index_offset: int = 0) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.env_index_offset = env_index_offset
+        self.state: TensorDict | None = None
+        self._row: TensorDict | None = None
+
+    @abstractmethod
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:
+        """Return the task's tensors [B, ...] at the start of these episodes; all arguments int64 [B]."""
+
+    @abstractmethod
+    def advance(
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        """Apply action number `time` (int64 [B], from 0).
+
+        Returns:
+            The task's new tensors, reward [B] float32, terminated [B] bool, truncated [B] bool.
+        """
+
+    @abstractmethod
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor | TensorDict:
+        """Return what is seen after `time` actions, [B, ...]."""
+
+    def reset_fn(self, seed: int) -> tuple[TensorDict, TensorDict]:
+        """Return the state and the row of episode 0."""
+        count = torch.arange(self.num_envs, device=self.device)
+        # A state that has just ended episode -1: stepping it begins episode 0 by the one rule there is.
+        env_index, ended = count + self.env_index_offset, torch.full_like(count, -1)
+        seeds = torch.full_like(count, seed)
+        before = {
+            "seed": seeds,
+            "env_index": env_index,
+            "episode": ended,
+            "time": torch.zeros_like(count),
+            "is_last": torch.ones_like(count, dtype=torch.bool),
+            "task": self.begin(seeds, env_index, ended),
+        }
+        shape, dtype = action_layout(self.single_action_space)
+        action = torch.zeros(self.num_envs, *shape, dtype=dtype, device=self.device)
+        return self.step_fn(TensorDict(before, batch_size=[self.num_envs]), action)
+
+    def step_fn(self, state: TensorDict, action: Tensor) -> tuple[TensorDict, TensorDict]:
+        """Advance every environment by one row, without side effects.
+
+        Args:
+            state: [B], as returned by this function; not modified.
+            action: [B, ...].
+
+        Returns:
+            The new state [B] and the row [B].
+        """
+        is_first, seed, env_index = state["is_last"], state["seed"], state["env_index"]
+        episode = state["episode"] + is_first
+        task = dict(state["task"].items())
+        fresh = self.begin(seed, env_index, episode)
+        moved, reward, terminated, truncated = self.advance(task, state["time"], action)
+        task = {key: select(is_first, fresh[key], moved[key]) for key in moved}
+        time = torch.where(is_first, 0, state["time"] + 1)
+        is_terminal = terminated & ~is_first
+        is_last = (terminated | truncated) & ~is_first
+        row = make_row(
+            obs=self.observe(task, time),
+            reward=torch.where(is_first, 0.0, reward),
+            prev_action=select(is_first, torch.zeros_like(action), action),
+            is_first=is_first,
+            is_last=is_last,
+            is_terminal=is_terminal,
+        )
+        after = {
+            "seed": seed,
+            "env_index": env_index,
+            "episode": episode,
+            "time": time,
+            "is_last": is_last,
+            "task": task,
+        }
+        return TensorDict(after, batch_size=state.batch_size), row
+
+    def reset(self, seed: int) -> TensorDict:  # noqa: D102
+        self.state, self._row = self.reset_fn(check_seed(seed))
+        return self._row
+
+    def step(self, action: Tensor) -> TensorDict:  # noqa: D102
+        assert self.state is not None, "reset comes before step"
+        check_action(action, self.num_envs, action_layout(self.single_action_space))
+        self.state, self._row = self.step_fn(self.state, action)
+        return self._row
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        assert self.state is not None and self._row is not None, "reset comes before state_dict"
+        return {
+            "name": self.name,
+            "num_envs": self.num_envs,
+            "state": self.state.clone().to_dict(),
+            "row": self._row.clone().to_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> TensorDict:  # noqa: D102
+        check_state(state, name=self.name, num_envs=self.num_envs)
+        self.state, self._row = (
+            TensorDict(state[key], batch_size=[self.num_envs]).to(self.device).clone()
+            for key in ("state", "row")
+        )
+        return self._row

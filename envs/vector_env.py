@@ -1,0 +1,146 @@
+"""The one thing an agent sees of an environment: a batch of rows on one device."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+
+class VectorEnv(ABC):
+    """`num_envs` copies of an environment that restart by themselves, as rows of torch tensors.
+
+    Every observation is a row, the last one of an episode too. A row is a TensorDict with batch size
+    [num_envs] and the keys
+
+    - `obs`: a tensor, or a nested TensorDict for Dict and Tuple spaces (`envs.spaces` has the conversions);
+    - `reward` float32 [B] and `prev_action`: what led to `obs`; both zero where `is_first`;
+    - `is_first`, `is_last`, `is_terminal` bool [B];
+    - `action_mask` bool [B, n] if the environment gives one: the actions allowed now (for MultiDiscrete the
+      masks of its parts, concatenated).
+
+    `action` and `prev_action` are the policy's own sample in its own units: int64 [B] for Discrete and
+    int64 [B, n] for MultiDiscrete, both counted from 0, float32 [B, *shape] for Box.
+
+    `is_last = terminated | truncated`, `is_terminal = terminated`, and the next row's `is_first` is this
+    row's `is_last`. The action given on an `is_last` row is ignored. An episode of two steps and what
+    follows:
+
+    | call           | obs | reward | prev_action | is_first | is_last | is_terminal |
+    |----------------|-----|--------|-------------|----------|---------|-------------|
+    | reset(seed)    | o0  | 0      | 0           | yes      | no      | no          |
+    | step(a0)       | o1  | r1     | a0          | no       | no      | no          |
+    | step(a1)       | o2  | r2     | a1          | no       | yes     | if terminated |
+    | step(anything) | o0' | 0      | 0           | yes      | no      | no          |
+
+    Attributes:
+        name: short name, also used as a folder, such as `popgym/repeat_previous_easy`.
+        num_envs: number of environments B.
+        single_observation_space: Gymnasium space of one environment.
+        single_action_space: Gymnasium space of one environment.
+        device: where every tensor of a row lives.
+        resume_is_exact: False once a loaded state could not be reproduced.
+    """
+
+    name: str
+    num_envs: int
+    single_observation_space: gymnasium.Space[Any]
+    single_action_space: gymnasium.Space[Any]
+    device: torch.device
+    resume_is_exact: bool = True
+
+    @abstractmethod
+    def reset(self, seed: int) -> TensorDict:
+        """Begin episode 0 everywhere; the same seed gives the same episodes at any `num_envs`.
+
+        Args:
+            seed: in [0, 2**63).
+
+        Returns:
+            The first row, batch size [num_envs].
+        """
+
+    @abstractmethod
+    def step(self, action: Tensor) -> TensorDict:
+        """Act once everywhere; environments whose last row was `is_last` begin their next episode instead.
+
+        Args:
+            action: [num_envs, ...], the policy's own sample.
+
+        Returns:
+            The next row, batch size [num_envs]. Its tensors are fresh: nothing writes to them later.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that is needed to continue: nested, string keys, leaves are tensors or JSON values."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> TensorDict:
+        """Continue from a state of an environment built with the same arguments; return the pending row."""
+
+    def render(self, index: int) -> np.ndarray:
+        """Return a picture of environment `index`, uint8 [height, width, 3].
+
+        Raises:
+            ValueError: if the environment has no pictures.
+        """
+        raise ValueError(f"Videos need an environment that draws pictures; {self.name} has none.")
+
+    def close(self) -> None:  # noqa: B027 (most environments have nothing to release)
+        """Release processes and windows; the environment cannot be used afterwards."""
+
+
+def make_row(
+    obs: Tensor | TensorDict,
+    reward: Tensor,
+    prev_action: Tensor,
+    is_first: Tensor,
+    is_last: Tensor,
+    is_terminal: Tensor,
+    action_mask: Tensor | None = None,
+) -> TensorDict:
+    """Assemble a row, batch size [B]; `prev_action` must be zero already where `is_first`."""
+    row: dict[str, Any] = {
+        "obs": obs,
+        "reward": reward,
+        "prev_action": prev_action,
+        "is_first": is_first,
+        "is_last": is_last,
+        "is_terminal": is_terminal,
+    }
+    if action_mask is not None:
+        row["action_mask"] = action_mask
+    return TensorDict(row, batch_size=reward.shape)
+
+
+def check_seed(seed: int) -> int:
+    """Return the seed as an int; ValueError if it is not an integer in [0, 2**63)."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise ValueError(f"A seed must be an integer in [0, 2**63), but it is {seed!r}: pass another seed.")
+    return int(seed)
+
+
+def check_state(state: dict[str, Any], **expected: Any) -> None:
+    """ValueError if a stored state was made by an environment with other arguments.
+
+    Args:
+        state: as given by `state_dict`.
+        **expected: entries that must be in the state with these values.
+    """
+    for key, value in expected.items():
+        if state.get(key) != value:
+            raise ValueError(
+                f"A stored environment state must be loaded into an environment built alike: {key} should be "
+                f"{value!r}, but the state has {state.get(key)!r}; build the environment with it."
+            )
+
+
+def select(condition: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """`torch.where` with a condition [B] on tensors [B, ...]."""
+    return torch.where(condition.view(-1, *(1,) * (other.ndim - 1)), chosen, other)

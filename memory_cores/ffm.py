@@ -1,0 +1,137 @@
+"""Fast and Forgetful Memory: decaying, rotating traces of gated inputs."""
+
+import math
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from memory_cores.base import MemoryCore, pack_carry, positive_int, real_features, select_initial, take_rows
+from memory_cores.scan import linear_scan
+
+MARGIN = 0.01
+SLOWEST_DECAY = -1e-8
+
+
+class FFM(MemoryCore):
+    """One layer of Fast and Forgetful Memory.
+
+    With decay rates a < 0 (one per row of the trace) and phases ω (one per column), Γ = exp(a ⊕ iω):
+    S' = Γ ⊙ S + (x̃ ⊙ σ(gate_in)) 1ᵀ, z = W [Re S' ‖ Im S'] + b, y = LN(z) ⊙ g + skip ⊙ (1 − g),
+    g = σ(gate_out), where one linear layer gives x̃, skip and both gates; LN has no parameters and comes
+    before the gate, as in the paper. The trace is computed by a scan and not by the published cumulative
+    sum, which needs float64; decay rates are clamped alike by rows and by sequences.
+
+    Args:
+        input_size: Width of the input.
+        hidden_size: Width of the output. Default: 256.
+        memory_size: Rows of the trace, m. Default: 32.
+        context_size: Complex columns of the trace, c, as they are stored (publications that report 8
+            halve it to 4). Default: 4.
+        min_period: Shortest initial period of a column, in rows. Default: 1.
+        max_period: Longest initial period; the slowest row of the trace decays to `forgotten_at` in that
+            time. Default: 1024.
+        max_length: Bounds the fastest decay, |a| <= ln(1.8e308) / max_length − 0.01. Default: 1024.
+        forgotten_at: What counts as forgotten. Default: 0.01.
+        learn_decay: Train the decay rates. Default: True.
+        learn_phase: Train the phases. Default: True.
+
+    Source: Morad et al., "Reinforcement learning with fast and forgetful memory", 2023.
+    """
+
+    carry_keys = ("trace",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int = 256,
+        memory_size: int = 32,
+        context_size: int = 4,
+        min_period: float = 1,
+        max_period: float = 1024,
+        max_length: int = 1024,
+        forgotten_at: float = 0.01,
+        learn_decay: bool = True,
+        learn_phase: bool = True,
+    ) -> None:
+        super().__init__(input_size, positive_int("hidden_size", hidden_size))
+        if not 0 < min_period <= max_period:
+            raise ValueError(
+                f"min_period and max_period must satisfy 0 < min_period <= max_period, got {min_period} "
+                f"and {max_period}; the defaults are 1 and 1024."
+            )
+        if not 0 < forgotten_at < 1:
+            raise ValueError(
+                f"forgotten_at must lie between 0 and 1, got {forgotten_at}; the default is 0.01."
+            )
+        self.memory_size = positive_int("memory_size", memory_size)
+        self.context_size = positive_int("context_size", context_size)
+        self.project = nn.Linear(input_size, 2 * memory_size + 2 * hidden_size)
+        self.readout = nn.Linear(2 * memory_size * context_size, hidden_size)
+        self.limit = decay_limit(positive_int("max_length", max_length))
+        fastest, slowest = decay_range(self.limit, max_period, forgotten_at)
+        periods = torch.linspace(min_period, max_period, context_size, dtype=torch.float64)
+        dtype = self.readout.weight.dtype
+        decay = torch.linspace(fastest, slowest, memory_size, dtype=torch.float64).to(dtype)
+        self.decay = nn.Parameter(decay, requires_grad=learn_decay)
+        self.phase = nn.Parameter((2 * math.pi / periods).to(dtype), requires_grad=learn_phase)
+
+    def initial_carry(self, batch_size: int) -> TensorDict:
+        """Return zeros: `trace`, complex [B, memory_size, context_size]."""
+        # There are no complex numbers of half precision worth the name: below float32 the trace is complex64.
+        dtype = torch.promote_types(self.decay.dtype, torch.complex64)
+        trace = self.decay.new_zeros(batch_size, self.memory_size, self.context_size, dtype=dtype)
+        return TensorDict({"trace": trace}, batch_size=[batch_size])
+
+    def carry_features(self, carry: TensorDict) -> Tensor:
+        """Read real and imaginary parts of the trace, [..., 2 * memory_size * context_size]."""
+        return real_features(carry["trace"], len(carry.batch_size))
+
+    def _sequence(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+    ) -> tuple[Tensor, TensorDict]:
+        trace = carry["trace"]
+        driven, gate, skip = self._write(x)
+        inputs = driven.to(trace.dtype).unsqueeze(-1).expand(*driven.shape, self.context_size)
+        traces = linear_scan(
+            self._transition(trace.dtype).flatten(), inputs.flatten(-2), is_first, trace.flatten(-2)
+        ).unflatten(-1, trace.shape[-2:])  # [B, T, memory_size, context_size]
+        return self._read(traces, gate, skip), pack_carry(is_first, every, trace=take_rows(traces, every))
+
+    def _step(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
+    ) -> tuple[Tensor, TensorDict]:
+        # The trace is a small new tensor in any case, so there is nothing to gain from overwriting it.
+        trace = select_initial(is_first, 0.0, carry["trace"])
+        driven, gate, skip = self._write(x)
+        trace = self._transition(trace.dtype) * trace + driven.to(trace.dtype).unsqueeze(-1)
+        return self._read(trace, gate, skip), TensorDict({"trace": trace}, batch_size=carry.batch_size)
+
+    def _transition(self, dtype: torch.dtype) -> Tensor:
+        """Return Γ, complex [memory_size, context_size]."""
+        decay = self.decay.to(dtype.to_real()).clamp(-self.limit, SLOWEST_DECAY)
+        phase = self.phase.to(decay.dtype)
+        return torch.complex(*torch.broadcast_tensors(decay.unsqueeze(-1), phase)).exp()
+
+    def _write(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project the input: what is written [..., m], the output gate and the skip [..., hidden_size]."""
+        sizes = (self.memory_size, self.memory_size, self.output_size, self.output_size)
+        value, gate_in, gate_out, skip = self.project(x).split(sizes, dim=-1)
+        return value * gate_in.sigmoid(), gate_out.sigmoid(), skip
+
+    def _read(self, trace: Tensor, gate: Tensor, skip: Tensor) -> Tensor:
+        parts = torch.cat([trace.real.flatten(-2), trace.imag.flatten(-2)], dim=-1)
+        z = self.readout(parts.to(self.readout.weight.dtype))
+        return layer_norm(z, z.shape[-1:]) * gate + skip * (1 - gate)
+
+
+def decay_limit(max_length: int) -> float:
+    """Return the largest |a| with exp(|a| · max_length) finite in float64, less a margin."""
+    return math.log(torch.finfo(torch.float64).max) / max_length - MARGIN
+
+
+def decay_range(limit: float, max_period: float, forgotten_at: float) -> tuple[float, float]:
+    """Return the fastest and the slowest initial decay rate, both negative."""
+    fastest = -limit + MARGIN
+    return fastest, max(min(-1e-6, math.log(forgotten_at) / max_period), fastest)

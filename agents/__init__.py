@@ -1,1 +1,9 @@
 """Agents: learners that act through a memory core."""
+
+from agents.actor_critic import ActorCritic
+from agents.base import Agent
+from agents.encoder import Encoder
+from agents.ppo import PPO
+from agents.run_folder import load
+
+__all__ = ["PPO", "ActorCritic", "Agent", "Encoder", "load"]

@@ -1,0 +1,118 @@
+"""The agent contract: act on rows with an explicit carry, learn from rollouts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+
+class Rollout(Protocol):
+    """What an agent learns from: rows in time order and the carries to start from.
+
+    Attributes:
+        rows: `[B, T]` with `obs, reward, prev_action, is_first, is_last, is_terminal`, `action_mask` where
+            the environment gives one, `action` and the agent's extras (`log_prob, value`).
+        carries: the agent's carry before rows 0, k, 2k, …, `[B, ceil(T / k)]`.
+        pending: row T, seen but not acted on, `[B]`.
+        pending_carry: the agent's carry before row T, `[B]`.
+        episode_returns: of the episodes that ended in these rows.
+        episode_lengths: of the same episodes, in actions.
+    """
+
+    @property
+    def rows(self) -> TensorDictBase: ...  # noqa: D102
+    @property
+    def carries(self) -> TensorDictBase: ...  # noqa: D102
+    @property
+    def pending(self) -> TensorDictBase: ...  # noqa: D102
+    @property
+    def pending_carry(self) -> TensorDictBase: ...  # noqa: D102
+    @property
+    def episode_returns(self) -> list[float]: ...  # noqa: D102
+    @property
+    def episode_lengths(self) -> list[int]: ...  # noqa: D102
+
+
+class Agent(ABC):
+    """A policy with memory that learns.
+
+    Attributes:
+        observation_space: single Gymnasium space of the observations.
+        action_space: single Gymnasium space of the actions.
+        rollout_length: rows per environment between two updates.
+        carry_every: the driver keeps the carry before every k-th row of a rollout.
+    """
+
+    observation_space: spaces.Space
+    action_space: spaces.Space
+    rollout_length: int
+    carry_every: int
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+
+    @abstractmethod
+    def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
+        """Make the carry to start acting with.
+
+        Args:
+            batch_size: number of environments B.
+            seed: of the action noise. Default: the agent's own.
+            first_index: global index of the first environment, when several processes share a seed.
+
+        Returns:
+            TensorDict `[B]`.
+        """
+
+    def check_num_envs(self, num_envs: int) -> None:  # noqa: B027 (many agents accept any number)
+        """Refuse a number of environments that the agent cannot learn from, before a run begins.
+
+        Raises:
+            ValueError: says what would work.
+        """
+
+    @abstractmethod
+    def act(
+        self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
+    ) -> tuple[Tensor, TensorDict, TensorDict]:
+        """Choose actions for one row per environment.
+
+        Args:
+            row: `[B]` with `obs, reward, prev_action, is_first` and `action_mask` where there is one.
+            carry: from `initial_carry` or the previous call, `[B]`.
+            deterministic: take the most likely action instead of sampling.
+            donate: allow the call to overwrite `carry`, which is faster for large memories.
+
+        Returns:
+            The action `[B, …]`, the next carry `[B]`, and extras `[B]` to be stored with the row.
+        """
+
+    @abstractmethod
+    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
+        """Learn from a rollout.
+
+        Args:
+            rollout: collected by this agent's `act`.
+            env_steps: real transitions so far, for the schedules.
+
+        Returns:
+            Metrics by name.
+
+        Raises:
+            FloatingPointError: if a loss is NaN or infinite; names the first tensor that went bad.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that learning has changed: nested dicts of tensors and JSON values."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""

@@ -1,0 +1,174 @@
+"""Checkpoints: written whole or not at all, verified when read, never executing code.
+
+On disk a checkpoint is one safetensors file. Its tensors are the state's tensors under flat names
+(`agent/network/core.weight`), its header holds the rest of the state as JSON and a checksum of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from tensordict import TensorDictBase
+from torch import Tensor
+
+State = dict[str, Any]
+_SEPARATOR = "/"
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint file that cannot be read or whose checksum is wrong."""
+
+
+def flatten_state(state: State) -> tuple[dict[str, Tensor], State]:
+    """Part a state into its tensors and its JSON values.
+
+    Args:
+        state: nested dicts (or TensorDicts) whose leaves are tensors or JSON values.
+
+    Returns:
+        Tensors by flat name, and the same nesting with only the JSON values in it.
+    """
+    tensors: dict[str, Tensor] = {}
+
+    def part(node: Any, prefix: str) -> Any:
+        if isinstance(node, TensorDictBase):
+            node = dict(node.items())
+        if not isinstance(node, dict):
+            return node
+        values = {}
+        for key, value in node.items():
+            if _SEPARATOR in key:
+                raise ValueError(f"A state's keys may not hold {_SEPARATOR!r}, but got {key!r}; rename it.")
+            name = prefix + key
+            if isinstance(value, Tensor):
+                tensors[name] = value.detach()
+            else:
+                values[key] = part(value, name + _SEPARATOR)
+        return values
+
+    return tensors, part(state, "")
+
+
+def unflatten_state(tensors: dict[str, Tensor], values: State) -> State:
+    """Put the tensors back where they were: the inverse of `flatten_state`."""
+    for name, tensor in tensors.items():
+        *path, key = name.split(_SEPARATOR)
+        node = values
+        for step in path:
+            node = node.setdefault(step, {})
+        node[key] = tensor
+    return values
+
+
+def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> None:
+    """Write a checkpoint by a temporary file, fsync and rename.
+
+    Args:
+        path: the file; a file of that name is replaced in one step.
+        state: see `flatten_state`.
+        keep_previous: keep the file that is replaced as `<name>.previous<suffix>`.
+    """
+    tensors, values = flatten_state(state)
+    # Copies: safetensors wants contiguous tensors that share no memory.
+    tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
+    text = json.dumps(values)
+    content = save(tensors, metadata={"values": text, "checksum": _checksum(tensors, text)})
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if keep_previous and path.exists():
+        path.replace(previous_path(path))
+    temporary.replace(path)
+    _sync_directory(path.parent)
+
+
+def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> State:
+    """Read and verify one checkpoint.
+
+    Args:
+        path: the file.
+        device: where the tensors go.
+
+    Returns:
+        The state as it was saved.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        DamagedCheckpointError: if it is not whole.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"A checkpoint was expected at {path}, but there is no such file.")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {error}.") from error
+    text = metadata.get("values", "")
+    if metadata.get("checksum") != _checksum(tensors, text):
+        raise DamagedCheckpointError(
+            f"The checkpoint {path} is damaged: its checksum does not fit its content."
+        )
+    return unflatten_state({name: tensor.to(device) for name, tensor in tensors.items()}, json.loads(text))
+
+
+def load_latest(path: Path, device: str | torch.device = "cpu") -> State:
+    """Read `path`, or the checkpoint before it if `path` is missing or damaged.
+
+    Raises:
+        FileNotFoundError: if there is neither.
+        DamagedCheckpointError: if none is whole.
+    """
+    candidates = [candidate for candidate in (path, previous_path(path)) if candidate.exists()]
+    if not candidates:
+        raise FileNotFoundError(
+            f"A run is continued from its last checkpoint, but {path} does not exist; "
+            "the run stopped before its first checkpoint, so start it again."
+        )
+    failures = []
+    for candidate in candidates:
+        try:
+            return load_checkpoint(candidate, device)
+        except DamagedCheckpointError as error:
+            failures.append(str(error))
+            warnings.warn(f"{error} The previous one is used, if there is one.", stacklevel=2)
+    raise DamagedCheckpointError(" ".join(failures))
+
+
+def previous_path(path: Path) -> Path:
+    """Name of the checkpoint that `path` replaced."""
+    return path.with_suffix(".previous" + path.suffix)
+
+
+def _checksum(tensors: dict[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for piece in _pieces(tensors):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(tensors: dict[str, Tensor]) -> Iterator[bytes | memoryview]:
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+        yield tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b""
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the renames themselves durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

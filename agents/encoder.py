@@ -1,0 +1,176 @@
+"""The observation encoder: one feature vector from a row, whatever its spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from tensordict import TensorDictBase
+from torch import Tensor, nn
+
+from agents.features import action_feature_size, action_features, flatten_leaf, observation_leaves
+from agents.networks import MLP, linear, make_activation
+from agents.normalizer import RunningNormalizer
+
+
+class ImageEncoder(nn.Module):
+    """Strided convolutions that halve an image until it is about 4 pixels wide.
+
+    Args:
+        shape: `[height, width]`, `[height, width, channels]` or, with 1, 3 or 4 leading channels,
+            `[channels, height, width]`.
+        depth: channels of the first layer, doubled by each further one up to eightfold.
+        output_size: features out.
+        activation: name of the activation.
+        scale: values are divided by this (255 for uint8).
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], depth: int, output_size: int, activation: str, scale: float
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.num_image_dims = len(shape)
+        self.channels_first = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
+        channels, height, width = self._as_channels_first(torch.empty(shape)).shape
+        layers: list[nn.Module] = []
+        max_depth = 8 * depth
+        while min(height, width) >= 6:
+            layers += [nn.Conv2d(channels, depth, 4, stride=2, padding=1), make_activation(activation)]
+            channels, height, width = depth, height // 2, width // 2
+            depth = min(2 * depth, max_depth)
+        self.convolutions = nn.Sequential(*layers)
+        self.project = nn.Sequential(
+            linear(channels * height * width, output_size), make_activation(activation)
+        )
+
+    def _as_channels_first(self, image: Tensor) -> Tensor:
+        if self.num_image_dims == 2:
+            return image.unsqueeze(-3)
+        return image if self.channels_first else image.movedim(-1, -3)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Encode `image` `[*batch, *shape]` (uint8 or float) to `[*batch, output_size]`."""
+        batch = image.shape[: image.ndim - self.num_image_dims]
+        flat = self._as_channels_first(image.reshape(-1, *image.shape[len(batch) :]))
+        features = self.convolutions(flat.float() / self.scale)
+        return self.project(features.flatten(1)).reshape(*batch, -1)
+
+
+class Encoder(nn.Module):
+    """Encode a row's observation, previous action and first-row flag to one vector.
+
+    Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images pass
+    through convolutions. As in POPGym, the previous action and a one-hot first-row flag stand beside them.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: single Gymnasium space.
+        hidden_sizes: widths of the multilayer perceptron after the concatenation.
+        activation: name of its activation.
+        layer_norm: LayerNorm without parameters in place of the first activation.
+        previous_action: feed the previous action.
+        first_flag: feed `is_first` as a one-hot pair.
+        previous_reward: feed the reward that arrived with the observation.
+        normalize: normalise Box vectors by running statistics.
+        image_depth: channels of the first convolution.
+        image_features: features of each image.
+
+    Attributes:
+        output_size: length of the feature vector.
+
+    Source: Morad et al. 2023 (POPGym), section 4, for what the agent is told.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        *,
+        hidden_sizes: Sequence[int] = (128,),
+        activation: str = "leaky_relu",
+        layer_norm: bool = False,
+        previous_action: bool = True,
+        first_flag: bool = True,
+        previous_reward: bool = False,
+        normalize: bool = False,
+        image_depth: int = 32,
+        image_features: int = 256,
+    ) -> None:
+        super().__init__()
+        self.action_space = action_space
+        self.previous_action, self.first_flag = previous_action, first_flag
+        self.previous_reward = previous_reward
+        leaves = list(observation_leaves(observation_space))
+        self.images = [leaf for leaf in leaves if leaf.kind == "image"]
+        self.vectors = [leaf for leaf in leaves if leaf.kind == "vector"]
+        self.categories = [leaf for leaf in leaves if leaf.kind == "categories"]
+        self.image_encoders = nn.ModuleList(
+            ImageEncoder(leaf.shape, image_depth, image_features, activation, _pixel_scale(leaf.space))
+            for leaf in self.images
+        )
+        vector_size = sum(leaf.feature_size for leaf in self.vectors)
+        self.normalizer = RunningNormalizer(vector_size) if normalize and vector_size else None
+        self.flat_size = (
+            vector_size
+            + sum(leaf.feature_size for leaf in self.categories)
+            + (action_feature_size(action_space) if previous_action else 0)
+            + (2 if first_flag else 0)
+            + (1 if previous_reward else 0)
+        )
+        self.mlp = MLP(
+            self.flat_size + image_features * len(self.images),
+            hidden_sizes,
+            activation=activation,
+            layer_norm=layer_norm,
+        )
+        self.output_size = self.mlp.output_size
+
+    def raw_vectors(self, rows: TensorDictBase) -> Tensor:
+        """Concatenate the Box vectors of `rows` `[*batch]` to `[*batch, n]`, before normalisation."""
+        parts = [flatten_leaf(leaf, leaf.read(rows["obs"]), rows.batch_dims) for leaf in self.vectors]
+        return torch.cat(parts, dim=-1)
+
+    def flat_features(self, rows: TensorDictBase) -> Tensor:
+        """Everything but images as one vector `[*batch, flat_size]`."""
+        parts: list[Tensor] = []
+        if self.vectors:
+            vectors = self.raw_vectors(rows)
+            parts.append(vectors if self.normalizer is None else self.normalizer(vectors))
+        for leaf in self.categories:
+            parts.append(flatten_leaf(leaf, leaf.read(rows["obs"]), rows.batch_dims))
+        if self.previous_action:
+            parts.append(action_features(self.action_space, rows["prev_action"], rows.batch_dims))
+        if self.first_flag:
+            is_first = rows["is_first"]
+            parts.append(torch.stack([~is_first, is_first], dim=-1).float())
+        if self.previous_reward:
+            parts.append(rows["reward"].unsqueeze(-1))
+        if not parts:
+            return rows["reward"].new_zeros(*rows.batch_size, 0)
+        return torch.cat(parts, dim=-1)
+
+    def forward(self, rows: TensorDictBase) -> Tensor:
+        """Encode `rows` `[*batch]`.
+
+        Args:
+            rows: holds `obs, reward, prev_action, is_first`.
+
+        Returns:
+            Features `[*batch, output_size]`.
+        """
+        parts = [self.flat_features(rows)]
+        for leaf, image_encoder in zip(self.images, self.image_encoders, strict=True):
+            parts.append(image_encoder(leaf.read(rows["obs"])))
+        return self.mlp(torch.cat(parts, dim=-1))
+
+    def update_normalizer(self, rows: TensorDictBase) -> None:
+        """Take the Box vectors of `rows` into the running statistics, if there are any."""
+        if self.normalizer is not None:
+            self.normalizer.update(self.raw_vectors(rows))
+
+
+def _pixel_scale(space: spaces.Space) -> float:
+    return 255.0 if space.dtype == np.uint8 else 1.0

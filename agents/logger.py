@@ -1,0 +1,86 @@
+"""Metrics on disk: JSON lines and TensorBoard with the same keys."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class Logger:
+    """Writes metrics of a run; continues where a checkpoint stands.
+
+    Args:
+        run_dir: the run's folder; gets `metrics.jsonl` and `tensorboard/`.
+        resume_step: cut everything logged after this many environment steps. None starts afresh.
+        tensorboard: also write TensorBoard files.
+    """
+
+    def __init__(self, run_dir: Path, resume_step: int | None = None, tensorboard: bool = True) -> None:
+        self._path = run_dir / METRICS_FILE
+        if resume_step is not None:
+            cut_metrics(self._path, resume_step)
+        self._file = self._path.open("a")
+        purge_step = None if resume_step is None else resume_step + 1
+        self._writer = (
+            SummaryWriter(run_dir / "tensorboard", purge_step=purge_step, max_queue=1000)
+            if tensorboard
+            else None
+        )
+
+    def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
+        """Write metrics at `env_steps`; numbers that are not finite become null in the JSON line."""
+        finite = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
+        self._file.write(json.dumps({"env_steps": env_steps, **finite}) + "\n")
+        self._file.flush()
+        if self._writer is not None:
+            for key, value in metrics.items():
+                self._writer.add_scalar(key, value, env_steps)
+
+    def close(self) -> None:
+        """Flush and close both files."""
+        self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, float | None]]:
+    """Read JSON lines; a last line that was cut off while being written is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"Line {number} of {path} is not JSON: {error}.") from error
+    return rows
+
+
+def cut_metrics(path: Path, env_steps: int) -> None:
+    """Drop the lines of `path` after `env_steps`, in one step."""
+    kept = [row for row in read_metrics(path) if (row["env_steps"] or 0) <= env_steps]
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in kept)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

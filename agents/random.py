@@ -1,0 +1,88 @@
+"""Counter-based randomness of agents: noise is a hash of a key and a counter, never a global generator.
+
+A stream is an int64 key. Its n-th draw is a SplitMix64 hash of key and n, so any draw can be made again,
+alone, in any process and on any device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+# The constants of SplitMix64 (Steele, Lea and Flood 2014) as signed 64-bit integers.
+_WEYL = 0x9E3779B97F4A7C15 - (1 << 64)
+_MULTIPLIER_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
+_MULTIPLIER_2 = 0x94D049BB133111EB - (1 << 64)
+
+
+def stream_key(*parts: int | str) -> int:
+    """Name a stream of draws by a seed, a purpose and anything else that sets it apart.
+
+    Args:
+        *parts: integers and strings.
+
+    Returns:
+        A key in [0, 2**63).
+    """
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def mix(x: Tensor) -> Tensor:
+    """Scramble int64 values: the finaliser of SplitMix64, with logical right shifts."""
+    x = (x ^ _shift_right(x, 30)) * _MULTIPLIER_1
+    x = (x ^ _shift_right(x, 27)) * _MULTIPLIER_2
+    return x ^ _shift_right(x, 31)
+
+
+def environment_keys(key: int, batch_size: int, first_index: int, device: torch.device) -> Tensor:
+    """Derive one stream per environment from `key`.
+
+    Args:
+        key: from `stream_key`.
+        batch_size: number of environments B.
+        first_index: global index of the first one, so that several processes draw different noise.
+        device: where the keys live.
+
+    Returns:
+        int64 `[B]`.
+    """
+    index = torch.arange(first_index, first_index + batch_size, dtype=torch.int64, device=device)
+    return mix(key + (index + 1) * _WEYL)
+
+
+def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
+    """Draw `count` uniform numbers for every stream at its counter.
+
+    Args:
+        keys: streams `[B]` int64.
+        counter: which draw of each stream `[B]` int64.
+        count: numbers per draw.
+
+    Returns:
+        float32 `[B, count]`, strictly between 0 and 1: (k + ½) / 2²³.
+    """
+    column = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device)
+    state = mix(keys + (counter + 1) * _WEYL)
+    bits = _shift_right(mix(state.unsqueeze(-1) + column * _WEYL), 41)
+    return (bits.float() + 0.5) * 2.0**-23
+
+
+def permutation(n: int, key: int) -> Tensor:
+    """Shuffle 0 … n-1 by `key` alone.
+
+    Args:
+        n: length.
+        key: from `stream_key`.
+
+    Returns:
+        int64 `[n]` on the CPU.
+    """
+    return torch.randperm(n, generator=torch.Generator().manual_seed(key))
+
+
+def _shift_right(x: Tensor, shift: int) -> Tensor:
+    """Logical shift: torch's `>>` copies the sign bit, so the copies are masked away."""
+    return (x >> shift) & ((1 << (64 - shift)) - 1)

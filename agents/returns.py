@@ -1,0 +1,83 @@
+"""Advantages and returns on rows: pure functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def generalized_advantages(
+    value_t: Tensor,
+    reward_tp1: Tensor,
+    is_last_tp1: Tensor,
+    is_terminal_tp1: Tensor,
+    value_tp1: Tensor,
+    *,
+    gamma: float,
+    gae_lambda: float,
+) -> Tensor:
+    """Generalised advantage estimation on the row convention.
+
+    Row t+1 carries the reward that answers the action of row t and says whether it is its episode's
+    last observation. A truncated row keeps its own value, so it bootstraps without a special case::
+
+        delta_t = r_{t+1} + gamma (1 - terminal_{t+1}) v_{t+1} - v_t
+        A_t     = delta_t + gamma lambda (1 - terminal_{t+1}) (1 - last_{t+1}) A_{t+1}
+
+    Args:
+        value_t: value of rows 0 … T-1, `[B, T]`.
+        reward_tp1: reward arriving with rows 1 … T, `[B, T]`.
+        is_last_tp1: rows 1 … T that end an episode, `[B, T]` bool.
+        is_terminal_tp1: rows 1 … T whose state is terminal, `[B, T]` bool.
+        value_tp1: value of rows 1 … T, `[B, T]`.
+        gamma: discount per step.
+        gae_lambda: weight of longer returns, 0 (one step) to 1 (Monte Carlo).
+
+    Returns:
+        Advantages `[B, T]`. The entry of an `is_last` row is meaningless (its action is ignored) and
+        must be masked by the caller.
+
+    Source: Schulman et al. 2016, eq. 16; boundary handling as in the rows of this project.
+    """
+    # Selection, not multiplication: the value of a terminal row may be anything, even NaN.
+    bootstrap = torch.where(is_terminal_tp1, 0.0, value_tp1)
+    deltas = torch.add(reward_tp1, bootstrap, alpha=gamma).sub_(value_t).unbind(1)
+    decays = torch.where(is_last_tp1 | is_terminal_tp1, 0.0, gamma * gae_lambda).to(value_t.dtype).unbind(1)
+
+    advantage = torch.zeros_like(deltas[0])
+    advantages = []
+    for delta, decay in zip(reversed(deltas), reversed(decays), strict=True):
+        advantage = torch.addcmul(delta, decay, advantage)
+        advantages.append(advantage)
+    advantages.reverse()
+    return torch.stack(advantages, dim=1)
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `x` over the rows where `mask` holds: (sum, count), divided once.
+
+    Args:
+        x: any shape.
+        mask: bool, the same shape.
+
+    Returns:
+        A scalar; 0 if no row is valid.
+    """
+    total = torch.where(mask, x, 0.0).sum()
+    return total / mask.sum().clamp(min=1)
+
+
+def normalize(x: Tensor, mask: Tensor, epsilon: float = 1e-8) -> Tensor:
+    """Shift and scale `x` to mean 0 and standard deviation 1 over the valid rows.
+
+    Args:
+        x: any shape.
+        mask: bool, the same shape; only these rows enter the moments.
+        epsilon: added to the standard deviation.
+
+    Returns:
+        The normalised tensor, 0 where `mask` is false.
+    """
+    mean = masked_mean(x, mask)
+    variance = masked_mean((x - mean).square(), mask)
+    return torch.where(mask, (x - mean) / (variance.sqrt() + epsilon), 0.0)

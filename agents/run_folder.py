@@ -1,0 +1,138 @@
+"""The layout of a run's folder, and loading its agent from Python."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from agents.base import Agent
+from agents.build import build
+from agents.checkpoint import load_checkpoint, load_latest
+from agents.space_json import space_from_json, space_to_json
+
+CONFIG_FILE = "config.yaml"
+SPACES_FILE = "spaces.json"
+VERSIONS_FILE = "versions.json"
+
+
+def checkpoint_path(run_dir: Path, name: str) -> Path:
+    """Where the checkpoint `name` (`latest`, `best`, `step-…`) of a run lies."""
+    return run_dir / "checkpoints" / f"{name}.safetensors"
+
+
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """Read a run's resolved configuration as plain values.
+
+    Raises:
+        FileNotFoundError: if `run_dir` is not a run's folder.
+    """
+    path = run_dir / CONFIG_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"A run's folder holds a {CONFIG_FILE}, but {run_dir} has none; give a folder that training wrote, "
+            "such as runs/<env>/<agent>-<core>/<seed>-<time>."
+        )
+    config = yaml.safe_load(path.read_text())
+    if not isinstance(config, dict):
+        raise ValueError(f"A run's {CONFIG_FILE} holds a mapping, but {path} does not; the file is damaged.")
+    return config
+
+
+def write_spaces(run_dir: Path, agent: Agent) -> None:
+    """Store the spaces an agent was made for."""
+    description = {
+        "observation_space": space_to_json(agent.observation_space),
+        "action_space": space_to_json(agent.action_space),
+    }
+    (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
+
+
+def build_agent(
+    config: dict[str, Any],
+    observation_space: Any,
+    action_space: Any,
+    device: str | torch.device,
+    allow: Sequence[str] = (),
+) -> Agent:
+    """Build the agent that a configuration describes, with fresh parameters.
+
+    Args:
+        config: plain mapping with `agent`, `core`, `seed` and `schedule_env_steps`.
+        observation_space: single Gymnasium space.
+        action_space: single Gymnasium space.
+        device: where the parameters go.
+        allow: further packages whose classes may be built.
+    """
+    make_agent = build(config["agent"], allow)
+    return make_agent(
+        observation_space=observation_space,
+        action_space=action_space,
+        make_core=build(config["core"], allow),
+        total_env_steps=config["schedule_env_steps"],
+        seed=config["seed"],
+        device=device,
+    )
+
+
+def load(
+    run_dir: str | Path,
+    checkpoint: str = "best",
+    device: str | torch.device = "cpu",
+    allow: Sequence[str] = (),
+) -> Agent:
+    """Load a trained agent; no environment and no command line needed.
+
+    Example::
+
+        agent = agents.load("runs/…")
+        carry = agent.initial_carry(batch_size=1)
+        action, carry, extras = agent.act(row, carry, deterministic=True)
+
+    Args:
+        run_dir: a run's folder.
+        checkpoint: `best` (of the evaluations; the latest if there was none), `latest`, or `step-…`.
+        device: where the parameters go.
+        allow: packages beside Engram's own whose classes the run may build.
+
+    Returns:
+        The agent, ready to `act`.
+
+    Raises:
+        FileNotFoundError: if the folder or the checkpoint is missing.
+        ValueError: if the stored configuration names a class that is not allowed, or a file is damaged.
+    """
+    run_dir = Path(run_dir)
+    config = read_config(run_dir)
+    description = json.loads((run_dir / SPACES_FILE).read_text())
+    observation_space, action_space = (
+        space_from_json(description[key]) for key in ("observation_space", "action_space")
+    )
+    agent = build_agent(config, observation_space, action_space, device, allow)
+    if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
+        checkpoint = "latest"
+    path = checkpoint_path(run_dir, checkpoint)
+    state = load_latest(path, device) if checkpoint == "latest" else load_checkpoint(path, device)
+    restore_agent(agent, state, path)
+    return agent
+
+
+def restore_agent(agent: Agent, state: dict[str, Any], path: Path) -> None:
+    """Put a checkpoint's state into an agent.
+
+    Raises:
+        ValueError: if the checkpoint belongs to an agent of another shape.
+    """
+    try:
+        agent.load_state_dict(state["agent"])
+    except (RuntimeError, KeyError) as error:
+        first_line = str(error).strip().splitlines()
+        detail = " ".join(line.strip() for line in first_line[:2])
+        raise ValueError(
+            f"A checkpoint must come from the same agent and core as the configuration, but {path} does not fit: "
+            f"{detail} Use the run's own configuration."
+        ) from error

@@ -1,0 +1,160 @@
+"""Composing a configuration from YAML groups and the command line, with one-sentence errors."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+import configs
+import envs
+from scripts.errors import UsageError
+
+CONFIG_DIR = Path(configs.__file__).resolve().parent
+GROUPS = ("agent", "core", "env", "experiment")
+
+
+def register_names() -> None:
+    """Register the options that differ only by a name, so that each needs no file of its own."""
+    store = ConfigStore.instance()
+    for name in envs.popgym_names():
+        description = {
+            "_target_": "envs.make_popgym",
+            "_partial_": True,
+            "name": name,
+            "kwargs": {},
+            "vectorization": "sync",
+        }
+        store.store(group="env/popgym", name=name, node=description, package="env")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A configuration as plain values.
+
+    Attributes:
+        values: nested dicts, lists and values.
+        choices: the chosen option of every config group (`core` → `s5`).
+    """
+
+    values: dict[str, Any]
+    choices: dict[str, str]
+
+
+def compose_config(name: str, overrides: Sequence[str]) -> Composed:
+    """Compose `configs/<name>.yaml` with overrides such as `core=gru` or `seed=1`.
+
+    Args:
+        name: of the top-level YAML.
+        overrides: `key=value` words.
+
+    Raises:
+        UsageError: one sentence about a wrong option.
+    """
+    register_names()
+    for word in overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise UsageError(f"An option is written key=value, but got {word!r}; --help lists all options.")
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            config = compose(config_name=name, overrides=list(overrides), return_hydra_config=True)
+        choices = dict(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+        missing = sorted(OmegaConf.missing_keys(config))
+        if missing:
+            raise UsageError(f"{missing[0]} has no default, so it must be given: {missing[0]}=<value>.")
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UsageError(_one_sentence(error, name)) from error
+    return Composed(to_plain(config), {group: str(choices.get(group)) for group in GROUPS})
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """Turn a composed configuration into plain dicts, lists and values."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def group_options(group: str) -> list[str]:
+    """List the options of a config group, files and registered names alike."""
+    directory = CONFIG_DIR / group
+    options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
+    if group == "env":
+        options |= {f"popgym/{name}" for name in envs.popgym_names()}
+    return sorted(options)
+
+
+def help_text(name: str) -> str:
+    """Describe every option of `configs/<name>.yaml`: its groups with their choices, then the file."""
+    lines = [f"usage: python -m scripts.{name} [group=option] [key=value] …", ""]
+    text = (CONFIG_DIR / f"{name}.yaml").read_text()
+    if "defaults:" in text:
+        for group in GROUPS:
+            lines += [f"{group}=", *(f"    {option}" for option in group_options(group)), ""]
+        lines += [
+            "Options of an agent, a core or an environment: see its file in configs/, e.g. core.hidden_size=64.",
+            "",
+        ]
+    return "\n".join([*lines, f"configs/{name}.yaml:", "", text])
+
+
+def _one_sentence(error: Exception, name: str) -> str:
+    """Say what Hydra found in one sentence: rule, expected, got, what to do."""
+    message = str(error)
+    unknown_option = re.search(r"Could not find '(\w+)/([^']+)'", message)
+    if unknown_option:
+        group, option = unknown_option.groups()
+        options = group_options(group)
+        return (
+            f"{group} must be one of {_brief(options, option)}, but got {option!r}; "
+            f"python -m scripts.{name} --help lists all."
+        )
+    unknown_key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", message)
+    if unknown_key:
+        key = unknown_key.group(1) or unknown_key.group(2)
+        nearest = _nearest_key(key, name)
+        hint = f"did you mean {nearest!r}? " if nearest else ""
+        return f"An option must exist in the configuration, but {key!r} does not; {hint}--help lists all options."
+    first = " ".join(message.split())
+    return f"The options could not be read: {first[:300]}"
+
+
+def _brief(options: list[str], got: str) -> str:
+    """All options if there are few, else the nearest ones."""
+    if len(options) <= 12:
+        return ", ".join(options)
+    nearest = difflib.get_close_matches(got, options, n=4, cutoff=0.4) or options[:4]
+    return f"{', '.join(nearest)} … ({len(options)} in all)"
+
+
+def _nearest_key(key: str, name: str) -> str | None:
+    """The existing option that is spelt most like `key`."""
+    try:
+        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            config = compose(config_name=name)
+    except HydraException:
+        return None
+    matches = difflib.get_close_matches(key, list(_keys(OmegaConf.to_container(config))), n=1, cutoff=0.6)
+    return matches[0] if matches else None
+
+
+def _keys(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    keys = []
+    for key, value in node.items():
+        keys += [f"{prefix}{key}", *_keys(value, f"{prefix}{key}.")]
+    return keys

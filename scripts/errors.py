@@ -1,0 +1,59 @@
+"""A user's mistake becomes one sentence and exit code 2; a fault of ours keeps its traceback."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+EXIT_USAGE = 2
+EXIT_DIVERGED = 3
+
+
+class UsageError(Exception):
+    """Something the user can mend; its text is one sentence."""
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Mark a block in which the user's options and files are read: its errors are the user's to mend.
+
+    Raises:
+        UsageError: in place of any error by which a constructor or a file refuses what it was given.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, FileNotFoundError, ImportError, PermissionError) as error:
+        raise UsageError(" ".join(str(error).split())) from error
+
+
+def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:
+    """Run a command and turn its outcome into an exit code.
+
+    Args:
+        main: takes the words after the command's name.
+        arguments: these words. Default: the process's own.
+
+    Returns:
+        0, 2 for a user's mistake, 3 if training diverged, or 130 if interrupted.
+    """
+    warnings.formatwarning = _format_warning
+    try:
+        main(sys.argv[1:] if arguments is None else arguments)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except FloatingPointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_DIVERGED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n"

@@ -1,0 +1,119 @@
+"""Making a run's folder, and reading one that is to be continued."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
+from scripts.errors import UsageError
+
+# What a continued run may be given anew: its budget, its machine and what it reports.
+RESUMABLE = ("resume", "total_env_steps", "device", "threads", "logging", "allow")
+_PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
+
+
+def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int) -> Path:
+    """Make `runs/<env>/<agent>-<core>/<seed>-<time>/`, never one that exists.
+
+    Returns:
+        The new folder, with an empty `checkpoints/` in it.
+    """
+    parent = runs_dir / env_name / f"{agent}-{core}"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    attempt = 1
+    while True:
+        run_dir = parent / (f"{seed}-{stamp}" + (f"-{attempt}" if attempt > 1 else ""))
+        try:
+            (run_dir / "checkpoints").mkdir(parents=True, exist_ok=False)
+            return run_dir
+        except FileExistsError:
+            attempt += 1
+
+
+def write_description(run_dir: Path, config: dict[str, Any]) -> None:
+    """Write `config.yaml` and `versions.json`."""
+    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False))
+    (run_dir / VERSIONS_FILE).write_text(json.dumps(versions(config["device"]), indent=1) + "\n")
+
+
+def versions(device: str) -> dict[str, str]:
+    """Versions of the packages, the code and the device; nothing that names the machine."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found["git_commit"] = _git_commit()
+    found["device"] = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return found
+
+
+def _git_commit() -> str:
+    """The commit of the checkout this code lies in, or `unknown` outside one."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).resolve().parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def resumed_run(words: Sequence[str]) -> Path | None:
+    """Find `resume=<run dir>` among the command's words."""
+    for word in words:
+        key, _, value = word.partition("=")
+        if key == "resume" and value not in ("", "null"):
+            return Path(value)
+    return None
+
+
+def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
+    """Read a run's stored configuration; it rules, but for what `RESUMABLE` lists.
+
+    Args:
+        run_dir: the run's folder.
+        words: the command's `key=value` words.
+
+    Raises:
+        UsageError: if a word would change anything else.
+    """
+    config = OmegaConf.create(read_config(run_dir))
+    # An allow-list is the user's to give, never a stored run's.
+    config["allow"] = []
+    OmegaConf.set_struct(config, True)
+    for word in words:
+        key, _, value = word.partition("=")
+        if key.split(".")[0] not in RESUMABLE:
+            raise UsageError(
+                f"A continued run keeps its own configuration; only {', '.join(RESUMABLE[1:])} may be given anew, "
+                f"but got {key!r}; leave it out, or start a new run."
+            )
+        try:
+            OmegaConf.update(config, key, OmegaConf.create(f"value: {value}")["value"])
+        except OmegaConfBaseException as error:
+            raise UsageError(
+                f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
+            ) from error
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}

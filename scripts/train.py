@@ -1,0 +1,133 @@
+"""Train an agent: `python -m scripts.train agent=ppo core=s5 env=popgym/repeat_previous_easy`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.logger import Logger
+from agents.loop import Hooks, train_on_policy
+from agents.run_folder import write_spaces
+from scripts.config import compose_config, help_text
+from scripts.curve import draw_learning_curve
+from scripts.errors import UsageError, run, usage_errors
+from scripts.launch import keep_large_blocks
+from scripts.new_run import make_run_dir, resumed_config, resumed_run, write_description
+from scripts.progress import ProgressLine
+from scripts.session import Session
+
+
+def main(words: Sequence[str]) -> None:
+    """Start a run, or continue one with `resume=<run dir>`."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("train"))
+        return
+    run_dir = resumed_run(words)
+    with usage_errors():
+        if run_dir is not None:
+            session, resume_step = _continue(run_dir, words)
+        else:
+            (session, run_dir), resume_step = _begin(words), None
+    try:
+        _train(session, run_dir, resume_step)
+    finally:
+        session.close()
+
+
+def _begin(words: Sequence[str]) -> tuple[Session, Path]:
+    """Build a new run; its folder is made last, when everything else is known to work."""
+    composed = compose_config("train", words)
+    config = composed.values
+    _check(config)
+    torch.set_num_threads(config["threads"])
+    session = Session.build(config)
+    session.start()
+    run_dir = make_run_dir(
+        Path(config["logging"]["runs_dir"]),
+        session.driver.env.name,
+        composed.choices["agent"],
+        composed.choices["core"],
+        config["seed"],
+    )
+    write_description(run_dir, config)
+    write_spaces(run_dir, session.agent)
+    return session, run_dir
+
+
+def _continue(run_dir: Path, words: Sequence[str]) -> tuple[Session, int]:
+    """Build the run of `run_dir` as it stood at its last checkpoint."""
+    config = resumed_config(run_dir, words)
+    _check(config)
+    torch.set_num_threads(config["threads"])
+    session = Session.build(config)
+    session.resume(run_dir)
+    return session, session.driver.env_steps
+
+
+def _check(config: dict[str, Any]) -> None:
+    """Check the options that belong to no class."""
+    for name in ("num_envs", "total_env_steps", "schedule_env_steps", "threads"):
+        value = config[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(
+                f"{name} must be a whole number of at least 1, but got {value!r}; set {name}=<number>."
+            )
+    if not isinstance(config["seed"], int) or not 0 <= config["seed"] < 2**63:
+        raise UsageError(
+            f"seed must be a whole number from 0 to 2**63 - 1, but got {config['seed']!r}; set seed=0."
+        )
+
+
+def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
+    """Run the loop, then draw the curve; `resume_step` is where a continued run stands."""
+    config, options = session.config, session.config["logging"]
+    progress = ProgressLine(config["total_env_steps"], session.driver.env_steps, enabled=options["progress"])
+    print(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
+    with Logger(run_dir, resume_step, options["tensorboard"]) as logger:
+        hooks = Hooks(
+            log=logger.log,
+            evaluate=session.evaluate,
+            save=lambda name, env_steps: session.save(run_dir, name),
+            report=progress.update,
+        )
+        try:
+            if resume_step is None:
+                session.save(run_dir, "latest")
+            train_on_policy(
+                session.agent,
+                session.driver,
+                hooks,
+                session.progress,
+                total_env_steps=config["total_env_steps"],
+                evaluate_every=config["evaluation"]["every"],
+                save_every=config["checkpoint"]["every"],
+                keep_every=config["checkpoint"]["keep_every"],
+                stop_at_return=config["evaluation"]["stop_at_return"],
+            )
+        finally:
+            progress.close()
+    _conclude(session, run_dir)
+
+
+def _conclude(session: Session, run_dir: Path) -> None:
+    """Say how it ended, and draw the picture."""
+    progress, steps = session.progress, session.driver.env_steps
+    outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
+    print(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
+    if session.config["logging"]["curve"]:
+        title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
+        print(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)
+
+
+def command(words: Sequence[str] | None = None) -> int:
+    """Entry point: returns the exit code."""
+    keep_large_blocks()
+    return run(main, words)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

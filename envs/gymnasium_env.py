@@ -1,0 +1,221 @@
+"""Any Gymnasium environment as rows."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.episode_log import EpisodeLog
+from envs.make import make_sub_env
+from envs.spaces import action_converter, action_layout, check_action, observation_converter
+from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+
+
+class GymnasiumEnv(VectorEnv):
+    """Copies of a registered Gymnasium environment.
+
+    Every episode is reset with a seed of (run seed, environment index, episode number), so environment i
+    plays the same episodes at any `num_envs`. The state is these numbers and the actions since each
+    episode's reset; loading it resets and repeats them. An environment that then shows another row is not
+    reproducible: it is named in a warning, `resume_is_exact` becomes False, and its episode begins anew.
+
+    Args:
+        id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.
+        num_envs: number of environments B.
+        kwargs: options of the environment.
+        vectorization: `sync` steps them in this process, the fastest unless one step takes over half a
+            millisecond; `async` gives each its own process.
+        action: for Box actions: `clip` cuts them to the bounds, `rescale` maps [-1, 1] to the bounds.
+        max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
+        render_mode: `rgb_array` for videos.
+        guard_global_random: for environments that draw from the process' `random` or `numpy.random` when
+            reset: seed these for the reset and put them back afterwards.
+        name: as in `VectorEnv`; `gymnasium/<id>` by default.
+        device: of the rows.
+        env_index_offset: index of the first environment, where several processes share one run.
+
+    Raises:
+        ValueError: if the id, a package, an option or a space will not do.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        num_envs: int,
+        kwargs: dict[str, Any] | None = None,
+        vectorization: Literal["sync", "async"] = "sync",
+        action: Literal["clip", "rescale"] = "clip",
+        max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        guard_global_random: bool = False,
+        name: str | None = None,
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
+        if vectorization not in ("sync", "async"):
+            raise ValueError(f"vectorization must be 'sync' or 'async', but it is {vectorization!r}.")
+        make_one = partial(
+            make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
+        )
+        thunks = [partial(make_one, env_index=env_index_offset + index) for index in range(num_envs)]
+        vector_class = SyncVectorEnv if vectorization == "sync" else AsyncVectorEnv
+        # copy=False: the observation converter copies.
+        self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = vector_class(
+            thunks, copy=False, autoreset_mode=AutoresetMode.NEXT_STEP
+        )
+        self.id = id
+        self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
+        self.num_envs = num_envs
+        self.device = torch.device(device)
+        self.env_index_offset = env_index_offset
+        self.render_mode = render_mode
+        self.single_observation_space = self._vector.single_observation_space
+        self.single_action_space = self._vector.single_action_space
+        self._observe = observation_converter(self.single_observation_space, num_envs, self.device)
+        self._layout = action_layout(self.single_action_space)
+        self._to_env = action_converter(self.single_action_space, action)
+        self._has_mask = False
+        self._seed = 0
+        self._log = EpisodeLog(num_envs)
+        self._is_last = np.zeros(num_envs, dtype=np.bool_)
+        self._row: TensorDict | None = None
+
+    def reset(self, seed: int) -> TensorDict:  # noqa: D102
+        self._seed = check_seed(seed)
+        self._vector.call("begin", self._seed)
+        obs, infos = self._vector.reset()
+        self._has_mask = "action_mask" in infos
+        self._log = EpisodeLog(self.num_envs)
+        everywhere, nowhere = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
+        shape, dtype = self._layout
+        no_action = torch.zeros(self.num_envs, *shape, dtype=dtype, device=self.device)
+        reward = np.zeros(self.num_envs)
+        self._row = self._make_row(obs, reward, no_action, everywhere, nowhere, nowhere, infos)
+        return self._row
+
+    def step(self, action: Tensor) -> TensorDict:  # noqa: D102
+        check_action(action, self.num_envs, self._layout)
+        given = self._to_env(np.array(action.detach().cpu().numpy()))
+        obs, reward, terminated, truncated, infos = self._vector.step(given)
+        is_first = self._is_last
+        self._log.append(given, is_first)
+        prev_action = action.detach().to(device=self.device, dtype=self._layout[1], copy=True)
+        if is_first.any():
+            first = torch.from_numpy(is_first).to(self.device)
+            prev_action = select(first, torch.zeros_like(prev_action), prev_action)
+        self._row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)
+        return self._row
+
+    def _make_row(
+        self,
+        obs: Any,
+        reward: np.ndarray,
+        prev_action: Tensor,
+        is_first: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+        infos: dict[str, Any],
+    ) -> TensorDict:
+        """Make the row of what the vector environment returned, and remember `is_last`."""
+        self._is_last = terminated | truncated
+        mask = None
+        if self._has_mask:
+            allowed = np.array(infos["action_mask"])
+            allowed[~infos["_action_mask"]] = True  # an environment that gave none allows everything
+            mask = torch.from_numpy(allowed).to(self.device)
+        elif "action_mask" in infos:
+            raise ValueError(
+                "An environment must give info['action_mask'] from its first reset on or never, "
+                f"but {self.name} gave one later: correct the environment."
+            )
+        return make_row(
+            obs=self._observe(obs),
+            reward=torch.from_numpy(reward.astype(np.float32)).to(self.device),
+            prev_action=prev_action,
+            is_first=torch.from_numpy(is_first).to(self.device),
+            is_last=torch.from_numpy(self._is_last).to(self.device),
+            is_terminal=torch.from_numpy(terminated).to(self.device),
+            action_mask=mask,
+        )
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        assert self._row is not None, "reset comes before state_dict"
+        return {
+            "id": self.id,
+            "num_envs": self.num_envs,
+            "env_index_offset": self.env_index_offset,
+            "seed": self._seed,
+            "log": self._log.state_dict(),
+            "row": self._row.clone().to_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> TensorDict:  # noqa: D102
+        check_state(state, id=self.id, num_envs=self.num_envs, env_index_offset=self.env_index_offset)
+        stored = TensorDict(state["row"], batch_size=[self.num_envs]).to(self.device)
+        self._seed = state["seed"]
+        self._has_mask = "action_mask" in stored
+        self._log.load_state_dict(state["log"])
+        self._row, failed = self._repeat(stored["prev_action"])
+        differs = failed | ~_equal(self._row, stored).cpu().numpy()
+        self.resume_is_exact = not differs.any()
+        if differs.any():
+            warnings.warn(
+                f"Environment {self.name} is not reproducible after reset(seed) (index "
+                f"{', '.join(map(str, differs.nonzero()[0]))}): its episode begins anew there, "
+                "and this resume is not exact.",
+                stacklevel=2,
+            )
+            self._log.restart(differs)
+            self._row, _ = self._repeat(stored["prev_action"])
+        return self._row
+
+    def _repeat(self, prev_action: Tensor) -> tuple[TensorDict, np.ndarray]:
+        """Reset every environment to its episode and repeat the actions since.
+
+        Args:
+            prev_action: the policy's last actions [B, ...].
+
+        Returns:
+            The row, and where the episode ended too soon, bool [B].
+        """
+        given = self._log.actions_since_reset()
+        self._vector.call("restore", self._seed, self._log.episodes.tolist(), given, self.env_index_offset)
+        self._vector.reset()
+        nothing = self._to_env(np.zeros_like(prev_action.cpu().numpy()))
+        last = np.stack([own[-1] if own else nothing[index] for index, own in enumerate(given)])
+        obs, reward, terminated, truncated, infos = self._vector.step(last)
+        is_first = np.array([not own for own in given])
+        first = torch.from_numpy(is_first).to(self.device)
+        prev_action = select(first, torch.zeros_like(prev_action), prev_action)
+        row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)
+        return row, np.array(self._vector.call("replay_failed"))
+
+    def render(self, index: int) -> np.ndarray:  # noqa: D102
+        if self.render_mode != "rgb_array":
+            raise ValueError(
+                f"Videos need render_mode='rgb_array', but {self.name} was built with "
+                f"{self.render_mode!r}: set it."
+            )
+        return np.asarray(self._vector.call("picture", index + self.env_index_offset)[index])
+
+    def close(self) -> None:  # noqa: D102
+        self._vector.close()
+
+
+def _equal(row: TensorDict, stored: TensorDict) -> Tensor:
+    """Where two rows agree in every leaf, bool [B]; NaN agrees with NaN."""
+    equal = torch.ones(row.batch_size, dtype=torch.bool, device=row["reward"].device)
+    for key, value in row.items(True, True):
+        other = stored[key]
+        same = (value == other) | ((value != value) & (other != other))
+        equal &= same.flatten(1).all(1) if same.ndim > 1 else same
+    return equal

@@ -1,0 +1,127 @@
+"""One Gymnasium environment inside a vector: seeds every episode, replays one, keeps infos to itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, SupportsFloat
+
+import gymnasium
+import numpy as np
+
+from envs.random import hash_to_int
+
+
+class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Resets every episode with a seed of (run seed, environment index, episode number).
+
+    The vector environment resets a sub-environment when it likes and without a seed; here that begins the
+    next episode of the run. Of the infos only `action_mask` goes on: others may hold the answer.
+
+    Args:
+        env: the environment.
+        env_index: its index in the run.
+        mask_size: entries in a mask of its actions, None if they have no masks.
+        guard_global_random: seed the process' `random` and `numpy.random` for the time of each reset and put
+            them back afterwards, for environments that draw from these instead of their own generator.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], env_index: int, mask_size: int | None, guard_global_random: bool
+    ) -> None:
+        super().__init__(env)
+        self._step = env.step
+        self._env_index = env_index
+        self._mask_size = mask_size
+        self._guard = guard_global_random
+        self._seed = 0
+        self._episode = -1
+        self.replay_failed = False
+        self._replay: list[Any] | None = None
+        self._held: tuple[Any, dict[str, Any]] | None = None
+
+    def begin(self, seed: int) -> None:
+        """Make the next reset begin episode 0 of a run."""
+        self._seed, self._episode = seed, -1
+        self._replay = self._held = None
+
+    def restore(self, seed: int, episodes: list[int], actions: list[list[Any]], position: int) -> None:
+        """Make the next reset and step lead to where an episode was.
+
+        The reset repeats all actions but the last, and the step, which must be given the last one, makes it;
+        so the vector environment sees the episode's true flags. Where no action was made the step does
+        nothing.
+
+        Args:
+            seed: of the run.
+            episodes: episode number of every environment.
+            actions: what every environment was given since its reset.
+            position: index in the run of the first environment in the lists.
+        """
+        own = self._env_index - position
+        self._seed, self._episode, self._replay = seed, episodes[own] - 1, list(actions[own])
+
+    def reset(  # noqa: D102
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        self._episode += 1
+        episode_seed = hash_to_int(self._seed, "episode", self._env_index, self._episode)
+        if self._guard:
+            with _seeded_global_random(episode_seed):
+                obs, info = self.env.reset(seed=episode_seed, options=options)
+        else:
+            obs, info = self.env.reset(seed=episode_seed, options=options)
+        info = self._keep(info)
+        if self._replay is not None:
+            self._repeat(self._replay, obs, info)
+            self._replay = None
+        return obs, info
+
+    def _repeat(self, actions: list[Any], obs: Any, info: dict[str, Any]) -> None:
+        """Repeat all actions but the last after a reset that gave `obs` and `info`."""
+        self.replay_failed = False
+        if not actions:
+            self._held = obs, info
+        for action in actions[:-1]:
+            obs, _, terminated, truncated, info = self.env.step(action)
+            if terminated or truncated:  # not the same episode, and it cannot be stepped further
+                self.replay_failed, self._held = True, (obs, self._keep(info))
+                return
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:  # noqa: D102
+        if self._held is not None:
+            (obs, info), self._held = self._held, None
+            return obs, 0.0, False, False, info
+        result = self._step(action)
+        return result if not result[4] else (*result[:4], self._keep(result[4]))
+
+    def picture(self, index: int) -> np.ndarray | None:
+        """Return the rendered frame if this is environment `index` of the run, else None."""
+        return self.env.render() if index == self._env_index else None  # type: ignore[return-value]
+
+    def _keep(self, info: dict[str, Any]) -> dict[str, Any]:
+        """Return only the action mask, as one bool array."""
+        if self._mask_size is None or "action_mask" not in info:
+            return {}
+        mask = info["action_mask"]
+        mask = np.concatenate(mask) if isinstance(mask, tuple) else np.asarray(mask)
+        if mask.shape != (self._mask_size,):
+            raise ValueError(
+                f"info['action_mask'] must have {self._mask_size} entries, one per action (for MultiDiscrete "
+                f"its parts one after the other), but its shape is {mask.shape}: correct the environment."
+            )
+        return {"action_mask": mask.astype(np.bool_)}
+
+
+@contextmanager
+def _seeded_global_random(seed: int) -> Iterator[None]:
+    """Seed the process' generators within the block only."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

@@ -42,12 +42,12 @@ def generalized_advantages(
     # Selection, not multiplication: the value of a terminal row may be anything, even NaN.
     bootstrap = torch.where(is_terminal_tp1, 0.0, value_tp1)
     deltas = torch.add(reward_tp1, bootstrap, alpha=gamma).sub_(value_t).unbind(1)
-    decays = torch.where(is_last_tp1 | is_terminal_tp1, 0.0, gamma * gae_lambda).to(value_t.dtype).unbind(1)
+    ends = (is_last_tp1 | is_terminal_tp1).unbind(1)
 
     advantage = torch.zeros_like(deltas[0])
     advantages = []
-    for delta, decay in zip(reversed(deltas), reversed(decays), strict=True):
-        advantage = torch.addcmul(delta, decay, advantage)
+    for delta, end in zip(reversed(deltas), reversed(ends), strict=True):
+        advantage = torch.add(delta, torch.where(end, 0.0, advantage), alpha=gamma * gae_lambda)
         advantages.append(advantage)
     advantages.reverse()
     return torch.stack(advantages, dim=1)

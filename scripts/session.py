@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ class Session:
         return {
             "eval/episodic_return": result.mean,
             "eval/standard_error": result.standard_error,
-            "eval/episodic_length": result.mean_length,
+            "eval/episodic_length": statistics.fmean(result.lengths),
         }
 
     def close(self) -> None:

@@ -1,0 +1,81 @@
+"""Checkpoints: what goes in comes out, and damage is found by name."""
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from agents.checkpoint import (
+    DamagedCheckpointError,
+    load_checkpoint,
+    load_latest,
+    previous_path,
+    save_checkpoint,
+)
+
+
+def make_state(number=1.0):
+    return {
+        "agent": {"network": {"core.weight": torch.full((2, 3), number)}, "num_updates": 4},
+        "carry": TensorDict({"state": torch.complex(torch.ones(2, 2), torch.zeros(2, 2))}, [2]),
+        "flags": torch.tensor([True, False]),
+        "empty": {},
+        "none": None,
+        "scalar": torch.tensor(3, dtype=torch.int64),
+        "nothing": torch.zeros(0, 4),
+    }
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "latest.safetensors"
+    save_checkpoint(path, make_state())
+    state = load_checkpoint(path)
+    assert state["agent"]["num_updates"] == 4 and state["none"] is None and state["empty"] == {}
+    for got, expected in (
+        (state["agent"]["network"]["core.weight"], torch.ones(2, 3)),
+        (state["carry"]["state"], torch.ones(2, 2, dtype=torch.complex64)),
+        (state["flags"], torch.tensor([True, False])),
+        (state["scalar"], torch.tensor(3)),
+        (state["nothing"], torch.zeros(0, 4)),
+    ):
+        assert got.dtype == expected.dtype and torch.equal(got, expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["latest.safetensors"]
+
+
+def test_tensors_that_share_memory(tmp_path):
+    base = torch.arange(6.0)
+    save_checkpoint(
+        tmp_path / "a.safetensors", {"whole": base, "part": base[1:3], "column": base.view(2, 3)[:, 1]}
+    )
+    state = load_checkpoint(tmp_path / "a.safetensors")
+    assert state["part"].tolist() == [1, 2] and state["column"].tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_damage_is_refused_by_name_and_the_previous_one_used(tmp_path, damage):
+    path = tmp_path / "latest.safetensors"
+    save_checkpoint(path, make_state(1.0), keep_previous=True)
+    save_checkpoint(path, make_state(2.0), keep_previous=True)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-5] ^= 0x10
+    path.write_bytes({"truncate": content[:-20], "flip": content, "empty": b""}[damage])
+    with pytest.raises(DamagedCheckpointError, match=r"latest\.safetensors is damaged"):
+        load_checkpoint(path)
+    with pytest.warns(UserWarning, match="previous one is used"):
+        state = load_latest(path)
+    assert state["agent"]["network"]["core.weight"][0, 0] == 1.0
+    previous_path(path).write_bytes(b"x")
+    with pytest.warns(UserWarning), pytest.raises(DamagedCheckpointError, match="previous"):
+        load_latest(path)
+
+
+def test_missing_checkpoint_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="start it again"):
+        load_latest(tmp_path / "latest.safetensors")
+
+
+def test_a_crash_between_the_renames_leaves_the_previous_one(tmp_path):
+    path = tmp_path / "latest.safetensors"
+    save_checkpoint(path, make_state())
+    path.replace(previous_path(path))
+    assert load_latest(path)["agent"]["num_updates"] == 4

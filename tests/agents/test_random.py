@@ -1,0 +1,51 @@
+"""Counter-based noise: literal values, independence of the batch, and plain statistics."""
+
+import torch
+
+from agents.random import environment_keys, mix, permutation, stream_key, uniform
+
+CPU = torch.device("cpu")
+
+
+def test_mix_is_splitmix64():
+    # The first outputs of SplitMix64 seeded with 0, a published test vector.
+    state = torch.tensor([0x9E3779B97F4A7C15 - (1 << 64)])
+    assert mix(state).item() % (1 << 64) == 0xE220A8397B1DCDAF
+    assert mix(2 * state).item() % (1 << 64) == 0x6E789E6AA1B965F4
+
+
+def test_keys_are_stable_and_distinct():
+    assert stream_key(0, "actions") == stream_key(0, "actions")
+    keys = {stream_key(seed, purpose) for seed in range(10) for purpose in ("actions", "evaluation", "")}
+    assert len(keys) == 30
+    assert all(0 <= key < 2**63 for key in keys)
+
+
+def test_noise_does_not_depend_on_the_batch():
+    counter = torch.full((8,), 5)
+    whole = uniform(environment_keys(3, 8, 0, CPU), counter, 4)
+    part = uniform(environment_keys(3, 3, 5, CPU), counter[:3], 4)
+    assert torch.equal(whole[5:], part)
+
+
+def test_noise_is_uniform_and_uncorrelated():
+    keys = environment_keys(11, 400, 0, CPU)
+    draws = torch.stack([uniform(keys, torch.full((400,), t), 5) for t in range(100)]).double()  # [T, B, 5]
+    assert 0 < draws.min() and draws.max() < 1
+    count = draws.numel()
+    assert abs(draws.mean() - 0.5) < 5 * (1 / 12 / count) ** 0.5
+    centred = draws - 0.5
+    for a, b in (
+        (centred[:-1], centred[1:]),
+        (centred[:, :-1], centred[:, 1:]),
+        (centred[..., :-1], centred[..., 1:]),
+    ):
+        assert abs((a * b).mean()) < 5 / 12 / a.numel() ** 0.5
+
+
+def test_permutation_is_a_function_of_its_key():
+    state = torch.random.get_rng_state()
+    assert torch.equal(permutation(20, 1), permutation(20, 1))
+    assert not torch.equal(permutation(20, 1), permutation(20, 2))
+    assert permutation(20, 1).sort().values.tolist() == list(range(20))
+    assert torch.equal(state, torch.random.get_rng_state())

@@ -6,6 +6,7 @@ from envs.evaluation import EvaluationResult, evaluate
 from envs.gymnasium_env import GymnasiumEnv
 from envs.native import NativeVectorEnv
 from envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
+from envs.registration import register
 from envs.vector_env import VectorEnv
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "popgym_families",
     "popgym_ids",
     "popgym_names",
+    "register",
 ]

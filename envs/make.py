@@ -13,7 +13,7 @@ from envs.spaces import action_layout, action_mask_size, observation_converter
 from envs.sub_env import SubEnv
 
 # Where the name to install is not the name to import.
-_PACKAGES = {"popgym": "popgym[navigation]", "ale_py": "ale-py", "engram": "engram-rl"}
+_PACKAGES = {"popgym": "popgym[navigation]", "ale_py": "ale-py"}
 
 
 def make_sub_env(

@@ -1,0 +1,122 @@
+"""The native environments as Gymnasium environments, for users without an agent of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.diagnostic import RecallFirst
+from envs.native import NativeVectorEnv
+from envs.spaces import action_layout
+
+_NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {"engram/RecallFirst-v0": RecallFirst}
+
+
+class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray]):
+    """A native environment as a Gymnasium vector environment with NEXT_STEP autoreset, numpy in and out.
+
+    Args:
+        native: registered id.
+        num_envs: number of environments B.
+        **kwargs: options of the environment.
+    """
+
+    def __init__(self, native: str, num_envs: int = 1, **kwargs: Any) -> None:
+        self.native = _NATIVE[native](num_envs=num_envs, **kwargs)
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self.single_observation_space = self.native.single_observation_space
+        self.single_action_space = self.native.single_action_space
+        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
+
+    def reset(  # noqa: D102
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        row = self.native.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
+        return _to_numpy(self.single_observation_space, row["obs"]), {}
+
+    def step(  # noqa: D102
+        self, actions: Any
+    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        row = self.native.step(_to_action(self.native, actions))
+        terminated = row["is_terminal"].cpu().numpy().copy()
+        truncated = row["is_last"].cpu().numpy() & ~terminated
+        obs = _to_numpy(self.single_observation_space, row["obs"])
+        return obs, row["reward"].double().cpu().numpy(), terminated, truncated, {}
+
+
+class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
+    """One copy of a native environment as a Gymnasium environment.
+
+    Args:
+        native: registered id.
+        **kwargs: options of the environment.
+    """
+
+    def __init__(self, native: str, **kwargs: Any) -> None:
+        self.native = _NATIVE[native](num_envs=1, **kwargs)
+        self.observation_space = self.native.single_observation_space
+        self.action_space = self.native.single_action_space
+
+    def reset(  # noqa: D102
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        if seed is None and self.native.state is not None:
+            # Without a seed the next episode of the same run begins, wherever this one is.
+            self.native.state = self.native.state.clone().fill_("is_last", True)
+            row = self.native.step(_to_action(self.native, [self.action_space.sample()]))
+        else:
+            row = self.native.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
+        return self._first(row), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: D102
+        row = self.native.step(_to_action(self.native, [action]))
+        terminated = bool(row["is_terminal"])
+        return self._first(row), float(row["reward"]), terminated, bool(row["is_last"]) and not terminated, {}
+
+    def _first(self, row: TensorDict) -> Any:
+        """The observation of the only environment."""
+        obs = _to_numpy(self.observation_space, row["obs"])
+        return next(
+            gymnasium.vector.utils.iterate(gymnasium.vector.utils.batch_space(self.observation_space), obs)
+        )
+
+
+def _to_numpy(space: gymnasium.Space[Any], obs: Any) -> Any:
+    """Turn the observation of a row into a batched Gymnasium observation."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        return {key: _to_numpy(part, obs[key]) for key, part in space.spaces.items()}
+    if isinstance(space, gymnasium.spaces.Tuple):
+        return tuple(_to_numpy(part, obs[str(index)]) for index, part in enumerate(space.spaces))
+    return obs.cpu().numpy().astype(space.dtype)
+
+
+def _to_action(native: NativeVectorEnv, actions: Any) -> Tensor:
+    """Turn batched Gymnasium actions into a tensor."""
+    _, dtype = action_layout(native.single_action_space)
+    return torch.as_tensor(np.asarray(actions), device=native.device).to(dtype)
+
+
+def register() -> None:
+    """Register every native environment, once: `gymnasium.make("envs:engram/RecallFirst-v0")`."""
+    for id in _NATIVE:
+        if id not in gymnasium.registry:
+            gymnasium.register(
+                id=id,
+                entry_point="envs.registration:NativeGymnasiumEnv",
+                vector_entry_point="envs.registration:NativeGymnasiumVectorEnv",
+                kwargs={"native": id},
+            )
+
+
+register()

@@ -27,13 +27,16 @@ GROUPS = ("agent", "core", "env", "experiment")
 def register_names() -> None:
     """Register the options that differ only by a name, so that each needs no file of its own."""
     store = ConfigStore.instance()
-    for name in envs.popgym_names():
+    for name in (*envs.popgym_names(), *envs.popgym_families()):
         description = {
             "_target_": "envs.make_popgym",
             "_partial_": True,
             "name": name,
             "kwargs": {},
             "vectorization": "sync",
+            "action": "clip",
+            "max_episode_steps": None,
+            "render_mode": None,
         }
         store.store(group="env/popgym", name=name, node=description, package="env")
 
@@ -93,7 +96,7 @@ def group_options(group: str) -> list[str]:
     directory = CONFIG_DIR / group
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
-        options |= {f"popgym/{name}" for name in envs.popgym_names()}
+        options |= {f"popgym/{name}" for name in (*envs.popgym_names(), *envs.popgym_families())}
     return sorted(options)
 
 

@@ -109,8 +109,8 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
                 f"but got {key!r}; leave it out, or start a new run."
             )
         try:
-            OmegaConf.update(config, key, OmegaConf.create(f"value: {value}")["value"])
-        except OmegaConfBaseException as error:
+            OmegaConf.update(config, key, yaml.safe_load(value))
+        except (OmegaConfBaseException, yaml.YAMLError) as error:
             raise UsageError(
                 f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
             ) from error

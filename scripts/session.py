@@ -32,16 +32,14 @@ def check_device(device: str) -> None:
         )
 
 
-def build_env(config: dict[str, Any], num_envs: int, **arguments: Any) -> VectorEnv:
+def build_env(config: dict[str, Any], num_envs: int) -> VectorEnv:
     """Build the environments that a configuration describes.
 
     Args:
         config: plain mapping with `env`, `device` and `allow`.
         num_envs: how many.
-        **arguments: override the environment's own.
     """
-    description = {**config["env"], **arguments}
-    return build(description, config["allow"])(num_envs=num_envs, device=config["device"])
+    return build(config["env"], config["allow"])(num_envs=num_envs, device=config["device"])
 
 
 def play_episodes(

@@ -1,0 +1,206 @@
+"""Training speed of recurrent PPO against the networks-only floor and sb3-contrib's RecurrentPPO.
+
+All are measured in turn in one process, so that a machine whose speed drifts slows them alike.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.base import Rollout
+from agents.ppo import PPO
+from agents.run_folder import build_agent
+from envs import Driver
+from scripts.config import compose_config, help_text
+from scripts.errors import UsageError, usage_errors
+from scripts.floor import NetworksOnly
+from scripts.new_run import versions
+from scripts.session import build_env, check_device
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One rollout and update.
+
+    Attributes:
+        env_steps: real transitions; the rows that reset an episode are not counted.
+        seconds: of every part.
+    """
+
+    env_steps: int
+    seconds: dict[str, float]
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Time per real transition."""
+        return sum(self.seconds.values()) / self.env_steps
+
+
+def main(words: Sequence[str]) -> None:
+    """Print steps per second of training, of the floor and of the peer, and their ratios."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("benchmark_ppo"))
+        return
+    with usage_errors():
+        config = compose_config("benchmark_ppo", words).values
+        check_device(config["device"])
+        torch.set_num_threads(config["threads"])
+        ours = OurTraining(config)
+        floor = NetworksOnly(ours.agent, ours.collect())
+        iterations: dict[str, Callable[[], Iteration]] = {
+            "engram": ours.iterate,
+            "floor": lambda: time_floor(floor),
+        }
+        if config["sb3"]:
+            iterations["sb3-contrib"] = make_peer(config)
+    measured = measure(iterations, config["iterations"])
+    report(measured, config)
+
+
+class OurTraining:
+    """Engram's own training, one rollout and update at a time."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        env = build_env(config, config["num_envs"])
+        agent = build_agent(
+            config, env.single_observation_space, env.single_action_space, config["device"], config["allow"]
+        )
+        assert isinstance(agent, PPO)
+        self.agent = agent
+        self.driver = Driver(env, self.agent.carry_every)
+        self.driver.start(config["seed"], self.agent.initial_carry(env.num_envs))
+
+    def collect(self) -> Rollout:
+        """Collect one rollout."""
+        return self.driver.collect(self.agent.act, self.agent.rollout_length)
+
+    def iterate(self) -> Iteration:
+        """Collect and learn once; returns the seconds of both."""
+        start, steps = time.perf_counter(), self.driver.env_steps
+        rollout = self.collect()
+        collected = _now(self.agent.device)
+        self.agent.update(rollout, 0)
+        end = _now(self.agent.device)
+        return Iteration(
+            self.driver.env_steps - steps, {"collect": collected - start, "update": end - collected}
+        )
+
+
+def time_floor(floor: NetworksOnly) -> Iteration:
+    """Time the networks-only passes of one rollout and update."""
+    start = time.perf_counter()
+    floor.act()
+    acted = _now(floor.device)
+    floor.learn()
+    return Iteration(floor.env_steps, {"collect": acted - start, "update": _now(floor.device) - acted})
+
+
+def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
+    """Set up sb3-contrib with the same environments, rollout, epochs, minibatches and LSTM.
+
+    Raises:
+        UsageError: if it is not installed, or the task is not POPGym's.
+    """
+    try:
+        from sb3_contrib import RecurrentPPO
+        from stable_baselines3.common.vec_env import DummyVecEnv
+    except ImportError as error:
+        raise UsageError(
+            "The peer needs sb3-contrib, which is not installed; pip install 'engram-rl[benchmark]', or sb3=false."
+        ) from error
+    import gymnasium
+
+    import envs
+
+    name = config["env"].get("name")
+    if name not in envs.popgym_ids():
+        raise UsageError(f"The peer is measured on a POPGym task, but got {config['env']}; set sb3=false.")
+    env_id = f"popgym:{envs.popgym_ids()[name]}"
+    agent, num_envs = config["agent"], config["num_envs"]
+    batch_size = num_envs * agent["rollout_length"] // agent["num_minibatches"]
+    model = RecurrentPPO(
+        "MlpLstmPolicy",
+        DummyVecEnv([lambda: gymnasium.make(env_id, disable_env_checker=True)] * num_envs),
+        n_steps=agent["rollout_length"],
+        n_epochs=agent["num_epochs"],
+        batch_size=batch_size,
+        policy_kwargs={
+            "lstm_hidden_size": config["core"]["hidden_size"],
+            "shared_lstm": True,
+            "enable_critic_lstm": False,
+            "net_arch": {"pi": [128, 128], "vf": [128, 128]},
+        },
+        device=config["device"],
+    )
+    total = num_envs * agent["rollout_length"]
+
+    def iterate() -> Iteration:
+        start = time.perf_counter()
+        model.learn(total, reset_num_timesteps=False)
+        return Iteration(total, {"total": time.perf_counter() - start})
+
+    return iterate
+
+
+def measure(iterations: dict[str, Callable[[], Iteration]], count: int) -> dict[str, list[Iteration]]:
+    """Call every iteration once to warm up, then `count` times in turn."""
+    measured: dict[str, list[Iteration]] = {name: [] for name in iterations}
+    for index in range(count + 1):
+        for name, iterate in iterations.items():
+            result = iterate()
+            if index > 0:
+                measured[name].append(result)
+    return measured
+
+
+def report(measured: dict[str, list[Iteration]], config: dict[str, Any]) -> None:
+    """Print the table of medians and ratios; write it as JSON if asked to.
+
+    The ratios are of times per real transition, pair by pair, and their medians.
+    """
+    results: dict[str, Any] = {}
+    print(f"{'':12}{'env steps/s':>12}   median seconds of an iteration")
+    for name, parts in measured.items():
+        steps_per_second = 1 / statistics.median(part.seconds_per_step for part in parts)
+        seconds = {
+            key: round(statistics.median(p.seconds[key] for p in parts), 4) for key in parts[0].seconds
+        }
+        print(f"{name:12}{steps_per_second:>12,.0f}   {seconds}")
+        results[name] = {"env_steps_per_second": steps_per_second, "seconds": seconds}
+    engram, floor = measured["engram"], measured["floor"]
+    ratios = {
+        f"engram / {name}": _median_ratio(engram, others, lambda part: part.seconds_per_step)
+        for name, others in measured.items()
+        if name != "engram"
+    }
+    ratios["engram update / floor update"] = _median_ratio(engram, floor, lambda part: part.seconds["update"])
+    for name, ratio in ratios.items():
+        print(f"time, {name}: {ratio:.2f}")
+    if config["output"]:
+        document = {
+            "config": config,
+            "versions": versions(config["device"]),
+            "results": results,
+            "ratios": ratios,
+        }
+        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _median_ratio(
+    ours: list[Iteration], theirs: list[Iteration], figure: Callable[[Iteration], float]
+) -> float:
+    return statistics.median(figure(a) / figure(b) for a, b in zip(ours, theirs, strict=True))
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

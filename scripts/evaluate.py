@@ -1,0 +1,126 @@
+"""Evaluate a trained agent: `python -m scripts.evaluate run=runs/<env>/<agent>-<core>/<seed>-<time>`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from agents.base import Agent
+from agents.run_folder import load, read_config
+from envs import EvaluationResult
+from scripts.config import compose_config, help_text
+from scripts.errors import UsageError, run, usage_errors
+from scripts.launch import keep_large_blocks
+from scripts.probe import draw_probe, probe_values, with_argument
+from scripts.session import build_env, check_device, play_episodes
+from scripts.video import write_video
+
+
+def main(words: Sequence[str]) -> None:
+    """Play episodes with a run's agent; print and store mean ± standard error."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("evaluate"))
+        return
+    with usage_errors():
+        options = compose_config("evaluate", words).values
+        check_device(options["device"])
+        torch.set_num_threads(options["threads"])
+        run_dir = Path(options["run"])
+        agent = load(run_dir, options["checkpoint"], options["device"], options["allow"])
+        config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
+    output = Path(options["output"]) if options["output"] else run_dir / "evaluation"
+    if options["probe"]["argument"] is None:
+        _evaluate(agent, config, options, output)
+    else:
+        _probe(agent, config, options, output)
+
+
+def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
+    """Play on the run's environment."""
+    frames: list[np.ndarray] = []
+    description = {**config["env"], **options["env"]}
+    if options["video"] and "render_mode" in description:
+        description["render_mode"] = "rgb_array"
+    on_frame = frames.append if options["video"] else None
+    name, result = _play(agent, {**config, "env": description}, options, on_frame)
+    print(
+        f"{name}: return {result.mean:.4f} ± {result.standard_error:.4f} over {len(result.returns)} episodes"
+    )
+    summary = {"env": name, **_summary(result), "deterministic": options["deterministic"]}
+    _write(output / "evaluation.json", summary | {"returns": result.returns, "lengths": result.lengths})
+    if options["video"]:
+        print(f"video: {write_video(output / 'episode.mp4', frames, options['frames_per_second'])}")
+
+
+def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
+    """Play on variants of the run's environment, one per value of an argument."""
+    argument = options["probe"]["argument"]
+    description = {**config["env"], **options["env"]}
+    values, trained = probe_values(config["env"], description, argument, options["probe"]["values"])
+    points = []
+    for value in values:
+        variant = {**config, "env": with_argument(description, argument, value)}
+        name, result = _play(agent, variant, options)
+        beyond = trained is not None and value > trained
+        points.append({"value": value, "beyond_training": beyond, **_summary(result)})
+        mark = "  (beyond training)" if beyond else ""
+        print(f"{name} {argument}={value}: return {result.mean:.4f} ± {result.standard_error:.4f}{mark}")
+    stem = f"probe_{argument.replace('.', '_')}"
+    _write(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
+    print(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
+
+
+def _play(
+    agent: Agent,
+    config: dict[str, Any],
+    options: dict[str, Any],
+    on_frame: Callable[[np.ndarray], None] | None = None,
+) -> tuple[str, EvaluationResult]:
+    """Play the episodes asked for; returns the environment's name and the episodes."""
+    with usage_errors():
+        env = build_env(config, options["num_envs"])
+    try:
+        for name in ("observation_space", "action_space"):
+            expected, got = getattr(agent, name), getattr(env, f"single_{name}")
+            if expected != got:
+                raise UsageError(
+                    f"An agent plays where observations and actions are those it was trained with: expected the "
+                    f"{name} {expected}, but got {got}; give other env arguments."
+                )
+        result = play_episodes(
+            agent, env, options["episodes"], options["deterministic"], options["seed"], on_frame=on_frame
+        )
+        return env.name, result
+    finally:
+        env.close()
+
+
+def _summary(result: EvaluationResult) -> dict[str, Any]:
+    return {
+        "episodes": len(result.returns),
+        "mean": result.mean,
+        "standard_error": result.standard_error if len(result.returns) > 1 else None,
+        "mean_length": float(np.mean(result.lengths)),
+    }
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"results: {path}")
+
+
+def command(words: Sequence[str] | None = None) -> int:
+    """Entry point: returns the exit code."""
+    keep_large_blocks()
+    return run(main, words)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

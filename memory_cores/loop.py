@@ -1,8 +1,18 @@
-"""Gated recurrences with resets, LSTM and GRU: whole sequences by the plain loop."""
+"""Gated recurrences with resets, LSTM and GRU, over whole sequences: plain loops, and the choice of a fast one."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
+
+from memory_cores.packed_gru import PackedGRU
+from memory_cores.packed_lstm import PackedLSTM
+from memory_cores.packing import Packing
+from memory_cores.tracing import is_traced
+
+ROWS_PER_CUT = 16
+"""Rows a library call must have on average to be worth its fixed cost; measured, see `lstm_loop`."""
 
 
 def lstm_loop_reference(
@@ -14,6 +24,7 @@ def lstm_loop_reference(
     weight_hh: Tensor,
     bias_ih: Tensor,
     bias_hh: Tensor,
+    all_cells: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM over a sequence, one row after the other; an episode begins with zeros.
 
@@ -26,9 +37,11 @@ def lstm_loop_reference(
         weight_hh: Recurrent weights, [4H, H].
         bias_ih: Bias beside the input, [4H].
         bias_hh: Bias beside the hidden state, [4H].
+        all_cells: Whether the cell states of all rows are wanted. Default: True.
 
     Returns:
-        Hidden and cell states after every row, [B, T, H] each.
+        Hidden states after every row, [B, T, H], and cell states after every row or, without
+        `all_cells`, after the last one, [B, 1, H].
     """
     projected = linear(x, weight_ih, bias_ih)  # [B, T, 4H]
     hiddens, cells = [], []
@@ -39,7 +52,7 @@ def lstm_loop_reference(
         hidden = o.sigmoid() * cell.tanh()
         hiddens.append(hidden)
         cells.append(cell)
-    return torch.stack(hiddens, dim=1), torch.stack(cells, dim=1)
+    return torch.stack(hiddens, dim=1), torch.stack(cells if all_cells else cells[-1:], dim=1)
 
 
 def gru_loop_reference(
@@ -87,9 +100,35 @@ def lstm_loop(
     weight_hh: Tensor,
     bias_ih: Tensor,
     bias_hh: Tensor,
+    all_cells: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Run an LSTM over a sequence; the arguments of `lstm_loop_reference`."""
-    return lstm_loop_reference(x, is_first, hidden, cell, weight_ih, weight_hh, bias_ih, bias_hh)
+    """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s.
+
+    In host memory, where flags can be read, there are two fast paths. Few rows with a reset (none, or
+    episodes in step with each other): the library's fused kernel between them, which does not return all
+    cells. Else: `PackedLSTM`. Elsewhere, and while traced, the reference runs.
+    """
+    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    if is_traced() or is_first.device.type != "cpu":
+        return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
+    cuts = [0, *(is_first[:, 1:].any(dim=0).nonzero().squeeze(1) + 1).tolist(), x.shape[1]]
+    if not all_cells and (len(cuts) - 2) * ROWS_PER_CUT <= x.shape[1]:
+        hiddens = []
+        for begin, end in pairwise(cuts):
+            first = is_first[:, begin : begin + 1]
+            states = (torch.where(first, 0.0, hidden)[None], torch.where(first, 0.0, cell)[None])
+            output, last_hidden, last_cell = torch.lstm(
+                x[:, begin:end], states, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True
+            )
+            hidden, cell = last_hidden[0], last_cell[0]
+            hiddens.append(output)
+        return torch.cat(hiddens, dim=1), cell.unsqueeze(1)
+    first = is_first[:, :1]
+    hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
+    hiddens, cells = PackedLSTM.apply(
+        Packing.of(is_first), x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
+    )
+    return hiddens, cells if all_cells else cells[:, -1:]
 
 
 def gru_loop(
@@ -101,5 +140,12 @@ def gru_loop(
     bias_ih: Tensor,
     bias_hh: Tensor,
 ) -> Tensor:
-    """Run a GRU over a sequence; the arguments of `gru_loop_reference`."""
-    return gru_loop_reference(x, is_first, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
+    """Run a GRU over a sequence; arguments and result are `gru_loop_reference`'s.
+
+    In host memory `PackedGRU` runs, which is faster than the library's GRU; elsewhere, and while traced,
+    the reference.
+    """
+    if is_traced() or is_first.device.type != "cpu":
+        return gru_loop_reference(x, is_first, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
+    hidden = torch.where(is_first[:, :1], 0.0, hidden)
+    return PackedGRU.apply(Packing.of(is_first), x, hidden, weight_ih, weight_hh, bias_ih, bias_hh)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from memory_cores.tracing import is_traced
+
 
 def linear_scan_reference(
     a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None = None
@@ -37,10 +39,10 @@ def linear_scan(
     """Compute all states of a linear recurrence; arguments and result are `linear_scan_reference`'s.
 
     A loop that writes into one result and allocates nothing per row, with its reverse written by hand:
-    on a CPU it beats scans that are parallel in time, which move more memory. While compiling and inside
-    the transforms of `torch.func` (vmap, grad, …), which do not enter such a function, the reference runs.
+    on a CPU it beats scans that are parallel in time, which move more memory. While compiling, and inside
+    the transforms of `torch.func` (vmap, grad, …), the reference runs.
     """
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    if is_traced():
         return linear_scan_reference(a, b, is_first, carry, initial)
     if not a.dtype == b.dtype == carry.dtype:
         raise ValueError(

@@ -1,0 +1,96 @@
+"""Episode segments of a batch of sequences, packed so that one loop runs them all without resets."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The rows of a batch [B, T] ordered by their place in their episode segment.
+
+    Every `is_first` cuts its environment's sequence, so that a segment begins either with an episode or
+    with the carry. Segments are ranked by length, longest first; packed row `offset[t] + rank` is row t of
+    that segment. At each place the segments still running are then the first `sizes[t]`, the reset has
+    become a fresh segment, and the loop is as long as the longest segment only.
+    """
+
+    num_segments: int
+    sizes: list[int]
+    """Segments that have a row t, for each t."""
+    order: Tensor
+    """Row b * T + t of the batch for each packed row, [B * T]."""
+    slot: Tensor
+    """Packed row for each row of the batch, [B * T]: the inverse of `order`."""
+    carried: Tensor
+    """Rank of the segment which holds row 0 of each environment, [B]."""
+    previous: Tensor
+    """For each packed row where its predecessor is, [B * T], if the segments' initial states are put
+    before the packed states."""
+
+    @staticmethod
+    def of(is_first: Tensor) -> "Packing":
+        """Pack the sequences of `is_first`, [B, T] bool in host memory."""
+        batch, length = is_first.shape
+        begins = is_first.clone()
+        begins[:, 0] = True
+        first_rows = begins.flatten().nonzero().squeeze(1)  # [num_segments]
+        lengths = torch.diff(first_rows, append=torch.tensor([batch * length]))
+        by_length = lengths.argsort(descending=True, stable=True)
+        rank = torch.empty_like(by_length)
+        rank[by_length] = torch.arange(len(rank))
+        segment = begins.flatten().cumsum(0) - 1  # [B * T]
+        place = torch.arange(batch * length) - first_rows[segment]
+        sizes = place.bincount()
+        offsets = sizes.cumsum(0) - sizes
+        slot = offsets[place] + rank[segment]
+        order = torch.empty_like(slot)
+        order[slot] = torch.arange(len(slot))
+        back = torch.cat([rank.new_tensor([len(rank)]), sizes[:-1]]).repeat_interleave(sizes)
+        return Packing(
+            num_segments=len(rank),
+            sizes=sizes.tolist(),
+            order=order,
+            slot=slot,
+            carried=rank[segment[::length]],
+            previous=torch.arange(len(slot)) + len(rank) - back,
+        )
+
+    def pack(self, rows: Tensor) -> Tensor:
+        """Order rows [B, T, D] into packed rows [B * T, D]."""
+        return rows.flatten(0, 1).index_select(0, self.order)
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Order packed rows [B * T, D] back into [B, T, D]."""
+        return packed.index_select(0, self.slot).unflatten(0, (len(self.carried), -1))
+
+    def begin(self, carry: Tensor) -> tuple[Tensor, Tensor]:
+        """Make room for the segments' initial states and, after them, the packed states.
+
+        Args:
+            carry: What the environments' first segments begin with, [B, D]; the others begin with zeros.
+
+        Returns:
+            The room, [num_segments + B * T, D], its first part filled, and a view of the second.
+        """
+        states = carry.new_empty(self.num_segments + len(self.order), carry.shape[1])
+        states[: self.num_segments].zero_().index_copy_(0, self.carried, carry)
+        return states, states[self.num_segments :]
+
+    def begin_gradient(self, grad: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Make the gradients to the states of `begin`, with `grad`, [B, T, D], in the second part."""
+        grads = torch.zeros_like(like)
+        after = grads[self.num_segments :]
+        if grad is not None:
+            torch.index_select(grad.flatten(0, 1), 0, self.order, out=after)
+        return grads, after
+
+    def steps(self) -> list[tuple[slice, slice]]:
+        """List for each place its packed rows, and their predecessors' rows among the states of `begin`."""
+        steps, row, before = [], 0, 0
+        for t, size in enumerate(self.sizes):
+            steps.append((slice(row, row + size), slice(before, before + size)))
+            before += self.num_segments if t == 0 else self.sizes[t - 1]
+            row += size
+        return steps

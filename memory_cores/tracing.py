@@ -1,0 +1,11 @@
+"""Whether plain references must run in place of hand-written functions."""
+
+import torch
+
+
+def is_traced() -> bool:
+    """Tell whether torch.compile or a transform of torch.func (vmap, grad, …) is looking at the caller.
+
+    The hand-written functions of the engines are opaque to both, so that the plain references run instead.
+    """
+    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None

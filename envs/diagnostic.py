@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.random import randint
+from envs.random import purpose, randint
+
+_CUE = purpose("cue")
 
 
 class RecallFirst(NativeVectorEnv):
@@ -53,7 +55,7 @@ class RecallFirst(NativeVectorEnv):
         self.chance_return = 2.0 / num_symbols - 1.0
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        return {"cue": randint(self.num_symbols, seed, "cue", env_index, episode)}
+        return {"cue": randint(self.num_symbols, seed, _CUE, env_index, episode)}
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor

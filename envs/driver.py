@@ -153,7 +153,7 @@ class Driver:
             carry: the policy's initial carry, [B]: its keys, shapes and device are those to be restored.
         """
         self._row = self.env.load_state_dict(state["env"])
-        self._carry = _fill(carry, state["carry"])
+        self._carry = _fill(carry, state.get("carry", {}))
         self.env_steps = int(state["env_steps"])
         # Where an environment could not be brought back, its episode begins anew.
         restarted = self._row["is_first"].cpu()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from envs.episode_log import EpisodeLog
 from envs.make import make_sub_env
-from envs.spaces import action_converter, action_layout, check_action, observation_converter
+from envs.spaces import action_converter, action_layout, action_mask_size, check_action, observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 
@@ -129,13 +129,15 @@ class GymnasiumEnv(VectorEnv):
         self._is_last = terminated | truncated
         mask = None
         if self._has_mask:
-            allowed = np.array(infos["action_mask"])
-            allowed[~infos["_action_mask"]] = True  # an environment that gave none allows everything
+            # An environment that gives none with this row allows everything.
+            allowed = np.ones((self.num_envs, action_mask_size(self.single_action_space) or 0), np.bool_)
+            if "action_mask" in infos:
+                allowed[infos["_action_mask"]] = infos["action_mask"][infos["_action_mask"]]
             mask = torch.from_numpy(allowed).to(self.device)
         elif "action_mask" in infos:
             raise ValueError(
-                "An environment must give info['action_mask'] from its first reset on or never, "
-                f"but {self.name} gave one later: correct the environment."
+                "An environment with action masks must give info['action_mask'] at its first reset too, "
+                f"but {self.name} gave its first one later: correct the environment."
             )
         return make_row(
             obs=self._observe(obs),

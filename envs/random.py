@@ -49,6 +49,11 @@ def hash_to_int(*parts: int | str) -> int:
     return state >> 32
 
 
+def purpose(name: str) -> int:
+    """Return the integer a string part stands for: give this instead in code that is to be compiled."""
+    return zlib.crc32(name.encode())
+
+
 def uniform(*parts: int | str | Tensor) -> Tensor:
     """Draw float32 in [0, 1): the upper 24 bits of `hash_integers(*parts)`, exact on every device."""
     return (hash_integers(*parts) >> 8).to(torch.float32) * 2.0**-24
@@ -86,7 +91,7 @@ def _mix_tensors(state: int | Tensor, part: int | str | Tensor) -> Tensor:
 
 def _integer(part: int | str) -> int:
     """The integer that a part stands for."""
-    return zlib.crc32(part.encode()) if isinstance(part, str) else part
+    return purpose(part) if isinstance(part, str) else part
 
 
 def _shift_right(value: Tensor, shift: int) -> Tensor:

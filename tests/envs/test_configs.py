@@ -1,0 +1,33 @@
+"""Every environment configuration builds, and names all options with their defaults."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from hydra.utils import get_method, instantiate
+from omegaconf import OmegaConf
+
+import configs
+from envs import VectorEnv
+
+DIRECTORY = Path(configs.__file__).parent / "env"
+NAMES = sorted(path.relative_to(DIRECTORY).as_posix() for path in DIRECTORY.rglob("*.yaml"))
+GIVEN_BY_SCRIPTS = {"num_envs", "device", "env_index_offset", "name"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_builds(name: str) -> None:
+    text = (DIRECTORY / name).read_text()
+    assert "/" not in name or text.startswith("# @package env\n")
+    config = OmegaConf.create(text)
+    parameters = inspect.signature(get_method(config._target_)).parameters
+    options = {key for key in config if key not in ("_target_", "_partial_")}
+    assert options == set(parameters) - GIVEN_BY_SCRIPTS
+    for key in options:
+        default = parameters[key].default
+        if not OmegaConf.is_missing(config, key):
+            assert config[key] == ({} if key == "kwargs" else default), key
+    if "id" in options:
+        config.id = "CartPole-v1"
+    env = instantiate(config)(num_envs=2, device="cpu")
+    assert isinstance(env, VectorEnv) and env.reset(0).batch_size == (2,)

@@ -1,0 +1,144 @@
+"""The driver against a plain loop."""
+
+import pytest
+import torch
+from tensordict import TensorDict
+from toy_envs import SCRIPT, Scripted, register
+
+from envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
+from envs.random import randint
+
+
+def counting_act(row: TensorDict, carry: TensorDict):
+    """Counts the rows it has seen, in place as a policy may, and acts by that number."""
+    carry["count"].add_(1)
+    carry["core", "sum"].add_(row["reward"][:, None])
+    index = torch.arange(len(row))
+    action = randint(4, "action", index, carry["count"])
+    extras = {"log_prob": -carry["count"].float(), "seen": TensorDict({"reward": row["reward"]}, [len(row)])}
+    return action, carry, TensorDict(extras, [len(row)])
+
+
+def initial_carry(batch: int) -> TensorDict:
+    core = TensorDict({"sum": torch.zeros(batch, 2)}, [batch])
+    return TensorDict({"count": torch.zeros(batch, dtype=torch.int64), "core": core}, [batch])
+
+
+def plain_loop(env, seed: int, steps: int):
+    """Rows with actions, and the carry before each, one more of both than steps."""
+    rows, carries = [], []
+    row, carry = env.reset(seed), initial_carry(env.num_envs)
+    for _ in range(steps + 1):
+        carries.append(carry.clone())
+        action, carry, extras = counting_act(row, carry)
+        rows.append(row.clone().set("action", action).update(extras))
+        row = env.step(action)
+    return torch.stack(rows, 1), torch.stack(carries, 1)
+
+
+def equal(left: TensorDict, right: TensorDict) -> bool:
+    assert set(left.keys(True, True)) == set(right.keys(True, True))
+    assert left.batch_size == right.batch_size
+    return all(torch.equal(value, right[key]) for key, value in left.items(True, True))
+
+
+MAKERS = {
+    "recall_first": lambda: RecallFirst(3, delay=2),
+    "autoencode": lambda: make_popgym("autoencode_easy", 3),
+    "scripted": lambda: GymnasiumEnv(register(Scripted), 3),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("every", [None, 1, 4])
+def test_rollouts_equal_a_plain_loop(name: str, every: int | None) -> None:
+    rows, carries = plain_loop(MAKERS[name](), 5, 24)
+    driver = Driver(MAKERS[name](), carry_every=every)
+    carry = initial_carry(3)
+    driver.start(5, carry)
+    for begin in (0, 8, 16):
+        rollout = driver.collect(counting_act, 8)
+        assert equal(rollout.rows, rows[:, begin : begin + 8])
+        assert equal(rollout.carries, carries[:, begin : begin + 8 : every or 8])
+        assert equal(rollout.pending_carry, carries[:, begin + 8])
+        pending = rows[:, begin + 8].select(*rollout.pending.keys(True, True))
+        assert equal(rollout.pending, pending) and "action" not in rollout.pending
+    assert not carry["count"].any()  # the carry that was given is the caller's
+    kept = rollout.pending_carry.clone()
+    driver.collect(counting_act, 8)
+    assert equal(rollout.pending_carry, kept)
+
+
+@pytest.mark.parametrize("lengths", [[24], [8, 8, 8], [1, 2, 3, 4, 5, 9]])
+def test_episodes_and_steps_by_hand(lengths: list[int]) -> None:
+    driver = Driver(GymnasiumEnv(register(Scripted), 2))
+    driver.start(0, TensorDict({}, [2]))
+    act = lambda row, carry: (torch.tensor([0, 1]), carry, TensorDict({}, [2]))  # noqa: E731
+    returns, episode_lengths, steps = [[], []], [[], []], 0
+    for length in lengths:
+        rollout = driver.collect(act, length)
+        steps += int((~rollout.rows["is_first"]).sum())
+        assert driver.env_steps == steps
+        ended = rollout.rows["is_last"].nonzero()[:, 0].tolist()
+        assert len(ended) == len(rollout.episode_returns) == len(rollout.episode_lengths)
+        for index, value, count in zip(ended, rollout.episode_returns, rollout.episode_lengths, strict=True):
+            returns[index].append(value)
+            episode_lengths[index].append(count)
+    # 24 rows hold the script's three episodes (3 + 4 + 2 rows) twice, and one of its first, and two rows
+    # more.
+    assert episode_lengths[0] == episode_lengths[1] == [2, 3, 1, 2, 3, 1, 2][: len(episode_lengths[0])]
+    assert len(episode_lengths[0]) == 7
+    assert returns[0] == [30, 60, 10, 30, 60, 10, 30]
+    assert returns[1] == [32, 63, 11, 32, 63, 11, 32]  # action 1 adds 1 to each reward
+    assert [length for length, _, _ in SCRIPT] == [2, 3, 1]
+    assert driver.env_steps == 2 * (24 - 8)
+
+
+@pytest.mark.parametrize("name", ["recall_first", "autoencode"])
+def test_continued_equals_uninterrupted(name: str) -> None:
+    driver, other = (Driver(MAKERS[name](), carry_every=2) for _ in range(2))
+    driver.start(1, initial_carry(3))
+    for _ in range(3):
+        driver.collect(counting_act, 14)
+    state = driver.state_dict()
+    other.load_state_dict(state, initial_carry(3))
+    for _ in range(10):
+        left, right = driver.collect(counting_act, 14), other.collect(counting_act, 14)
+        assert equal(left.rows, right.rows) and equal(left.carries, right.carries)
+        assert left.episode_returns == right.episode_returns and left.episode_lengths == right.episode_lengths
+        assert driver.env_steps == other.env_steps
+
+
+def test_a_policy_without_memory_has_an_empty_carry() -> None:
+    act = lambda row, carry: (torch.zeros(3, dtype=torch.int64), carry, TensorDict({}, [3]))  # noqa: E731
+    empty = TensorDict({"core": TensorDict({}, [3])}, [3])
+    driver = Driver(RecallFirst(3))
+    driver.start(0, empty)
+    rollout = driver.collect(act, 4)
+    assert rollout.carries.batch_size == (3, 1) and rollout.carries["core"].batch_size == (3, 1)
+    state = driver.state_dict()
+    state.pop("carry")  # a flat file has no empty folders
+    driver.load_state_dict(state, empty)
+    driver.collect(act, 4)
+
+
+def test_misuse_is_one_sentence() -> None:
+    driver = Driver(RecallFirst(3), carry_every=4)
+    driver.start(0, initial_carry(3))
+    with pytest.raises(ValueError, match=r"positive multiple of carry_every \(4\), but it is 6"):
+        driver.collect(counting_act, 6)
+    with pytest.raises(ValueError, match="carry_every must be at least 1 or None, but it is 0"):
+        Driver(RecallFirst(3), carry_every=0)
+    with pytest.raises(ValueError, match="A stored carry must fit the policy"):
+        driver.load_state_dict(driver.state_dict(), initial_carry(3).exclude("count"))
+
+
+def test_nothing_is_differentiated() -> None:
+    weight = torch.ones(3, requires_grad=True)
+
+    def act(row, carry):
+        return torch.zeros(3, dtype=torch.int64), carry, TensorDict({"value": weight * 2}, [3])
+
+    driver = Driver(RecallFirst(3))
+    driver.start(0, initial_carry(3))
+    assert not driver.collect(act, 2).rows["value"].requires_grad

@@ -1,0 +1,66 @@
+"""Evaluation plays a fixed share per environment."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tensordict import TensorDict
+from toy_envs import Painted, Scripted, ScriptedNative, register
+
+from envs import EvaluationResult, GymnasiumEnv, RecallFirst, evaluate
+
+
+def constant(row: TensorDict, carry: TensorDict):
+    return torch.zeros(len(row), dtype=torch.int64), carry, TensorDict({}, [len(row)])
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_shares_are_fixed(native: bool) -> None:
+    env = ScriptedNative(3) if native else GymnasiumEnv(register(Scripted), 3)
+    result = evaluate(env, constant, TensorDict({}, [3]), episodes=7, seed=0)
+    # The first environment plays three of the script's episodes, the others two; short ones are not
+    # preferred.
+    assert result.lengths == [2, 3, 1, 2, 3, 2, 3]
+    assert result.returns == [30, 60, 10, 30, 60, 30, 60]
+    assert result.mean == 40
+    assert math.isclose(result.standard_error, np.std(result.returns, ddof=1) / math.sqrt(7))
+
+
+def test_fewer_episodes_than_environments() -> None:
+    result = evaluate(ScriptedNative(5), constant, TensorDict({}, [5]), episodes=2, seed=0)
+    assert result.lengths == [2, 2]
+    single = evaluate(ScriptedNative(5), constant, TensorDict({}, [5]), episodes=1, seed=0)
+    assert single.lengths == [2] and math.isnan(single.standard_error)
+
+
+def test_a_policy_with_memory_is_worth_one() -> None:
+    def recall(row: TensorDict, carry: TensorDict):
+        cue = torch.where(row["is_first"], row["obs"], carry["cue"])
+        carry["cue"].copy_(cue)
+        return cue, carry, TensorDict({}, [4])
+
+    carry = TensorDict({"cue": torch.zeros(4, dtype=torch.int64)}, [4])
+    result = evaluate(RecallFirst(4), recall, carry, episodes=20, seed=3)
+    assert result == EvaluationResult([1.0] * 20, [9] * 20)
+    assert result.mean == 1 and result.standard_error == 0
+    assert not carry["cue"].any()
+
+
+def test_pictures_are_of_environment_0s_share() -> None:
+    frames: list[int] = []
+    env = GymnasiumEnv(register(Painted), 2, render_mode="rgb_array")
+    evaluate(
+        env,
+        constant,
+        TensorDict({}, [2]),
+        3,
+        seed=0,
+        on_frame=lambda frame: frames.append(int(frame[0, 0, 0])),
+    )
+    assert frames == [0, 1, 2, 10, 11, 12, 13]  # 10 × episode + time
+
+
+def test_at_least_one_episode() -> None:
+    with pytest.raises(ValueError, match="at least 1 episode, but episodes=0"):
+        evaluate(ScriptedNative(2), constant, TensorDict({}, [2]), episodes=0, seed=0)

@@ -1,0 +1,127 @@
+"""All tasks of POPGym keep the row contract, under names that need no popgym."""
+
+import builtins
+import random
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from contract import assert_equal, play
+from tensordict import TensorDict
+
+from envs import make_popgym, popgym_families, popgym_ids, popgym_names
+
+pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
+
+
+def test_names_are_those_registered() -> None:
+    import popgym  # noqa: F401
+
+    registered = {
+        id
+        for id in gymnasium.registry
+        if id.startswith("popgym-") and id[:-3].endswith(("Easy", "Medium", "Hard"))
+    }
+    assert len(registered) == 48
+    assert set(popgym_ids().values()) == registered
+    assert len(popgym_names()) == 48 and popgym_names() == sorted(popgym_names())
+    assert {"repeat_previous_easy", "velocity_only_cart_pole_hard", "mine_sweeper_medium"} < set(
+        popgym_names()
+    )
+    assert len(popgym_families()) == 16
+
+
+def test_names_need_no_popgym() -> None:
+    code = "import sys, envs; assert len(envs.popgym_names()) == 48; assert 'popgym' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", popgym_names())
+def test_every_task_keeps_the_contract_and_is_reproducible(name: str) -> None:
+    env = make_popgym(name, 2)
+    assert env.name == f"popgym/{name}"
+    steps = 250 if name.endswith("easy") and "labyrinth" not in name else 60
+    rows = play(env, 3, steps)
+    for row, again in zip(rows, play(env, 3, steps), strict=True):
+        assert_equal(row, again)
+    assert not all(equal(row, other) for row, other in zip(rows, play(env, 4, 60), strict=False))
+
+
+def equal(row: TensorDict, other: TensorDict) -> bool:
+    return all(torch.equal(value, other[key]) for key, value in row.items(True, True))
+
+
+@pytest.mark.parametrize(
+    "name, length", [("repeat_previous_easy", 51), ("autoencode_easy", 103), ("repeat_first_easy", 51)]
+)
+def test_episodes_have_their_known_length(name: str, length: int) -> None:
+    rows = play(make_popgym(name, 2), 0, length + 1)
+    assert [step for step, row in enumerate(rows) if row["is_last"].all()] == [length]
+    assert rows[length]["is_terminal"].all() and rows[length + 1]["is_first"].all()
+
+
+def test_best_play_of_repeat_previous_is_worth_one() -> None:
+    env = make_popgym("repeat_previous", 3, kwargs={"num_decks": 1, "k": 2})
+    assert env.name == "popgym/repeat_previous"
+    row = env.reset(0)
+    shown, total = [row["obs"]], torch.zeros(3)
+    while not row["is_last"].all():
+        row = env.step(shown[-2] if len(shown) > 1 else shown[-1])
+        shown.append(row["obs"])
+        total += row["reward"]
+    torch.testing.assert_close(total, torch.ones(3))
+
+
+def second_episode(num_envs: int) -> list[torch.Tensor]:
+    """Observations of environment 1's second episode; every environment truncates after 20 actions."""
+    env = make_popgym("labyrinth_explore_easy", num_envs, max_episode_steps=20)
+    env.reset(0)
+    generator = torch.Generator().manual_seed(0)
+    actions = torch.randint(4, (42, 8), generator=generator)
+    return [env.step(action[:num_envs])["obs"][1] for action in actions][20:]
+
+
+def test_a_labyrinths_second_episode_does_not_depend_on_its_siblings() -> None:
+    for obs, other in zip(second_episode(2), second_episode(5), strict=True):
+        assert torch.equal(obs, other)
+
+
+def test_labyrinths_leave_the_generators_of_the_process_alone() -> None:
+    random.seed(1), np.random.seed(1)
+    expected = random.random(), np.random.rand()
+    random.seed(1), np.random.seed(1)
+    env = make_popgym("labyrinth_escape_easy", 2, max_episode_steps=5)
+    play(env, 0, 20)
+    assert (random.random(), np.random.rand()) == expected
+
+
+@pytest.mark.parametrize(
+    "missing, name", [("popgym", "autoencode_easy"), ("mazelib", "labyrinth_escape_easy")]
+)
+def test_a_missing_package_is_named(monkeypatch, missing: str, name: str) -> None:
+    for module in [module for module in sys.modules if module.partition(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, module)
+    real_import = builtins.__import__
+
+    def refuse(module, *arguments, **keywords):
+        if module.partition(".")[0] == missing:
+            raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+        return real_import(module, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setattr("importlib.import_module", refuse)
+    with pytest.raises(
+        ValueError, match=f"POPGym task '{name}' needs the package '{missing}'.*pip install"
+    ) as raised:
+        make_popgym(name, 2)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_task_gets_its_neighbours() -> None:
+    with pytest.raises(ValueError, match="'repeat_prev_easy': did you mean repeat_previous_easy"):
+        make_popgym("repeat_prev_easy", 2)
+    with pytest.raises(ValueError, match=r"options of environment 'popgym-RepeatPreviousHard-v0' must be"):
+        make_popgym("repeat_previous_hard", 2, kwargs={"k": 3})

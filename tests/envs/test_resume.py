@@ -1,0 +1,159 @@
+"""Continuing from a state equals never having stopped; where that cannot be, it is said."""
+
+import json
+from typing import Any
+
+import gymnasium.spaces as gs
+import pytest
+import torch
+from contract import assert_equal, play, random_action
+from toy_envs import Echo, Masked, Sampler, ScriptedNative, Unreproducible, register
+
+from envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
+from envs.episode_log import EpisodeLog
+
+MAKERS = {
+    "recall_first": lambda kind: RecallFirst(4, delay=3),
+    "scripted": lambda kind: ScriptedNative(4),
+    "CartPole": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind),
+    "time_limit": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind, max_episode_steps=7),
+    "pendulum": lambda kind: make_popgym("noisy_position_only_pendulum_easy", 4, vectorization=kind),
+    "mine_sweeper": lambda kind: make_popgym("mine_sweeper_easy", 4, vectorization=kind),
+    "labyrinth": lambda kind: make_popgym("labyrinth_explore_easy", 4, vectorization=kind),
+    "nested": lambda kind: GymnasiumEnv(
+        register(Sampler),
+        4,
+        kwargs={
+            "space": gs.Dict({"a": gs.Tuple((gs.Discrete(3), gs.Box(0, 255, (2, 2), "uint8")))}),
+            "action_space": gs.Box(-1, 1, (2,)),
+        },
+        vectorization=kind,
+    ),
+    "masked": lambda kind: GymnasiumEnv(register(Masked), 4, vectorization=kind),
+}
+
+
+def through_files(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint does: tensors by flat name, the rest as JSON."""
+    tensors: dict[str, torch.Tensor] = {}
+
+    def strip(value: Any, name: str) -> Any:
+        if isinstance(value, dict):
+            assert all(isinstance(key, str) and "." not in key for key in value)
+            return {key: strip(part, f"{name}.{key}") for key, part in value.items()}
+        if isinstance(value, torch.Tensor):
+            tensors[name] = value.clone()
+            return {"tensor": name}
+        return value
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return (
+                tensors[value["tensor"]]
+                if "tensor" in value
+                else {key: fill(part) for key, part in value.items()}
+            )
+        return value
+
+    return fill(json.loads(json.dumps(strip(state, "state"))))
+
+
+NATIVE = ["recall_first", "scripted"]
+CASES = [(name, "native", steps) for name in NATIVE for steps in (0, 1, 2, 3, 40)]
+CASES += [(name, "sync", steps) for name in MAKERS if name not in NATIVE for steps in (0, 1, 2, 40)]
+CASES += [(name, "async", steps) for name in MAKERS if name not in NATIVE for steps in (0, 40)]
+
+
+@pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
+@pytest.mark.parametrize("name, kind, steps", CASES)
+def test_continued_equals_uninterrupted(name: str, kind: str, steps: int) -> None:
+    env, other = MAKERS[name](kind), MAKERS[name](kind)
+    rows = play(env, 5, steps)
+    state = through_files(env.state_dict())
+    other.reset(99)  # a used environment forgets what it did
+    assert_equal(other.load_state_dict(state), rows[-1])
+    assert other.resume_is_exact
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(60):
+        action = random_action(env, generator)
+        assert_equal(env.step(action), other.step(action))
+    env.close(), other.close()
+
+
+def test_a_state_does_not_change_afterwards() -> None:
+    for env in (MAKERS["CartPole"]("sync"), MAKERS["recall_first"]("sync")):
+        play(env, 5, 10)
+        state = env.state_dict()
+        before = json.dumps(state, default=lambda tensor: tensor.tolist())
+        env.step(torch.zeros(4, dtype=torch.int64))
+        assert json.dumps(state, default=lambda tensor: tensor.tolist()) == before
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_environment_that_is_not_reproducible_is_named(kind: str) -> None:
+    def make() -> VectorEnv:
+        return GymnasiumEnv(register(Unreproducible), 6, vectorization=kind)
+
+    env, other = make(), make()
+    rows = play(env, 0, 15)
+    state = env.state_dict()
+    with pytest.warns(UserWarning, match="toy/Unreproducible-v0 is not reproducible") as warned:
+        row = other.load_state_dict(state)
+    assert len(warned) == 1 and not other.resume_is_exact
+    restarted = row["is_first"]
+    assert 0 < restarted.sum() < 6
+    named = str(warned[0].message).partition("(index ")[2].partition(")")[0]
+    assert named == ", ".join(str(index) for index in restarted.nonzero().flatten().tolist())
+    assert torch.equal(row["obs"][~restarted], rows[-1]["obs"][~restarted])
+    assert not row["prev_action"][restarted].any()
+    for _ in range(14):  # the others continue exactly, to the end of their episodes
+        action = torch.ones(6, dtype=torch.int64)
+        expected, row = env.step(action), other.step(action)
+        assert torch.equal(row["obs"][~restarted], expected["obs"][~restarted])
+    env.close(), other.close()
+
+
+def test_an_episode_that_ends_too_soon_begins_anew() -> None:
+    env = GymnasiumEnv(register(Unreproducible), 8, kwargs={"always": True})
+    play(
+        env, 0, 19 + 10
+    )  # episodes of 20 to 39 actions: some replays end early, whose last step must not be made
+    for _ in range(10):
+        with pytest.warns(UserWarning, match=r"index 0, 1, 2, 3, 4, 5, 6, 7\)"):
+            row = env.load_state_dict(env.state_dict())
+        assert row["is_first"].all()
+        for _ in range(30):
+            row = env.step(torch.ones(8, dtype=torch.int64))
+
+
+def test_a_state_of_another_environment_is_refused() -> None:
+    state = MAKERS["CartPole"]("sync")
+    state.reset(0)
+    state = state.state_dict()
+    with pytest.raises(ValueError, match="num_envs should be 3, but the state has 4"):
+        GymnasiumEnv("CartPole-v1", 3).load_state_dict(state)
+    with pytest.raises(ValueError, match="id should be 'Acrobot-v1', but the state has 'CartPole-v1'"):
+        GymnasiumEnv("Acrobot-v1", 4).load_state_dict(state)
+    with pytest.raises(ValueError, match="name should be 'diagnostic/recall_first', but the state has None"):
+        RecallFirst(4).load_state_dict(state)
+
+
+def test_the_log_drops_what_no_episode_needs() -> None:
+    import numpy as np
+
+    log = EpisodeLog(2)
+    for step in range(5000):
+        is_first = np.array([step % 10 == 9, step % 700 == 699])
+        log.append(np.array([step, -step]), is_first)
+    assert len(log._actions) < 1024 + 700
+    first, second = log.actions_since_reset()
+    assert first == [] and second[0] == -4900 and second[-1] == -4999 and len(second) == 100
+    assert log.episodes.tolist() == [500, 7]
+    assert log.state_dict()["actions"].shape == (100, 2)
+
+
+def test_echo_needs_no_actions_in_bounds_to_begin() -> None:
+    env = GymnasiumEnv(register(Echo), 2, kwargs={"action_space": gs.Box(1, 2, (1,))})
+    env.reset(0)
+    env.load_state_dict(env.state_dict())
+    assert env.resume_is_exact and env.step(torch.zeros(2, 1))["obs"].tolist() == [[1], [1]]

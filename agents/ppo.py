@@ -250,6 +250,10 @@ class PPO(Agent):
         """
         self.network.load_state_dict(state["network"])
         optimizer_state = self.optimizer.state_dict()
-        optimizer_state["state"] = {int(index): values for index, values in state["optimizer"].items()}
+        # Copies, because the optimiser would go on to write into the tensors it is given.
+        optimizer_state["state"] = {
+            int(index): {name: value.clone() for name, value in values.items()}
+            for index, values in state["optimizer"].items()
+        }
         self.optimizer.load_state_dict(optimizer_state)
         self.num_updates, self.kl_coef = state["num_updates"], state["kl_coef"]

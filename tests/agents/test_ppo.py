@@ -1,0 +1,295 @@
+"""Recurrent PPO: acting and learning agree, losses are what they should be, and it learns."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+import configs
+import envs
+import memory_cores
+from agents import PPO, ActorCritic, Encoder
+from agents.build import build
+from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
+
+CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
+GRU = functools.partial(memory_cores.GRU, hidden_size=8)
+
+
+def make_core(name):
+    """A small core from its YAML."""
+    config = OmegaConf.load(Path(configs.__file__).parent / "core" / f"{name}.yaml")
+    for key in ("hidden_size", "state_size", "memory_size"):
+        if key in config:
+            config[key] = 8
+    return build(OmegaConf.to_container(config, resolve=True))
+
+
+def make_agent(env, core=GRU, **options):
+    network = functools.partial(
+        ActorCritic,
+        head_hidden_sizes=(8,),
+        # A first policy far from uniform, so that a leak of memory shows in the log-probabilities.
+        policy_gain=2.0,
+        separate_critic_core=options.pop("separate_critic_core", False),
+        make_encoder=functools.partial(Encoder, hidden_sizes=(8,), **options.pop("encoder", {})),
+    )
+    settings = {"rollout_length": 30, "num_epochs": 1, "num_minibatches": 1, **options}
+    return PPO(env.single_observation_space, env.single_action_space, core, make_network=network, **settings)
+
+
+def collect(agent, env, rollouts=2):
+    """The last of several rollouts, so that carries and episodes cross its start."""
+    driver = envs.Driver(env, agent.carry_every)
+    driver.start(0, agent.initial_carry(env.num_envs))
+    for _ in range(rollouts):
+        rollout = driver.collect(agent.act, agent.rollout_length)
+    return rollout
+
+
+def recomputed_difference(agent, rollout):
+    """Largest differences of log-probability and value between acting and learning, on valid rows."""
+    batch = agent._prepare(rollout)
+    rows = batch["rows"]
+    with torch.no_grad():
+        distribution, value = agent.network(rows, batch["carry"])
+    mask = rows["mask"]
+    log_prob_difference = (distribution.log_prob(rows["action"]) - rows["log_prob"]).abs()[mask].max()
+    return log_prob_difference.item(), (value - rows["value"]).abs()[mask].max().item()
+
+
+@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("bptt_length", [None, 10])
+def test_learning_recomputes_what_acting_saw(name, bptt_length):
+    """The standing test, on a task with many resets: an episode of 7 rows, rollouts that cut across them."""
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    agent = make_agent(env, make_core(name), bptt_length=bptt_length)
+    rollout = collect(agent, env)
+    assert rollout.rows["is_first"].sum() >= 5 * 4
+    log_prob, value = recomputed_difference(agent, rollout)
+    print(f"{name} bptt_length={bptt_length}: max |Δ log_prob| = {log_prob:.1e}, max |Δ value| = {value:.1e}")
+    assert log_prob < 1e-5 and value < 1e-5
+
+
+def test_the_standing_test_can_fail():
+    """Feeding the carry of another moment must show."""
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    agent = make_agent(env)
+    rollout = collect(agent, env)
+    rollout.carries["core", "hidden"].add_(0.5)
+    assert recomputed_difference(agent, rollout)[0] > 1e-3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "noisy_position_only_cart_pole_easy",  # terminates at any time
+        "position_only_pendulum_hard",  # truncates, continuous actions
+        "battleship_easy",  # MultiDiscrete actions
+        "autoencode_easy",  # tuple observations
+        "mine_sweeper_easy",  # very short episodes
+    ],
+)
+def test_learning_recomputes_what_acting_saw_on_popgym(name):
+    env = envs.make_popgym(name, num_envs=4)
+    agent = make_agent(
+        env,
+        rollout_length=120,
+        separate_critic_core=True,
+        encoder={"normalize": True, "previous_reward": True},
+    )
+    driver = envs.Driver(env, agent.carry_every)
+    driver.start(0, agent.initial_carry(4))
+    agent.update(driver.collect(agent.act, 120), 0)  # the normaliser now has statistics
+    log_prob, value = recomputed_difference(agent, driver.collect(agent.act, 120))
+    assert log_prob < 1e-5 and value < 1e-5
+
+
+def test_forbidden_actions_are_never_taken():
+    env = envs.GymnasiumEnv("Taxi-v4", num_envs=3)
+    agent = make_agent(env)
+    rollout = collect(agent, env)
+    rows = rollout.rows
+    allowed = rows["action_mask"].gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)
+    assert allowed[~rows["is_last"]].all() and not rows["action_mask"].all()
+    assert recomputed_difference(agent, rollout)[0] < 1e-5
+    assert all(value == value for value in agent.update(rollout, 0).values())
+
+
+def test_minibatches_partition_the_environments():
+    agent = make_agent(envs.RecallFirst(num_envs=7), num_epochs=2, num_minibatches=3)
+    minibatches = list(agent._minibatches(7))
+    assert [len(m) for m in minibatches] == [3, 2, 2] * 2
+    first, second = torch.cat(minibatches[:3]), torch.cat(minibatches[3:])
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(7))
+    assert first.tolist() != second.tolist()
+
+
+def test_too_many_minibatches_is_one_sentence():
+    agent = make_agent(envs.RecallFirst(num_envs=4), num_minibatches=9)
+    with pytest.raises(ValueError, match="expected num_minibatches <= 4, but got 9"):
+        agent.check_num_envs(4)
+    make_agent(envs.RecallFirst(num_envs=4), num_minibatches=9, bptt_length=10).check_num_envs(4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("rollout_length", 0),
+        ("num_epochs", 1.5),
+        ("gamma", 1.1),
+        ("clip_range", 0),
+        ("bptt_length", 7),
+        ("learning_rate_schedule", "cosine"),
+        ("normalize_advantage", True),
+        ("max_grad_norm", -1),
+        ("entropy_coef", "x"),
+    ],
+)
+def test_settings_outside_their_range_are_one_sentence(setting, value):
+    with pytest.raises(
+        ValueError, match=rf"PPO's {setting} must be .* but got {value!r}; set agent.{setting}"
+    ):
+        make_agent(envs.RecallFirst(num_envs=4), **{setting: value})
+
+
+def test_masked_rows_do_not_reach_the_gradient():
+    """What an agent does on an episode's last row changes nothing."""
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    gradients = []
+    for garbage in (0.0, 1e6):
+        agent = make_agent(env)
+        rollout = collect(agent, env)
+        last = rollout.rows["is_last"]
+        rollout.rows["log_prob"][last] += garbage
+        rollout.rows["action"][last] = 1 if garbage else 2
+        batch = agent._prepare(rollout)
+        agent._learn_minibatch(batch["rows"], batch["carry"])
+        gradients.append([p.grad.clone() for p in agent.network.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_acting_is_deterministic_and_independent_of_the_batch():
+    env = envs.RecallFirst(num_envs=6)
+    agent = make_agent(env)
+    row = env.reset(0)
+    whole, _, _ = agent.act(row, agent.initial_carry(6))
+    again, _, _ = agent.act(row, agent.initial_carry(6))
+    part, _, _ = agent.act(row[4:], agent.initial_carry(2, first_index=4))
+    other, _, _ = agent.act(row, agent.initial_carry(6, seed=99))
+    assert torch.equal(whole, again) and torch.equal(whole[4:], part)
+    assert not torch.equal(whole, other)
+
+
+def test_acting_leaves_its_inputs_alone():
+    env = envs.RecallFirst(num_envs=3)
+    agent = make_agent(env)
+    row, carry = env.reset(0), agent.initial_carry(3)
+    row_before, carry_before = row.clone(), carry.clone()
+    agent.act(row, carry)
+    assert (row == row_before).all() and (carry == carry_before).all()
+
+
+def test_state_round_trip_continues_exactly():
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    agent, twin = make_agent(env, num_epochs=2, kl_coef=0.1), make_agent(env, num_epochs=2, kl_coef=0.1)
+    rollout = collect(agent, env)
+    agent.update(rollout, 0)
+    twin.load_state_dict(agent.state_dict())
+    assert agent.update(rollout, 100) == twin.update(rollout, 100)
+    for a, b in zip(agent.network.parameters(), twin.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_learning_rate_falls_to_zero_at_the_horizon():
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    agent = make_agent(env, learning_rate=0.1, learning_rate_schedule="linear", total_env_steps=1000)
+    rollout = collect(agent, env)
+    assert agent.update(rollout, 0)["learning_rate"] == pytest.approx(0.1)
+    assert agent.update(rollout, 750)["learning_rate"] == pytest.approx(0.025)
+    before = [p.clone() for p in agent.network.parameters()]
+    assert agent.update(rollout, 1000)["learning_rate"] == 0
+    assert all(torch.equal(a, b) for a, b in zip(before, agent.network.parameters(), strict=True))
+
+
+def test_a_bad_number_is_named():
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    agent = make_agent(env, encoder={"previous_reward": True})
+    rollout = collect(agent, env)
+    rollout.rows["reward"][2, 3] = float("nan")
+    with pytest.raises(FloatingPointError, match="rows/reward holds NaN"):
+        agent.update(rollout, 0)
+
+
+def test_building_an_agent_leaves_the_global_generator_alone():
+    state = torch.random.get_rng_state()
+    first, second = (make_agent(envs.RecallFirst(num_envs=2), seed=5) for _ in range(2))
+    assert torch.equal(state, torch.random.get_rng_state())
+    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+MASK = torch.tensor([[True, True, True, False]])
+
+
+def test_policy_loss_literal():
+    old = torch.zeros(1, 4)
+    new = torch.tensor([[0.5, 2.0, 0.9, 5.0]]).log()
+    advantage = torch.tensor([[1.0, 1.0, -2.0, 9.0]])
+    # min(0.5, 0.8) = 0.5; min(2, 1.2) = 1.2; min(-1.8, -1.8) = -1.8; the last row is masked
+    loss = clipped_policy_loss(new, old, advantage, MASK, 0.2)
+    torch.testing.assert_close(loss, torch.tensor(-(0.5 + 1.2 - 1.8) / 3))
+    torch.testing.assert_close(clip_fraction(new, old, MASK, 0.2), torch.tensor(2 / 3))
+
+
+def test_value_loss_literal():
+    value, old, target = (
+        torch.tensor([row]) for row in ([1.0, 0.0, 2.0, 7.0], [0.0] * 4, [1.0, 1.0, 1.0, 0.0])
+    )
+    torch.testing.assert_close(
+        value_loss(value, old, target, MASK, None), torch.tensor(0.5 * (0 + 1 + 1) / 3)
+    )
+    # Clipped values 0.2, 0, 0.2: the larger errors are 0.64, 1, 1.
+    torch.testing.assert_close(
+        value_loss(value, old, target, MASK, 0.2), torch.tensor(0.5 * (0.64 + 1 + 1) / 3)
+    )
+
+
+def test_kl_and_explained_variance_literal():
+    old, new = torch.zeros(1, 4), torch.tensor([[0.0, 1.0, -1.0, 50.0]])
+    expected = ((torch.e - 2) + (1 / torch.e)) / 3
+    torch.testing.assert_close(approximate_kl(new, old, MASK), torch.tensor(expected))
+    target = torch.tensor([[1.0, 2.0, 3.0, 100.0]])
+    torch.testing.assert_close(explained_variance(target, target, MASK), torch.tensor(1.0))
+    torch.testing.assert_close(
+        explained_variance(torch.ones(1, 4), target, MASK), torch.tensor(0.0), atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CORES)
+def test_learns_recall_first_if_it_remembers(name):
+    env = envs.RecallFirst(num_envs=32, delay=8)
+    core = functools.partial(make_core(name), hidden_size=32)
+    agent = make_agent(
+        env,
+        core,
+        rollout_length=40,
+        num_epochs=4,
+        num_minibatches=4,
+        learning_rate=3e-3,
+        entropy_coef=0.01,
+    )
+    driver = envs.Driver(env, agent.carry_every)
+    driver.start(0, agent.initial_carry(32))
+    best = -1.0
+    while driver.env_steps < 200_000 and best < 0.9:
+        rollout = driver.collect(agent.act, agent.rollout_length)
+        agent.update(rollout, driver.env_steps)
+        best = max(best, sum(rollout.episode_returns) / len(rollout.episode_returns))
+    # A window of fewer frames than the delay cannot reach the cue either.
+    remembers = name not in ("mlp", "frame_stack")
+    assert best >= 0.9 if remembers else best < 0.3

@@ -21,12 +21,13 @@ class Rollout:
     """What `Driver.collect` returns; B environments, T rows.
 
     Attributes:
-        rows: [B, T]; the rows of the environment with `action` and the policy's extras added. carries: [B,
-        T // carry_every]; the policy's carries before rows 0, k, 2k, … ([B, 1] by default). pending: [B];
-        row T, not yet acted on: its value closes the returns. It opens the next rollout. pending_carry:
-        [B]; the carry before the pending row. episode_returns: sums of reward of the episodes whose last
-        row is in `rows`, ordered by environment, then time. episode_lengths: their numbers of actions, in
-        the same order.
+        rows: [B, T]; the rows of the environment with `action` and the policy's extras added.
+        carries: [B, ceil(T / carry_every)]; the policy's carries before rows 0, k, 2k, … ([B, 1] by default).
+        pending: [B]; row T, not yet acted on: its value closes the returns. It opens the next rollout.
+        pending_carry: [B]; the carry before the pending row.
+        episode_returns: sums of reward of the episodes whose last row is in `rows`, by environment, then
+            time.
+        episode_lengths: their numbers of actions, in the same order.
     """
 
     rows: TensorDict
@@ -41,8 +42,8 @@ class Driver:
     """Holds the pending row and the carry of every environment between rollouts.
 
     Args:
-        env: the environments; the driver alone steps them. carry_every: keep the carry before every so many
-        rows, for training on chunks; None keeps only the first.
+        env: the environments; the driver alone steps them.
+        carry_every: keep the carry before every so many rows, for training on chunks; None keeps the first.
 
     Attributes:
         env_steps: transitions handed out so far: rows that are not `is_first`, over all environments.
@@ -78,18 +79,15 @@ class Driver:
 
         Args:
             act: the policy, `(row, carry) -> action, carry, extras`; it may overwrite the carry it is given.
-            rollout_length: T, a multiple of `carry_every`.
+            rollout_length: T.
 
         Returns:
             The rollout; its tensors are nobody else's.
         """
         assert self._row is not None and self._carry is not None, "start comes before collect"
         every = rollout_length if self.carry_every is None else self.carry_every
-        if rollout_length < 1 or rollout_length % every:
-            raise ValueError(
-                f"rollout_length must be a positive multiple of carry_every ({self.carry_every}), "
-                f"but it is {rollout_length}: change one of them."
-            )
+        if rollout_length < 1:
+            raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
         row, carry = self._row, self._carry
         rows: list[TensorDict] = []
         actions: list[Tensor] = []

@@ -1,0 +1,114 @@
+"""Small cores of every configuration, and the random inputs the contract is tried on."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from tensordict import TensorDict
+from torch import Tensor
+
+import memory_cores
+
+CONFIGS = sorted((Path(memory_cores.__file__).parent.parent / "configs" / "core").glob("*.yaml"))
+NAMES = [path.stem for path in CONFIGS]
+INPUT_SIZE = 5
+BATCH = 3
+LENGTH = 9
+SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4}
+
+
+def make(
+    name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **overrides: Any
+) -> memory_cores.MemoryCore:
+    config = OmegaConf.load(next(path for path in CONFIGS if path.stem == name))
+    config.update({key: value for key, value in (SMALL | overrides).items() if key in config})
+    torch.manual_seed(seed)
+    return instantiate(config)(input_size=INPUT_SIZE).to(dtype)
+
+
+def random_like(leaf: Tensor) -> Tensor:
+    return torch.rand(leaf.shape) < 0.7 if leaf.dtype == torch.bool else torch.randn_like(leaf)
+
+
+def random_carry(core: memory_cores.MemoryCore, batch: int = BATCH, seed: int = 1) -> TensorDict:
+    """A carry unlike the initial one, which the core could have after some rows."""
+    torch.manual_seed(seed)
+    return core.initial_carry(batch).apply(random_like)
+
+
+def random_rows(dtype: torch.dtype = torch.float64, length: int = LENGTH, seed: int = 2) -> Tensor:
+    torch.manual_seed(seed)
+    return torch.randn(BATCH, length, INPUT_SIZE, dtype=dtype)
+
+
+def flags(kind: str, length: int = LENGTH) -> Tensor:
+    """Episode beginnings, [BATCH, length]; the kinds are what resets get wrong."""
+    is_first = torch.zeros(BATCH, length, dtype=torch.bool)
+    if kind == "first row":
+        is_first[:2, 0] = True
+    elif kind == "last row":
+        is_first[1:, -1] = True
+    elif kind == "consecutive":
+        is_first[0, 3:6] = True
+        is_first[1, 4] = True
+    elif kind == "together":
+        is_first[:, length // 2] = True
+    elif kind == "everywhere":
+        is_first[:] = True
+    elif kind == "random":
+        is_first = torch.rand(BATCH, length, generator=torch.Generator().manual_seed(3)) < 0.3
+    else:
+        assert kind == "none"
+    return is_first
+
+
+KINDS = ["none", "first row", "last row", "consecutive", "together", "everywhere", "random"]
+
+
+def leaves(carry: TensorDict) -> dict[Any, Tensor]:
+    return dict(carry.items(include_nested=True, leaves_only=True))
+
+
+def gradient_keys(core: memory_cores.MemoryCore, carry: TensorDict) -> list[Any]:
+    return [key for key in leaves(carry) if key not in core.no_gradient_keys]
+
+
+def requires_grad(core: memory_cores.MemoryCore, carry: TensorDict) -> TensorDict:
+    """A copy of the carry whose leaves ask for a gradient, but those that take none."""
+    copy = carry.clone()
+    for key in gradient_keys(core, carry):
+        copy[key].requires_grad_()
+    return copy
+
+
+def run_steps(
+    core: memory_cores.MemoryCore, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool = False
+) -> tuple[Tensor, TensorDict, list[TensorDict]]:
+    """Outputs of repeated steps [B, T, ...], the last carry, and a copy of the carry after every row."""
+    outputs, carries = [], []
+    for t in range(x.shape[1]):
+        y, carry = core.step(x[:, t], carry, is_first[:, t], donate=donate)
+        outputs.append(y)
+        carries.append(carry.clone())
+    return torch.stack(outputs, dim=1), carry, carries
+
+
+def assert_same_carry(actual: TensorDict, expected: TensorDict, **tolerance: float) -> None:
+    assert actual.batch_size == expected.batch_size
+    assert list(leaves(actual)) == list(leaves(expected))
+    for key, leaf in leaves(actual).items():
+        torch.testing.assert_close(
+            leaf, expected[key], msg=lambda text, key=key: f"{key}: {text}", **tolerance
+        )
+
+
+def weighted_sum(y: Tensor, carry: TensorDict, seed: int = 4) -> Tensor:
+    """A scalar that every output and every number of the carry moves."""
+    torch.manual_seed(seed)
+    total = (y * torch.randn_like(y)).sum()
+    for leaf in leaves(carry).values():
+        if leaf.is_floating_point() or leaf.is_complex():
+            total = total + (leaf * torch.randn_like(leaf)).real.sum()
+    return total

@@ -1,0 +1,168 @@
+"""The contract's other half: the carry's form, determinism, autocast, donation, errors, compilation."""
+
+import copy
+
+import pytest
+import torch
+from core_cases import (
+    BATCH,
+    INPUT_SIZE,
+    LENGTH,
+    NAMES,
+    assert_same_carry,
+    flags,
+    leaves,
+    make,
+    random_carry,
+    random_rows,
+    run_steps,
+    weighted_sum,
+)
+
+TIGHT = {"rtol": 1e-10, "atol": 1e-10}
+MEMORY = [name for name in NAMES if name != "mlp"]
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+def test_state_dict_round_trip(name):
+    core, other = make(name), make(name, seed=5)
+    case = (random_rows(), random_carry(core), flags("random"))
+    y, _ = core(*case)
+    assert not torch.allclose(other(*case)[0], y)
+    other.load_state_dict(core.state_dict())
+    assert torch.equal(other(*case)[0], y)
+
+
+def test_same_seed_same_core_same_output(name):
+    core, other = make(name), make(name)
+    case = (random_rows(), random_carry(core), flags("random"))
+    assert torch.equal(core(*case)[0], other(*case)[0])
+    assert torch.equal(core(*case)[0], core(*case)[0])
+
+
+def test_no_state_on_the_module(name):
+    core = make(name)
+    before = copy.deepcopy(core.__dict__)
+    core(random_rows(), random_carry(core), flags("random"))
+    core.step(random_rows()[:, 0], random_carry(core), flags("random")[:, 0])
+    assert core.__dict__.keys() == before.keys()
+    assert list(core.state_dict()) == list(make(name).state_dict())
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(core.state_dict().values(), make(name).state_dict().values(), strict=True)
+    )
+
+
+def test_every_parameter_gets_a_gradient(name):
+    core = make(name)
+    y, last = core(random_rows(), random_carry(core), flags("none"))
+    weighted_sum(y, last).backward()
+    for key, parameter in core.named_parameters():
+        assert parameter.grad is not None and torch.count_nonzero(parameter.grad) > 0, key
+
+
+def signature(carry):
+    return {key: (leaf.shape, leaf.dtype, leaf.device) for key, leaf in leaves(carry).items()}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_carry_keeps_its_form(name, dtype):
+    core = make(name, dtype)
+    carry = core.initial_carry(BATCH)
+    form = signature(carry)
+    for key, (_, leaf_dtype, _) in form.items():
+        assert leaf_dtype == torch.bool or leaf_dtype.to_real() == dtype, key
+    for length in (1, 3):
+        y, carry = core(random_rows(dtype, length), carry, flags("none", length))
+        assert signature(carry) == form and y.dtype == dtype
+        assert y.shape == (BATCH, length, core.output_size)
+    y, carry = core.step(random_rows(dtype)[:, 0], carry, flags("none")[:, 0])
+    assert signature(carry) == form and y.shape == (BATCH, core.output_size) and y.dtype == dtype
+
+
+def test_autocast_keeps_the_carry_and_stays_close(name):
+    core = make(name, torch.float32)
+    x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
+    form, expected = signature(carry), core(x, carry, is_first)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        for rows in (x, x.bfloat16()):
+            y, last = core(rows, carry, is_first)
+            stepped, last_stepped, _ = run_steps(core, rows, carry, is_first)
+            assert signature(last) == form and signature(last_stepped) == form
+            torch.testing.assert_close(y.float(), expected, rtol=0.1, atol=0.1)
+            torch.testing.assert_close(stepped.float(), y.float(), rtol=0.05, atol=0.05)
+
+
+def test_donating_steps_equal_copying_steps(name):
+    core = make(name)
+    x, carry, is_first = random_rows(), random_carry(core), flags("random")
+    expected, expected_last, carries = run_steps(core, x, carry, is_first)
+    with torch.no_grad():
+        y, last, donated = run_steps(core, x, carry.clone(), is_first, donate=True)
+    torch.testing.assert_close(y, expected.detach(), **TIGHT)
+    assert_same_carry(last, expected_last.detach(), **TIGHT)
+    assert_same_carry(torch.stack(donated), torch.stack(carries).detach(), **TIGHT)
+    kept = carry.clone()
+    core.step(x[:, 0], kept, is_first[:, 0], donate=True)  # with gradients enabled, nothing is overwritten
+    assert_same_carry(kept, carry, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_carry_features(name):
+    core = make(name)
+    carry = random_carry(core)
+    features = core.carry_features(carry)
+    assert features.shape == (BATCH, core.carry_size()) and not features.is_complex()
+    _, carries = core(random_rows(), carry, flags("random"), all_carries=True)
+    assert core.carry_features(carries).shape == (BATCH, LENGTH, core.carry_size())
+    torch.testing.assert_close(core.carry_features(carries)[:, 2], core.carry_features(carries[:, 2]))
+    assert not torch.equal(features, core.carry_features(random_carry(core, seed=8)))
+
+
+def test_a_core_without_memory_says_so():
+    core = make("mlp")
+    assert core.carry_size() == 0
+    with pytest.raises(ValueError, match="MLP keeps none"):
+        core.carry_features(core.initial_carry(BATCH))
+
+
+def test_wrong_arguments_get_a_sentence(name):
+    core = make(name)
+    x, carry, is_first = random_rows(), core.initial_carry(BATCH), flags("none")
+    with pytest.raises(ValueError, match=r"x must have shape \[B, T, 5\].*got \[3, 9, 4\]"):
+        core(x[..., :4], carry, is_first)
+    with pytest.raises(ValueError, match=r"x must have shape \[B, T, 5\].*got \[3, 0, 5\]"):
+        core(x[:, :0], carry, is_first[:, :0])
+    with pytest.raises(ValueError, match=r"x must have shape \[B, 5\]"):
+        core.step(x, carry, is_first)
+    with pytest.raises(ValueError, match=r"is_first must be bool.*float64"):
+        core(x, carry, is_first.double())
+    with pytest.raises(ValueError, match=r"is_first must be bool of shape \[3, 9\]"):
+        core(x, carry, is_first[:, :-1])
+    with pytest.raises(ValueError, match=r"batch size \[3\] like x, got \[2\]"):
+        core(x, core.initial_carry(2), is_first)
+    with pytest.raises(ValueError, match=r"x must be torch.float64 .* got torch.float32"):
+        core(x.float(), carry, is_first)
+    with pytest.raises(ValueError, match="all_carries"):
+        core(x, carry, is_first, all_carries=-1)
+    with pytest.raises(ValueError, match="carry must have the keys"):
+        core(x, carry.clone().set("other", torch.zeros(BATCH)), is_first)
+    for wrong in (0, -3, 2.5, True, "8"):
+        with pytest.raises(ValueError, match="must be a positive int"):
+            type(core)(INPUT_SIZE, **({"make_layer": None} if name == "stack" else {}), hidden_size=wrong)
+
+
+@pytest.mark.slow
+def test_step_compiles_as_one_graph(name):
+    core = make(name, torch.float32)
+    x, carry, is_first = random_rows(torch.float32)[:, 0], random_carry(core), flags("random")[:, 2]
+    step = torch.compile(core.step, fullgraph=True)
+    with torch.no_grad():
+        y, last = step(x, carry, is_first)
+        expected, expected_last = core.step(x, carry, is_first)
+    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
+    assert_same_carry(last, expected_last, rtol=1e-4, atol=1e-5)

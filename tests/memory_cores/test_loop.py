@@ -1,0 +1,154 @@
+"""LSTM and GRU over sequences: every fast path against the plain loop, and against torch's own modules."""
+
+import pytest
+import torch
+from torch import nn
+
+from memory_cores import GRU, LSTM, loop
+from memory_cores.loop import gru_loop, gru_loop_reference, lstm_loop, lstm_loop_reference
+from memory_cores.packing import Packing
+
+BATCH, LENGTH, INPUT, HIDDEN = 4, 40, 3, 5
+
+
+def flags(kind, length=LENGTH):
+    is_first = torch.zeros(BATCH, length, dtype=torch.bool)
+    if kind == "first row":
+        is_first[1:, 0] = True
+    if kind == "together":
+        is_first[:, length // 3] = True
+    if kind == "dense":
+        is_first = torch.rand(BATCH, length, generator=torch.Generator().manual_seed(0)) < 0.3
+    if kind == "everywhere":
+        is_first[:] = True
+    return is_first
+
+
+KINDS = ["none", "first row", "together", "dense", "everywhere"]
+
+
+def inputs(gates, states, dtype=torch.float64, length=LENGTH):
+    torch.manual_seed(0)
+    shapes = [(BATCH, length, INPUT), *[(BATCH, HIDDEN)] * states, (gates * HIDDEN, INPUT)]
+    shapes += [(gates * HIDDEN, HIDDEN), (gates * HIDDEN,), (gates * HIDDEN,)]
+    return [torch.randn(*shape, dtype=dtype, requires_grad=True) for shape in shapes]
+
+
+def run(function, tensors, is_first, **options):
+    outputs = function(tensors[0], is_first, *tensors[1:], **options)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    torch.manual_seed(1)
+    total = sum((output * torch.randn_like(output)).sum() for output in outputs)
+    return outputs, torch.autograd.grad(total, tensors)
+
+
+def assert_same(actual, expected, **tolerance):
+    for left, right in zip((*actual[0], *actual[1]), (*expected[0], *expected[1]), strict=True):
+        torch.testing.assert_close(left, right, **tolerance)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("all_cells", [True, False])
+def test_lstm_fast_equals_reference(kind, all_cells):
+    tensors, is_first = inputs(4, 2), flags(kind)
+    expected = run(lstm_loop_reference, tensors, is_first, all_cells=all_cells)
+    actual = run(lstm_loop, tensors, is_first, all_cells=all_cells)
+    assert_same(actual, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gru_fast_equals_reference(kind):
+    tensors, is_first = inputs(3, 1), flags(kind)
+    assert_same(
+        run(gru_loop, tensors, is_first), run(gru_loop_reference, tensors, is_first), rtol=1e-11, atol=1e-11
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fast_equals_reference_in_float32(kind):
+    is_first = flags(kind)
+    lstm, gru = inputs(4, 2, torch.float32), inputs(3, 1, torch.float32)
+    close = {"rtol": 1e-3, "atol": 1e-4}
+    assert_same(run(gru_loop, gru, is_first), run(gru_loop_reference, gru, is_first), **close)
+    for cells in (True, False):
+        expected = run(lstm_loop_reference, lstm, is_first, all_cells=cells)
+        assert_same(run(lstm_loop, lstm, is_first, all_cells=cells), expected, **close)
+
+
+@pytest.mark.parametrize("kind", ["none", "dense"])
+def test_gradcheck(kind):
+    is_first = flags(kind, 5)
+    lstm, gru = inputs(4, 2, length=5), inputs(3, 1, length=5)
+    assert torch.autograd.gradcheck(lambda x, *rest: lstm_loop(x, is_first, *rest), lstm, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x, *rest: gru_loop(x, is_first, *rest), gru, fast_mode=True)
+
+
+def test_which_path_runs(monkeypatch):
+    """Without this, both fast paths could fall back to one and every comparison above still pass."""
+    calls = []
+    packed, fused = loop.PackedLSTM.apply, torch.lstm
+    monkeypatch.setattr(loop.PackedLSTM, "apply", lambda *args: calls.append("packed") or packed(*args))
+    monkeypatch.setattr(torch, "lstm", lambda *args: calls.append("fused") or fused(*args))
+    tensors = inputs(4, 2)
+    for kind, expected in (
+        ("none", ["fused"]),
+        ("first row", ["fused"]),
+        ("together", ["fused", "fused"]),
+        ("dense", ["packed"]),
+    ):
+        lstm_loop(tensors[0], flags(kind), *tensors[1:], all_cells=False)
+        assert calls == expected
+        calls.clear()
+    lstm_loop(tensors[0], flags("none"), *tensors[1:], all_cells=True)
+    assert calls == ["packed"]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(LSTM, nn.LSTM), (GRU, nn.GRU)])
+def test_weights_are_interchangeable_with_torch(ours, theirs):
+    torch.manual_seed(0)
+    core, module = ours(INPUT, hidden_size=HIDDEN), theirs(INPUT, HIDDEN, batch_first=True)
+    core.load_state_dict(module.state_dict())
+    x = torch.randn(BATCH, LENGTH, INPUT)
+    y, carry = core(x, core.initial_carry(BATCH), flags("none"))
+    expected, last = module(x)
+    torch.testing.assert_close(y, expected)
+    last_hidden = last[0] if isinstance(last, tuple) else last
+    torch.testing.assert_close(carry["hidden"], last_hidden[0])
+    module.load_state_dict(core.state_dict())
+
+
+@pytest.mark.parametrize("core_class", [LSTM, GRU])
+def test_initialisation(core_class):
+    torch.manual_seed(0)
+    core, size = core_class(INPUT, hidden_size=HIDDEN), HIDDEN
+    for gate in core.weight_hh_l0.split(size):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(size), rtol=0, atol=1e-5)
+    expected = torch.zeros(len(core.bias_ih_l0))
+    if core_class is LSTM:
+        expected[size : 2 * size] = 1.0  # gate order input, forget, cell, output
+    assert torch.equal(core.bias_ih_l0 + core.bias_hh_l0, expected)
+    uniform = core_class(INPUT, hidden_size=HIDDEN, init="uniform")
+    for parameter in uniform.parameters():
+        assert 0 < parameter.abs().max() <= size**-0.5
+    with pytest.raises(ValueError, match="init must be one of orthogonal, uniform"):
+        core_class(INPUT, hidden_size=HIDDEN, init="zeros")
+
+
+def test_vmap_runs_the_reference():
+    tensors, is_first = [tensor.detach() for tensor in inputs(3, 1)], flags("dense")
+    x, hidden, weight, *rest = tensors
+    many = torch.stack([weight, 2 * weight])
+    outputs = torch.func.vmap(lambda weight: gru_loop(x, is_first, hidden, weight, *rest))(many)
+    torch.testing.assert_close(outputs[1], gru_loop(x, is_first, hidden, 2 * weight, *rest))
+
+
+def test_packing_by_hand():
+    is_first = torch.tensor([[0, 0, 1, 0, 0], [1, 1, 0, 0, 0]], dtype=torch.bool)
+    packing = Packing.of(is_first)
+    # Segments: row 0-1, row 2-4 of environment 0; row 0, row 1-4 of environment 1. By length: 4, 3, 2, 1.
+    assert packing.sizes == [4, 3, 2, 1]
+    assert packing.order.tolist() == [6, 2, 0, 5, 7, 3, 1, 8, 4, 9]
+    assert packing.carried.tolist() == [2, 3]
+    assert packing.previous.tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 9, 11]
+    rows = torch.arange(10.0).reshape(2, 5, 1)
+    assert torch.equal(packing.unpack(packing.pack(rows)), rows)

@@ -99,7 +99,8 @@ def make_popgym(
         import_package("mazelib", f"POPGym task {name!r}")
     import_package("popgym", f"POPGym task {name!r}")
     return GymnasiumEnv(
-        id="popgym:" + (ids[name] if name in ids else _register_family(family)),
+        # The package before the id also registers it in a worker process that starts from nothing.
+        id=f"popgym:{ids[name]}" if name in ids else f"envs:engram/popgym-{_FAMILIES[name]}-v0",
         num_envs=num_envs,
         kwargs=kwargs,
         vectorization=vectorization,
@@ -113,10 +114,9 @@ def make_popgym(
     )
 
 
-def _register_family(family: str) -> str:
-    """Register the base class of a family, which popgym does not, and return its id."""
-    task = _FAMILIES[family]
-    id = f"popgym-{task}-v0"
-    if id not in gymnasium.registry:
-        gymnasium.register(id=id, entry_point=f"popgym.envs:{task}", order_enforce=False)
-    return id
+def register_families() -> None:
+    """Register the base class of every family, which popgym does not, as `engram/popgym-<Class>-v0`."""
+    for task in _FAMILIES.values():
+        id = f"engram/popgym-{task}-v0"
+        if id not in gymnasium.registry:
+            gymnasium.register(id=id, entry_point=f"popgym.envs:{task}", order_enforce=False)

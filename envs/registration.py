@@ -14,6 +14,7 @@ from torch import Tensor
 
 from envs.diagnostic import RecallFirst
 from envs.native import NativeVectorEnv
+from envs.popgym import register_families
 from envs.spaces import action_layout
 
 _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {"engram/RecallFirst-v0": RecallFirst}
@@ -108,7 +109,7 @@ def _to_action(native: NativeVectorEnv, actions: Any) -> Tensor:
 
 
 def register() -> None:
-    """Register every native environment, once: `gymnasium.make("envs:engram/RecallFirst-v0")`."""
+    """Register all, once: `import envs` is enough, or `gymnasium.make("envs:engram/RecallFirst-v0")`."""
     for id in _NATIVE:
         if id not in gymnasium.registry:
             gymnasium.register(
@@ -117,6 +118,7 @@ def register() -> None:
                 vector_entry_point="envs.registration:NativeGymnasiumVectorEnv",
                 kwargs={"native": id},
             )
+    register_families()
 
 
 register()

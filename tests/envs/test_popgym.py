@@ -63,8 +63,9 @@ def test_episodes_have_their_known_length(name: str, length: int) -> None:
     assert rows[length]["is_terminal"].all() and rows[length + 1]["is_first"].all()
 
 
-def test_best_play_of_repeat_previous_is_worth_one() -> None:
-    env = make_popgym("repeat_previous", 3, kwargs={"num_decks": 1, "k": 2})
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_best_play_of_repeat_previous_is_worth_one(vectorization: str) -> None:
+    env = make_popgym("repeat_previous", 3, kwargs={"num_decks": 1, "k": 2}, vectorization=vectorization)
     assert env.name == "popgym/repeat_previous"
     row = env.reset(0)
     shown, total = [row["obs"]], torch.zeros(3)
@@ -73,6 +74,12 @@ def test_best_play_of_repeat_previous_is_worth_one() -> None:
         shown.append(row["obs"])
         total += row["reward"]
     torch.testing.assert_close(total, torch.ones(3))
+    env.close()
+
+
+@pytest.mark.parametrize("name", popgym_families())
+def test_every_family_takes_its_defaults(name: str) -> None:
+    play(make_popgym(name, 2), 0, 10)
 
 
 def second_episode(num_envs: int) -> list[torch.Tensor]:

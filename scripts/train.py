@@ -88,10 +88,15 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
     progress = ProgressLine(config["total_env_steps"], session.driver.env_steps, enabled=options["progress"])
     print(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     with Logger(run_dir, resume_step, options["tensorboard"]) as logger:
+
+        def save(name: str, env_steps: int) -> None:
+            logger.flush()
+            session.save(run_dir, name)
+
         hooks = Hooks(
             log=logger.log,
             evaluate=session.evaluate,
-            save=lambda name, env_steps: session.save(run_dir, name),
+            save=save,
             report=progress.update,
         )
         try:

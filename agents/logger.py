@@ -45,6 +45,13 @@ class Logger:
             for key, value in metrics.items():
                 self._writer.add_scalar(key, value, env_steps)
 
+    def flush(self) -> None:
+        """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if self._writer is not None:
+            self._writer.flush()
+
     def close(self) -> None:
         """Flush and close both files."""
         self._file.close()

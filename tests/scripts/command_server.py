@@ -1,0 +1,141 @@
+"""Runs commands in forks of a process that has imported everything: like a fresh process, but in no time.
+
+The server reads a request per line, {command, words, cwd, path, out, err}; it answers the process id at
+once and the exit code when the process has ended. A command runs in a process of its own, so it can be
+killed at any moment.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def run_dir(self):
+        """The folder that a training command named."""
+        line = next(line for line in self.err.splitlines() if line.startswith(("training in", "continuing")))
+        return Path(line.split(" in ", 1)[1])
+
+
+class CommandRunner:
+    """Starts the server, and asks it to run commands.
+
+    Args:
+        directory: where the commands' output is put.
+    """
+
+    def __init__(self, directory: Path):
+        self._directory = directory
+        self._count = 0
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "GLIBC_TUNABLES": "", "COLUMNS": "200"}
+        self._server = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+
+    def __call__(self, command, *words, cwd=None, path=(), kill_after=None, kill_when=None):
+        """Run `command` (`train`, `evaluate`) with `words`.
+
+        `path` holds folders put in front of the module search path. The process is killed after
+        `kill_after` seconds, or once `kill_when()` holds, if it still runs then.
+        """
+        self._count += 1
+        out, err = (self._directory / f"{self._count}.{kind}" for kind in ("out", "err"))
+        request = {
+            "command": command,
+            "words": [str(word) for word in words],
+            "cwd": str(cwd or self._directory),
+            "path": [str(folder) for folder in path],
+            "out": str(out),
+            "err": str(err),
+        }
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        pid = self._answer()["pid"]
+        ended = threading.Event()
+        killer = threading.Thread(target=kill, args=(pid, ended, kill_after, kill_when))
+        killer.start()
+        code = self._answer()["code"]
+        ended.set()
+        killer.join()
+        return Result(code, out.read_text(), err.read_text())
+
+    def _answer(self):
+        return json.loads(self._server.stdout.readline())
+
+    def close(self):
+        """End the server."""
+        self._server.stdin.close()
+        self._server.wait()
+
+
+def kill(pid, ended, seconds, condition):
+    """Kill a process after so many seconds or once the condition holds, unless it ended before."""
+    start = time.monotonic()
+    while not ended.wait(0.002):
+        is_late = seconds is not None and time.monotonic() - start >= seconds
+        if is_late or (condition is not None and condition()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return
+
+
+def serve():
+    """Answer requests until the input ends."""
+    for command in ("train", "evaluate"):
+        importlib.import_module(f"scripts.{command}")
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        request = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            become(request)
+        print(json.dumps({"pid": pid}), file=answers, flush=True)
+        status = os.waitpid(pid, 0)[1]
+        print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), file=answers, flush=True)
+
+
+def become(request):
+    """Turn this process into the command's; does not return."""
+    import traceback
+
+    code = 1
+    try:
+        for name, descriptor in (("out", 1), ("err", 2)):
+            file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, descriptor)
+        os.chdir(request["cwd"])
+        sys.path[:0] = request["path"]
+        importlib.invalidate_caches()
+        code = importlib.import_module(f"scripts.{request['command']}").command(request["words"])
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()

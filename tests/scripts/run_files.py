@@ -1,0 +1,90 @@
+"""What a run leaves behind, read and compared."""
+
+import json
+import math
+
+import torch
+from safetensors import safe_open
+
+# A run of a second: 10 rollouts, 3 evaluations.
+TINY = (
+    "core=lstm",
+    "core.hidden_size=16",
+    "threads=1",
+    "num_envs=4",
+    "total_env_steps=600",
+    "agent.rollout_length=16",
+    "agent.num_minibatches=2",
+    "agent.num_epochs=1",
+    "evaluation.every=200",
+    "evaluation.episodes=4",
+    "evaluation.num_envs=2",
+    "checkpoint.every=200",
+    "logging.progress=false",
+    "logging.curve=false",
+)
+RECALL = ("env=diagnostic/recall_first", "env.delay=3")
+
+
+def is_timing(key):
+    """Whether a metric depends on the machine's speed."""
+    return key.startswith("time/") or key == "charts/SPS"
+
+
+def metric_lines(run_dir):
+    """The lines of `metrics.jsonl` without timings, floats as exact text."""
+    lines = []
+    for text in (run_dir / "metrics.jsonl").read_text().splitlines():
+        row = json.loads(text)
+        lines.append({key: repr(value) for key, value in row.items() if not is_timing(key)})
+    return lines
+
+
+def checkpoint_tensors(run_dir, name="latest"):
+    """The tensors of a checkpoint by flat name."""
+    with safe_open(run_dir / "checkpoints" / f"{name}.safetensors", framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+
+
+def checkpoint_values(run_dir, name="latest"):
+    """The JSON values of a checkpoint."""
+    with safe_open(run_dir / "checkpoints" / f"{name}.safetensors", framework="pt") as file:
+        return json.loads(file.metadata()["values"])
+
+
+def tensorboard_series(run_dir):
+    """TensorBoard's points `(env_steps, value)` of every key."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run_dir / "tensorboard"), size_guidance={"scalars": 0}).Reload()
+    return {
+        key: [(event.step, event.value) for event in events.Scalars(key)] for key in events.Tags()["scalars"]
+    }
+
+
+def assert_same_run(got, expected):
+    """Assert that two runs logged and learned the same, to the bit."""
+    got_lines, expected_lines = metric_lines(got), metric_lines(expected)
+    assert [line["env_steps"] for line in got_lines] == [line["env_steps"] for line in expected_lines]
+    for got_line, expected_line in zip(got_lines, expected_lines, strict=True):
+        assert got_line == expected_line
+    for name in ("latest", "best"):
+        assert checkpoint_values(got, name) == checkpoint_values(expected, name)
+        got_tensors, expected_tensors = checkpoint_tensors(got, name), checkpoint_tensors(expected, name)
+        assert got_tensors.keys() == expected_tensors.keys()
+        different = [key for key in got_tensors if not torch.equal(got_tensors[key], expected_tensors[key])]
+        assert not different
+    left_over = [path.name for path in got.rglob("*.tmp")]
+    assert not left_over
+
+
+def assert_tensorboard_follows_metrics(run_dir):
+    """Assert that TensorBoard has every point of `metrics.jsonl` once, in order, and nothing else."""
+    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    series = tensorboard_series(run_dir)
+    assert series.keys() == {key for row in rows for key in row} - {"env_steps"}
+    for key, points in series.items():
+        expected = [(row["env_steps"], row[key]) for row in rows if key in row]
+        assert [step for step, _ in points] == [step for step, _ in expected], key
+        for (_, got), (_, value) in zip(points, expected, strict=True):
+            assert math.isnan(got) if value is None else math.isclose(got, value, rel_tol=1e-6), key

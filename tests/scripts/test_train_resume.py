@@ -1,0 +1,125 @@
+"""A run that is killed and continued is the run that was never interrupted."""
+
+import random
+import time
+
+import pytest
+from run_files import RECALL, TINY, assert_same_run, assert_tensorboard_follows_metrics, metric_lines
+
+SMALL = (
+    *TINY,
+    "num_envs=8",
+    "agent.rollout_length=32",
+    "total_env_steps=6000",
+    "evaluation.every=500",
+    "checkpoint.every=500",
+)
+NOISY = (
+    "env=popgym/noisy_position_only_cart_pole_easy",
+    "agent.make_network.make_encoder.normalize=true",
+)
+LSTM = (
+    "agent.bptt_length=8",
+    "agent.make_network.separate_critic_core=true",
+    "agent.learning_rate_schedule=linear",
+    "agent.kl_coef=0.1",
+    "checkpoint.keep_every=2000",
+)
+S5 = ("core=s5", "core.num_layers=2", "core.state_size=16")
+CASES = {
+    "package": ("env=popgym/repeat_previous_easy", *S5),
+    "package-lstm": ("env=popgym/repeat_previous_easy", *LSTM),
+    "noisy": (*NOISY, *S5),
+    "noisy-lstm": (*NOISY, *LSTM),
+    "native": (*RECALL, *S5),
+    "native-lstm": (*RECALL, *LSTM),
+}
+
+
+def runs_in(folder):
+    """The folders of the runs begun under `folder`."""
+    return sorted(path.parent for path in folder.rglob("checkpoints"))
+
+
+def test_a_run_killed_once_continues_exactly(run, tmp_path):
+    words = (*TINY, *NOISY, *LSTM, "total_env_steps=1500", "checkpoint.keep_every=null")
+    whole = run("train", *words, f"logging.runs_dir={tmp_path / 'whole'}")
+    assert whole.code == 0, whole.err
+    # Kill it where the log is ahead of a checkpoint: so many lines, and not a multiple of 200 steps.
+    start = time.monotonic()
+    killed = run_until(run, words, tmp_path / "killed", lines=14)
+    assert time.monotonic() - start < 120
+    lines_before = metric_lines(killed)
+    resumed = run("train", f"resume={killed}")
+    assert resumed.code == 0, resumed.err
+    assert 14 <= len(lines_before) < len(metric_lines(killed))
+    assert_same_run(killed, whole.run_dir)
+    assert_tensorboard_follows_metrics(killed)
+
+
+def run_until(run, words, folder, lines):
+    """Kill a run once it has logged so many lines; returns its folder."""
+
+    def is_there():
+        files = list(folder.rglob("metrics.jsonl"))
+        return bool(files) and len(files[0].read_text().splitlines()) >= lines
+
+    result = run("train", *words, f"logging.runs_dir={folder}", kill_when=is_there)
+    assert result.code == -9, result.err
+    return result.run_dir
+
+
+def test_a_run_without_a_checkpoint_is_started_again(run, trained, tmp_path):
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("config.yaml", "spaces.json"):
+        (folder / name).write_bytes((trained / name).read_bytes())
+    result = run("train", f"resume={folder}")
+    assert result.code == 2
+    assert result.err.startswith("error: ") and "start it again" in result.err
+    assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_random_kills(run, tmp_path, case):
+    """At least 20 kills at random moments, several of them of the same run."""
+    random.seed(f"kills-{case}")
+    words = (*SMALL, *CASES[case])
+    start = time.monotonic()
+    whole = run("train", *words, f"logging.runs_dir={tmp_path / 'whole'}")
+    duration = time.monotonic() - start
+    assert whole.code == 0, whole.err
+    kills = finished = 0
+    while kills < 20 or finished < 2:
+        folder = tmp_path / f"killed-{kills}"
+        result = run("train", *words, f"logging.runs_dir={folder}", kill_after=moment(duration))
+        own_kills = int(result.code == -9)
+        while result.code != 0:
+            assert result.code == -9, result.err
+            # In the end it may finish; before, a continued run is killed as a fresh one is.
+            kill_after = moment(duration) if own_kills < 12 else None
+            result = continue_run(run, folder, words, kill_after)
+            own_kills += result.code == -9
+        (run_dir,) = [path for path in runs_in(folder) if (path / "metrics.jsonl").exists()][-1:]
+        assert_same_run(run_dir, whole.run_dir)
+        assert_tensorboard_follows_metrics(run_dir)
+        kills, finished = kills + own_kills, finished + 1
+    print(f"{case}: {kills} kills, {finished} runs, {len(metric_lines(whole.run_dir))} lines each")
+
+
+def moment(duration):
+    """Seconds to the next kill: often early (start-up, loading), else anywhere in the run."""
+    return random.uniform(0, 0.5) if random.random() < 0.3 else random.uniform(0, duration)
+
+
+def continue_run(run, folder, words, kill_after):
+    """Continue the newest run, or start again if it was killed before its first checkpoint."""
+    runs = runs_in(folder)
+    if runs:
+        result = run("train", f"resume={runs[-1]}", kill_after=kill_after)
+        if result.code != 2:
+            return result
+        assert result.err.startswith("error: ") and len(result.err.splitlines()) == 1
+        assert not list((runs[-1] / "checkpoints").glob("*.safetensors"))
+    return run("train", *words, f"logging.runs_dir={folder}", kill_after=kill_after)

@@ -72,18 +72,18 @@ class DiagonalSSM(nn.Module):
         Returns:
             Outputs [B, T, hidden_size], and the states after every row, [B, T, P].
         """
-        transition, scale = self._transition(state.dtype)
+        transition, scale = self._transition(state.real.dtype)
         states = linear_scan(transition, self._drive(u, scale), is_first, state)
         return self._read(u, states), states
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Run one row from a state already reset: [B, hidden_size] and [B, P] in and out."""
-        transition, scale = self._transition(state.dtype)
+        transition, scale = self._transition(state.real.dtype)
         state = transition * state + self._drive(u, scale)
         return self._read(u, state), state
 
-    def _transition(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        real_dtype = dtype.to_real()
+    def _transition(self, real_dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return Ā and the factor that makes B̄ of B̃, complex [P] each."""
         real = self.eigenvalue_real.to(real_dtype)
         if self.clip_eigenvalues:
             real = real.clamp(max=-1e-4)
@@ -91,7 +91,7 @@ class DiagonalSSM(nn.Module):
         return discretize(eigenvalues, self.log_time_step.to(real_dtype).exp(), self.discretization)
 
     def _drive(self, u: Tensor, scale: Tensor) -> Tensor:
-        real = linear(u, self.input_matrix).to(scale.dtype.to_real())
+        real = linear(u, self.input_matrix).to(scale.real.dtype)
         return scale * torch.view_as_complex(real.unflatten(-1, (self.num_modes, 2)))
 
     def _read(self, u: Tensor, state: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class FFM(MemoryCore):
         driven, gate, skip = self._write(x)
         inputs = driven.to(trace.dtype).unsqueeze(-1).expand(*driven.shape, self.context_size)
         traces = linear_scan(
-            self._transition(trace.dtype).flatten(), inputs.flatten(-2), is_first, trace.flatten(-2)
+            self._transition(trace.real.dtype).flatten(), inputs.flatten(-2), is_first, trace.flatten(-2)
         ).unflatten(-1, trace.shape[-2:])  # [B, T, memory_size, context_size]
         return self._read(traces, gate, skip), pack_carry(is_first, every, trace=take_rows(traces, every))
 
@@ -105,13 +105,13 @@ class FFM(MemoryCore):
         # The trace is a small new tensor in any case, so there is nothing to gain from overwriting it.
         trace = select_initial(is_first, 0.0, carry["trace"])
         driven, gate, skip = self._write(x)
-        trace = self._transition(trace.dtype) * trace + driven.to(trace.dtype).unsqueeze(-1)
+        trace = self._transition(trace.real.dtype) * trace + driven.to(trace.dtype).unsqueeze(-1)
         return self._read(trace, gate, skip), TensorDict({"trace": trace}, batch_size=carry.batch_size)
 
-    def _transition(self, dtype: torch.dtype) -> Tensor:
+    def _transition(self, real_dtype: torch.dtype) -> Tensor:
         """Return Γ, complex [memory_size, context_size]."""
-        decay = self.decay.to(dtype.to_real()).clamp(-self.limit, SLOWEST_DECAY)
-        phase = self.phase.to(decay.dtype)
+        decay = self.decay.to(real_dtype).clamp(-self.limit, SLOWEST_DECAY)
+        phase = self.phase.to(real_dtype)
         return torch.complex(*torch.broadcast_tensors(decay.unsqueeze(-1), phase)).exp()
 
     def _write(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,5 +1,4 @@
-"""The contract of section 2 of the design, for every core that has a configuration."""
-
+"""The contract of `MemoryCore`, for every core that has a configuration."""
 
 import pytest
 import torch

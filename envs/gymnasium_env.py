@@ -166,18 +166,24 @@ class GymnasiumEnv(VectorEnv):
         self._seed = state["seed"]
         self._has_mask = "action_mask" in stored
         self._log.load_state_dict(state["log"])
-        self._row, failed = self._repeat(stored["prev_action"])
-        differs = failed | ~_equal(self._row, stored).cpu().numpy()
-        self.resume_is_exact = not differs.any()
-        if differs.any():
+        anew = np.zeros(self.num_envs, dtype=np.bool_)
+        while (
+            True
+        ):  # ends, because every round adds to `anew`; one round unless something is not reproducible
+            self._row, failed = self._repeat(stored["prev_action"])
+            differs = (failed | ~_equal(self._row, stored).cpu().numpy()) & ~anew
+            if not differs.any():
+                break
+            anew |= differs
+            self._log.restart(differs)
+        self.resume_is_exact = not anew.any()
+        if anew.any():
             warnings.warn(
                 f"Environment {self.name} is not reproducible after reset(seed) (index "
-                f"{', '.join(map(str, differs.nonzero()[0]))}): its episode begins anew there, "
+                f"{', '.join(map(str, anew.nonzero()[0]))}): its episode begins anew there, "
                 "and this resume is not exact.",
                 stacklevel=2,
             )
-            self._log.restart(differs)
-            self._row, _ = self._repeat(stored["prev_action"])
         return self._row
 
     def _repeat(self, prev_action: Tensor) -> tuple[TensorDict, np.ndarray]:

@@ -114,10 +114,30 @@ def test_an_environment_that_is_not_reproducible_is_named(kind: str) -> None:
 
 
 def test_an_episode_that_ends_too_soon_begins_anew() -> None:
+    # Episodes of 20 to 39 actions, so some replays end early, and their last step must not be made.
+    env = GymnasiumEnv(register(Unreproducible), 8, kwargs={"always": True, "blank": 0.5})
+    for _ in range(5):
+        play(env, 0, 19)
+        for _ in range(10):
+            env.step(torch.ones(8, dtype=torch.int64))
+        with pytest.warns(UserWarning, match="is not reproducible"):
+            row = env.load_state_dict(env.state_dict())
+        assert row["is_first"].any()
+        for _ in range(60):
+            env.step(torch.ones(8, dtype=torch.int64))
+
+
+def test_nan_is_equal_to_nan() -> None:
+    env = GymnasiumEnv(register(Unreproducible), 2, kwargs={"blank": float("nan")})
+    env.reset(0)
+    env.step(torch.ones(2, dtype=torch.int64))
+    env.load_state_dict(env.state_dict())
+    assert env.resume_is_exact
+
+
+def test_everything_unreproducible_begins_anew() -> None:
     env = GymnasiumEnv(register(Unreproducible), 8, kwargs={"always": True})
-    play(
-        env, 0, 19 + 10
-    )  # episodes of 20 to 39 actions: some replays end early, whose last step must not be made
+    play(env, 0, 15)
     for _ in range(10):
         with pytest.warns(UserWarning, match=r"index 0, 1, 2, 3, 4, 5, 6, 7\)"):
             row = env.load_state_dict(env.state_dict())
@@ -157,3 +177,13 @@ def test_echo_needs_no_actions_in_bounds_to_begin() -> None:
     env.reset(0)
     env.load_state_dict(env.state_dict())
     assert env.resume_is_exact and env.step(torch.zeros(2, 1))["obs"].tolist() == [[1], [1]]
+
+
+def test_a_policy_may_reuse_its_action_tensor() -> None:
+    env, other = MAKERS["CartPole"]("sync"), MAKERS["CartPole"]("sync")
+    row, action = env.reset(0), torch.zeros(4, dtype=torch.int64)
+    for step in range(15):
+        action.copy_((torch.arange(4) + step) % 2)
+        row = env.step(action)
+    assert_equal(other.load_state_dict(env.state_dict()), row)
+    assert other.resume_is_exact

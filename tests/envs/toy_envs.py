@@ -100,8 +100,9 @@ class Unreproducible(gymnasium.Env):
     observation_space = gs.Box(0, 1, (2,))
     action_space = gs.Discrete(2)
 
-    def __init__(self, always: bool = False) -> None:
+    def __init__(self, always: bool = False, blank: float | None = None) -> None:
         self.always = always
+        self.blank = blank
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -109,12 +110,17 @@ class Unreproducible(gymnasium.Env):
         wild = self.always or bool(self.np_random.integers(2))
         self.generator = np.random.default_rng(entropy if wild else seed)
         self.left = int(self.generator.integers(20, 40)) if wild else 30
-        return self.generator.random(2, dtype=np.float32), {}
+        return self.observation(), {}
 
     def step(self, action):
         assert self.left > 0, "stepped after the end"
         self.left -= 1
-        return self.generator.random(2, dtype=np.float32), 0.0, self.left == 0, False, {}
+        return self.observation(), 0.0, self.left == 0, False, {}
+
+    def observation(self) -> np.ndarray:
+        if self.blank is not None:
+            return np.full(2, self.blank, np.float32)
+        return self.generator.random(2, dtype=np.float32)
 
 
 class Masked(gymnasium.Env):

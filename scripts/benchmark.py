@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
-from scripts.launch import keep_large_blocks
 
 BENCHMARKS = ("ppo",)
 
@@ -26,7 +25,6 @@ def main(words: Sequence[str]) -> None:
 
 def command(words: Sequence[str] | None = None) -> int:
     """Entry point: returns the exit code."""
-    keep_large_blocks()
     return run(main, words)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from scripts.launch import keep_large_blocks
+
 COMMANDS = ("train", "evaluate", "benchmark")
 
 
@@ -14,6 +16,7 @@ def main() -> int:
     if not words or words[0] not in COMMANDS:
         print(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
+    keep_large_blocks()
     return importlib.import_module(f"scripts.{words[0]}").command(words[1:])
 
 

@@ -1,0 +1,91 @@
+"""What the README tells a user to type works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+# The commands as written, but for budgets that fit a test.
+SMALL = {
+    "train": [
+        "total_env_steps=600",
+        "num_envs=8",
+        "agent.rollout_length=20",
+        "agent.num_epochs=1",
+        "evaluation.every=600",
+        "evaluation.episodes=4",
+        "evaluation.num_envs=2",
+    ],
+    "evaluate": ["episodes=4", "num_envs=2"],
+}
+
+
+def commands():
+    lines = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
+    return [line.split("#")[0].strip() for line in lines if line.strip()]
+
+
+def run(words, cwd, expected=0):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert result.returncode == expected, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def recall_run(tmp_path_factory):
+    """A run on `diagnostic/recall_first`, for the commands that need one."""
+    cwd = tmp_path_factory.mktemp("readme")
+    words = ["env=diagnostic/recall_first", "core=gru", "core.hidden_size=8", *SMALL["train"]]
+    run([sys.executable, "-m", "scripts.train", *words], cwd)
+    return next(cwd.glob("runs/diagnostic/recall_first/*/*"))
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
+def test_make_targets_exist(line):
+    result = run(["make", "--dry-run", *line.split()[1:]], ROOT)
+    assert "python" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in commands() if "scripts.train" in line and "resume" not in line]
+)
+def test_training_commands(line, tmp_path):
+    words = line.split()[3:]
+    # The README's own budget is overridden by the later word.
+    names = [word.split("=")[0] for word in SMALL["train"]]
+    words = [word for word in words if word.split("=")[0] not in names]
+    run([sys.executable, "-m", "scripts.train", *words, *SMALL["train"]], tmp_path)
+    assert list(tmp_path.glob("runs/**/learning_curve.png"))
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in commands() if "resume=" in line or "scripts.evaluate" in line]
+)
+def test_commands_on_a_run(line, recall_run):
+    line = re.sub(r"runs/<env>/<agent>-<core>/<seed>-<time>", str(recall_run), line)
+    words = line.split()[1:]
+    small = SMALL["evaluate"] if "scripts.evaluate" in line else []
+    names = [word.split("=")[0] for word in small]
+    words = [word for word in words if word.split("=")[0] not in names]
+    run([sys.executable, *words, *small], recall_run)
+
+
+@pytest.mark.parametrize("index", range(sum(language == "python" for language, _ in BLOCKS)))
+def test_python_examples(index, tmp_path):
+    code = [text for language, text in BLOCKS if language == "python"][index]
+    run([sys.executable, "-c", code], tmp_path)
+
+
+def test_every_option_the_readme_names_exists():
+    for group, option in re.findall(r"`(core|env|agent|experiment)=(\w[\w/]*)`", README):
+        assert (ROOT / "configs" / group / f"{option}.yaml").exists(), (group, option)
+    table = README.split("| cores (`core=`) | |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    assert named == {path.stem for path in (ROOT / "configs" / "core").glob("*.yaml")}

@@ -34,17 +34,18 @@ class PackedGRU(torch.autograd.Function):
         values[:, :size] = bias_hh[2 * size :]
         bias = torch.cat([bias_ih[: 2 * size] + bias_hh[: 2 * size], bias_ih[2 * size :]])
         torch.addmm(bias, rows_x, weight_ih.mT, out=values[:, size:])
-        weight = _new_gate_first(weight_hh, size)
-        hiddens, after = packing.begin(hidden)
-        for now, before in packing.steps():
-            value, previous = values[now], hiddens[before]
-            value[:, : 3 * size].addmm_(previous, weight.mT)
-            value[:, size : 3 * size].sigmoid_()
-            m, r, z, n = value.split(size, dim=1)
-            torch.lerp(n.addcmul_(r, m).tanh_(), previous, z, out=after[now])
+        weight = weight_hh.roll(size, 0)  # to the order n, r, z
+        hiddens = packing.begin(hidden)
+        views = (values[:, : 3 * size], values[:, size : 3 * size], *values.split(size, dim=1))
+        for products, sigmoids, m, r, z, n, before, after in zip(
+            *map(packing.split, views), *packing.split_states(hiddens), strict=True
+        ):
+            products.addmm_(before, weight.mT)
+            sigmoids.sigmoid_()
+            torch.lerp(n.addcmul_(r, m).tanh_(), before, z, out=after)
         ctx.packing = packing
         ctx.save_for_backward(rows_x, values, hiddens, weight_ih, weight)
-        return packing.unpack(after)
+        return packing.unpack(hiddens[packing.num_segments :])
 
     @staticmethod
     @once_differentiable
@@ -55,22 +56,22 @@ class PackedGRU(torch.autograd.Function):
         size = hiddens.shape[1]
         previous_hidden = hiddens[packing.previous]
         factors = _gate_factors(values, previous_hidden)
-        keep = values.unflatten(1, (4, -1))[:, 2]
-        all_dh, after_dh = packing.begin_gradient(grad_hiddens, hiddens)
-        grads = factors.flatten(1)  # the factors become the gradients, row by row
-        for now, before in reversed(packing.steps()):
-            dh = after_dh[now]
-            factors[now].mul_(dh.unsqueeze(1))
-            all_dh[before].addmm_(grads[now, : 3 * size], weight).addcmul_(dh, keep[now])
+        dhs = packing.begin_gradient(grad_hiddens, hiddens)
+        grads = factors.flatten(1)  # the factors become the gradients, place by place
+        views = (factors, grads[:, : 3 * size], values[:, 2 * size : 3 * size])
+        places = zip(*map(packing.split, views), *packing.split_states(dhs), strict=True)
+        for factor, products, z, dh_before, dh in reversed(list(places)):
+            factor.mul_(dh.unsqueeze(1))
+            dh_before.addmm_(products, weight).addcmul_(dh, z)
         from_input, from_hidden = grads[:, size:], grads[:, : 3 * size]
         return (
             None,
             packing.unpack(from_input @ weight_ih) if ctx.needs_input_grad[1] else None,
-            all_dh[packing.carried],
+            dhs[packing.carried],
             from_input.mT @ rows_x,
-            _new_gate_last(from_hidden.mT @ previous_hidden, size),
+            (from_hidden.mT @ previous_hidden).roll(-size, 0),
             from_input.sum(0),
-            _new_gate_last(from_hidden.sum(0), size),
+            from_hidden.sum(0).roll(-size, 0),
         )
 
 
@@ -95,13 +96,3 @@ def _gate_factors(values: Tensor, previous_hidden: Tensor) -> Tensor:
     torch.sub(previous_hidden, n, out=factor_z).mul_(z)
     factor_z.addcmul_(factor_z, z, value=-1)  # (h − n) z (1 − z)
     return factors
-
-
-def _new_gate_first(rows: Tensor, size: int) -> Tensor:
-    """Reorder rows r, z, n to n, r, z."""
-    return torch.cat([rows[2 * size :], rows[: 2 * size]])
-
-
-def _new_gate_last(rows: Tensor, size: int) -> Tensor:
-    """Reorder rows n, r, z to r, z, n."""
-    return torch.cat([rows[size:], rows[:size]])

@@ -13,7 +13,8 @@ class PackedLSTM(torch.autograd.Function):
     """An LSTM over the segments of a `Packing`, in host memory.
 
     The input's products and all gradients of weights are one matrix product each over all rows; what is
-    left per row is one product with the recurrent weights and a few operations in place.
+    left per place is one product with the recurrent weights and a few operations in place. Inside, the
+    gates' order is o, i, f, g: the sigmoids are then neighbours, and so are the gates that dc moves.
     """
 
     @staticmethod
@@ -29,73 +30,76 @@ class PackedLSTM(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Return hidden and cell states after every row, [B, T, H] each, from `bias` = bias_ih + bias_hh."""
         size = weight_hh.shape[1]
+        weight_ih, weight_hh, bias = (rows.roll(size, 0) for rows in (weight_ih, weight_hh, bias))
         rows_x = packing.pack(x)
         gates = torch.addmm(bias, rows_x, weight_ih.mT)  # [B * T, 4H], in place: the gates' values
-        hiddens, after_hidden = packing.begin(hidden)
-        cells, after_cell = packing.begin(cell)
-        tanh_cells = torch.empty_like(after_cell)
-        weight = weight_hh.mT
-        for now, before in packing.steps():
-            gate = gates[now].addmm_(hiddens[before], weight)
-            gate[:, : 2 * size].sigmoid_()
-            gate[:, 3 * size :].sigmoid_()
-            i, f, g, o = gate.split(size, dim=1)
-            c = torch.mul(f, cells[before], out=after_cell[now]).addcmul_(i, g.tanh_())
-            torch.mul(o, torch.tanh(c, out=tanh_cells[now]), out=after_hidden[now])
+        hiddens, cells = packing.begin(hidden), packing.begin(cell)
+        tanh_cells = gates.new_empty(len(gates), size)
+        views = (gates, gates[:, : 3 * size], *gates.split(size, dim=1), tanh_cells)
+        for row, sigmoids, o, i, f, g, tanh_c, h_before, h, c_before, c in zip(
+            *map(packing.split, views),
+            *packing.split_states(hiddens),
+            *packing.split_states(cells),
+            strict=True,
+        ):
+            row.addmm_(h_before, weight_hh.mT)
+            sigmoids.sigmoid_()
+            torch.mul(f, c_before, out=c).addcmul_(i, g.tanh_())
+            torch.mul(o, torch.tanh(c, out=tanh_c), out=h)
         ctx.packing = packing
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh)
-        return packing.unpack(after_hidden), packing.unpack(after_cell)
+        after = packing.num_segments
+        return packing.unpack(hiddens[after:]), packing.unpack(cells[after:])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_hiddens: Tensor | None, grad_cells: Tensor | None) -> tuple[Any, ...]:
-        """Run the loop in reverse; `previous` rows gather what each row gives to the one before."""
+        """Run the loop in reverse: gradients of a place's gates are factors times its dh and dc."""
         packing: Packing = ctx.packing
         rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh = ctx.saved_tensors
-        previous_hidden, previous_cell = hiddens[packing.previous], cells[packing.previous]
-        factors, through = _gate_factors(gates, tanh_cells, previous_cell)
-        forget = gates.unflatten(1, (4, -1))[:, 1]
-        all_dh, after_dh = packing.begin_gradient(grad_hiddens, hiddens)
-        all_dc, after_dc = packing.begin_gradient(grad_cells, cells)
-        grad_gates = factors.flatten(1)  # the factors become the gradients, row by row
-        for now, before in reversed(packing.steps()):
-            dh, dc, factor = after_dh[now], after_dc[now], factors[now]
-            dc.addcmul_(dh, through[now])
-            factor[:, :3].mul_(dc.unsqueeze(1))
-            factor[:, 3].mul_(dh)
-            all_dh[before].addmm_(grad_gates[now], weight_hh)
-            all_dc[before].addcmul_(dc, forget[now])
+        size = hiddens.shape[1]
+        factors, through = _gate_factors(gates, tanh_cells, cells[packing.previous])
+        dhs, dcs = packing.begin_gradient(grad_hiddens, hiddens), packing.begin_gradient(grad_cells, cells)
+        grads = factors.flatten(1)  # the factors become the gradients, place by place
+        views = (grads, factors[:, 0], factors[:, 1:], gates[:, 2 * size : 3 * size], through)
+        places = zip(
+            *map(packing.split, views), *packing.split_states(dhs), *packing.split_states(dcs), strict=True
+        )
+        for grad, from_dh, from_dc, f, dc_by_dh, dh_before, dh, dc_before, dc in reversed(list(places)):
+            dc.addcmul_(dh, dc_by_dh)
+            from_dh.mul_(dh)
+            from_dc.mul_(dc.unsqueeze(1))
+            dh_before.addmm_(grad, weight_hh)
+            dc_before.addcmul_(dc, f)
         return (
             None,
-            packing.unpack(grad_gates @ weight_ih) if ctx.needs_input_grad[1] else None,
-            all_dh[packing.carried],
-            all_dc[packing.carried],
-            grad_gates.mT @ rows_x,
-            grad_gates.mT @ previous_hidden,
-            grad_gates.sum(0),
+            packing.unpack(grads @ weight_ih) if ctx.needs_input_grad[1] else None,
+            dhs[packing.carried],
+            dcs[packing.carried],
+            (grads.mT @ rows_x).roll(-size, 0),
+            (grads.mT @ hiddens[packing.previous]).roll(-size, 0),
+            grads.sum(0).roll(-size, 0),
         )
 
 
 def _gate_factors(gates: Tensor, tanh_cells: Tensor, previous_cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute what turns dc and dh into gradients before the gates' nonlinearities.
+    """Compute what turns dh and dc into gradients before the gates' nonlinearities.
 
     Args:
-        gates: Values of i, f, g and o, [N, 4H].
+        gates: Values of o, i, f and g, [N, 4H].
         tanh_cells: tanh(c), [N, H].
         previous_cells: The cell states before each row, [N, H].
 
     Returns:
-        Factors of dc for i, f, g and of dh for o, [N, 4, H]; and of dh in dc, o (1 − tanh²(c)), [N, H].
+        Factors of dh for o and of dc for i, f, g, [N, 4, H]; and of dh in dc, o (1 − tanh²(c)), [N, H].
     """
-    i, f, g, o = gates.unflatten(1, (4, -1)).unbind(1)
+    o, i, f, g = gates.unflatten(1, (4, -1)).unbind(1)
     factors = torch.empty_like(gates).unflatten(1, (4, -1))
-    for index, (other, gate) in enumerate([(g, i), (previous_cells, f), (i, g), (tanh_cells, o)]):
-        # other · gate (1 − gate) for the sigmoids, other (1 − g²) for the tanh
-        product = torch.mul(other, gate, out=factors[:, index])
-        if index == 2:
-            torch.addcmul(other, product, gate, value=-1, out=product)
-        else:
-            product.addcmul_(product, gate, value=-1)
+    *sigmoids, tanh = factors.unbind(1)
+    for factor, other, gate in zip(sigmoids, (tanh_cells, g, previous_cells), (o, i, f), strict=True):
+        torch.mul(other, gate, out=factor).addcmul_(factor, gate, value=-1)  # other · gate (1 − gate)
+    torch.mul(i, g, out=tanh)
+    torch.addcmul(i, tanh, g, value=-1, out=tanh)  # i (1 − g²)
     through = torch.mul(o, tanh_cells)
     return factors, torch.addcmul(o, through, tanh_cells, value=-1, out=through)

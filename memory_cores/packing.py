@@ -65,32 +65,32 @@ class Packing:
         """Order packed rows [B * T, D] back into [B, T, D]."""
         return packed.index_select(0, self.slot).unflatten(0, (len(self.carried), -1))
 
-    def begin(self, carry: Tensor) -> tuple[Tensor, Tensor]:
+    def begin(self, carry: Tensor) -> Tensor:
         """Make room for the segments' initial states and, after them, the packed states.
 
         Args:
             carry: What the environments' first segments begin with, [B, D]; the others begin with zeros.
 
         Returns:
-            The room, [num_segments + B * T, D], its first part filled, and a view of the second.
+            The room, [num_segments + B * T, D], its first part filled.
         """
         states = carry.new_empty(self.num_segments + len(self.order), carry.shape[1])
         states[: self.num_segments].zero_().index_copy_(0, self.carried, carry)
-        return states, states[self.num_segments :]
+        return states
 
-    def begin_gradient(self, grad: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    def begin_gradient(self, grad: Tensor | None, like: Tensor) -> Tensor:
         """Make the gradients to the states of `begin`, with `grad`, [B, T, D], in the second part."""
         grads = torch.zeros_like(like)
-        after = grads[self.num_segments :]
         if grad is not None:
-            torch.index_select(grad.flatten(0, 1), 0, self.order, out=after)
-        return grads, after
+            torch.index_select(grad.flatten(0, 1), 0, self.order, out=grads[self.num_segments :])
+        return grads
 
-    def steps(self) -> list[tuple[slice, slice]]:
-        """List for each place its packed rows, and their predecessors' rows among the states of `begin`."""
-        steps, row, before = [], 0, 0
-        for t, size in enumerate(self.sizes):
-            steps.append((slice(row, row + size), slice(before, before + size)))
-            before += self.num_segments if t == 0 else self.sizes[t - 1]
-            row += size
-        return steps
+    def split(self, packed: Tensor) -> tuple[Tensor, ...]:
+        """View packed rows place by place."""
+        return packed.split(self.sizes)
+
+    def split_states(self, states: Tensor) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+        """View the states of `begin` place by place: those before each place, and those after it."""
+        chunks = states.split([self.num_segments, *self.sizes])
+        before = [chunk[:size] for chunk, size in zip(chunks[:-1], self.sizes, strict=True)]
+        return before, chunks[1:]

@@ -105,10 +105,15 @@ def assert_same_carry(actual: TensorDict, expected: TensorDict, **tolerance: flo
 
 
 def weighted_sum(y: Tensor, carry: TensorDict, seed: int = 4) -> Tensor:
-    """A scalar that every output and every number of the carry moves."""
-    torch.manual_seed(seed)
-    total = (y * torch.randn_like(y)).sum()
+    """A scalar that every output and every number of the carry moves, alike on every device."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def weigh(leaf: Tensor) -> Tensor:
+        weight = torch.randn(leaf.shape, dtype=leaf.dtype, generator=generator).to(leaf.device)
+        return (leaf * weight).real.sum()
+
+    total = weigh(y)
     for leaf in leaves(carry).values():
         if leaf.is_floating_point() or leaf.is_complex():
-            total = total + (leaf * torch.randn_like(leaf)).real.sum()
+            total = total + weigh(leaf)
     return total

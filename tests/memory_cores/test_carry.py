@@ -84,6 +84,11 @@ def test_the_carry_keeps_its_form(name, dtype):
     assert signature(carry) == form and y.shape == (BATCH, core.output_size) and y.dtype == dtype
 
 
+def test_the_carry_follows_the_parameters_device(name):
+    for leaf in leaves(make(name).to("meta").initial_carry(2)).values():
+        assert leaf.device.type == "meta"
+
+
 def test_autocast_keeps_the_carry_and_stays_close(name):
     core = make(name, torch.float32)
     x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
@@ -166,3 +171,19 @@ def test_step_compiles_as_one_graph(name):
         expected, expected_last = core.step(x, carry, is_first)
     torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
     assert_same_carry(last, expected_last, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu(name):
+    core = make(name)
+    x, carry, is_first = random_rows(), random_carry(core), flags("random")
+    y, last = core(x, carry, is_first)
+    weighted_sum(y, last).backward()
+    expected = [parameter.grad for parameter in core.parameters()]
+    core = make(name).cuda()
+    moved, moved_last = core(x.cuda(), carry.to("cuda"), is_first.cuda())
+    weighted_sum(moved, moved_last).backward()
+    torch.testing.assert_close(moved.cpu(), y, **TIGHT)
+    assert_same_carry(moved_last.to("cpu"), last, **TIGHT)
+    for parameter, grad in zip(core.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad.cpu(), grad, **TIGHT)

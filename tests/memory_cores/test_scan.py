@@ -55,7 +55,7 @@ def test_fast_equals_reference(dtype, a_kind, initial_kind, share):
 def test_gradcheck(dtype, a_kind, initial_kind, share):
     is_first = flags(share)
     tensors = inputs(dtype, a_kind, initial_kind)
-    assert torch.autograd.gradcheck(lambda *args: run(linear_scan, args, is_first), tensors)
+    assert torch.autograd.gradcheck(lambda *args: run(linear_scan, args, is_first), tensors, fast_mode=True)
 
 
 @pytest.mark.parametrize("function", [linear_scan, linear_scan_reference])

@@ -12,6 +12,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from agents.arguments import check_arguments
+
 OWN_PACKAGES = ("agents", "envs", "memory_cores")
 
 
@@ -26,13 +28,15 @@ def build(description: Any, allow: Sequence[str] = ()) -> Any:
         The object; with `_partial_`, a `functools.partial` of its constructor.
 
     Raises:
-        ValueError: if a target is not allowed, does not exist or does not take an argument given to it.
+        ValueError: if a target is not allowed, does not exist, or does not take an argument given to it.
     """
     if isinstance(description, Mapping):
         arguments = {key: build(value, allow) for key, value in description.items() if not _is_directive(key)}
         if "_target_" not in description:
             return arguments
-        factory = find_target(str(description["_target_"]), allow)
+        target = str(description["_target_"])
+        factory = find_target(target, allow)
+        check_arguments(factory, arguments, target)
         if description.get("_partial_", False):
             return functools.partial(factory, **arguments)
         return factory(**arguments)

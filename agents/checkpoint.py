@@ -139,11 +139,14 @@ def load_latest(path: Path, device: str | torch.device = "cpu") -> State:
     failures = []
     for candidate in candidates:
         try:
-            return load_checkpoint(candidate, device)
+            state = load_checkpoint(candidate, device)
         except DamagedCheckpointError as error:
             failures.append(str(error))
-            warnings.warn(f"{error} The previous one is used, if there is one.", stacklevel=2)
-    raise DamagedCheckpointError(" ".join(failures))
+            continue
+        if failures:
+            warnings.warn(f"{failures[0]} The previous one is used.", stacklevel=2)
+        return state
+    raise DamagedCheckpointError(f"{' '.join(failures)} Nothing is left to go on from; start the run again.")
 
 
 def previous_path(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from agents.actor_critic import ActorCritic, MakeCore
+from agents.arguments import check_names
 from agents.base import Agent, Rollout
 from agents.diagnosis import raise_first_nonfinite
 from agents.distributions import num_policy_outputs
@@ -52,6 +54,7 @@ class PPO(Agent):
         **settings: Any,
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
+        check_names(settings, (field.name for field in dataclasses.fields(PPOSettings)), "PPO")
         self.settings = PPOSettings(**settings)
         self.total_env_steps, self.seed = total_env_steps, seed
         self.rollout_length = self.settings.rollout_length

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import yaml
+from gymnasium import spaces
 
 from agents.base import Agent
 from agents.build import build
@@ -30,6 +31,7 @@ def read_config(run_dir: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if `run_dir` is not a run's folder.
+        ValueError: if the file is damaged.
     """
     path = run_dir / CONFIG_FILE
     if not path.exists():
@@ -37,9 +39,16 @@ def read_config(run_dir: Path) -> dict[str, Any]:
             f"A run's folder holds a {CONFIG_FILE}, but {run_dir} has none; give a folder that training wrote, "
             "such as runs/<env>/<agent>-<core>/<seed>-<time>."
         )
-    config = yaml.safe_load(path.read_text())
-    if not isinstance(config, dict):
-        raise ValueError(f"A run's {CONFIG_FILE} holds a mapping, but {path} does not; the file is damaged.")
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"A run's {CONFIG_FILE} is YAML, but {path} is not; the file is damaged.") from error
+    needed = ("agent", "core", "env", "seed", "schedule_env_steps")
+    missing = [key for key in needed if not isinstance(config, dict) or key not in config]
+    if missing:
+        raise ValueError(
+            f"A run's {CONFIG_FILE} holds {', '.join(needed)}, but {path} has no {missing[0]}; the file is damaged."
+        )
     return config
 
 
@@ -50,6 +59,27 @@ def write_spaces(run_dir: Path, agent: Agent) -> None:
         "action_space": space_to_json(agent.action_space),
     }
     (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
+
+
+def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
+    """Read the observation and the action space a run's agent was made for.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged.
+    """
+    path = run_dir / SPACES_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"A run's folder holds a {SPACES_FILE}, but {run_dir} has none; copy all of it."
+        )
+    try:
+        description = json.loads(path.read_text())
+        return space_from_json(description["observation_space"]), space_from_json(description["action_space"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
+        ) from error
 
 
 def build_agent(
@@ -108,10 +138,7 @@ def load(
     """
     run_dir = Path(run_dir)
     config = read_config(run_dir)
-    description = json.loads((run_dir / SPACES_FILE).read_text())
-    observation_space, action_space = (
-        space_from_json(description[key]) for key in ("observation_space", "action_space")
-    )
+    observation_space, action_space = read_spaces(run_dir)
     agent = build_agent(config, observation_space, action_space, device, allow)
     if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
         checkpoint = "latest"

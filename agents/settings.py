@@ -58,8 +58,10 @@ class PPOSettings:
     def __post_init__(self) -> None:
         for name in ("rollout_length", "num_epochs", "num_minibatches", "bptt_length"):
             value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            self._require(name, "a whole number of at least 1", value is None or (whole and value >= 1))
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            absent = name == "bptt_length" and value is None
+            expected = "a whole number of at least 1" + (", or null" if name == "bptt_length" else "")
+            self._require(name, expected, absent or whole)
         for name in ("gamma", "gae_lambda"):
             self._require(
                 name, "a number from 0 to 1", self._is_number(name) and 0 <= getattr(self, name) <= 1

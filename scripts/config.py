@@ -69,8 +69,7 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
     """
     register_names()
     for word in overrides:
-        if "=" not in word and not word.startswith("~"):
-            raise UsageError(f"An option is written key=value, but got {word!r}; --help lists all options.")
+        _check_word(word, name)
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -83,7 +82,7 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
             raise UsageError(f"{missing[0]} has no default, so it must be given: {missing[0]}=<value>.")
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(_one_sentence(error, name)) from error
+        raise UsageError(_one_sentence(error, name, overrides)) from error
     return Composed(to_plain(config), {group: str(choices.get(group)) for group in GROUPS})
 
 
@@ -119,7 +118,19 @@ def help_text(name: str) -> str:
     return "\n".join([*lines, f"configs/{name}.yaml:", "", text])
 
 
-def _one_sentence(error: Exception, name: str) -> str:
+def _check_word(word: str, name: str) -> None:
+    """Refuse a word that Hydra would misread or describe badly."""
+    key, equals, value = word.partition("=")
+    if not word.startswith("~") and (not equals or not key.strip("+")):
+        raise UsageError(f"An option is written key=value, but got {word!r}; --help lists all options.")
+    if key in ("agent", "core", "env") and name != "evaluate" and value in ("", "null"):
+        raise UsageError(
+            f"{key} must be one of {_brief(group_options(key), value)}, but got {value!r}; "
+            f"python -m scripts.{name} --help lists all."
+        )
+
+
+def _one_sentence(error: Exception, name: str, overrides: Sequence[str]) -> str:
     """Say what Hydra found in one sentence: rule, expected, got, what to do."""
     message = str(error)
     unknown_option = re.search(r"Could not find '(\w+)/([^']+)'", message)
@@ -133,11 +144,22 @@ def _one_sentence(error: Exception, name: str) -> str:
     unknown_key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", message)
     if unknown_key:
         key = unknown_key.group(1) or unknown_key.group(2)
-        nearest = _nearest_key(key, name)
+        nearest = _nearest_key(key, name, overrides)
         hint = f"did you mean {nearest!r}? " if nearest else ""
+        if not nearest and key.partition(".")[0] in GROUPS:
+            hint = f"an argument that its file does not list is added by +{key}=value; "
         return f"An option must exist in the configuration, but {key!r} does not; {hint}--help lists all options."
-    first = " ".join(message.split())
-    return f"The options could not be read: {first[:300]}"
+    interpolation = re.search(r"Interpolation key '([^']+)' not found", message)
+    if interpolation:
+        return (
+            f"A reference ${{…}} must name an option, but {interpolation.group(1)!r} is none; "
+            "write the value itself, or another name."
+        )
+    first = " ".join(message.split("See https://hydra.cc")[0].split())
+    return (
+        f"Options must be written in Hydra's grammar, key=value, but they could not be read ({first[:300]}); "
+        "put words with special characters in quotes, key='\"value\"'."
+    )
 
 
 def _brief(options: list[str], got: str) -> str:
@@ -148,11 +170,12 @@ def _brief(options: list[str], got: str) -> str:
     return f"{', '.join(nearest)} … ({len(options)} in all)"
 
 
-def _nearest_key(key: str, name: str) -> str | None:
-    """The existing option that is spelt most like `key`."""
+def _nearest_key(key: str, name: str, overrides: Sequence[str]) -> str | None:
+    """The existing option that is spelt most like `key`, given the groups chosen."""
+    choices = [word for word in overrides if word.partition("=")[0] in GROUPS]
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = compose(config_name=name)
+            config = compose(config_name=name, overrides=choices)
     except HydraException:
         return None
     matches = difflib.get_close_matches(key, list(_keys(OmegaConf.to_container(config))), n=1, cutoff=0.6)

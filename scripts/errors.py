@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -36,11 +37,12 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         arguments: these words. Default: the process's own.
 
     Returns:
-        0, 2 for a user's mistake, 3 if training diverged, or 130 if interrupted.
+        0, 2 for a user's mistake, 3 if training diverged, 130 if interrupted, or 1 if nobody reads the output.
     """
     warnings.formatwarning = _format_warning
     try:
         main(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
@@ -50,6 +52,10 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as in `--help | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

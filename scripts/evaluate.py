@@ -14,9 +14,9 @@ import torch
 from agents.base import Agent
 from agents.run_folder import load, read_config
 from envs import EvaluationResult
+from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
-from scripts.launch import keep_large_blocks
 from scripts.probe import draw_probe, probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes
 from scripts.video import write_video
@@ -29,6 +29,7 @@ def main(words: Sequence[str]) -> None:
         return
     with usage_errors():
         options = compose_config("evaluate", words).values
+        check_options(options, EVALUATE)
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
         run_dir = Path(options["run"])
@@ -118,7 +119,6 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def command(words: Sequence[str] | None = None) -> int:
     """Entry point: returns the exit code."""
-    keep_large_blocks()
     return run(main, words)
 
 

@@ -29,6 +29,9 @@ def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int
 
     Returns:
         The new folder, with an empty `checkpoints/` in it.
+
+    Raises:
+        UsageError: if nothing can be written there.
     """
     parent = runs_dir / env_name / f"{agent}-{core}"
     stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -40,6 +43,11 @@ def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int
             return run_dir
         except FileExistsError:
             attempt += 1
+        except OSError as error:
+            raise UsageError(
+                f"A run's folder must be one that can be made, but {run_dir} cannot ({error.strerror}); "
+                "set logging.runs_dir=<folder>."
+            ) from error
 
 
 def write_description(run_dir: Path, config: dict[str, Any]) -> None:
@@ -82,7 +90,7 @@ def resumed_run(words: Sequence[str]) -> Path | None:
     """Find `resume=<run dir>` among the command's words."""
     for word in words:
         key, _, value = word.partition("=")
-        if key == "resume" and value not in ("", "null"):
+        if key.lstrip("+") == "resume" and value not in ("", "null"):
             return Path(value)
     return None
 
@@ -102,7 +110,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
     config["allow"] = []
     OmegaConf.set_struct(config, True)
     for word in words:
-        key, _, value = word.partition("=")
+        key, _, value = word.lstrip("+").partition("=")
         if key.split(".")[0] not in RESUMABLE:
             raise UsageError(
                 f"A continued run keeps its own configuration; only {', '.join(RESUMABLE[1:])} may be given anew, "

@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from agents.logger import Logger
 from agents.loop import Hooks, train_on_policy
 from agents.run_folder import write_spaces
+from scripts.checks import TRAIN, check_options
 from scripts.config import compose_config, help_text
-from scripts.curve import draw_learning_curve
-from scripts.errors import UsageError, run, usage_errors
-from scripts.launch import keep_large_blocks
+from scripts.errors import run, usage_errors
 from scripts.new_run import make_run_dir, resumed_config, resumed_run, write_description
 from scripts.progress import ProgressLine
 from scripts.session import Session
@@ -42,7 +40,7 @@ def _begin(words: Sequence[str]) -> tuple[Session, Path]:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     config = composed.values
-    _check(config)
+    check_options(config, TRAIN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.start()
@@ -61,25 +59,11 @@ def _begin(words: Sequence[str]) -> tuple[Session, Path]:
 def _continue(run_dir: Path, words: Sequence[str]) -> tuple[Session, int]:
     """Build the run of `run_dir` as it stood at its last checkpoint."""
     config = resumed_config(run_dir, words)
-    _check(config)
+    check_options(config, TRAIN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.resume(run_dir)
     return session, session.driver.env_steps
-
-
-def _check(config: dict[str, Any]) -> None:
-    """Check the options that belong to no class."""
-    for name in ("num_envs", "total_env_steps", "schedule_env_steps", "threads"):
-        value = config[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UsageError(
-                f"{name} must be a whole number of at least 1, but got {value!r}; set {name}=<number>."
-            )
-    if not isinstance(config["seed"], int) or not 0 <= config["seed"] < 2**63:
-        raise UsageError(
-            f"seed must be a whole number from 0 to 2**63 - 1, but got {config['seed']!r}; set seed=0."
-        )
 
 
 def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
@@ -124,13 +108,14 @@ def _conclude(session: Session, run_dir: Path) -> None:
     outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
     print(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
     if session.config["logging"]["curve"]:
+        from scripts.curve import draw_learning_curve  # Matplotlib takes a second to import.
+
         title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
         print(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)
 
 
 def command(words: Sequence[str] | None = None) -> int:
     """Entry point: returns the exit code."""
-    keep_large_blocks()
     return run(main, words)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import torch
 from safetensors import safe_open
@@ -43,7 +44,7 @@ def metric_lines(run_dir):
 def checkpoint_tensors(run_dir, name="latest"):
     """The tensors of a checkpoint by flat name."""
     with safe_open(run_dir / "checkpoints" / f"{name}.safetensors", framework="pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+        return {key: file.get_tensor(key) for key in file.keys()}
 
 
 def checkpoint_values(run_dir, name="latest"):
@@ -88,3 +89,18 @@ def assert_tensorboard_follows_metrics(run_dir):
         assert [step for step, _ in points] == [step for step, _ in expected], key
         for (_, got), (_, value) in zip(points, expected, strict=True):
             assert math.isnan(got) if value is None else math.isclose(got, value, rel_tol=1e-6), key
+
+
+def assert_refused(result, pattern):
+    """Assert one sentence that matches, and exit code 2."""
+    assert result.code == 2, result.err
+    assert result.err.startswith("error: ") and len(result.err.splitlines()) == 1, result.err
+    assert re.search(pattern, result.err), result.err
+
+
+def snapshot(folder):
+    """Every file with its time of change and its bytes."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in sorted(folder.rglob("*"))
+    }

@@ -1,0 +1,92 @@
+"""A user's mistake is one sentence and exit code 2; nothing is written."""
+
+import shutil
+
+import pytest
+import torch
+from run_files import RECALL, TINY, assert_refused, snapshot
+from toy_modules import write_modules
+
+WRONG_OPTIONS = {
+    "core=ltsm": "core must be one of .*lstm.*'ltsm'",
+    "env=popgym/repeat_previos_easy": "env must be one of popgym/repeat_previous_easy",
+    "agent=null": "agent must be one of ppo",
+    "experiment=none_such": "experiment must be one of",
+    "core.hiden_size=3": r"did you mean 'core\.hidden_size'",
+    "+core.foo=3": "memory_cores.LSTM takes the arguments .*hidden_size.*'foo'",
+    "+agent.foo=3": "PPO takes the arguments .*gamma.*'foo'",
+    "word": "written key=value, but got 'word'",
+    "=3": "written key=value",
+    "core={a:b": "Hydra's grammar",
+    "seed=${nothing}": "must name an option, but 'nothing'",
+    "env=gymnasium": r"env\.id has no default",
+    "env=gymnasium env.id=CartPol-v1": "did you mean CartPole-v1",
+    "env=gymnasium env.id=3": "id of envs.GymnasiumEnv must be a word",
+    "env=gymnasium env.id=no_such_module:A-v0": "pip install 'no_such_module'",
+    "env=gymnasium env.id=CartPole-v1 +env.kwargs.foo=3": "must be arguments of its constructor",
+    "env=gymnasium env.id=toys_package:toys/Texts-v0": "observation.*Text",
+    "env.max_episode_steps=0": "max_episode_steps|positive",
+    "agent.num_minibatches=100": "num_minibatches <= 4, but got 100",
+    "agent.num_epochs=null": "num_epochs must be a whole number of at least 1",
+    "agent.gamma=2": "gamma must be a number from 0 to 1",
+    "agent.make_network.head_gain=abc": "head_gain of agents.ActorCritic must be a number, but got 'abc'",
+    "agent.make_network.separate_critic_core=7": "must be true or false, but got 7",
+    "agent.make_network.make_encoder.hidden_sizes=[a]": "a list whose parts are each a whole number",
+    "agent.make_network.make_encoder=null": "make_encoder of agents.ActorCritic must be",
+    "num_envs=abc": "num_envs must be a whole number of at least 1, but got 'abc'",
+    "total_env_steps=1.5": "total_env_steps must be a whole number of at least 1, but got 1.5",
+    "core.hidden_size=-1": "hidden_size must be a positive int, got -1",
+    "core.hidden_size=abc": "hidden_size of memory_cores.LSTM must be a whole number",
+    "seed=-1": "seed must be a whole number from 0",
+    "evaluation.every=0": r"evaluation\.every must be a whole number of at least 1, or null, but got 0",
+    "evaluation.episodes=0": r"evaluation\.episodes must be",
+    "evaluation=null": r"must hold evaluation\.every",
+    "checkpoint.every=null": r"checkpoint\.every must be",
+    "checkpoint.keep_every=0": r"checkpoint\.keep_every must be",
+    "logging.tensorboard=7": r"logging\.tensorboard must be true or false",
+    "logging=3": r"must hold logging\.runs_dir",
+    "logging.runs_dir=/dev/null": r"set logging\.runs_dir=",
+    "allow=my_package": "allow must be a list",
+    "device=abc": "device must be one of cpu",
+    "core._target_=os.system": "must be defined in one of the packages agents, envs, memory_cores",
+    "core=mlp core.window=3": r"an argument that its file does not list is added by \+core\.window",
+    "resume=no_such_folder": "no_such_folder has none",
+    "resume=no_such_folder agent.learning_rate=1": "no_such_folder",
+}
+
+
+@pytest.mark.parametrize("words", WRONG_OPTIONS)
+def test_wrong_options(run, tmp_path, words):
+    modules = write_modules(tmp_path)
+    resumes = words.startswith("resume=")
+    common = () if resumes else (*TINY, f"logging.runs_dir={tmp_path / 'runs'}")
+    before = snapshot(tmp_path)
+    result = run("train", *common, *words.split(), cwd=tmp_path, path=[modules])
+    shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+    assert_refused(result, WRONG_OPTIONS[words])
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_cuda_on_a_machine_without(run, tmp_path):
+    result = run("train", *TINY, "device=cuda", f"logging.runs_dir={tmp_path}")
+    assert_refused(result, "device must be one of cpu, but got 'cuda'")
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("popgym", "env=popgym/repeat_first_easy"),
+        ("mazelib", "env=popgym/labyrinth_escape_easy"),
+    ],
+)
+def test_a_missing_package_says_what_to_install(run, tmp_path, module, words):
+    (tmp_path / f"{module}.py").write_text("raise ImportError('gone')")
+    result = run("train", *TINY, words, f"logging.runs_dir={tmp_path / 'runs'}", path=[tmp_path])
+    assert_refused(result, r"pip install '(popgym\[navigation\]|mazelib)'")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_recall_has_no_such_argument(run, tmp_path):
+    words = (*RECALL, "env.delay=-1", f"logging.runs_dir={tmp_path / 'runs'}")
+    assert_refused(run("train", *TINY, *words), "delay=-1")

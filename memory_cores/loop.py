@@ -1,7 +1,5 @@
 """Gated recurrences with resets, LSTM and GRU, over whole sequences: plain loops, and the choice of a fast one."""
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
@@ -9,10 +7,11 @@ from torch.nn.functional import linear
 from memory_cores.packed_gru import PackedGRU
 from memory_cores.packed_lstm import PackedLSTM
 from memory_cores.packing import Packing
+from memory_cores.stretched_lstm import stretched_lstm
 from memory_cores.tracing import is_traced
 
-ROWS_PER_CUT = 16
-"""Rows a library call must have on average to be worth its fixed cost; measured, see `lstm_loop`."""
+MOST_RESETS = 0.125
+"""Resets of an environment per row up to which added rows cost less than `PackedLSTM`, as measured."""
 
 
 def lstm_loop_reference(
@@ -104,31 +103,29 @@ def lstm_loop(
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s.
 
-    In host memory, where flags can be read, there are two fast paths. Few rows with a reset (none, or
-    episodes in step with each other): the library's fused kernel between them, which does not return all
-    cells. Else: `PackedLSTM`. Elsewhere, and while traced, the reference runs.
+    In host memory, where flags can be read, there are two fast paths. With few resets and finite numbers:
+    the library's fused kernel, in `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
+    Elsewhere, and while traced, the reference runs.
     """
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)
     if is_traced() or is_first.device.type != "cpu":
         return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
-    cuts = [0, *(is_first[:, 1:].any(dim=0).nonzero().squeeze(1) + 1).tolist(), x.shape[1]]
-    if not all_cells and (len(cuts) - 2) * ROWS_PER_CUT <= x.shape[1]:
-        hiddens = []
-        for begin, end in pairwise(cuts):
-            first = is_first[:, begin : begin + 1]
-            states = (torch.where(first, 0.0, hidden)[None], torch.where(first, 0.0, cell)[None])
-            output, last_hidden, last_cell = torch.lstm(
-                x[:, begin:end], states, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True
-            )
-            hidden, cell = last_hidden[0], last_cell[0]
-            hiddens.append(output)
-        return torch.cat(hiddens, dim=1), cell.unsqueeze(1)
-    first = is_first[:, :1]
+    first, later_resets = is_first[:, :1], is_first.clone()
+    later_resets[:, 0] = False
     hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
+    few = int(later_resets.sum(dim=1).max()) <= x.shape[1] * MOST_RESETS
+    if few and not all_cells and all_finite(x, hidden, cell):
+        return stretched_lstm(x, later_resets, hidden, cell, *weights)
     hiddens, cells = PackedLSTM.apply(
         Packing.of(is_first), x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
     )
     return hiddens, cells if all_cells else cells[:, -1:]
+
+
+def all_finite(*tensors: Tensor) -> bool:
+    """Tell whether there is no NaN or Inf in tensors in host memory; a sum that overflows counts as one."""
+    with torch.no_grad():
+        return all(bool(torch.isfinite(tensor.sum())) for tensor in tensors)
 
 
 def gru_loop(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from memory_cores import FFM, S5
-from memory_cores.diagonal_ssm import DiagonalSSM, discretize
+from memory_cores.diagonal_ssm import DiagonalSSM, discretize, lecun_normal
 from memory_cores.ffm import decay_limit, decay_range
 from memory_cores.hippo import hippo_blocks, hippo_normal
 from memory_cores.scan import linear_scan, linear_scan_reference
@@ -202,6 +202,18 @@ def test_conjugate_symmetry_is_the_full_model(method):
         ssm(u, torch.zeros(2, ssm.num_modes, dtype=torch.complex128), is_first)[0] for ssm in (half, full)
     ]
     torch.testing.assert_close(outputs[0], outputs[1])
+
+
+def test_ssm_starts_as_real_b_and_c_in_the_basis_of_the_eigenvectors():
+    """V is unitary, so Re(C̃ B̃) = Re(C V Vᴴ B) = Re(C) B with the B and C that were drawn."""
+    torch.manual_seed(0)
+    b, c = lecun_normal(6, 3, fan_in=3), lecun_normal(3, 6, fan_in=6)
+    torch.manual_seed(0)
+    ssm = DiagonalSSM(3, 6, 1, False, "zoh", True, 0.001, 0.1).double()
+    torch.nn.init.zeros_(ssm.skip)
+    u = torch.randn(2, 3, dtype=torch.float64)
+    y = ssm._read(u, ssm._drive(u, torch.ones(6, dtype=torch.complex128)))
+    torch.testing.assert_close(y, u @ (c @ b).T, rtol=1e-5, atol=1e-6)
 
 
 def test_s5_parameter_and_state_counts():

@@ -38,7 +38,8 @@ def run(function, tensors, is_first, **options):
     outputs = function(tensors[0], is_first, *tensors[1:], **options)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     torch.manual_seed(1)
-    total = sum((output * torch.randn_like(output)).sum() for output in outputs)
+    # randn_like would draw in the order of memory, which may differ between the paths
+    total = sum((output * torch.randn(output.shape, dtype=output.dtype)).sum() for output in outputs)
     return outputs, torch.autograd.grad(total, tensors)
 
 
@@ -83,24 +84,60 @@ def test_gradcheck(kind):
     assert torch.autograd.gradcheck(lambda x, *rest: gru_loop(x, is_first, *rest), gru, fast_mode=True)
 
 
-def test_which_path_runs(monkeypatch):
+@pytest.fixture
+def paths(monkeypatch):
+    """The names of the fast paths taken, in order."""
+    taken = []
+    packed, stretched = loop.PackedLSTM.apply, loop.stretched_lstm
+    monkeypatch.setattr(loop.PackedLSTM, "apply", lambda *args: taken.append("packed") or packed(*args))
+    monkeypatch.setattr(loop, "stretched_lstm", lambda *args: taken.append("fused") or stretched(*args))
+    return taken
+
+
+def test_which_path_runs(paths):
     """Without this, both fast paths could fall back to one and every comparison above still pass."""
-    calls = []
-    packed, fused = loop.PackedLSTM.apply, torch.lstm
-    monkeypatch.setattr(loop.PackedLSTM, "apply", lambda *args: calls.append("packed") or packed(*args))
-    monkeypatch.setattr(torch, "lstm", lambda *args: calls.append("fused") or fused(*args))
     tensors = inputs(4, 2)
     for kind, expected in (
-        ("none", ["fused"]),
-        ("first row", ["fused"]),
-        ("together", ["fused", "fused"]),
-        ("dense", ["packed"]),
+        ("none", "fused"),
+        ("first row", "fused"),
+        ("together", "fused"),
+        ("dense", "packed"),
     ):
         lstm_loop(tensors[0], flags(kind), *tensors[1:], all_cells=False)
-        assert calls == expected
-        calls.clear()
+        assert paths.pop() == expected
     lstm_loop(tensors[0], flags("none"), *tensors[1:], all_cells=True)
-    assert calls == ["packed"]
+    assert paths == ["packed"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_put_in_at_resets_forget_to_the_bit(paths, dtype):
+    x, hidden, cell, *weights = (tensor.detach() for tensor in inputs(4, 2, dtype))
+    is_first = flags("none")
+    is_first[0, [3, 30]] = True
+    is_first[1, 10] = True
+    hiddens, last = lstm_loop(x, is_first, hidden, cell, *weights, all_cells=False)
+    other = x.clone()
+    other[0, :30] *= 1e4
+    other[1, :10] = 7.0
+    other_hiddens, other_last = lstm_loop(other, is_first, -hidden, 1e6 * cell, *weights, all_cells=False)
+    assert paths == ["fused", "fused"]
+    assert torch.equal(hiddens[0, 30:], other_hiddens[0, 30:]) and torch.equal(last[0], other_last[0])
+    assert torch.equal(hiddens[1, 10:], other_hiddens[1, 10:]) and torch.equal(last[1], other_last[1])
+    assert not torch.equal(last[2], other_last[2])
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["x", "hidden", "cell"])
+def test_numbers_that_are_not_finite_take_the_path_that_selects(paths, poison, where):
+    x, hidden, cell, *weights = (tensor.detach() for tensor in inputs(4, 2))
+    is_first = flags("together")
+    begin = int(is_first[0].nonzero())
+    expected, expected_last = lstm_loop(x, is_first, hidden, cell, *weights, all_cells=False)
+    {"x": x[:, 0], "hidden": hidden, "cell": cell}[where][:] = poison
+    hiddens, last = lstm_loop(x, is_first, hidden, cell, *weights, all_cells=False)
+    assert paths == ["fused", "packed"]
+    torch.testing.assert_close(hiddens[:, begin:], expected[:, begin:])
+    torch.testing.assert_close(last, expected_last)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(LSTM, nn.LSTM), (GRU, nn.GRU)])

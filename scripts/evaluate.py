@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import torch
 
 from agents.base import Agent
 from agents.run_folder import load, read_config
-from envs import EvaluationResult
+from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
@@ -28,6 +29,8 @@ def main(words: Sequence[str]) -> None:
         print(help_text("evaluate"))
         return
     with usage_errors():
+        # Which arguments an environment takes is its own affair: `env.…` may name any of them.
+        words = [f"++{word}" if word.startswith("env.") else word for word in words]
         options = compose_config("evaluate", words).values
         check_options(options, EVALUATE)
         check_device(options["device"])
@@ -45,7 +48,7 @@ def main(words: Sequence[str]) -> None:
 def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
     """Play on the run's environment."""
     frames: list[np.ndarray] = []
-    description = {**config["env"], **options["env"]}
+    description = _merged(config["env"], options["env"])
     if options["video"] and "render_mode" in description:
         description["render_mode"] = "rgb_array"
     on_frame = frames.append if options["video"] else None
@@ -62,7 +65,7 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
 def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
     """Play on variants of the run's environment, one per value of an argument."""
     argument = options["probe"]["argument"]
-    description = {**config["env"], **options["env"]}
+    description = _merged(config["env"], options["env"])
     values, trained = probe_values(config["env"], description, argument, options["probe"]["values"])
     points = []
     for value in values:
@@ -94,12 +97,35 @@ def _play(
                     f"An agent plays where observations and actions are those it was trained with: expected the "
                     f"{name} {expected}, but got {got}; give other env arguments."
                 )
+        if on_frame is not None:
+            _check_pictures(env)
         result = play_episodes(
             agent, env, options["episodes"], options["deterministic"], options["seed"], on_frame=on_frame
         )
         return env.name, result
     finally:
         env.close()
+
+
+def _check_pictures(env: VectorEnv) -> None:
+    """Refuse an environment that cannot draw, before anything is played."""
+    env.reset(0)
+    try:
+        env.render(0)
+    except (ValueError, ImportError, gymnasium.error.Error) as error:
+        raise UsageError(
+            f"A video needs an environment that can draw, but {env.name} cannot ({' '.join(str(error).split())}); "
+            "set video=false, or pip install 'engram-rl[video]' if a package is missing."
+        ) from error
+
+
+def _merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The stored arguments with the given ones put over them, also inside `kwargs`."""
+    merged = dict(stored)
+    for key, value in given.items():
+        both = isinstance(value, dict) and isinstance(stored.get(key), dict)
+        merged[key] = _merged(stored[key], value) if both else value
+    return merged
 
 
 def _summary(result: EvaluationResult) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""Evaluating a trained run: its numbers, the memory probe and the video."""
+
+import json
+import math
+import statistics
+
+import pytest
+from run_files import RECALL, TINY, assert_refused
+
+
+@pytest.fixture(scope="module")
+def recall(run, tmp_path_factory):
+    """A run on recall_first with a delay of 3."""
+    result = run("train", *TINY, *RECALL, f"logging.runs_dir={tmp_path_factory.mktemp('recall')}")
+    assert result.code == 0, result.err
+    return result.run_dir
+
+
+def evaluate(run, run_dir, output, *words):
+    """Evaluate 7 episodes on 3 environments; returns the JSON by file name."""
+    common = (f"run={run_dir}", "episodes=7", "num_envs=3", f"output={output}")
+    result = run("evaluate", *common, *words)
+    assert result.code == 0, result.err
+    return result, {path.name: json.loads(path.read_text()) for path in output.glob("*.json")}
+
+
+def test_mean_and_standard_error(run, recall, tmp_path):
+    result, files = evaluate(run, recall, tmp_path)
+    (found,) = files.values()
+    returns = found["returns"]
+    assert found["env"] == "diagnostic/recall_first" and found["deterministic"] is True
+    assert found["episodes"] == len(returns) == len(found["lengths"]) == 7
+    assert set(found["lengths"]) == {4} and set(returns) <= {1.0, -1.0}
+    assert math.isclose(found["mean"], statistics.fmean(returns))
+    assert math.isclose(found["standard_error"], statistics.stdev(returns) / math.sqrt(7))
+    assert f"{found['mean']:.4f} ± {found['standard_error']:.4f} over 7 episodes" in result.out
+
+
+def test_the_default_place_and_a_single_episode(run, recall):
+    assert run("evaluate", f"run={recall}", "episodes=1", "num_envs=3").code == 0
+    found = json.loads((recall / "evaluation" / "evaluation.json").read_text())
+    assert found["episodes"] == 1 and found["standard_error"] is None
+
+
+def test_sampled_actions_checkpoints_and_seeds(run, recall, tmp_path):
+    def returns(name, *words):
+        _, files = evaluate(run, recall, tmp_path / name, "episodes=40", *words)
+        return files["evaluation.json"]["returns"]
+
+    sampled = returns("sampled", "deterministic=false")
+    assert sampled == returns("again", "deterministic=false")
+    assert sampled != returns("deterministic")
+    assert sampled != returns("seed", "deterministic=false", "seed=7")
+    assert returns("best") == returns("best-by-name", "checkpoint=best")
+    returns("latest", "checkpoint=latest")
+    missing = run("evaluate", f"run={recall}", "checkpoint=step-1")
+    assert_refused(missing, "step-1.safetensors, but there is no such file")
+
+
+def test_probe_over_the_delay(run, recall, tmp_path):
+    result, files = evaluate(run, recall, tmp_path, "probe.argument=delay", "probe.values=[6,1,3]")
+    found = files["probe_delay.json"]
+    assert found["argument"] == "delay" and found["trained"] == 3
+    assert [(point["value"], point["beyond_training"]) for point in found["points"]] == [
+        (1, False),
+        (3, False),
+        (6, True),
+    ]
+    assert [point["mean_length"] for point in found["points"]] == [2, 4, 7]
+    assert [point["episodes"] for point in found["points"]] == [7, 7, 7]
+    assert "delay=6" in result.out and result.out.count("(beyond training)") == 1
+    assert (tmp_path / "probe_delay.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_probe_inside_the_options_of_a_family(run, trained, tmp_path):
+    words = ("env.name=repeat_previous", "env.kwargs={num_decks: 1, k: 4}")
+    _, files = evaluate(run, trained, tmp_path, *words, "probe.argument=kwargs.k", "probe.values=[2,8]")
+    found = files["probe_kwargs_k.json"]
+    assert [point["value"] for point in found["points"]] == [2, 8] and found["trained"] is None
+
+
+def test_other_arguments_of_the_environment(run, recall, tmp_path):
+    _, files = evaluate(run, recall, tmp_path, "env.delay=5")
+    assert files["evaluation.json"]["mean_length"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "pattern"),
+    [
+        ("probe.argument=dealy", r"one of delay, num_symbols, but got 'dealy'"),
+        ("probe.argument=delay probe.values=[a]", r"must be numbers, but got 'a'"),
+        ("probe.argument=delay probe.values=3", r"probe\.values must be a list"),
+        ("probe.argument=delay probe.values=[-1]", "delay=-1"),
+        ("probe.argument=delay probe.values=[1.5]", "delay of envs.RecallFirst must be a whole number"),
+        ("env.num_symbols=7", r"expected the observation_space Discrete\(5\), but got Discrete\(8\)"),
+        ("env.foo=7", "takes the arguments .*delay"),
+        ("episodes=0", "episodes must be a whole number of at least 1"),
+        ("deterministic=7", "deterministic must be true or false"),
+        ("device=cuda:77", "device must be one of"),
+        ("video=true", "diagnostic/recall_first cannot"),
+    ],
+)
+def test_mistakes(run, recall, tmp_path, words, pattern):
+    result = run("evaluate", f"run={recall}", f"output={tmp_path / 'out'}", *words.split())
+    assert_refused(result, pattern)
+    assert not (tmp_path / "out").exists()
+
+
+def test_video(run, tmp_path):
+    pytest.importorskip("moviepy")
+    pytest.importorskip("pygame")
+    env = ("env=gymnasium", "env.id=CartPole-v1", f"logging.runs_dir={tmp_path}")
+    result = run("train", *TINY, *env, "total_env_steps=200")
+    assert result.code == 0, result.err
+    evaluate(run, result.run_dir, tmp_path / "out", "video=true", "episodes=2", "num_envs=1")
+    content = (tmp_path / "out" / "episode.mp4").read_bytes()
+    assert content[4:8] == b"ftyp" and len(content) > 1000

@@ -1,0 +1,153 @@
+"""The layout of the code: who may import whom, what lies where, and that everything public is described."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("agents", "memory_cores", "envs", "scripts")
+OURS = {*PACKAGES, "configs", "tests"}
+MAY_IMPORT = {
+    "memory_cores": {"memory_cores"},
+    "envs": {"envs"},
+    "agents": {"agents", "memory_cores"},
+    "scripts": {"scripts", "agents", "memory_cores", "envs", "configs"},
+    "configs": set(),
+}
+TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
+    "pyproject.toml",
+    "README.md",
+    "Makefile",
+    "LICENSE",
+    "CHANGELOG.md",
+    "constraints.txt",
+}
+
+
+def source_files(package):
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(source):
+    """The top-level packages that a module's source imports, anywhere in it and by any means."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module.split(".")[0]
+
+
+def violations(package, source):
+    """What a module of `package` imports though it may not."""
+    names = set(imported(source))
+    wrong = (names & OURS) - MAY_IMPORT[package]
+    return wrong | (names & {"hydra", "omegaconf"} if package != "scripts" else set())
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_go_one_way(package):
+    files = source_files(package)
+    assert files
+    wrong = {path.name: found for path in files if (found := violations(package, path.read_text()))}
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("package", "line"),
+    [
+        ("memory_cores", "from agents import load"),
+        ("envs", "def f():\n    import memory_cores.base"),
+        ("agents", "import envs"),
+        ("agents", "from scripts.errors import run"),
+        ("envs", "from omegaconf import OmegaConf"),
+    ],
+)
+def test_a_wrong_import_would_be_found(package, line):
+    assert violations(package, line)
+
+
+def test_nothing_is_imported_by_name_in_a_string():
+    """`importlib` reaches what the AST does not show: only for names that users or configurations give."""
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in source_files(package)
+        if "import_module(" in path.read_text()
+    }
+    assert users <= {"agents/build.py", "envs/make.py", "scripts/benchmark.py", "scripts/cli.py"}
+
+
+def test_the_packages_are_those_of_this_checkout():
+    for package in (*PACKAGES, "configs"):
+        assert Path(importlib.import_module(package).__file__).parent == ROOT / package
+    code = "import agents, configs, envs, memory_cores, scripts; print(agents.__file__, scripts.__file__)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == [str(ROOT / name / "__init__.py") for name in ("agents", "scripts")]
+
+
+def tracked_files():
+    try:
+        found = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_top_level():
+    names = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
+    assert {name for name in names if not name.startswith(".")} <= TOP_LEVEL
+
+
+def test_no_file_is_long():
+    long = {
+        path.relative_to(ROOT).as_posix(): count
+        for path in tracked_files()
+        if path.suffix in (".py", ".yaml", ".md") and (count := len(path.read_text().splitlines())) > 400
+    }
+    assert not long
+
+
+def public_objects():
+    """Every public class, function and method defined in our packages."""
+    for package in PACKAGES:
+        for found in pkgutil.iter_modules([str(ROOT / package)], prefix=f"{package}."):
+            module = importlib.import_module(found.name)
+            assert module.__doc__, found.name
+            for name, value in vars(module).items():
+                ours = getattr(value, "__module__", "") == found.name
+                if (
+                    name.startswith("_")
+                    or not ours
+                    or not (inspect.isclass(value) or inspect.isfunction(value))
+                ):
+                    continue
+                yield f"{found.name}.{name}", value
+                if inspect.isclass(value):
+                    for attribute, member in vars(value).items():
+                        function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+                        if not attribute.startswith("_") and inspect.isfunction(function):
+                            yield f"{found.name}.{name}.{attribute}", function
+
+
+# One line would only repeat the name.
+UNDESCRIBED = {"mean", "standard_error"}
+
+
+def test_public_objects_are_described_and_annotated():
+    bare, untyped = [], []
+    for name, value in public_objects():
+        # A method without a docstring of its own takes over that of the method it implements.
+        inherits = inspect.isfunction(value) and name.count(".") == 3
+        if not value.__doc__ and not inherits and name.rpartition(".")[2] not in UNDESCRIBED:
+            bare.append(name)
+        if inspect.isfunction(value):
+            parameters = [key for key in inspect.signature(value).parameters if key not in ("self", "cls")]
+            untyped += [f"{name}({key})" for key in {*parameters, "return"} - value.__annotations__.keys()]
+    assert not bare and not untyped

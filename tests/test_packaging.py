@@ -1,0 +1,102 @@
+"""The wheel holds everything a run needs, and works where there is no checkout."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("agents", "memory_cores", "envs", "scripts", "configs")
+TINY = (
+    "core=lstm core.hidden_size=16 env=diagnostic/recall_first threads=1 num_envs=4 total_env_steps=200 "
+    "agent.rollout_length=16 agent.num_minibatches=2 evaluation.every=100 evaluation.episodes=4 "
+    "evaluation.num_envs=2"
+)
+WHERE = f"import json; print(json.dumps({{name: __import__(name).__file__ for name in {PACKAGES!r}}}))"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the sources, so that no build folder is left in the checkout."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "-w", str(out), "."]
+    if has_setuptools():
+        command.append("--no-build-isolation")
+    subprocess.run(command, cwd=source, check=True)
+    (found,) = out.glob("*.whl")
+    return found
+
+
+def has_setuptools():
+    """Whether this environment can build the wheel itself: the licence field needs setuptools 77."""
+    try:
+        import setuptools
+    except ImportError:
+        return False
+    return int(setuptools.__version__.split(".")[0]) >= 77
+
+
+@pytest.fixture(scope="module")
+def bin_dir(wheel, tmp_path_factory):
+    """The commands of a fresh virtual environment with the wheel in it; all else it borrows from this one."""
+    venv = tmp_path_factory.mktemp("fresh") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    python = venv / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True)
+    borrowed = [path for path in sys.path if path.endswith("-packages")]
+    (site,) = (venv / "lib").glob("python*/site-packages")
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
+    return venv / "bin"
+
+
+def call(*command, cwd):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def test_contents(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in (".py", ".yaml")
+    }
+    assert expected <= names
+    extra = {name for name in names - expected if ".dist-info/" not in name}
+    assert not extra
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_packages_are_the_installed_ones(bin_dir, tmp_path):
+    result = call(bin_dir / "python", "-c", WHERE, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    (site,) = (bin_dir.parent / "lib").glob("python*/site-packages")
+    found = json.loads(result.stdout)
+    assert found == {name: str(site / name / "__init__.py") for name in PACKAGES}
+
+
+def test_the_command_trains_and_evaluates(bin_dir, tmp_path):
+    trained = call(bin_dir / "engram", "train", *TINY.split(), cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    (run_dir,) = (tmp_path / "runs" / "diagnostic" / "recall_first" / "ppo-lstm").iterdir()
+    assert (run_dir / "learning_curve.png").exists()
+    versions = json.loads((run_dir / "versions.json").read_text())
+    assert versions["engram-rl"] and versions["git_commit"] == "unknown"
+    evaluated = call(bin_dir / "engram", "evaluate", f"run={run_dir}", "episodes=4", cwd=tmp_path)
+    assert evaluated.returncode == 0 and "over 4 episodes" in evaluated.stdout, evaluated.stderr
+    wrong = call(bin_dir / "engram", "trian", cwd=tmp_path)
+    assert wrong.returncode == 2 and "train" in wrong.stderr

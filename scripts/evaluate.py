@@ -18,7 +18,7 @@ from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
-from scripts.probe import draw_probe, probe_values, with_argument
+from scripts.probe import probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes
 from scripts.video import write_video
 
@@ -77,6 +77,8 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         print(f"{name} {argument}={value}: return {result.mean:.4f} ± {result.standard_error:.4f}{mark}")
     stem = f"probe_{argument.replace('.', '_')}"
     _write(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
+    from scripts.figures import draw_probe  # Matplotlib takes a second to import.
+
     print(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
 
 

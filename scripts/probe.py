@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 from scripts.errors import UsageError
 
@@ -63,43 +57,3 @@ def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def draw_probe(path: Path, argument: str, trained: float | None, points: list[dict[str, Any]]) -> Path:
-    """Draw mean return ± standard error against the probed argument.
-
-    Args:
-        path: the picture.
-        argument: its name.
-        trained: value in training, drawn as a vertical line.
-        points: `value, mean, standard_error` of each variant.
-
-    Returns:
-        `path`.
-    """
-    figure, axes = plt.subplots(figsize=(6, 3.8), dpi=130)
-    x = [point["value"] for point in points]
-    errors = [point["standard_error"] or 0.0 for point in points]
-    axes.errorbar(
-        x,
-        [point["mean"] for point in points],
-        yerr=errors,
-        color="#0072B2",
-        marker="o",
-        markersize=4,
-        capsize=2,
-    )
-    if trained is not None:
-        axes.axvline(trained, color="#666666", linestyle="--", linewidth=1, label="in training")
-        axes.legend(frameon=False)
-    if min(x) > 0 and max(x) >= 8 * min(x):
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(x, [f"{value:g}" for value in x])
-    axes.set_xlabel(argument)
-    axes.set_ylabel("episodic return, mean ± s.e.")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
-    return path

@@ -108,7 +108,7 @@ def _conclude(session: Session, run_dir: Path) -> None:
     outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
     print(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
     if session.config["logging"]["curve"]:
-        from scripts.curve import draw_learning_curve  # Matplotlib takes a second to import.
+        from scripts.figures import draw_learning_curve  # Matplotlib takes a second to import.
 
         title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
         print(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)

@@ -27,6 +27,18 @@ def test_shares_are_fixed(native: bool) -> None:
     assert math.isclose(result.standard_error, np.std(result.returns, ddof=1) / math.sqrt(7))
 
 
+class Shifted(ScriptedNative):
+    """Every environment is at another place of the script, so that some finish more episodes than others."""
+
+    def begin(self, seed, env_index, episode):
+        return super().begin(seed, env_index, torch.where(env_index == 0, 1, 2))
+
+
+def test_short_episodes_are_not_preferred() -> None:
+    result = evaluate(Shifted(2), constant, TensorDict({}, [2]), episodes=4, seed=0)
+    assert result.lengths == [3, 3, 1, 1]
+
+
 def test_fewer_episodes_than_environments() -> None:
     result = evaluate(ScriptedNative(5), constant, TensorDict({}, [5]), episodes=2, seed=0)
     assert result.lengths == [2, 2]

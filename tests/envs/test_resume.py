@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import gymnasium.spaces as gs
+import numpy as np
 import pytest
 import torch
 from contract import assert_equal, play, random_action
@@ -169,12 +170,13 @@ def test_a_state_of_another_environment_is_refused() -> None:
 
 
 def test_the_log_drops_what_no_episode_needs() -> None:
-    import numpy as np
-
     log = EpisodeLog(2)
     for step in range(5000):
         is_first = np.array([step % 10 == 9, step % 700 == 699])
         log.append(np.array([step, -step]), is_first)
+        if step % 97 == 0:
+            begin = step + 1 - (step + 1) % 700
+            assert log.actions_since_reset()[1] == [-number for number in range(begin, step + 1)]
     assert len(log._actions) < 1024 + 700
     first, second = log.actions_since_reset()
     assert first == [] and second[0] == -4900 and second[-1] == -4999 and len(second) == 100

@@ -17,6 +17,9 @@ def flags(kind, length=LENGTH):
         is_first[1:, 0] = True
     if kind == "together":
         is_first[:, length // 3] = True
+    if kind == "few":
+        is_first[0, [3, 30, LENGTH - 1]] = True
+        is_first[1, 10] = True
     if kind == "dense":
         is_first = torch.rand(BATCH, length, generator=torch.Generator().manual_seed(0)) < 0.3
     if kind == "everywhere":
@@ -24,7 +27,7 @@ def flags(kind, length=LENGTH):
     return is_first
 
 
-KINDS = ["none", "first row", "together", "dense", "everywhere"]
+KINDS = ["none", "first row", "together", "few", "dense", "everywhere"]
 
 
 def inputs(gates, states, dtype=torch.float64, length=LENGTH):

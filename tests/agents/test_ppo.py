@@ -282,6 +282,8 @@ def test_learns_recall_first_if_it_remembers(name):
         num_minibatches=4,
         learning_rate=3e-3,
         entropy_coef=0.01,
+        # Or an agent without memory could keep the cue in its own actions.
+        encoder={"previous_action": False},
     )
     driver = envs.Driver(env, agent.carry_every)
     driver.start(0, agent.initial_carry(32))

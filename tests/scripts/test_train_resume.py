@@ -1,9 +1,13 @@
 """A run that is killed and continued is the run that was never interrupted."""
 
 import random
+import shutil
+import subprocess
+import sys
 import time
 
 import pytest
+from command_server import ROOT
 from run_files import RECALL, TINY, assert_same_run, assert_tensorboard_follows_metrics, metric_lines
 
 SMALL = (
@@ -90,13 +94,15 @@ def test_random_kills(run, tmp_path, case):
     whole = run("train", *words, f"logging.runs_dir={tmp_path / 'whole'}")
     duration = time.monotonic() - start
     assert whole.code == 0, whole.err
-    kills = finished = 0
+    kills = finished = damages = 0
     while kills < 20 or finished < 2:
         folder = tmp_path / f"killed-{kills}"
         result = run("train", *words, f"logging.runs_dir={folder}", kill_after=moment(duration))
         own_kills = int(result.code == -9)
+        damaged = False
         while result.code != 0:
             assert result.code == -9, result.err
+            damaged = damaged or damage_the_latest(folder)
             # In the end it may finish; before, a continued run is killed as a fresh one is.
             kill_after = moment(duration) if own_kills < 12 else None
             result = continue_run(run, folder, words, kill_after)
@@ -104,13 +110,25 @@ def test_random_kills(run, tmp_path, case):
         (run_dir,) = [path for path in runs_in(folder) if (path / "metrics.jsonl").exists()][-1:]
         assert_same_run(run_dir, whole.run_dir)
         assert_tensorboard_follows_metrics(run_dir)
-        kills, finished = kills + own_kills, finished + 1
-    print(f"{case}: {kills} kills, {finished} runs, {len(metric_lines(whole.run_dir))} lines each")
+        kills, finished, damages = kills + own_kills, finished + 1, damages + damaged
+    lines = len(metric_lines(whole.run_dir))
+    print(f"{case}: {kills} kills, {damages} damaged checkpoints, {finished} runs, {lines} lines each")
 
 
 def moment(duration):
     """Seconds to the next kill: often early (start-up, loading), else anywhere in the run."""
     return random.uniform(0, 0.5) if random.random() < 0.3 else random.uniform(0, duration)
+
+
+def damage_the_latest(folder):
+    """Now and then damage the newest checkpoint, if there is one before it; says whether it did."""
+    files = sorted(folder.rglob("checkpoints/latest.previous.safetensors"))
+    if not files or random.random() < 0.7:
+        return False
+    path = files[-1].with_name("latest.safetensors")
+    if path.exists():
+        path.write_bytes(path.read_bytes()[:-9])
+    return path.exists()
 
 
 def continue_run(run, folder, words, kill_after):
@@ -123,3 +141,28 @@ def continue_run(run, folder, words, kill_after):
         assert result.err.startswith("error: ") and len(result.err.splitlines()) == 1
         assert not list((runs[-1] / "checkpoints").glob("*.safetensors"))
     return run("train", *words, f"logging.runs_dir={folder}", kill_after=kill_after)
+
+
+@pytest.mark.slow
+def test_kills_of_a_command_from_the_shell(run, tmp_path):
+    """The same with processes that start from nothing, so that kills meet their start-up too."""
+    random.seed("shell")
+    words = (*TINY, *RECALL, f"logging.runs_dir={tmp_path / 'killed'}")
+    whole = run("train", *TINY, *RECALL, f"logging.runs_dir={tmp_path / 'whole'}").run_dir
+    kills = 0
+    for attempt in range(10):
+        runs = runs_in(tmp_path / "killed")
+        own = (f"resume={runs[-1]}", "total_env_steps=600") if runs else words
+        command = [sys.executable, "-m", "scripts.train", *own]
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                err = process.communicate(timeout=None if attempt == 9 else random.uniform(1, 10))[1]
+                assert process.returncode in (0, 2), err
+            except subprocess.TimeoutExpired:
+                process.kill()
+                kills += 1
+        if process.returncode == 2:
+            assert "start it again" in err or "damaged" in err or "has none" in err
+            shutil.rmtree(runs[-1])
+    assert kills > 0
+    assert_same_run(runs_in(tmp_path / "killed")[-1], whole)

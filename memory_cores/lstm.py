@@ -69,6 +69,8 @@ class LSTM(MemoryCore):
                 self.weight_hh_l0,
                 self.bias_ih_l0,
                 self.bias_hh_l0,
+                # The last carry alone needs the last cell only, which the faster path gives.
+                all_cells=every != 0,
             )
         return hiddens, pack_carry(
             is_first, every, hidden=take_rows(hiddens, every), cell=take_rows(cells, every)

@@ -123,8 +123,16 @@ def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> State:
     return unflatten_state({name: tensor.to(device) for name, tensor in tensors.items()}, json.loads(text))
 
 
-def load_latest(path: Path, device: str | torch.device = "cpu") -> State:
+def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool = False) -> State:
     """Read `path`, or the checkpoint before it if `path` is missing or damaged.
+
+    Args:
+        path: the file.
+        device: where the tensors go.
+        set_aside: rename a damaged file, so that the next one saved does not push it over the previous one.
+
+    Returns:
+        The state as it was saved.
 
     Raises:
         FileNotFoundError: if there is neither.
@@ -145,6 +153,8 @@ def load_latest(path: Path, device: str | torch.device = "cpu") -> State:
             continue
         if failures:
             warnings.warn(f"{failures[0]} The previous one is used.", stacklevel=2)
+            if set_aside:
+                path.replace(path.with_suffix(".damaged" + path.suffix))
         return state
     raise DamagedCheckpointError(f"{' '.join(failures)} Nothing is left to go on from; start the run again.")
 

@@ -107,7 +107,7 @@ class Session:
             ValueError: if it is damaged or does not fit.
         """
         path = checkpoint_path(run_dir, "latest")
-        state = load_latest(path, self.config["device"])
+        state = load_latest(path, self.config["device"], set_aside=True)
         restore_agent(self.agent, state, path)
         self.driver.load_state_dict(state["driver"], self.agent.initial_carry(self.driver.env.num_envs))
         self.progress = Progress(**state["progress"])

@@ -69,6 +69,22 @@ def test_damage_is_refused_by_name_and_the_previous_one_used(tmp_path, damage):
         load_latest(path)
 
 
+def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path):
+    path = tmp_path / "latest.safetensors"
+    save_checkpoint(path, make_state(1.0), keep_previous=True)
+    save_checkpoint(path, make_state(2.0), keep_previous=True)
+    path.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="previous one is used"):
+        load_latest(path, set_aside=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "latest.damaged.safetensors",
+        "latest.previous.safetensors",
+    ]
+    save_checkpoint(path, make_state(3.0), keep_previous=True)
+    path.unlink()  # as if the next save had been cut off between its two renames
+    assert load_latest(path)["agent"]["network"]["core.weight"][0, 0] == 1.0
+
+
 def test_missing_checkpoint_says_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="start it again"):
         load_latest(tmp_path / "latest.safetensors")

@@ -1,0 +1,57 @@
+"""Every experiment builds, trains, and is the protocol its file claims to be."""
+
+from pathlib import Path
+
+import pytest
+from run_files import TINY
+
+import configs
+from scripts.config import compose_config
+
+EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "experiment").glob("*.yaml"))
+# Small enough for a test, but with the experiment's own core, encoder, heads and loss.
+SMALL = [word for word in TINY if not word.startswith("core")]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiment_trains(run, name, tmp_path):
+    result = run("train", f"experiment={name}", *SMALL, f"logging.runs_dir={tmp_path}")
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("core", ["mlp", "gru", "ffm"])
+def test_experiments_take_any_core(name, core):
+    composed = compose_config("train", [f"experiment={name}", f"core={core}"])
+    assert composed.choices["core"] == core
+
+
+def test_s5rl_is_the_published_protocol():
+    """Lu et al. 2023, number by number."""
+    values = compose_config("train", ["experiment=popgym_s5rl"]).values
+    agent, network = values["agent"], values["agent"]["make_network"]
+    published = {
+        "rollout_length": 1024,
+        "num_epochs": 30,
+        "num_minibatches": 8,
+        "gamma": 0.99,
+        "gae_lambda": 1.0,
+        "clip_range": 0.2,
+        "value_clip_range": 0.2,
+        "value_coef": 1.0,
+        "entropy_coef": 0.0,
+        "max_grad_norm": 0.5,
+        "learning_rate": 5e-5,
+        "learning_rate_schedule": "constant",
+        "adam_epsilon": 1e-5,
+        "normalize_advantage": "minibatch",
+        "kl_coef": 0.0,
+        "bptt_length": None,
+    }
+    assert {key: agent[key] for key in published} == published
+    assert values["num_envs"] == 64 and values["total_env_steps"] == 15_000_000
+    assert network["head_hidden_sizes"] == [128, 128] and network["head_gain"] == 2.0
+    assert network["make_encoder"]["hidden_sizes"] == [128, 256]
+    core = values["core"]
+    assert (core["hidden_size"], core["state_size"], core["num_layers"]) == (256, 256, 4)
+    assert not core["prenorm"] and not core["postnorm"] and core["activation"] == "full_glu"

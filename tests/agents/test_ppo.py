@@ -18,12 +18,12 @@ CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").gl
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 
 
-def make_core(name):
+def make_core(name, size=8):
     """A small core from its YAML."""
     config = OmegaConf.load(Path(configs.__file__).parent / "core" / f"{name}.yaml")
     for key in ("hidden_size", "state_size", "memory_size"):
         if key in config:
-            config[key] = 8
+            config[key] = size
     return build(OmegaConf.to_container(config, resolve=True))
 
 
@@ -273,7 +273,7 @@ def test_kl_and_explained_variance_literal():
 @pytest.mark.parametrize("name", CORES)
 def test_learns_recall_first_if_it_remembers(name):
     env = envs.RecallFirst(num_envs=32, delay=8)
-    core = functools.partial(make_core(name), hidden_size=32)
+    core = make_core(name, size=32)
     agent = make_agent(
         env,
         core,

@@ -50,7 +50,6 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         print(f"error: {error}", file=sys.stderr)
         return EXIT_DIVERGED
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read the output has seen enough, as in `--help | head`.

@@ -97,6 +97,9 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
                 keep_every=config["checkpoint"]["keep_every"],
                 stop_at_return=config["evaluation"]["stop_at_return"],
             )
+        except KeyboardInterrupt:
+            print(f"stopped; to continue: python -m scripts.train resume={run_dir}", file=sys.stderr)
+            raise
         finally:
             progress.close()
     _conclude(session, run_dir)

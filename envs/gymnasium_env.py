@@ -167,9 +167,8 @@ class GymnasiumEnv(VectorEnv):
         self._has_mask = "action_mask" in stored
         self._log.load_state_dict(state["log"])
         anew = np.zeros(self.num_envs, dtype=np.bool_)
-        while (
-            True
-        ):  # ends, because every round adds to `anew`; one round unless something is not reproducible
+        # One round, unless something is not reproducible; it ends, because every round adds to `anew`.
+        while True:
             self._row, failed = self._repeat(stored["prev_action"])
             differs = (failed | ~_equal(self._row, stored).cpu().numpy()) & ~anew
             if not differs.any():

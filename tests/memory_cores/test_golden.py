@@ -55,6 +55,17 @@ def ffm_trace():
     return core
 
 
+@SCANS
+def test_scan_runs_a_mingru(scan):
+    """The transition changes from row to row: h = (1 - z) h + z h̃ with z = sigmoid(logits)."""
+    z = torch.tensor([0.0, 1.0, -1.0], dtype=torch.float64).sigmoid().view(1, 3, 1)
+    candidates = torch.tensor([1.0, -1.0, 2.0], dtype=torch.float64).view(1, 3, 1)
+    is_first = torch.zeros(1, 3, dtype=torch.bool)
+    states = scan(1 - z, z * candidates, is_first, torch.full((1, 1), 0.5, dtype=torch.float64))
+    expected = torch.tensor([0.75, -0.529353, 0.150895], dtype=torch.float64)
+    torch.testing.assert_close(states.flatten(), expected, rtol=0, atol=1e-6)
+
+
 def test_ffm_trace():
     core, x = ffm_trace(), torch.zeros(1, 4, 1, dtype=torch.float64)
     is_first = torch.tensor([[0, 0, 1, 0]], dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +17,10 @@ from envs.episode_log import EpisodeLog
 from envs.make import make_sub_env
 from envs.spaces import action_converter, action_layout, action_mask_size, check_action, observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+
+# Named, because some libraries change the default when they are imported. A forked worker starts at once and
+# knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
+_START_METHOD = "fork" if sys.platform == "linux" else None
 
 
 class GymnasiumEnv(VectorEnv):
@@ -67,10 +72,12 @@ class GymnasiumEnv(VectorEnv):
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
         )
         thunks = [partial(make_one, env_index=env_index_offset + index) for index in range(num_envs)]
-        vector_class = SyncVectorEnv if vectorization == "sync" else AsyncVectorEnv
         # copy=False: the observation converter copies.
-        self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = vector_class(
-            thunks, copy=False, autoreset_mode=AutoresetMode.NEXT_STEP
+        options: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
+        self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
+            SyncVectorEnv(thunks, **options)
+            if vectorization == "sync"
+            else AsyncVectorEnv(thunks, context=_START_METHOD, **options)
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"

@@ -65,8 +65,9 @@ class PPO(Agent):
         with torch.random.fork_rng():
             torch.manual_seed(stream_key(seed, "parameters"))
             self.network = make_network(observation_space, action_space, make_core).to(self._device)
+        self._parameters = list(self.network.parameters())
         self.optimizer = torch.optim.Adam(
-            self.network.parameters(),
+            self._parameters,
             lr=self.settings.learning_rate,
             eps=self.settings.adam_epsilon,
             fused=True,
@@ -212,7 +213,7 @@ class PPO(Agent):
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         terms["gradient_norm"] = torch.nn.utils.clip_grad_norm_(
-            self.network.parameters(), settings.max_grad_norm or float("inf")
+            self._parameters, settings.max_grad_norm or float("inf")
         )
         self.optimizer.step()
         with torch.no_grad():

@@ -64,9 +64,11 @@ def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     Returns:
         float32 `[B, count]`, strictly between 0 and 1: (k + ½) / 2²³.
     """
-    column = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device)
-    state = mix(keys + (counter + 1) * _WEYL)
-    bits = _shift_right(mix(state.unsqueeze(-1) + column * _WEYL), 41)
+    # Two odd steps, so that draws and the numbers within one walk apart; a single mix, as this is on the
+    # path of every action.
+    column = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device) * _WEYL
+    state = torch.add(keys, counter, alpha=_MULTIPLIER_2).unsqueeze(-1) + column
+    bits = _shift_right(mix(state), 41)
     return (bits.float() + 0.5) * 2.0**-23
 
 

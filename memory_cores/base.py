@@ -41,7 +41,12 @@ class MemoryCore(nn.Module, ABC):
         """
 
     def forward(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, all_carries: bool | int = False
+        self,
+        x: Tensor,
+        carry: TensorDict,
+        is_first: Tensor,
+        all_carries: bool | int = False,
+        host_is_first: Tensor | None = None,
     ) -> tuple[Tensor, TensorDict]:
         """Run a sequence of rows.
 
@@ -50,6 +55,8 @@ class MemoryCore(nn.Module, ABC):
             carry: The carry before row 0, batch size [B]; it is not modified.
             is_first: Whether a row begins an episode, [B, T] bool.
             all_carries: k returns the carries after rows k-1, 2k-1, … (True is 1) instead of the last.
+            host_is_first: `is_first` in host memory, if the caller has it there. On a device it lets a core
+                choose its fastest path by where the resets are, without waiting for the device.
 
         Returns:
             Outputs [B, T, output_size], and the carry after the last row, batch size [B], or with
@@ -64,7 +71,11 @@ class MemoryCore(nn.Module, ABC):
                 f"all_carries must be a bool or a positive int k, got {all_carries!r}; "
                 "pass True for every row's carry or k for every k-th."
             )
-        return self._sequence(x, carry, is_first, int(all_carries))
+        if host_is_first is None and is_first.device.type == "cpu":
+            host_is_first = is_first
+        elif host_is_first is not None:
+            self._check_host(host_is_first, is_first)
+        return self._sequence(x, carry, is_first, int(all_carries), host_is_first)
 
     def step(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool = False
@@ -115,9 +126,12 @@ class MemoryCore(nn.Module, ABC):
 
     @abstractmethod
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
-        """Do the work of `forward` on checked arguments; `every` is 0 for the last carry alone."""
+        """Do the work of `forward` on checked arguments; `every` is 0 for the last carry alone.
+
+        `host_is_first` is None only if `is_first` is on a device and the caller gave no copy.
+        """
 
     @abstractmethod
     def _step(
@@ -128,6 +142,18 @@ class MemoryCore(nn.Module, ABC):
     def _reference_parameter(self) -> Tensor:
         """Return the parameter whose device and dtype the carry follows."""
         return next(self.parameters())
+
+    def _check_host(self, host_is_first: Tensor, is_first: Tensor) -> None:
+        if (
+            host_is_first.device.type != "cpu"
+            or host_is_first.dtype != torch.bool
+            or host_is_first.shape != is_first.shape
+        ):
+            raise ValueError(
+                f"host_is_first must be a copy of is_first in host memory, bool of shape "
+                f"{list(is_first.shape)}, got {host_is_first.dtype} of shape {list(host_is_first.shape)} on "
+                f"{host_is_first.device}; pass is_first.cpu() or leave it out."
+            )
 
     def _check(self, x: Tensor, carry: TensorDict, is_first: Tensor, names: tuple[str, ...]) -> None:
         shape = f"[{', '.join((*names, str(self.input_size)))}]"

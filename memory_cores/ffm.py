@@ -89,7 +89,7 @@ class FFM(MemoryCore):
         return real_features(carry["trace"], len(carry.batch_size))
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         trace = carry["trace"]
         driven, gate, skip = self._write(x)

@@ -43,7 +43,7 @@ class FrameStack(MemoryCore):
         return torch.where(carry["is_valid"].unsqueeze(-1), carry["frames"], 0.0).flatten(-2)
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         length = x.shape[1]
         rows = torch.cat([carry["frames"], x.to(carry["frames"].dtype)], dim=1)

@@ -45,7 +45,7 @@ class GRU(MemoryCore):
         return carry["hidden"]
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         with torch.autocast(x.device.type, enabled=False):
             hiddens = gru_loop(

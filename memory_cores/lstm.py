@@ -56,7 +56,7 @@ class LSTM(MemoryCore):
         return torch.cat([carry["hidden"], carry["cell"]], dim=-1)
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.weight_hh_l0.dtype)

@@ -30,7 +30,7 @@ class MLP(MemoryCore):
         return TensorDict({}, batch_size=[batch_size], device=self._reference_parameter().device)
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         batch, length = is_first.shape
         batch_size = [batch, length // every] if every else [batch]

@@ -97,7 +97,7 @@ class S5(MemoryCore):
         return real_features(carry["state"], len(carry.batch_size))
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         u, taken = self.embed(x), []
         for layer, state in zip(self.layers, carry["state"].unbind(1), strict=True):

@@ -54,11 +54,11 @@ class Stack(MemoryCore):
         return torch.cat([core.carry_features(carry[key]) for key, _, core in self._layers()], dim=-1)
 
     def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int
+        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
         u, carries = self.embed(x), {}
         for key, norm, core in self._layers():
-            y, carries[key] = core(norm(u), carry[key], is_first, all_carries=every)
+            y, carries[key] = core(norm(u), carry[key], is_first, every, host_is_first)
             u = u + y
         return u, TensorDict(carries, batch_size=carries[key].batch_size)
 

@@ -28,14 +28,21 @@ def make(
     return instantiate(config)(input_size=INPUT_SIZE).to(dtype)
 
 
-def random_like(leaf: Tensor) -> Tensor:
-    return torch.rand(leaf.shape) < 0.7 if leaf.dtype == torch.bool else torch.randn_like(leaf)
+def is_number(leaf: Tensor) -> bool:
+    """Whether a leaf of a carry holds numbers, not flags, positions or counters."""
+    return leaf.is_floating_point() or leaf.is_complex()
 
 
 def random_carry(core: memory_cores.MemoryCore, batch: int = BATCH, seed: int = 1) -> TensorDict:
-    """A carry unlike the initial one, which the core could have after some rows."""
+    """A carry after some rows: its flags and counters as they then are, its numbers drawn anew."""
+    generator = torch.Generator().manual_seed(seed)
+    like = next(core.parameters())
+    x = torch.randn(batch, 30, INPUT_SIZE, dtype=like.dtype, generator=generator)
+    is_first = torch.rand(batch, 30, generator=generator) < 0.08
+    with torch.no_grad():
+        _, carry = core(x, core.initial_carry(batch), is_first)
     torch.manual_seed(seed)
-    return core.initial_carry(batch).apply(random_like)
+    return carry.apply(lambda leaf: torch.randn_like(leaf) if is_number(leaf) else leaf)
 
 
 def random_rows(dtype: torch.dtype = torch.float64, length: int = LENGTH, seed: int = 2) -> Tensor:
@@ -114,6 +121,6 @@ def weighted_sum(y: Tensor, carry: TensorDict, seed: int = 4) -> Tensor:
 
     total = weigh(y)
     for leaf in leaves(carry).values():
-        if leaf.is_floating_point() or leaf.is_complex():
+        if is_number(leaf):
             total = total + weigh(leaf)
     return total

@@ -10,6 +10,7 @@ from core_cases import (
     assert_same_carry,
     flags,
     gradient_keys,
+    is_number,
     leaves,
     make,
     random_carry,
@@ -117,7 +118,7 @@ def test_nothing_reaches_past_a_reset(name, poison, begin, together):
         x, carry = random_rows(), random_carry(core)
         x[environments, :begin] *= before
         for leaf in leaves(carry).values():
-            if leaf.dtype != torch.bool:
+            if is_number(leaf):
                 leaf[environments] *= before
         x, carry = x.requires_grad_(), requires_grad(core, carry)
         y, last = core(x, carry, is_first)
@@ -158,7 +159,7 @@ def test_no_gradient_reaches_past_a_reset(name):
 def test_step_forgets_a_poisoned_carry(name):
     core = make(name)
     x, is_first = random_rows()[:, 0], torch.ones(BATCH, dtype=torch.bool)
-    poisoned = random_carry(core).apply(lambda leaf: leaf if leaf.dtype == torch.bool else leaf * torch.nan)
+    poisoned = random_carry(core).apply(lambda leaf: leaf * torch.nan if is_number(leaf) else leaf)
     y, carry = core.step(x, poisoned, is_first)
     expected, expected_carry = core.step(x, core.initial_carry(BATCH), is_first)
     assert torch.equal(y, expected)

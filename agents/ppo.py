@@ -80,6 +80,7 @@ class PPO(Agent):
         """Where the parameters live."""
         return self._device
 
+    @torch.no_grad()
     def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
         """Make the carry to start acting with: the network's, and the streams of action noise.
 

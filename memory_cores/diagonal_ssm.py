@@ -10,6 +10,7 @@ from memory_cores.hippo import hippo_blocks
 from memory_cores.scan import linear_scan
 
 DISCRETIZATIONS = ("zoh", "bilinear")
+INITIAL_STATES = ("zero", "learned")
 
 
 class DiagonalSSM(nn.Module):
@@ -28,6 +29,7 @@ class DiagonalSSM(nn.Module):
         clip_eigenvalues: Hold the real parts below −1e−4.
         dt_min: Smallest initial time step.
         dt_max: Largest initial time step.
+        learned_initial: Learn the state an episode begins with, from zero; else it is zero.
 
     Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 3.
     """
@@ -42,6 +44,7 @@ class DiagonalSSM(nn.Module):
         clip_eigenvalues: bool,
         dt_min: float,
         dt_max: float,
+        learned_initial: bool = False,
     ) -> None:
         super().__init__()
         eigenvalues, vectors = hippo_blocks(state_size, blocks, conj_sym)
@@ -60,6 +63,16 @@ class DiagonalSSM(nn.Module):
         self.skip = nn.Parameter(torch.randn(hidden_size))
         log_range = math.log(dt_min), math.log(dt_max)
         self.log_time_step = nn.Parameter(torch.empty(self.num_modes).uniform_(*log_range))
+        zeros = torch.zeros(2 * self.num_modes)
+        self.initial_parts = nn.Parameter(zeros) if learned_initial else None
+
+    def initial_state(self) -> Tensor:
+        """Return the state an episode begins with, complex [P]."""
+        # There are no complex numbers of half precision worth the name: below float32 states are complex64.
+        dtype = torch.promote_types(self.skip.dtype, torch.complex64).to_real()
+        if self.initial_parts is None:
+            return torch.view_as_complex(self.skip.new_zeros(self.num_modes, 2, dtype=dtype))
+        return torch.view_as_complex(self.initial_parts.to(dtype).unflatten(0, (self.num_modes, 2)))
 
     def forward(self, u: Tensor, state: Tensor, is_first: Tensor) -> tuple[Tensor, Tensor]:
         """Run a sequence.
@@ -73,7 +86,8 @@ class DiagonalSSM(nn.Module):
             Outputs [B, T, hidden_size], and the states after every row, [B, T, P].
         """
         transition, scale = self._transition(state.real.dtype)
-        states = linear_scan(transition, self._drive(u, scale), is_first, state)
+        initial = None if self.initial_parts is None else self.initial_state()
+        states = linear_scan(transition, self._drive(u, scale), is_first, state, initial)
         return self._read(u, states), states
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,11 +98,13 @@ class DiagonalSSM(nn.Module):
 
     def _transition(self, real_dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return Ā and the factor that makes B̄ of B̃, complex [P] each."""
-        real = self.eigenvalue_real.to(real_dtype)
+        # In float64: an error of Ā is multiplied by the rows a mode remembers, thousands of them.
+        real = self.eigenvalue_real.double()
         if self.clip_eigenvalues:
             real = real.clamp(max=-1e-4)
-        eigenvalues = torch.complex(real, self.eigenvalue_imag.to(real_dtype))
-        return discretize(eigenvalues, self.log_time_step.to(real_dtype).exp(), self.discretization)
+        eigenvalues = torch.complex(real, self.eigenvalue_imag.double())
+        a, scale = discretize(eigenvalues, self.log_time_step.double().exp(), self.discretization)
+        return a.to(real_dtype.to_complex()), scale.to(real_dtype.to_complex())
 
     def _drive(self, u: Tensor, scale: Tensor) -> Tensor:
         real = linear(u, self.input_matrix).to(scale.real.dtype)

@@ -14,7 +14,7 @@ from memory_cores.base import (
     select_initial,
     take_rows,
 )
-from memory_cores.diagonal_ssm import DISCRETIZATIONS, DiagonalSSM
+from memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
 
 ACTIVATIONS = ("full_glu", "half_glu1", "half_glu2", "gelu")
 
@@ -37,9 +37,12 @@ class S5(MemoryCore):
             and the state explodes within an episode of a thousand rows. Default: True.
         dt_min: Smallest initial time step. Default: 0.001.
         dt_max: Largest initial time step. Default: 0.1.
+        initial_state: What an episode begins with, "zero" or "learned" (from zero). Default: "zero".
 
     Source: Smith et al., "Simplified state space layers for sequence modeling", 2023; with resets: Lu et
-    al., "Structured state space models for in-context reinforcement learning", 2023.
+    al., "Structured state space models for in-context reinforcement learning", 2023; with postnorm, blocks,
+    bilinear discretization and a learned initial state it is the stack of R2I: Samsami et al., "Mastering
+    memory tasks with world models", 2024.
     """
 
     carry_keys = ("state",)
@@ -59,10 +62,12 @@ class S5(MemoryCore):
         clip_eigenvalues: bool = True,
         dt_min: float = 0.001,
         dt_max: float = 0.1,
+        initial_state: str = "zero",
     ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         one_of("discretization", discretization, DISCRETIZATIONS)
         one_of("activation", activation, ACTIVATIONS)
+        self.initial_state = one_of("initial_state", initial_state, INITIAL_STATES)
         divisor = positive_int("blocks", blocks) * (2 if conj_sym else 1)
         if positive_int("state_size", state_size) % divisor:
             raise ValueError(
@@ -79,17 +84,22 @@ class S5(MemoryCore):
         layers = []
         for _ in range(positive_int("num_layers", num_layers)):
             ssm = DiagonalSSM(
-                hidden_size, state_size, blocks, conj_sym, discretization, clip_eigenvalues, dt_min, dt_max
+                hidden_size,
+                state_size,
+                blocks,
+                conj_sym,
+                discretization,
+                clip_eigenvalues,
+                dt_min,
+                dt_max,
+                learned_initial=initial_state == "learned",
             )
             layers.append(S5Layer(ssm, hidden_size, activation, prenorm, postnorm))
         self.layers = nn.ModuleList(layers)
 
     def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros: `state`, complex [B, num_layers, num_modes]."""
-        like = self._reference_parameter()
-        # There are no complex numbers of half precision worth the name: below float32 the state is complex64.
-        dtype = torch.promote_types(like.dtype, torch.complex64)
-        state = like.new_zeros(batch_size, len(self.layers), self.num_modes, dtype=dtype)
+        """Return zeros, or what was learned: `state`, complex [B, num_layers, num_modes]."""
+        state = self._initial_states().repeat(batch_size, 1, 1)
         return TensorDict({"state": state}, batch_size=[batch_size])
 
     def carry_features(self, carry: TensorDict) -> Tensor:
@@ -110,13 +120,21 @@ class S5(MemoryCore):
     ) -> tuple[Tensor, TensorDict]:
         # The states are small new tensors in any case, so there is nothing to gain from overwriting them.
         u, states = self.embed(x), []
-        for layer, state in zip(
-            self.layers, select_initial(is_first, 0.0, carry["state"]).unbind(1), strict=True
-        ):
+        initial = self._initial_states() if self.initial_state == "learned" else 0.0
+        selected = select_initial(is_first, initial, carry["state"])
+        for layer, state in zip(self.layers, selected.unbind(1), strict=True):
             assert isinstance(layer, S5Layer)
             u, state = layer.step(u, state)
             states.append(state)
         return u, TensorDict({"state": torch.stack(states, dim=1)}, batch_size=carry.batch_size)
+
+    def _initial_states(self) -> Tensor:
+        """Return what the layers' states begin with, complex [num_layers, num_modes]."""
+        states = []
+        for layer in self.layers:
+            assert isinstance(layer, S5Layer)
+            states.append(layer.ssm.initial_state())
+        return torch.stack(states)
 
 
 class S5Layer(nn.Module):

@@ -16,7 +16,7 @@ NAMES = [path.stem for path in CONFIGS]
 INPUT_SIZE = 5
 BATCH = 3
 LENGTH = 9
-SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4}
+SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4, "blocks": 2}
 
 
 def make(

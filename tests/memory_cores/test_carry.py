@@ -60,7 +60,7 @@ def test_no_state_on_the_module(name):
 
 def test_every_parameter_gets_a_gradient(name):
     core = make(name)
-    y, last = core(random_rows(), random_carry(core), flags("none"))
+    y, last = core(random_rows(), random_carry(core), flags("random"))
     weighted_sum(y, last).backward()
     for key, parameter in core.named_parameters():
         assert parameter.grad is not None and torch.count_nonzero(parameter.grad) > 0, key

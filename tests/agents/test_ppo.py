@@ -54,7 +54,7 @@ def recomputed_difference(agent, rollout):
     batch = agent._prepare(rollout)
     rows = batch["rows"]
     with torch.no_grad():
-        distribution, value = agent.network(rows, batch["carry"])
+        distribution, value = agent.network(rows, batch["carry"], rows["is_first"].cpu())
     mask = rows["mask"]
     log_prob_difference = (distribution.log_prob(rows["action"]) - rows["log_prob"]).abs()[mask].max()
     return log_prob_difference.item(), (value - rows["value"]).abs()[mask].max().item()

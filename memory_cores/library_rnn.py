@@ -108,7 +108,7 @@ def _run(
 
 def _begin(states: tuple[Tensor, ...] | list[Tensor]) -> Any:
     """Give states the form of the library's: a leading dimension of layers, and a pair or one tensor."""
-    layers = tuple(state.unsqueeze(0) for state in states)
+    layers = tuple(state.contiguous().unsqueeze(0) for state in states)  # cuDNN takes no others
     return layers if len(layers) > 1 else layers[0]
 
 

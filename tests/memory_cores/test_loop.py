@@ -305,6 +305,19 @@ def test_gpu_equals_cpu_with_and_without_host_flags(core_class, kind, all_carrie
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("core_class", [LSTM, GRU])
+def test_gpu_takes_a_carry_and_rows_in_any_order_of_memory(core_class):
+    core = core_class(INPUT, hidden_size=HIDDEN).cuda()
+    x = torch.randn(LENGTH, BATCH, INPUT, device="cuda").transpose(0, 1)
+    carry = core.initial_carry(BATCH).apply(lambda leaf: torch.randn_like(leaf.mT).mT)
+    for kind in ("none", "few"):
+        host = flags(kind)
+        y, _ = core(x, carry, host.cuda(), host_is_first=host)
+        expected, _ = core(x, carry, host.cuda())
+        torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("core_class", [LSTM, GRU])
 def test_gpu_is_not_waited_for(core_class):
     """Values, gradients and all index tensors, without one wait of the host for the device."""
     core = core_class(INPUT, hidden_size=HIDDEN).cuda()

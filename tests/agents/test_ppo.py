@@ -132,7 +132,7 @@ def test_cores_are_told_where_the_resets_are(bptt_length):
     """In host memory, for every minibatch, so that on a device they need not wait to know."""
     told = []
 
-    class Listener(GRU):
+    class Listener(memory_cores.GRU):
         def forward(self, x, carry, is_first, all_carries=False, host_is_first=None):
             told.append((is_first, host_is_first))
             return super().forward(x, carry, is_first, all_carries, host_is_first)

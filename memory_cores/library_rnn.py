@@ -8,8 +8,10 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
 
 from memory_cores.packing import Packing
+from memory_cores.scan import linear_scan
 
 
 def library_lstm(
@@ -38,11 +40,46 @@ def library_lstm(
 
     Returns:
         Hidden states after every row, [B, T, H], and the cell state after the last, [B, 1, H]: the library
-        keeps the other cells to itself.
+        keeps the other cells to itself; see `cells_from_hiddens`.
     """
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)
     hiddens, last_cell = _run(torch.lstm, x, host_is_first, (hidden, cell), weights)
     return hiddens, last_cell.unsqueeze(1)
+
+
+def cells_from_hiddens(
+    x: Tensor,
+    is_first: Tensor,
+    hiddens: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> Tensor:
+    """Compute an LSTM's cell states where the hidden states are known: the gates at once, then a linear scan.
+
+    Args:
+        x: Inputs, [B, T, I].
+        is_first: Whether a row begins an episode, [B, T] bool.
+        hiddens: Hidden states after every row, [B, T, H].
+        hidden: Hidden state before row 0, [B, H].
+        cell: Cell state before row 0, [B, H].
+        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
+        weight_hh: Recurrent weights, [4H, H].
+        bias_ih: Bias beside the input, [4H].
+        bias_hh: Bias beside the hidden state, [4H].
+
+    Returns:
+        Cell states after every row, [B, T, H].
+    """
+    size = 3 * hidden.shape[1]  # no output gate
+    before = torch.cat([hidden.unsqueeze(1), hiddens[:, :-1]], dim=1)
+    before = torch.where(is_first.unsqueeze(-1), 0.0, before)
+    gates = linear(x, weight_ih[:size], bias_ih[:size]) + linear(before, weight_hh[:size], bias_hh[:size])
+    i, f, g = gates.chunk(3, dim=-1)
+    return linear_scan(f.sigmoid(), i.sigmoid() * g.tanh(), is_first, cell)
 
 
 def library_gru(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from memory_cores.library_rnn import library_gru, library_lstm
+from memory_cores.library_rnn import cells_from_hiddens, library_gru, library_lstm
 from memory_cores.packed_gru import PackedGRU
 from memory_cores.packed_lstm import PackedLSTM
 from memory_cores.packing import Packing
@@ -108,18 +108,19 @@ def lstm_loop(
     The fast paths read where the resets are from `host_is_first`, a copy of `is_first` in host memory (there
     it may be `is_first` itself); without it, and while traced, the reference runs.
 
-    On CUDA: `library_lstm`. In host memory, with few resets and finite numbers: `stretched_lstm`. Neither of
-    these library kernels returns all cells; if they are wanted the reference runs on CUDA and `PackedLSTM`,
-    which also takes what is left, in host memory.
+    On CUDA: `library_lstm`, and `cells_from_hiddens` where all cells are wanted. In host memory, with few
+    resets and finite numbers: `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
     """
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)
-    on_host = x.device.type == "cpu"
-    if is_traced() or host_is_first is None or (all_cells and not on_host):
+    if is_traced() or host_is_first is None:
         return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
     first = is_first[:, :1]
     hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
-    if not on_host:
-        return library_lstm(x, host_is_first, hidden, cell, *weights)
+    if _prefers_library(x):
+        hiddens, last_cell = library_lstm(x, host_is_first, hidden, cell, *weights)
+        if not all_cells:
+            return hiddens, last_cell
+        return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, *weights)
     later_resets = is_first.clone()
     later_resets[:, 0] = False
     few = int(later_resets.sum(dim=1).max()) <= x.shape[1] * MOST_RESETS
@@ -156,6 +157,11 @@ def gru_loop(
     if is_traced() or host_is_first is None:
         return gru_loop_reference(x, is_first, hidden, *weights)
     hidden = torch.where(is_first[:, :1], 0.0, hidden)
-    if x.device.type != "cpu":
+    if _prefers_library(x):
         return library_gru(x, host_is_first, hidden, *weights)
     return PackedGRU.apply(Packing.of(host_is_first), x, hidden, *weights)
+
+
+def _prefers_library(x: Tensor) -> bool:
+    """Tell whether the library's kernels are the fastest with any resets, as they are not in host memory."""
+    return x.device.type != "cpu"

@@ -1,11 +1,13 @@
 """LSTM and GRU over sequences: every fast path against the plain loop, and against torch's own modules."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
 
 from memory_cores import GRU, LSTM, loop
-from memory_cores.library_rnn import library_gru, library_lstm
+from memory_cores.library_rnn import cells_from_hiddens, library_gru, library_lstm
 from memory_cores.loop import gru_loop_reference, lstm_loop_reference
 from memory_cores.packing import Packing
 
@@ -195,23 +197,33 @@ def reset(is_first, *states):
     return [torch.where(is_first[:, :1], 0.0, state) for state in states]
 
 
-def library_lstm_loop(x, is_first, hidden, cell, *weights):
+def library_lstm_loop(x, is_first, hidden, cell, *weights, all_cells=False):
     """What `lstm_loop` does on CUDA, here on any device."""
-    return library_lstm(x, is_first.cpu(), *reset(is_first, hidden, cell), *weights)
+    hidden, cell = reset(is_first, hidden, cell)
+    hiddens, last_cell = library_lstm(x, is_first.cpu(), hidden, cell, *weights)
+    if not all_cells:
+        return hiddens, last_cell
+    return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, *weights)
 
 
 def library_gru_loop(x, is_first, hidden, *weights):
     return library_gru(x, is_first.cpu(), *reset(is_first, hidden), *weights)
 
 
-LIBRARY = [(library_lstm_loop, 4, 2), (library_gru_loop, 3, 1)]
+LIBRARY = [
+    (library_lstm_loop, 4, 2),
+    (functools.partial(library_lstm_loop, all_cells=True), 4, 2),
+    (library_gru_loop, 3, 1),
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_library_equals_reference(kind):
     lstm, gru, is_first = inputs(4, 2), inputs(3, 1), flags(kind)
-    expected = run(lstm_loop_reference, lstm, is_first, all_cells=False)
-    assert_same(run(library_lstm_loop, lstm, is_first), expected, rtol=1e-11, atol=1e-11)
+    for all_cells in (True, False):
+        expected = run(lstm_loop_reference, lstm, is_first, all_cells=all_cells)
+        actual = run(library_lstm_loop, lstm, is_first, all_cells=all_cells)
+        assert_same(actual, expected, rtol=1e-11, atol=1e-11)
     expected = run(gru_loop_reference, gru, is_first)
     assert_same(run(library_gru_loop, gru, is_first), expected, rtol=1e-11, atol=1e-11)
 
@@ -254,11 +266,31 @@ def test_library_lets_nothing_past_a_reset(function, gates, states, poison):
         x = tensors[0].requires_grad_()
         outputs = function(x, is_first, *tensors[1:])
         hiddens, *last = outputs if isinstance(outputs, tuple) else (outputs,)
-        outcomes.append((hiddens[:, begin:].detach(), *last))
-        gradients.append(torch.autograd.grad(hiddens[:, begin:].sum(), x)[0][:, begin:])
+        kept = [hiddens[:, begin:], *(cells[:, -(LENGTH - begin) :] for cells in last)]
+        outcomes.append([states.detach() for states in kept])
+        gradients.append(torch.autograd.grad(sum(states.sum() for states in kept), x)[0][:, begin:])
     assert torch.isfinite(outcomes[1][0]).all()
     torch.testing.assert_close(outcomes[1], outcomes[0], rtol=0, atol=0)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("core_class", [LSTM, GRU])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("all_carries", [0, 1, 3])
+def test_cores_as_on_a_device(core_class, kind, all_carries, monkeypatch):
+    """The path that CUDA takes, here in host memory: outputs, carries, gradients."""
+    torch.manual_seed(0)
+    core = core_class(INPUT, hidden_size=HIDDEN).double()
+    x = torch.randn(BATCH, LENGTH, INPUT, dtype=torch.float64, requires_grad=True)
+    carry = core.initial_carry(BATCH).apply(lambda leaf: torch.randn_like(leaf).requires_grad_())
+    outcomes = []
+    for prefers in (False, True):
+        monkeypatch.setattr(loop, "_prefers_library", lambda x, prefers=prefers: prefers)
+        y, last = core(x, carry, flags(kind), all_carries)
+        total = y.square().sum() + sum(leaf.square().sum() for leaf in last.values())
+        grads = torch.autograd.grad(total, [x, *carry.values(), *core.parameters()])
+        outcomes.append([y, *last.values(), *grads])
+    torch.testing.assert_close(outcomes[1], outcomes[0], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize(("function", "gates", "states"), LIBRARY)

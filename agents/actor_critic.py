@@ -82,21 +82,27 @@ class ActorCritic(nn.Module):
             carry["critic_core"] = self.critic_core.initial_carry(batch_size)
         return TensorDict(carry, batch_size=[batch_size])
 
-    def forward(self, rows: TensorDictBase, carry: TensorDictBase) -> tuple[ActionDistribution, Tensor]:
+    def forward(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+    ) -> tuple[ActionDistribution, Tensor]:
         """Policy and value of every row of a sequence, by one call of the core.
 
         Args:
             rows: `[B, T]`.
             carry: before row 0, `[B]`.
+            host_is_first: the rows' `is_first` in host memory, for the cores' fastest paths on a device.
 
         Returns:
             Action distributions and values, both `[B, T]`.
         """
         is_first = rows["is_first"]
-        actor_y, _ = self.core(self.encoder(rows), carry["core"], is_first)
+        actor_y, _ = self.core(self.encoder(rows), carry["core"], is_first, host_is_first=host_is_first)
         critic_y = actor_y
         if self.critic_core is not None and self.critic_encoder is not None:
-            critic_y, _ = self.critic_core(self.critic_encoder(rows), carry["critic_core"], is_first)
+            critic_x = self.critic_encoder(rows)
+            critic_y, _ = self.critic_core(
+                critic_x, carry["critic_core"], is_first, host_is_first=host_is_first
+            )
         return self._heads(rows, actor_y, critic_y)
 
     def step(

@@ -130,10 +130,12 @@ class PPO(Agent):
         """Learn from a rollout; see `Agent.update`."""
         learning_rate = self._set_learning_rate(env_steps)
         batch = self._prepare(rollout)
-        terms = [
-            self._learn_minibatch(batch["rows"][index], batch["carry"][index])
-            for index in self._minibatches(batch.batch_size[0])
-        ]
+        host_is_first = batch["rows", "is_first"].cpu()  # one copy per update; cores choose their path by it
+        terms = []
+        for host_index in self._minibatches(batch.batch_size[0]):
+            index = host_index.to(self._device)
+            rows, carry = batch["rows"][index], batch["carry"][index]
+            terms.append(self._learn_minibatch(rows, carry, host_is_first[host_index]))
         stacked = {name: torch.stack([term[name] for term in terms]) for name in terms[0]}
         if not all(torch.isfinite(values).all() for values in stacked.values()):
             raise_first_nonfinite({"rows": batch["rows"], "losses": stacked})
@@ -185,16 +187,17 @@ class PPO(Agent):
         )
 
     def _minibatches(self, num_sequences: int) -> Iterator[Tensor]:
-        """Yield the sequences of every minibatch of every epoch."""
+        """Yield the sequences of every minibatch of every epoch, in host memory."""
         for epoch in range(self.settings.num_epochs):
             key = stream_key(self.seed, "minibatches", self.num_updates, epoch)
-            order = permutation(num_sequences, key).to(self._device)
-            yield from order.tensor_split(self.settings.num_minibatches)
+            yield from permutation(num_sequences, key).tensor_split(self.settings.num_minibatches)
 
-    def _learn_minibatch(self, rows: TensorDictBase, carry: TensorDictBase) -> dict[str, Tensor]:
+    def _learn_minibatch(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """One gradient step on sequences `[N, T]`; returns the terms of the loss, detached."""
         settings = self.settings
-        distribution, value = self.network(rows, carry)
+        distribution, value = self.network(rows, carry, host_is_first)
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
         log_prob = distribution.log_prob(rows["action"])
         if settings.normalize_advantage == "minibatch":

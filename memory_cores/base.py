@@ -141,7 +141,11 @@ class MemoryCore(nn.Module, ABC):
 
     def _reference_parameter(self) -> Tensor:
         """Return the parameter whose device and dtype the carry follows."""
-        return next(self.parameters())
+        for parameter in self.parameters():
+            return parameter
+        # Functional calls as TorchRL's losses make them put plain tensors where the parameters were.
+        tensors = (value for module in self.modules() for value in vars(module).values())
+        return next(value for value in tensors if isinstance(value, Tensor) and value.is_floating_point())
 
     def _check_host(self, host_is_first: Tensor, is_first: Tensor) -> None:
         if (

@@ -56,6 +56,7 @@ class GRU(MemoryCore):
                 self.weight_hh_l0,
                 self.bias_ih_l0,
                 self.bias_hh_l0,
+                host_is_first=host_is_first,
             )
         return hiddens, pack_carry(is_first, every, hidden=take_rows(hiddens, every))
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from memory_cores.library_rnn import cells_from_hiddens, library_gru, library_lstm
 from memory_cores.packed_gru import PackedGRU
 from memory_cores.packed_lstm import PackedLSTM
 from memory_cores.packing import Packing
@@ -100,24 +101,33 @@ def lstm_loop(
     bias_ih: Tensor,
     bias_hh: Tensor,
     all_cells: bool = True,
+    host_is_first: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s.
 
-    In host memory, where flags can be read, there are two fast paths. With few resets and finite numbers:
-    the library's fused kernel, in `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
-    Elsewhere, and while traced, the reference runs.
+    The fast paths read where the resets are from `host_is_first`, a copy of `is_first` in host memory (there
+    it may be `is_first` itself); without it, and while traced, the reference runs.
+
+    On CUDA: `library_lstm`, and `cells_from_hiddens` where all cells are wanted. In host memory, with few
+    resets and finite numbers: `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
     """
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)
-    if is_traced() or is_first.device.type != "cpu":
+    if is_traced() or host_is_first is None:
         return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
-    first, later_resets = is_first[:, :1], is_first.clone()
-    later_resets[:, 0] = False
+    first = is_first[:, :1]
     hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
+    if _prefers_library(x):
+        hiddens, last_cell = library_lstm(x, host_is_first, hidden, cell, *weights)
+        if not all_cells:
+            return hiddens, last_cell
+        return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, *weights)
+    later_resets = is_first.clone()
+    later_resets[:, 0] = False
     few = int(later_resets.sum(dim=1).max()) <= x.shape[1] * MOST_RESETS
     if few and not all_cells and all_finite(x, hidden, cell):
         return stretched_lstm(x, later_resets, hidden, cell, *weights)
     hiddens, cells = PackedLSTM.apply(
-        Packing.of(is_first), x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
+        Packing.of(host_is_first), x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
     )
     return hiddens, cells if all_cells else cells[:, -1:]
 
@@ -136,13 +146,22 @@ def gru_loop(
     weight_hh: Tensor,
     bias_ih: Tensor,
     bias_hh: Tensor,
+    host_is_first: Tensor | None = None,
 ) -> Tensor:
-    """Run a GRU over a sequence; arguments and result are `gru_loop_reference`'s.
+    """Run a GRU over a sequence; arguments and result are `gru_loop_reference`'s, or `lstm_loop`'s.
 
-    In host memory `PackedGRU` runs, which is faster than the library's GRU; elsewhere, and while traced,
-    the reference.
+    In host memory `PackedGRU` runs, which is faster there than the library's GRU; on CUDA `library_gru`;
+    without `host_is_first`, and while traced, the reference.
     """
-    if is_traced() or is_first.device.type != "cpu":
-        return gru_loop_reference(x, is_first, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
+    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    if is_traced() or host_is_first is None:
+        return gru_loop_reference(x, is_first, hidden, *weights)
     hidden = torch.where(is_first[:, :1], 0.0, hidden)
-    return PackedGRU.apply(Packing.of(is_first), x, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
+    if _prefers_library(x):
+        return library_gru(x, host_is_first, hidden, *weights)
+    return PackedGRU.apply(Packing.of(host_is_first), x, hidden, *weights)
+
+
+def _prefers_library(x: Tensor) -> bool:
+    """Tell whether the library's kernels are the fastest with any resets, as they are not in host memory."""
+    return x.device.type != "cpu"

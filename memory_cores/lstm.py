@@ -71,6 +71,7 @@ class LSTM(MemoryCore):
                 self.bias_hh_l0,
                 # The last carry alone needs the last cell only, which the faster path gives.
                 all_cells=every != 0,
+                host_is_first=host_is_first,
             )
         return hiddens, pack_carry(
             is_first, every, hidden=take_rows(hiddens, every), cell=take_rows(cells, every)

@@ -1,6 +1,6 @@
 """Episode segments of a batch of sequences, packed so that one loop runs them all without resets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ class Packing:
     """Packed row for each row of the batch, [B * T]: the inverse of `order`."""
     carried: Tensor
     """Rank of the segment which holds row 0 of each environment, [B]."""
+    last: Tensor
+    """Rank of the segment which holds the last row of each environment, [B]."""
     previous: Tensor
     """For each packed row where its predecessor is, [B * T], if the segments' initial states are put
     before the packed states."""
@@ -54,8 +56,21 @@ class Packing:
             order=order,
             slot=slot,
             carried=rank[segment[::length]],
+            last=rank[segment[length - 1 :: length]],
             previous=torch.arange(len(slot)) + len(rank) - back,
         )
+
+    def to(self, device: torch.device) -> "Packing":
+        """Move the indices to a device, in one copy which neither host nor device waits for."""
+        if device.type == "cpu":
+            return self
+        names = ("order", "slot", "carried", "last", "previous")
+        parts = [getattr(self, name) for name in names]
+        joined = torch.cat(parts)
+        if device.type == "cuda":
+            joined = joined.pin_memory()  # a copy from other memory would wait
+        moved = joined.to(device, non_blocking=True).split([len(part) for part in parts])
+        return replace(self, **dict(zip(names, moved, strict=True)))
 
     def pack(self, rows: Tensor) -> Tensor:
         """Order rows [B, T, D] into packed rows [B * T, D]."""
@@ -64,6 +79,11 @@ class Packing:
     def unpack(self, packed: Tensor) -> Tensor:
         """Order packed rows [B * T, D] back into [B, T, D]."""
         return packed.index_select(0, self.slot).unflatten(0, (len(self.carried), -1))
+
+    def begin_segments(self, carry: Tensor) -> Tensor:
+        """Give each segment the state it begins with, [num_segments, D]: zeros but for the carried ones."""
+        zeros = carry.new_zeros(self.num_segments, carry.shape[1])
+        return zeros.index_copy(0, self.carried, carry)
 
     def begin(self, carry: Tensor) -> Tensor:
         """Make room for the segments' initial states and, after them, the packed states.

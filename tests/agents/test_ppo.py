@@ -54,7 +54,7 @@ def recomputed_difference(agent, rollout):
     batch = agent._prepare(rollout)
     rows = batch["rows"]
     with torch.no_grad():
-        distribution, value = agent.network(rows, batch["carry"])
+        distribution, value = agent.network(rows, batch["carry"], rows["is_first"].cpu())
     mask = rows["mask"]
     log_prob_difference = (distribution.log_prob(rows["action"]) - rows["log_prob"]).abs()[mask].max()
     return log_prob_difference.item(), (value - rows["value"]).abs()[mask].max().item()
@@ -125,6 +125,27 @@ def test_minibatches_partition_the_environments():
     first, second = torch.cat(minibatches[:3]), torch.cat(minibatches[3:])
     assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(7))
     assert first.tolist() != second.tolist()
+
+
+@pytest.mark.parametrize("bptt_length", [None, 10])
+def test_cores_are_told_where_the_resets_are(bptt_length):
+    """In host memory, for every minibatch, so that on a device they need not wait to know."""
+    told = []
+
+    class Listener(memory_cores.GRU):
+        def forward(self, x, carry, is_first, all_carries=False, host_is_first=None):
+            told.append((is_first, host_is_first))
+            return super().forward(x, carry, is_first, all_carries, host_is_first)
+
+    env = envs.RecallFirst(num_envs=6, delay=5)
+    agent = make_agent(
+        env, Listener, num_minibatches=3, num_epochs=2, bptt_length=bptt_length, separate_critic_core=True
+    )
+    agent.update(collect(agent, env), 0)
+    assert len(told) == 2 * 2 * 3  # cores, epochs, minibatches
+    for is_first, host_is_first in told:
+        assert is_first.any() and host_is_first.device.type == "cpu"
+        assert torch.equal(is_first.cpu(), host_is_first)
 
 
 def test_too_many_minibatches_is_one_sentence():

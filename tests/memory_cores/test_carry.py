@@ -155,6 +155,9 @@ def test_wrong_arguments_get_a_sentence(name):
         core(x.float(), carry, is_first)
     with pytest.raises(ValueError, match="all_carries"):
         core(x, carry, is_first, all_carries=-1)
+    for wrong in (is_first[:, :-1], is_first.double(), is_first.to("meta")):
+        with pytest.raises(ValueError, match=r"host_is_first must be a copy .* bool of shape \[3, 9\], got"):
+            core(x, carry, is_first, host_is_first=wrong)
     with pytest.raises(ValueError, match="carry must have the keys"):
         core(x, carry.clone().set("other", torch.zeros(BATCH)), is_first)
     for wrong in (0, -3, 2.5, True, "8"):

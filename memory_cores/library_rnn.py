@@ -1,0 +1,197 @@
+"""The library's LSTM and GRU (cuDNN on CUDA) over sequences with resets, without waiting for the device."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from warnings import catch_warnings, filterwarnings
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+from memory_cores.packing import Packing
+from memory_cores.scan import linear_scan
+
+
+def library_lstm(
+    x: Tensor,
+    host_is_first: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Run the library's LSTM; resets after row 0 cut the sequences into segments of their own.
+
+    Nothing crosses from one segment to another, so this is selection, NaN and Inf included.
+
+    Args:
+        x: Inputs, [B, T, I].
+        host_is_first: Whether a row begins an episode, [B, T] bool in host memory.
+        hidden: Hidden state before row 0, [B, H], already reset.
+        cell: Cell state before row 0, [B, H], already reset.
+        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
+        weight_hh: Recurrent weights, [4H, H].
+        bias_ih: Bias beside the input, [4H].
+        bias_hh: Bias beside the hidden state, [4H].
+
+    Returns:
+        Hidden states after every row, [B, T, H], and the cell state after the last, [B, 1, H]: the library
+        keeps the other cells to itself; see `cells_from_hiddens`.
+    """
+    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    hiddens, last_cell = _run(torch.lstm, x, host_is_first, (hidden, cell), weights)
+    return hiddens, last_cell.unsqueeze(1)
+
+
+def cells_from_hiddens(
+    x: Tensor,
+    is_first: Tensor,
+    hiddens: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> Tensor:
+    """Compute an LSTM's cell states where the hidden states are known: the gates at once, then a linear scan.
+
+    Args:
+        x: Inputs, [B, T, I].
+        is_first: Whether a row begins an episode, [B, T] bool.
+        hiddens: Hidden states after every row, [B, T, H].
+        hidden: Hidden state before row 0, [B, H].
+        cell: Cell state before row 0, [B, H].
+        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
+        weight_hh: Recurrent weights, [4H, H].
+        bias_ih: Bias beside the input, [4H].
+        bias_hh: Bias beside the hidden state, [4H].
+
+    Returns:
+        Cell states after every row, [B, T, H].
+    """
+    size = 3 * hidden.shape[1]  # no output gate
+    before = torch.cat([hidden.unsqueeze(1), hiddens[:, :-1]], dim=1)
+    before = torch.where(is_first.unsqueeze(-1), 0.0, before)
+    gates = linear(x, weight_ih[:size], bias_ih[:size]) + linear(before, weight_hh[:size], bias_hh[:size])
+    i, f, g = gates.chunk(3, dim=-1)
+    return linear_scan(f.sigmoid(), i.sigmoid() * g.tanh(), is_first, cell)
+
+
+def library_gru(
+    x: Tensor,
+    host_is_first: Tensor,
+    hidden: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> Tensor:
+    """Run the library's GRU as `library_lstm` its LSTM.
+
+    Args:
+        x: Inputs, [B, T, I].
+        host_is_first: Whether a row begins an episode, [B, T] bool in host memory.
+        hidden: Hidden state before row 0, [B, H], already reset.
+        weight_ih: Input weights, [3H, I], in the order reset, update, new.
+        weight_hh: Recurrent weights, [3H, H].
+        bias_ih: Bias beside the input, [3H].
+        bias_hh: Bias beside the hidden state, [3H].
+
+    Returns:
+        Hidden states after every row, [B, T, H].
+    """
+    return _run(torch.gru, x, host_is_first, (hidden,), (weight_ih, weight_hh, bias_ih, bias_hh))[0]
+
+
+def _run(
+    kernel: Callable[..., tuple[Tensor, ...]],
+    x: Tensor,
+    host_is_first: Tensor,
+    states: tuple[Tensor, ...],
+    weights: tuple[Tensor, ...],
+) -> tuple[Tensor, Tensor]:
+    """Return the hidden states after every row, [B, T, H], and the last of the states after row T."""
+    later_resets = bool(host_is_first[:, 1:].any())
+    packing = Packing.of(host_is_first).to(x.device) if later_resets else None
+
+    def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+        states, weights = rest[:-4], rest[-4:]
+        options = (
+            True,
+            1,
+            0.0,
+            torch.is_grad_enabled(),
+            False,
+        )  # has biases, layers, dropout, train, both ways
+        if packing is None:
+            hiddens, *last = kernel(x, _begin(states), weights, *options, True)
+            return hiddens, last[-1][0]
+        begun = _begin([packing.begin_segments(state) for state in states])
+        sizes = torch.tensor(packing.sizes)  # cuDNN wants them in host memory
+        hiddens, *last = kernel(packing.pack(x), sizes, begun, weights, *options)
+        return packing.unpack(hiddens), last[-1][0].index_select(0, packing.last)
+
+    if torch.is_grad_enabled():
+        hiddens, last = _FullPrecision.apply(run, x, *states, *weights)
+        return hiddens, last
+    with _full_precision():
+        return run(x, *states, *weights)
+
+
+def _begin(states: tuple[Tensor, ...] | list[Tensor]) -> Any:
+    """Give states the form of the library's: a leading dimension of layers, and a pair or one tensor."""
+    layers = tuple(state.contiguous().unsqueeze(0) for state in states)  # cuDNN takes no others
+    return layers if len(layers) > 1 else layers[0]
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Let cuDNN round as matrix products do, so that whole sequences equal steps.
+
+    By default it takes TF32 where matrix products take float32, and a policy recomputed from whole
+    sequences would differ from the one that acted in the third digit.
+    """
+    library: Any = torch.backends.cudnn.rnn
+    products: Any = torch.backends.cuda.matmul
+    before = library.fp32_precision
+    library.fp32_precision = "tf32" if products.fp32_precision == "tf32" else "ieee"
+    try:
+        with catch_warnings():
+            # cuDNN copies the weights into one block, which takes microseconds and is not worth a warning.
+            filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
+            yield
+    finally:
+        library.fp32_precision = before
+
+
+class _FullPrecision(torch.autograd.Function):
+    """A function of the library whose reverse too runs in `_full_precision`.
+
+    cuDNN reads the setting anew in its reverse and may then expect the forward's notes in another form, so
+    it must be the same both times. Hence a graph of the function's own, which the reverse walks.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, run: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return what `run` gives."""
+        needed = ctx.needs_input_grad[1:]
+        with torch.enable_grad(), _full_precision():
+            ctx.inputs = [
+                tensor.detach().requires_grad_(need) for tensor, need in zip(inputs, needed, strict=True)
+            ]
+            ctx.outputs = run(*ctx.inputs)
+        return tuple(output.detach() for output in ctx.outputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Run the library's reverse."""
+        wanted = [tensor for tensor in ctx.inputs if tensor.requires_grad]
+        with _full_precision():
+            found = iter(torch.autograd.grad(ctx.outputs, wanted, grads, retain_graph=True))
+        return None, *(next(found) if tensor.requires_grad else None for tensor in ctx.inputs)

@@ -5,7 +5,6 @@ import itertools
 import pytest
 import torch
 
-from memory_cores import scan
 from memory_cores.scan import linear_scan, linear_scan_reference
 
 BATCH, LENGTH, WIDTH = 3, 7, 4
@@ -14,13 +13,6 @@ CASES = list(
         [torch.float64, torch.complex128], ["constant", "varying"], ["zero", "learned"], [0.0, 0.3, 1.0]
     )
 )
-
-
-@pytest.fixture(params=["indices", "masks"], autouse=True)
-def resets(request, monkeypatch):
-    """Resets are kept as indices in host memory and as masks on a device; the masks work on both."""
-    if request.param == "masks":
-        monkeypatch.setattr(scan, "_resets_by_row", lambda is_first: list(is_first.unsqueeze(-1).unbind(1)))
 
 
 def inputs(dtype, a_kind="constant", initial_kind="zero"):

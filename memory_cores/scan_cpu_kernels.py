@@ -10,7 +10,7 @@ goes down within the cache, and another pass upwards takes the products with the
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numba
 import numpy as np
@@ -26,11 +26,11 @@ BLOCK_BYTES = 131_072
 def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile lazily, once per machine where the result can be stored, else once per process."""
     # Contracting a product and a sum into one instruction is all of fast-math that leaves NaN alone.
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return numba.njit(**options)(function)
+        return numba.njit(function, **options)
 
 
 @_compiled

@@ -6,6 +6,9 @@ works on those of this one. A row is [BLOCK], of complex numbers [BLOCK, 2]: onl
 Rows before or after the sequence are zero, and selected out of every sum.
 """
 
+# mypy: disable-error-code="no-untyped-def, assignment"
+# ruff: noqa: RUF005 (Triton knows the sum of tuples, and not their unpacking)
+
 import triton
 import triton.language as tl
 

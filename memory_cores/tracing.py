@@ -11,6 +11,10 @@ def is_traced() -> bool:
     return torch.compiler.is_compiling() or is_transformed()
 
 
+@torch.compiler.assume_constant_result
 def is_transformed() -> bool:
-    """Tell whether a transform of torch.func (vmap, grad, …) is looking at the caller."""
+    """Tell whether a transform of torch.func (vmap, grad, …) is looking at the caller.
+
+    While compiling too: torch.compile enters the transforms it comes upon, and guards those it runs within.
+    """
     return torch._C._functorch.peek_interpreter_stack() is not None

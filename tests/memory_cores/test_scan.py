@@ -208,6 +208,7 @@ def test_half_precision_is_computed_in_single(dtype):
 def test_compile_keeps_one_node(dtype, a_kind, initial_kind):
     tensors, is_first = inputs(dtype, a_kind, initial_kind), flags(0.3)
     graphs = []
+    torch.compiler.reset()  # sizes of earlier tests would make these symbols
 
     def backend(graph, example_inputs):
         graphs.append([node for node in graph.graph.nodes if node.op == "call_function"])
@@ -220,6 +221,14 @@ def test_compile_keeps_one_node(dtype, a_kind, initial_kind):
     torch.testing.assert_close(*both)
     grads = [torch.autograd.grad(states.abs().sum(), tensors) for states in both]
     torch.testing.assert_close(*grads)
+
+
+def test_compile_of_transforms_runs_the_reference():
+    a, b, carry = (tensor.detach() for tensor in inputs(torch.float64))
+    is_first = flags(0.3)
+    many = torch.stack([a, 2 * a])
+    total = torch.func.vmap(torch.func.grad(lambda a: linear_scan(a, b, is_first, carry).sum()))
+    torch.testing.assert_close(torch.compile(total, backend="aot_eager", fullgraph=True)(many), total(many))
 
 
 def test_the_transition_needs_no_gradient():

@@ -65,8 +65,11 @@ _ENGINES = ("cpu", "cuda")
 
 
 @functools.cache
-def _engine(device_type: str) -> ModuleType:
-    """Return the module of `scan_forward` and `scan_backward`; its compiler is slow to import."""
+def scan_engine(device_type: str) -> ModuleType:
+    """Return the module of `scan_forward` and `scan_backward` for "cpu" or "cuda".
+
+    It is imported here and not above, since its compiler takes a while to import.
+    """
     if device_type == "cpu":
         from memory_cores import scan_cpu
 
@@ -83,7 +86,7 @@ class _LinearScan(torch.autograd.Function):
     def forward(
         ctx: Any, a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None
     ) -> Tensor:
-        states = _engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
+        states = scan_engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
         ctx.save_for_backward(a, is_first, carry, initial, states)
         return states
 
@@ -91,7 +94,7 @@ class _LinearScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         needs_a, *_, needs_initial = ctx.needs_input_grad
-        backward = _engine(grad.device.type).scan_backward
+        backward = scan_engine(grad.device.type).scan_backward
         grad_a, grad_b, grad_carry, grad_initial = backward(*ctx.saved_tensors, grad, needs_a)
         return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
 
@@ -99,7 +102,7 @@ class _LinearScan(torch.autograd.Function):
 @torch.library.custom_op("engram::linear_scan", mutates_args=())
 def _scan_node(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:
     """Run the forward loop as one node of a graph; the eager path is spared an operator's dispatch."""
-    return _engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
+    return scan_engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
 
 
 @_scan_node.register_fake
@@ -118,7 +121,7 @@ def _backward_node(
     needs_a: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the backward loop as one node of a graph."""
-    return _engine(grad.device.type).scan_backward(a, is_first, carry, initial, states, grad, needs_a)
+    return scan_engine(grad.device.type).scan_backward(a, is_first, carry, initial, states, grad, needs_a)
 
 
 @_backward_node.register_fake

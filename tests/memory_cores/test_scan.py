@@ -23,7 +23,7 @@ def engine(monkeypatch):
     if os.environ.get("TRITON_INTERPRET") == "1":
         from memory_cores import scan_triton
 
-        monkeypatch.setattr(scan, "_engine", lambda device_type: scan_triton)
+        monkeypatch.setattr(scan, "scan_engine", lambda device_type: scan_triton)
 
 
 def inputs(dtype, a_kind="constant", initial_kind="zero"):

@@ -64,7 +64,7 @@ def states_and_gradients(function, tensors, is_first):
 def test_groups_and_blocks(dtype, varying, learned, monkeypatch):
     from memory_cores import scan_triton
 
-    monkeypatch.setattr(scan, "_engine", lambda device_type: scan_triton)
+    monkeypatch.setattr(scan, "scan_engine", lambda device_type: scan_triton)
     monkeypatch.setattr(scan_triton, "BYTES_AHEAD", 16)  # small groups, so that there are several
     tensors, is_first = make(dtype, 2, 11, 35, varying, learned)
     ours = states_and_gradients(linear_scan, tensors, is_first)

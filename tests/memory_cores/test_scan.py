@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -251,3 +253,23 @@ def test_dtypes_must_agree():
     a, b, carry = inputs(torch.float64)
     with pytest.raises(ValueError, match="must have the same dtype"):
         linear_scan(a.to(torch.complex128), b, flags(0), carry)
+
+
+def test_importing_the_package_does_not_import_a_compiler():
+    code = (
+        "import sys, memory_cores.scan; assert not {'numba', 'memory_cores.scan_triton'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_a_place_for_its_cache_the_scan_runs():
+    """Nothing to write to: numba must not refuse to compile."""
+    code = (
+        "import numba.core.caching as caching, torch\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "from memory_cores.scan import linear_scan\n"
+        "b = torch.ones(1, 3, 1)\n"
+        "states = linear_scan(b[0, 0], b, torch.zeros(1, 3, dtype=torch.bool), b[:, 0])\n"
+        "assert states.flatten().tolist() == [2, 3, 4]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,12 +1,14 @@
 """Linear recurrences with resets: h[t] = a[t] * h[t-1] + b[t], restarted wherever an episode begins."""
 
+import functools
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from memory_cores.tracing import is_traced
+from memory_cores.tracing import is_transformed
 
 
 def linear_scan_reference(
@@ -38,101 +40,138 @@ def linear_scan(
 ) -> Tensor:
     """Compute all states of a linear recurrence; arguments and result are `linear_scan_reference`'s.
 
-    A loop that writes into one result and allocates nothing per row, with its reverse written by hand:
-    on a CPU it beats scans that are parallel in time, which move more memory. While compiling, and inside
-    the transforms of `torch.func` (vmap, grad, …), the reference runs.
+    Compiled loops run on a CPU (numba) and on CUDA (Triton), forwards for the states and backwards for the
+    gradients. One row follows the other: parallelism in time would only move more memory. torch.compile
+    keeps the loops as one node of its graph. Inside the transforms of `torch.func` (vmap, grad, …), and on
+    any other device, the reference runs. Half precision is computed in single precision.
+
+    Raises:
+        ValueError: The shapes or the dtypes do not fit.
     """
-    if is_traced():
+    _check(a, b, is_first, carry, initial)
+    if is_transformed() or b.device.type not in _ENGINES:
         return linear_scan_reference(a, b, is_first, carry, initial)
-    if not a.dtype == b.dtype == carry.dtype:
-        raise ValueError(
-            f"a, b and carry must have the same dtype, got {a.dtype}, {b.dtype} and {carry.dtype}; "
-            "convert them to the carry's."
-        )
-    start = b.new_zeros(b.shape[-1]) if initial is None else initial
-    return _LinearScan.apply(a, b, is_first, carry, start)
+    if b.dtype not in _DTYPES:
+        exact = torch.complex64 if b.is_complex() else torch.float32
+        start = None if initial is None else initial.to(exact)
+        return linear_scan(a.to(exact), b.to(exact), is_first, carry.to(exact), start).to(b.dtype)
+    if torch.compiler.is_compiling():
+        return _scan_node(a, b, is_first, carry, initial)
+    return _LinearScan.apply(a, b, is_first, carry, initial)
+
+
+_DTYPES = (torch.float32, torch.float64, torch.complex64, torch.complex128)
+_ENGINES = ("cpu", "cuda")
+
+
+@functools.cache
+def scan_engine(device_type: str) -> ModuleType:
+    """Return the module of `scan_forward` and `scan_backward` for "cpu" or "cuda".
+
+    It is imported here and not above, since its compiler takes a while to import.
+    """
+    if device_type == "cpu":
+        from memory_cores import scan_cpu
+
+        return scan_cpu
+    from memory_cores import scan_triton
+
+    return scan_triton
 
 
 class _LinearScan(torch.autograd.Function):
-    """The loop over rows, forwards for the states and backwards for the gradients."""
+    """g[t] = grad[t] + conj(a[t+1]) g[t+1] is the gradient to b[t], where nothing crosses a reset."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor) -> Tensor:
-        states = torch.empty_like(b)
-        resets = _resets_by_row(is_first)
-        state, selected = carry, torch.empty_like(carry)
-        rows = zip(_rows(a, b.shape[1]), b.unbind(1), resets, states.unbind(1), strict=True)
-        for a_t, b_t, reset, out in rows:
-            if reset is not None:
-                state = _overwrite(selected.copy_(state), reset, initial)
-            state = torch.addcmul(b_t, a_t, state, out=out)
-        ctx.save_for_backward(a, carry, initial, states)
-        ctx.resets = resets
+    def forward(
+        ctx: Any, a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None
+    ) -> Tensor:
+        states = scan_engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
+        ctx.save_for_backward(a, is_first, carry, initial, states)
         return states
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_states: Tensor) -> tuple[Tensor | None, ...]:
-        """Run g[t] = grad[t] + conj(a[t+1]) g[t+1], where nothing crosses a reset.
-
-        The loop holds conj(g), for which g's recurrence and products need no conjugate of a row: that
-        would allocate at every row, while whole sequences are conjugated once at both ends.
-        """
-        a, carry, initial, states = ctx.saved_tensors
-        is_complex, length = states.is_complex(), states.shape[1]
-        grads = torch.conj_physical(grad_states) if is_complex else torch.empty_like(states)
-        sources = (grads if is_complex else grad_states).unbind(1)
-        grad_a = torch.empty_like(states) if a.dim() == 3 else torch.zeros_like(carry)
-        grad_initial, zero = torch.zeros_like(initial), carry.new_zeros(())
-        product, selected = torch.zeros_like(carry), torch.empty_like(carry)
-        rows_a, rows_g, rows_grad_a = _rows(a, length), grads.unbind(1), _rows(grad_a, length)
-        previous = (carry, *states.unbind(1)[:-1])
-        rows_g[-1].copy_(sources[-1])
-        for t in reversed(range(length)):
-            g, reset, before = rows_g[t], ctx.resets[t], previous[t]
-            if reset is not None:
-                before = _overwrite(selected.copy_(before), reset, initial)
-            if a.dim() == 3:
-                torch.mul(g, before, out=rows_grad_a[t])
-            else:
-                grad_a.addcmul_(g, before)
-            if reset is None and t > 0:
-                torch.addcmul(sources[t - 1], rows_a[t], g, out=rows_g[t - 1])
-                continue
-            torch.mul(rows_a[t], g, out=product)  # the gradient to what row t began from
-            if reset is not None:
-                if ctx.needs_input_grad[4]:
-                    grad_initial += _sum_selected(product, reset)
-                _overwrite(product, reset, zero)
-            if t > 0:
-                torch.add(sources[t - 1], product, out=rows_g[t - 1])
-        grad_a = grad_a if a.dim() == 3 else grad_a.sum(0)
-        outputs = (grad_a, grads, product, grad_initial)
-        grad_a, grad_b, grad_carry, grad_initial = (grad.conj_physical_() for grad in outputs)
-        return grad_a, grad_b, None, grad_carry, grad_initial
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        needs_a, *_, needs_initial = ctx.needs_input_grad
+        backward = scan_engine(grad.device.type).scan_backward
+        grad_a, grad_b, grad_carry, grad_initial = backward(*ctx.saved_tensors, grad, needs_a)
+        return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
 
 
-def _rows(a: Tensor, length: int) -> tuple[Tensor, ...]:
-    return a.unbind(1) if a.dim() == 3 else (a,) * length
+@torch.library.custom_op("engram::linear_scan", mutates_args=())
+def _scan_node(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:
+    """Run the forward loop as one node of a graph; the eager path is spared an operator's dispatch."""
+    return scan_engine(b.device.type).scan_forward(a, b, is_first, carry, initial)
 
 
-def _resets_by_row(is_first: Tensor) -> list[Tensor | None]:
-    """List what is reset before each row: indices [n], None for nothing, or on a device a mask [B, 1]."""
-    if is_first.device.type != "cpu":  # to read a device tensor here would be to wait for the device
-        return list(is_first.unsqueeze(-1).unbind(1))
-    environments = is_first.mT.nonzero()[:, 1].split(is_first.sum(0).tolist())
-    return [index if len(index) else None for index in environments]
+@_scan_node.register_fake
+def _(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:
+    return b.new_empty(b.shape)
 
 
-def _overwrite(target: Tensor, reset: Tensor, value: Tensor) -> Tensor:
-    """Write `value`, [D] or a scalar, into the rows of `target`, [B, D], which are reset."""
-    if reset.dtype == torch.bool:
-        return torch.where(reset, value, target, out=target)
-    return target.index_copy_(0, reset, value.expand(len(reset), target.shape[1]))
+@torch.library.custom_op("engram::linear_scan_backward", mutates_args=())
+def _backward_node(
+    a: Tensor,
+    is_first: Tensor,
+    carry: Tensor,
+    initial: Tensor | None,
+    states: Tensor,
+    grad: Tensor,
+    needs_a: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Run the backward loop as one node of a graph."""
+    return scan_engine(grad.device.type).scan_backward(a, is_first, carry, initial, states, grad, needs_a)
 
 
-def _sum_selected(values: Tensor, reset: Tensor) -> Tensor:
-    """Sum the rows of `values`, [B, D], which are reset."""
-    if reset.dtype == torch.bool:
-        return torch.where(reset, values, 0.0).sum(0)
-    return values.index_select(0, reset).sum(0)
+@_backward_node.register_fake
+def _(
+    a: Tensor,
+    is_first: Tensor,
+    carry: Tensor,
+    initial: Tensor | None,
+    states: Tensor,
+    grad: Tensor,
+    needs_a: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    shapes = (a.shape if needs_a else (0,), states.shape, carry.shape, carry.shape[1:])
+    grad_a, grad_b, grad_carry, grad_initial = (a.new_empty(shape) for shape in shapes)
+    return grad_a, grad_b, grad_carry, grad_initial
+
+
+def _save_for_backward(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tensor) -> None:
+    a, _, is_first, carry, initial = inputs
+    ctx.save_for_backward(a, is_first, carry, initial, output)
+
+
+def _node_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    needs_a, *_, needs_initial = ctx.needs_input_grad
+    grad_a, grad_b, grad_carry, grad_initial = _backward_node(*ctx.saved_tensors, grad, needs_a)
+    return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
+
+
+_scan_node.register_autograd(_node_gradients, setup_context=_save_for_backward)
+
+
+def _check(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> None:
+    """Refuse what the compiled loops, which check no index, would read beyond."""
+    dtypes = [a.dtype, b.dtype, carry.dtype] + ([] if initial is None else [initial.dtype])
+    if any(dtype != b.dtype for dtype in dtypes):
+        raise ValueError(
+            f"a, b, carry and initial must have the same dtype, got {', '.join(map(str, dtypes))}; "
+            "convert them to the carry's."
+        )
+    batch, length, width = b.shape
+    if (
+        a.shape not in (b.shape, (width,))
+        or carry.shape != (batch, width)
+        or is_first.shape != (batch, length)
+        or is_first.dtype != torch.bool
+        or not (initial is None or initial.shape == (width,))
+    ):
+        raise ValueError(
+            f"linear_scan takes a [D] or [B, T, D], b [B, T, D], is_first bool [B, T], carry [B, D] and "
+            f"initial [D] or None, got {list(a.shape)}, {list(b.shape)}, {is_first.dtype} "
+            f"{list(is_first.shape)}, {list(carry.shape)} and "
+            f"{None if initial is None else list(initial.shape)}; reshape or expand them."
+        )

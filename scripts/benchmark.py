@@ -1,4 +1,4 @@
-"""Measure speed: `python -m scripts.benchmark ppo`."""
+"""Measure speed: `python -m scripts.benchmark cores` or `ppo`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
 
-BENCHMARKS = ("ppo",)
+BENCHMARKS = ("cores", "ppo")
 
 
 def main(words: Sequence[str]) -> None:

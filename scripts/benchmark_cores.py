@@ -15,11 +15,21 @@ from scripts.checks import BENCHMARK_CORES, check_options
 from scripts.config import compose_config, help_text
 from scripts.core_files import core_maker, core_names
 from scripts.core_peers import Contender, Floor, make_contender, make_peers
-from scripts.core_report import draw, find_ratios, make_document, print_acting, print_lengths, print_ratios
-from scripts.core_timing import Cell, Sizes, carry_bytes, measure_acting, measure_lengths
+from scripts.core_report import (
+    REFERENCE,
+    draw,
+    find_ratios,
+    is_peer,
+    make_document,
+    print_acting,
+    print_lengths,
+    print_ratios,
+)
+from scripts.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
 from scripts.session import check_device
+from scripts.timing import copy_bandwidth
 
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
 CPU_LENGTHS = [32, 128, 512, 2048]
@@ -35,21 +45,26 @@ def main(words: Sequence[str]) -> None:
         sizes, cores = Sizes.of(config), make_cores(config)
         contenders, notes = make_contenders(cores, config)
     print(*notes, sep="\n", end="\n" if notes else "")
-    cells: list[Cell] = []
+    bandwidth = copy_bandwidth(sizes.device, torch.float32, 1 << 24)
+    print(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
+    cells = measure_lengths(contenders, config["lengths"], config["reset_rates"], sizes)
+    ratios = find_ratios(cells, contenders, cores)
     for rate in config["reset_rates"]:
-        cells += measure_lengths(contenders, config["lengths"], rate, sizes)
         print_lengths(cells, contenders, rate, config["lengths"])
-        print_ratios(find_ratios(cells, contenders, cores), rate, config["lengths"])
+        print_ratios(ratios, rate, config["lengths"])
     acting = measure_acting(cores, config["acting_rows"], sizes) if config["acting_rows"] else []
     if acting:
         print_acting(acting, sizes.batch_size)
     if config["output"]:
-        document = {"config": config, "versions": versions(config["device"])}
-        document |= make_document(cells, acting, contenders, cores)
+        document: dict[str, Any] = {"config": config, "versions": versions(config["device"])}
+        document |= {"copy_bandwidth": bandwidth, "ratios": ratios}
+        document |= make_document(cells, acting, cores)
         Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
         print(f"written: {config['output']}", file=sys.stderr)
     if config["plot"]:
-        path = draw(Path(config["plot"]), describe(config), cells, contenders, cores)
+        path = draw(
+            Path(config["plot"]), f"forward and backward: {describe(config)}", cells, contenders, cores
+        )
         print(f"drawn: {path}", file=sys.stderr)
 
 
@@ -57,8 +72,8 @@ def describe(config: dict[str, Any]) -> str:
     """Say in a line what was measured."""
     device = versions(config["device"])["device"]
     return (
-        f"forward and backward of {config['batch_size']} environments, {config['dtype']}, on {device}, "
-        f"{config['threads']} thread(s), hidden size {config['hidden_size'] or 'of each file'}"
+        f"{config['batch_size']} environments, {config['dtype']}, on {device}, "
+        f"threads={config['threads']}, hidden size {config['hidden_size'] or 'of each file'}"
     )
 
 
@@ -118,4 +133,9 @@ def make_contenders(
         return [*ours, *floors], []
     device, hidden_size = torch.device(config["device"]), config["hidden_size"] or 256
     peers, notes = make_peers(config["input_size"], hidden_size, device)
-    return [*ours, *floors, *peers], notes
+    wanted = [
+        peer
+        for peer in peers
+        if peer.name == REFERENCE or any(is_peer(peer, name, core) for name, core in cores.items())
+    ]
+    return [*ours, *floors, *wanted], notes

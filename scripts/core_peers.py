@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from tensordict import TensorDict
@@ -61,6 +61,7 @@ class Floor:
     name: str
     floor_of: str
     row_bytes: int
+    resets: ClassVar[bool] = False
 
     def prepare(self, rows: Rows) -> Callable[[], object]:
         """Make a call that copies four times, where each copy reads and writes."""

@@ -11,27 +11,35 @@ from memory_cores import MemoryCore
 from scripts.core_peers import Contender, Floor
 from scripts.core_timing import Acting, Cell, carry_bytes
 
+TRAINING = "forward and backward, ms"
 MEASURES: dict[str, Callable[[Cell], float]] = {
-    "forward and backward, ms": lambda cell: 1e3 * cell.seconds["training"],
+    TRAINING: lambda cell: 1e3 * cell.seconds["training"],
     "forward without gradients, ms": lambda cell: 1e3 * cell.seconds["forward"],
     "peak memory of forward and backward, MiB": lambda cell: cell.peak_bytes["training"] / 2**20,
 }
+
+REFERENCE = "nn.LSTM"
+"""The peer that is always measured, so that cores can be compared through it."""
 
 
 def print_lengths(
     cells: Sequence[Cell], contenders: Sequence[Contender | Floor], reset_rate: float, lengths: Sequence[int]
 ) -> None:
     """Print a table of every measure, contenders by lengths; then what was skipped, and why."""
-    found = {(cell.name, cell.length): cell for cell in cells if cell.reset_rate == reset_rate}
+    found = {
+        (cell.name, cell.length): cell
+        for cell in sorted(cells, key=lambda cell: cell.length)
+        if cell.reset_rate in (reset_rate, None)
+    }
+    columns = [f"T={length:,}" for length in lengths]
     for title, measure in MEASURES.items():
         lines = {}
         for contender in contenders:
-            is_time = "ms" in title
-            if isinstance(contender, Floor) and not (is_time and "backward" in title):
+            if isinstance(contender, Floor) and title != TRAINING:
                 continue
             row = [found[contender.name, length] for length in lengths]
             lines[label(contender)] = [None if cell.skipped else measure(cell) for cell in row]
-        print_table(f"{title} (reset rate {reset_rate:g})", [f"T={length:,}" for length in lengths], lines)
+        print_table(f"{title} (reset rate {reset_rate:g})", columns, lines)
     for cell in found.values():
         if cell.skipped:
             print(f"skipped: {cell.name}, T={cell.length:,}: {cell.skipped}")
@@ -97,9 +105,9 @@ def find_ratios(
     found = {(cell.name, cell.length, cell.reset_rate): cell for cell in cells if not cell.skipped}
     ratios = []
     for (name, length, rate), cell in found.items():
-        for contender in contenders:
-            peer = found.get((contender.name, length, rate))
-            if name in cores and peer is not None and is_peer(contender, name, cores[name]):
+        for contender in contenders if name in cores else ():
+            peer = found.get((contender.name, length, rate if contender.resets else None))
+            if peer is not None and is_peer(contender, name, cores[name]):
                 ratio = cell.seconds["training"] / peer.seconds["training"]
                 ratios.append(
                     {"core": name, "peer": peer.name, "length": length, "reset_rate": rate, "training": ratio}
@@ -108,10 +116,7 @@ def find_ratios(
 
 
 def make_document(
-    cells: Sequence[Cell],
-    acting: Sequence[Acting],
-    contenders: Sequence[Contender | Floor],
-    cores: Mapping[str, MemoryCore],
+    cells: Sequence[Cell], acting: Sequence[Acting], cores: Mapping[str, MemoryCore]
 ) -> dict[str, Any]:
     """Gather everything found as plain values."""
     sizes = {
@@ -126,7 +131,6 @@ def make_document(
         "cores": sizes,
         "cells": [asdict(cell) for cell in cells],
         "acting": [asdict(part) for part in acting],
-        "ratios": find_ratios(cells, contenders, cores),
     }
 
 
@@ -140,23 +144,19 @@ def draw(
     """Draw the training times of every core and of what it is held against; dashed lines have resets."""
     from scripts.figures import draw_core_times  # Matplotlib takes a second to import.
 
-    rates = sorted({cell.reset_rate for cell in cells})
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for cell in sorted((cell for cell in cells if not cell.skipped), key=lambda cell: cell.length):
+        own = lines.setdefault(cell.name, [])
+        text = cell.name + (", no resets" if cell.reset_rate is None else f", resets {cell.reset_rate:g}")
+        line = next((line for line in own if line["label"] == text), None)
+        if line is None:
+            line = {"of": cell.name, "label": text, "points": [], "dashed": bool(cell.reset_rate)}
+            own.append(line)
+        line["points"].append((cell.length, cell.seconds["training"]))
     panels = {}
     for name, core in cores.items():
-        lines: list[dict[str, Any]] = []
-        others = [contender for contender in contenders if is_peer(contender, name, core)]
-        own = next(contender for contender in contenders if contender.name == name)
-        for contender in (own, *others):
-            heeds = isinstance(contender, Contender) and contender.resets
-            for rate in rates if heeds else rates[:1]:
-                points = [
-                    (cell.length, cell.seconds["training"])
-                    for cell in cells
-                    if cell.name == contender.name and cell.reset_rate == rate and not cell.skipped
-                ]
-                suffix = f", resets {rate:g}" if heeds else ""
-                text = f"{label(contender)}{suffix}"
-                line = {"of": contender.name, "label": text, "points": points, "dashed": rate > 0}
-                lines += [line] if points else []
-        panels[name] = lines
+        # The library's LSTM is in every panel, so that panels can be compared.
+        peers = [contender.name for contender in contenders if is_peer(contender, name, core)]
+        shown = dict.fromkeys([name, REFERENCE, *peers])
+        panels[name] = [line for each in shown for line in lines.get(each, [])]
     return draw_core_times(path, title, panels)

@@ -20,6 +20,8 @@ STEPS_AT_ONCE = 20
 CHUNK = 500
 SHORTEST, MOST_CALLS = 0.02, 50
 
+Key = tuple[str, float | None]  # a contender's name and the reset rate
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -60,7 +62,7 @@ class Cell:
     Attributes:
         name: of the contender.
         length: rows, T.
-        reset_rate: share of rows that begin an episode.
+        reset_rate: share of rows that begin an episode; None for what knows no resets.
         seconds: of `forward` (without gradients) and `training` (forward and backward).
         peak_bytes: tensors held at the peak of the same beyond parameters and inputs.
         skipped: the reason, if it was not measured.
@@ -68,7 +70,7 @@ class Cell:
 
     name: str
     length: int
-    reset_rate: float
+    reset_rate: float | None
     seconds: dict[str, float]
     peak_bytes: dict[str, int]
     skipped: str | None = None
@@ -85,37 +87,50 @@ class Acting:
 
 
 def measure_lengths(
-    contenders: Sequence[Contender | Floor], lengths: Sequence[int], reset_rate: float, sizes: Sizes
+    contenders: Sequence[Contender | Floor], lengths: Sequence[int], rates: Sequence[float], sizes: Sizes
 ) -> list[Cell]:
-    """Measure all contenders at all lengths; those at one length in turn."""
+    """Measure all contenders at all lengths and reset rates; those at one length in turn."""
     cells: list[Cell] = []
-    latest: dict[str, Cell] = {}
+    latest: dict[Key, Cell] = {}
     for length in lengths:
-        print(f"measuring T={length}, reset rate {reset_rate:g} …", file=sys.stderr)
-        rows = make_rows(length, reset_rate, sizes)
-        reasons: dict[str, str] = {}
-        peaks: dict[str, dict[str, int]] = {}
-        timers: dict[str, Callable[[], dict[str, float]]] = {}
-        for contender in contenders:
-            name = contender.name
-            reason = foresee(latest.get(name), length, sizes)
-            if reason is None:
-                calls = make_calls(contender, rows, sizes)
-                reason, peaks[name] = warm_up(calls, sizes)
-            if reason is None:
-                timers[name] = partial(time_calls, calls, sizes.device)
-            else:
-                reasons[name] = reason
-        measured = in_turn(timers, sizes.repeats)
-        for contender in contenders:
-            name = contender.name
-            if name in reasons:
-                cells.append(Cell(name, length, reset_rate, {}, {}, reasons[name]))
-                continue
-            medians = {part: statistics.median(m[part] for m in measured[name]) for part in measured[name][0]}
-            latest[name] = Cell(name, length, reset_rate, medians, peaks[name])
-            cells.append(latest[name])
+        print(f"measuring T={length:,} …", file=sys.stderr)
+        found = measure_length(contenders, length, rates, latest, sizes)
+        cells += found
+        latest |= {(cell.name, cell.reset_rate): cell for cell in found if cell.skipped is None}
     return cells
+
+
+def measure_length(
+    contenders: Sequence[Contender | Floor],
+    length: int,
+    rates: Sequence[float],
+    latest: Mapping[Key, Cell],
+    sizes: Sizes,
+) -> list[Cell]:
+    """Measure all contenders at one length; `latest` holds the cells of a shorter one."""
+    rows = {rate: make_rows(length, rate or 0.0, sizes) for rate in (None, *rates)}
+    skipped: list[Cell] = []
+    peaks: dict[Key, dict[str, int]] = {}
+    timers: dict[Key, Callable[[], dict[str, float]]] = {}
+    for contender in contenders:
+        for rate in rates if contender.resets else [None]:
+            key = contender.name, rate
+            reason = foresee(latest.get(key), length, sizes)
+            if reason is None:
+                calls = make_calls(contender, rows[rate], sizes)
+                reason, peaks[key] = warm_up(calls, sizes)
+            if reason is None:
+                timers[key] = partial(time_calls, calls, sizes.device)
+            else:
+                skipped.append(Cell(contender.name, length, rate, {}, {}, reason))
+    measured = in_turn(timers, sizes.repeats)
+    return skipped + [
+        Cell(name, length, rate, _medians(measured[name, rate]), peaks[name, rate]) for name, rate in timers
+    ]
+
+
+def _medians(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {key: statistics.median(part[key] for part in parts) for key in parts[0]}
 
 
 def make_rows(length: int, reset_rate: float, sizes: Sizes) -> Rows:
@@ -202,14 +217,11 @@ def warm_up(calls: Mapping[str, Callable[[], object]], sizes: Sizes) -> tuple[st
 
 def measure_acting(cores: Mapping[str, MemoryCore], rows: Sequence[int], sizes: Sizes) -> list[Acting]:
     """Time `step` at rows of an episode, all in turn; a core's state must not make later rows dearer."""
-    timers = {
-        (name, row): make_stepper(core, row, sizes) for name, core in cores.items() for row in sorted(rows)
-    }
-    keyed = {f"{name} {row}": timer for (name, row), timer in timers.items()}
-    in_turn(keyed, 1)
-    measured = in_turn(keyed, max(sizes.repeats, 5))
+    timers = {(name, row): make_stepper(core, row, sizes) for name, core in cores.items() for row in rows}
+    in_turn(timers, 1)
+    measured = in_turn(timers, max(sizes.repeats, 5))
     return [
-        Acting(name, row, statistics.median(measured[f"{name} {row}"]), carry_bytes(cores[name]))
+        Acting(name, row, statistics.median(measured[name, row]), carry_bytes(cores[name]))
         for name, row in timers
     ]
 

@@ -16,7 +16,7 @@ from agents.logger import METRICS_FILE, read_metrics
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _LIGHT_BLUE, _BLUE, _ORANGE, _GREY = "#56B4E9", "#0072B2", "#D55E00", "#666666"
-_PEER_COLOURS = [_ORANGE, "#009E73", "#CC79A7", "#E69F00", _GREY]
+_PANEL_COLOURS = [_BLUE, _GREY, _ORANGE, "#009E73", "#CC79A7", "#E69F00"]
 
 
 def draw_learning_curve(run_dir: Path, title: str) -> Path:
@@ -82,7 +82,8 @@ def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any
     Args:
         path: the picture.
         title: above all panels.
-        panels: for each core its lines, itself first: `label`, `points` of (T, seconds), and `dashed`.
+        panels: for each core its lines, itself first: `of` (lines alike have
+            one colour), `label`, `points` of (T, seconds), and `dashed`.
 
     Returns:
         `path`.
@@ -90,18 +91,18 @@ def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(4.4 * columns, 3.3 * rows), dpi=110, sharex=True, sharey=True, squeeze=False
+        rows, columns, figsize=(4.6 * columns, 4 * rows), dpi=110, sharex=True, sharey=True, squeeze=False
     )
     for axes, (name, lines) in zip(grid.flat, panels.items(), strict=False):
-        peers = iter(_PEER_COLOURS * len(lines))
-        colours: dict[str, str] = {name: _BLUE}
+        names = list(dict.fromkeys(line["of"] for line in lines))
         for line in lines:
-            colour = colours.setdefault(line["of"], "") or next(peers)
-            colours[line["of"]] = colour
-            style = {"linestyle": "--" if line["dashed"] else "-", "color": colour}
-            width = 2.0 if line["of"] == name else 1.2
+            place = names.index(line["of"])
+            colour = _PANEL_COLOURS[place % len(_PANEL_COLOURS)]
+            style, width = "--" if line["dashed"] else "-", 1.2 if place else 2.0
             x, y = zip(*line["points"], strict=True)
-            axes.plot(x, y, marker="o", markersize=3, linewidth=width, label=line["label"], **style)
+            axes.plot(
+                x, y, style, color=colour, marker="o", markersize=3, linewidth=width, label=line["label"]
+            )
         _finish_panel(axes, name)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
@@ -119,7 +120,7 @@ def _finish_panel(axes: Axes, name: str) -> None:
     axes.set_xlabel("rows, T")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=7)
+    axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
 def _new_axes() -> Axes:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import torch
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -31,17 +32,17 @@ def seconds_of(call: Callable[[], Any], device: torch.device) -> float:
     return now(device) - start
 
 
-def in_turn(calls: Mapping[str, Callable[[], T]], count: int) -> dict[str, list[T]]:
+def in_turn(calls: Mapping[K, Callable[[], T]], count: int) -> dict[K, list[T]]:
     """Call each in turn, `count` times; what warms up was called before.
 
     Args:
-        calls: by name.
+        calls: by name, or any other key.
         count: rounds.
 
     Returns:
-        The results of every call, by name.
+        The results of every call, by the same keys.
     """
-    results: dict[str, list[T]] = {name: [] for name in calls}
+    results: dict[K, list[T]] = {name: [] for name in calls}
     for _ in range(count):
         for name, call in calls.items():
             results[name].append(call())

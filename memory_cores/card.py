@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FAMILIES = ("scan", "loop", "cache", "none")
+FAMILIES = ("scan", "loop", "cache", "other")
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,7 @@ class CoreCard:
 
     Attributes:
         family: what runs a sequence: "scan" (only an elementwise recurrence goes from row to row), "loop" (a
-            matrix product does), "cache" (rows look up a bounded store), or "none" (rows are independent).
+            matrix product does), "cache" (rows look up a bounded store), or "other".
         step_cost: time of one row while acting.
         training_cost: time of T rows, and what in it is serial.
         horizon: how far back the core can remember.

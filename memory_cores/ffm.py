@@ -44,8 +44,8 @@ class FFM(MemoryCore):
     carry_keys = ("trace",)
     card = CoreCard(
         family="scan",
-        step_cost="O(H (I + m c)), m by c trace",
-        training_cost="O(T H (I + m c)); only O(T m c) elementwise work goes row by row",
+        step_cost="O(I (m + H) + m c H), m by c trace",
+        training_cost="O(T (I (m + H) + m c H)); only O(T m c) elementwise work goes row by row",
         horizon="set by `max_period`: its slowest trace is then forgotten, unless rates learn otherwise",
         choose_when=(
             "Few parameters, fast, and its horizon is known beforehand. Not where what is kept must depend on "

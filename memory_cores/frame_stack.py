@@ -27,7 +27,7 @@ class FrameStack(MemoryCore):
     carry_keys = ("frames", "is_valid")
     no_gradient_keys = ("is_valid",)
     card = CoreCard(
-        family="none",
+        family="other",
         step_cost="O(H (w I + H)), window w",
         training_cost="O(T H (w I + H)); rows are independent",
         horizon="exactly w - 1 rows back",

@@ -30,7 +30,7 @@ class GRU(MemoryCore):
         family="loop",
         step_cost="O(H (I + H))",
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
-        horizon="what its gates learn to keep, as far back as gradients reach: `bptt_length` rows",
+        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
             "As an LSTM, with three quarters of its weights and half of its state; often the best core in "
             "POPGym's published comparison."

@@ -33,7 +33,7 @@ class LSTM(MemoryCore):
         family="loop",
         step_cost="O(H (I + H))",
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
-        horizon="what its gates learn to keep, as far back as gradients reach: `bptt_length` rows",
+        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
             "The baseline to beat, robust on most tasks. Not for long rollouts where training time counts: "
             "rows cannot run in parallel."

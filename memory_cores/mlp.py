@@ -19,7 +19,7 @@ class MLP(MemoryCore):
     """
 
     card = CoreCard(
-        family="none",
+        family="other",
         step_cost="O(H (I + L H)), L layers",
         training_cost="O(T H (I + L H)); rows are independent",
         horizon="none",

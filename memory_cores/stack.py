@@ -21,7 +21,7 @@ class Stack(MemoryCore):
     """
 
     card = CoreCard(
-        family="none",
+        family="other",
         step_cost="L times its core's, L layers",
         training_cost="L times its core's",
         horizon="its core's",

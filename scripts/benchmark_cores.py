@@ -29,7 +29,7 @@ from scripts.core_timing import Sizes, carry_bytes, measure_acting, measure_leng
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
 from scripts.session import check_device
-from scripts.timing import copy_bandwidth
+from scripts.timing import copy_bandwidth, free_memory
 
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
 CPU_LENGTHS = [32, 128, 512, 2048]
@@ -92,6 +92,8 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
     if config["lengths"] is None:
         config["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
     config["lengths"] = sorted(set(config["lengths"]))
+    if config["budget_gib"] is None:
+        config["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
     for key in ("output", "plot"):
         if config[key] and not Path(config[key]).parent.is_dir():
             raise UsageError(

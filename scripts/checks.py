@@ -120,7 +120,7 @@ BENCHMARK_CORES = {
     "seed": SEED,
     "repeats": COUNT,
     "budget_s": POSITIVE,
-    "budget_gib": POSITIVE,
+    "budget_gib": _or_null(POSITIVE),
     "acting_rows": COUNTS,
     "output": _or_null(WORD),
     "plot": _or_null(WORD),

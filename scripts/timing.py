@@ -102,6 +102,13 @@ def peak_memory(call: Callable[[], Any], device: torch.device) -> int:
     return peak
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that nobody uses."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the lines which the profiler's library writes past Python whenever it starts and stops."""

@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> None:
     print(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
     cells = measure_lengths(contenders, config["lengths"], config["reset_rates"], sizes)
     ratios = find_ratios(cells, contenders, cores)
-    for rate in config["reset_rates"]:
+    for rate in config["reset_rates"] if config["lengths"] else ():
         print_lengths(cells, contenders, rate, config["lengths"])
         print_ratios(ratios, rate, config["lengths"])
     acting = measure_acting(cores, config["acting_rows"], sizes) if config["acting_rows"] else []
@@ -91,7 +91,8 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
         config["cores"] = core_names()
     if config["lengths"] is None:
         config["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
-    config["lengths"] = sorted(set(config["lengths"]))
+    for key in ("lengths", "reset_rates", "acting_rows"):
+        config[key] = sorted(set(config[key]))
     if config["budget_gib"] is None:
         config["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
     for key in ("output", "plot"):
@@ -99,6 +100,10 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
             raise UsageError(
                 f"{key} must lie in a folder that exists, but got {config[key]!r}; make the folder first."
             )
+    if config["plot"] and not config["lengths"]:
+        raise UsageError(
+            "A plot shows times over lengths, but got lengths=[]; set lengths=[32,128] or plot=null."
+        )
     if config["plot"] and Path(config["plot"]).suffix != ".png":
         raise UsageError(f"plot must end in .png, but got {config['plot']!r}; set plot=cores.png.")
     return config

@@ -52,6 +52,8 @@ class Contender:
 class Floor:
     """The least time of a scan in training: 8 passes over what is carried from row to row, warm.
 
+    Frozen code, not to be made slower.
+
     Attributes:
         name: in tables.
         floor_of: the core's name.

@@ -16,7 +16,7 @@ from memory_cores import MemoryCore
 from scripts.core_peers import Contender, Floor, Rows
 from scripts.timing import in_turn, peak_memory, seconds_of
 
-STEPS_AT_ONCE = 20
+STEPS_AT_ONCE, LEAST_ACTING = 20, 25
 CHUNK = 500
 SHORTEST, MOST_CALLS = 0.02, 50
 
@@ -182,15 +182,14 @@ def foresee(previous: Cell | None, length: int, sizes: Sizes) -> str | None:
     if previous is None:
         return None
     growth = length / previous.length
-    seconds = sum(previous.seconds.values()) * growth * (sizes.repeats + 2)
+    seconds = sum(previous.seconds.values()) * growth
+    # What can be called once is, even if not often enough: part of its time may not grow with T.
     if seconds > sizes.budget_s:
-        return f"foreseen to take {seconds:.3g} s after T={previous.length}, more than budget_s={sizes.budget_s:g}"
+        return f"one round would take {seconds:.3g} s after T={previous.length}, more than budget_s={sizes.budget_s:g}"
     held = max(previous.peak_bytes.values()) * growth
     if held > sizes.budget_bytes:
         gib = sizes.budget_bytes / 2**30
-        return (
-            f"foreseen to hold {held / 2**30:.3g} GiB after T={previous.length}, more than budget_gib={gib:g}"
-        )
+        return f"it would hold {held / 2**30:.3g} GiB after T={previous.length}, more than budget_gib={gib:g}"
     return None
 
 
@@ -207,7 +206,10 @@ def warm_up(calls: Mapping[str, Callable[[], object]], sizes: Sizes) -> tuple[st
             # The first call may have compiled something; a second one tells.
             seconds = sum(time_calls(calls, sizes.device).values())
         if seconds * (sizes.repeats + 2) > sizes.budget_s:
-            return f"one round takes {seconds:.3g} s, too long for budget_s={sizes.budget_s:g}", {}
+            return (
+                f"one round takes {seconds:.3g} s, too long for {sizes.repeats} in budget_s={sizes.budget_s:g}",
+                {},
+            )
         for part, call in calls.items():
             peaks[part] = peak_memory(call, sizes.device)
     except RuntimeError as error:  # out of memory is one as well
@@ -219,7 +221,7 @@ def measure_acting(cores: Mapping[str, MemoryCore], rows: Sequence[int], sizes: 
     """Time `step` at rows of an episode, all in turn; a core's state must not make later rows dearer."""
     timers = {(name, row): make_stepper(core, row, sizes) for name, core in cores.items() for row in rows}
     in_turn(timers, 1)
-    measured = in_turn(timers, max(sizes.repeats, 5))
+    measured = in_turn(timers, max(sizes.repeats, LEAST_ACTING))
     return [
         Acting(name, row, statistics.median(measured[name, row]), carry_bytes(cores[name]))
         for name, row in timers

@@ -113,7 +113,7 @@ def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any
 def _finish_panel(axes: Axes, name: str) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1024:g}k" if x >= 1024 else f"{x:g}")
     axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
     axes.tick_params(labelbottom=True, labelleft=True)
     axes.set_title(name, fontsize=10)

@@ -1,6 +1,7 @@
 """The benchmark of cores runs, writes and draws; nothing here asserts how long anything takes."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -69,6 +70,12 @@ def test_table(capsys):
     )
 
 
+def test_acting_alone(capsys):
+    assert command(["cores", *TINY, "lengths=[]"]) == 0
+    out = capsys.readouterr().out
+    assert "one step of 2 environments" in out and "forward" not in out
+
+
 def test_a_slow_cell_is_skipped_and_said_so(capsys):
     assert command(["cores", *TINY, "peers=false", "budget_s=1e-9"]) == 0
     assert "skipped: lstm, T=4: one round takes" in capsys.readouterr().out
@@ -97,13 +104,12 @@ def test_what_a_shorter_length_foretells(budget, reason):
         ("device=abc", "device must be one of cpu"),
         ("plot=no_such_folder/cores.png", "folder that exists"),
         ("plot=cores.svg", r"must end in \.png"),
+        ("lengths=[] plot=cores.png", r"got lengths=\[\]"),
         ("repeat=3", "did you mean 'repeats'"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(capsys, word, message):
-    import re
-
-    assert command(["cores", *TINY, word]) == 2
+    assert command(["cores", *TINY, *word.split()]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and len(error.splitlines()) == 1 and re.search(message, error), error
 
@@ -111,6 +117,16 @@ def test_a_wrong_option_is_one_sentence(capsys, word, message):
 def test_help_names_the_command(capsys):
     assert command(["cores", "--help"]) == 0
     assert "usage: python -m scripts.benchmark cores" in capsys.readouterr().out
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_on_a_gpu(tmp_path, dtype):
+    words = ["cores=all", "device=cuda", f"dtype={dtype}", f"output={tmp_path}/cores.json"]
+    assert command(["cores", *TINY, *words]) == 0
+    cells = json.loads((tmp_path / "cores.json").read_text())["cells"]
+    failed = [cell for cell in cells if cell["skipped"] and not cell["name"].startswith("torchrl")]
+    assert cells and not failed
 
 
 def test_published_ffm_is_ours_without_resets():

@@ -30,6 +30,7 @@ lint: setup
 benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"
 	$(BIN)/python -m scripts.benchmark ppo
+	$(BIN)/python -m scripts.benchmark cores
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -1,6 +1,7 @@
 """Memory cores: sequence models with an explicit carry, behind one contract."""
 
 from memory_cores.base import MemoryCore
+from memory_cores.card import CoreCard
 from memory_cores.ffm import FFM
 from memory_cores.frame_stack import FrameStack
 from memory_cores.gru import GRU
@@ -9,4 +10,4 @@ from memory_cores.mlp import MLP
 from memory_cores.s5 import S5
 from memory_cores.stack import Stack
 
-__all__ = ["FFM", "GRU", "LSTM", "MLP", "S5", "FrameStack", "MemoryCore", "Stack"]
+__all__ = ["FFM", "GRU", "LSTM", "MLP", "S5", "CoreCard", "FrameStack", "MemoryCore", "Stack"]

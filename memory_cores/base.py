@@ -7,6 +7,8 @@ import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor, nn
 
+from memory_cores.card import CoreCard
+
 
 class MemoryCore(nn.Module, ABC):
     """A map from sequences to sequences that keeps its state in a carry, never on the module.
@@ -23,6 +25,9 @@ class MemoryCore(nn.Module, ABC):
 
     no_gradient_keys: tuple[NestedKey, ...] = ()
     """The keys of the carry which take no gradient, such as flags and counters."""
+
+    card: CoreCard | None = None
+    """What it costs and when to choose it; a core with a file in `configs/core/` has one."""
 
     def __init__(self, input_size: int, output_size: int) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from memory_cores.base import MemoryCore, pack_carry, positive_int, real_features, select_initial, take_rows
+from memory_cores.card import CoreCard
 from memory_cores.scan import linear_scan
 
 MARGIN = 0.01
@@ -41,6 +42,16 @@ class FFM(MemoryCore):
     """
 
     carry_keys = ("trace",)
+    card = CoreCard(
+        family="scan",
+        step_cost="O(I (m + H) + m c H), m by c trace",
+        training_cost="O(T (I (m + H) + m c H)); only O(T m c) elementwise work goes row by row",
+        horizon="set by `max_period`: its slowest trace is then forgotten, unless rates learn otherwise",
+        choose_when=(
+            "Few parameters, fast, and its horizon is known beforehand. Not where what is kept must depend on "
+            "later inputs: traces decay alike whatever comes."
+        ),
+    )
 
     def __init__(
         self,

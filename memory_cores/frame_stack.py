@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from memory_cores.base import MemoryCore, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.card import CoreCard
 
 
 class FrameStack(MemoryCore):
@@ -25,6 +26,13 @@ class FrameStack(MemoryCore):
 
     carry_keys = ("frames", "is_valid")
     no_gradient_keys = ("is_valid",)
+    card = CoreCard(
+        family="other",
+        step_cost="O(H (w I + H)), window w",
+        training_cost="O(T H (w I + H)); rows are independent",
+        horizon="exactly w - 1 rows back",
+        choose_when="A control, and enough where the last few observations tell all. Not for anything longer.",
+    )
 
     def __init__(self, input_size: int, hidden_size: int = 256, window: int = 4) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))

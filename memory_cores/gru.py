@@ -5,6 +5,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.card import CoreCard
 from memory_cores.loop import gru_loop
 from memory_cores.lstm import INITS, init_gates
 
@@ -25,6 +26,16 @@ class GRU(MemoryCore):
     """
 
     carry_keys = ("hidden",)
+    card = CoreCard(
+        family="loop",
+        step_cost="O(H (I + H))",
+        training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
+        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
+        choose_when=(
+            "As an LSTM, with three quarters of its weights and half of its state; often the best core in "
+            "POPGym's published comparison."
+        ),
+    )
 
     def __init__(self, input_size: int, hidden_size: int = 256, init: str = "orthogonal") -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))

@@ -5,6 +5,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.card import CoreCard
 from memory_cores.loop import lstm_loop
 
 INITS = ("orthogonal", "uniform")
@@ -28,6 +29,16 @@ class LSTM(MemoryCore):
     """
 
     carry_keys = ("hidden", "cell")
+    card = CoreCard(
+        family="loop",
+        step_cost="O(H (I + H))",
+        training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
+        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
+        choose_when=(
+            "The baseline to beat, robust on most tasks. Not for long rollouts where training time counts: "
+            "rows cannot run in parallel."
+        ),
+    )
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from memory_cores.base import MemoryCore, positive_int
+from memory_cores.card import CoreCard
 
 
 class MLP(MemoryCore):
@@ -16,6 +17,14 @@ class MLP(MemoryCore):
         hidden_size: Width of the layers and of the output. Default: 256.
         num_layers: Number of layers. Default: 2.
     """
+
+    card = CoreCard(
+        family="other",
+        step_cost="O(H (I + L H)), L layers",
+        training_cost="O(T H (I + L H)); rows are independent",
+        horizon="none",
+        choose_when="The control that shows whether a task needs memory at all.",
+    )
 
     def __init__(self, input_size: int, hidden_size: int = 256, num_layers: int = 2) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))

@@ -14,6 +14,7 @@ from memory_cores.base import (
     select_initial,
     take_rows,
 )
+from memory_cores.card import CoreCard
 from memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
 
 ACTIVATIONS = ("full_glu", "half_glu1", "half_glu2", "gelu")
@@ -46,6 +47,16 @@ class S5(MemoryCore):
     """
 
     carry_keys = ("state",)
+    card = CoreCard(
+        family="scan",
+        step_cost="O(I H + L H (H + P)), L layers of P modes",
+        training_cost="O(T (I H + L H (H + P))); only O(T L P) elementwise work goes row by row",
+        horizon="its slowest modes fade by e in 2 / `dt_min` rows at first; rates are learnt",
+        choose_when=(
+            "Long sequences and long horizons at little cost, and deep. Not where forgetting must depend on the "
+            "input: decay rates are the same whatever comes."
+        ),
+    )
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from memory_cores.base import MemoryCore, positive_int
+from memory_cores.card import CoreCard
 
 
 class Stack(MemoryCore):
@@ -18,6 +19,17 @@ class Stack(MemoryCore):
         hidden_size: Width of the layers and of the output. Default: 256.
         num_layers: Number of cores. Default: 2.
     """
+
+    card = CoreCard(
+        family="other",
+        step_cost="L times its core's, L layers",
+        training_cost="L times its core's",
+        horizon="its core's",
+        choose_when=(
+            "Depth for a core that has a single layer, with the residual connections and norms that make it "
+            "train. Not for S5, which has layers of its own."
+        ),
+    )
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from scripts.errors import UsageError, usage_errors
 from scripts.floor import NetworksOnly
 from scripts.new_run import versions
 from scripts.session import build_env, check_device
+from scripts.timing import in_turn, now
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class OurTraining:
         """Collect and learn once; returns the seconds of both."""
         start, steps = time.perf_counter(), self.driver.env_steps
         rollout = self.collect()
-        collected = _now(self.agent.device)
+        collected = now(self.agent.device)
         self.agent.update(rollout, 0)
-        end = _now(self.agent.device)
+        end = now(self.agent.device)
         return Iteration(
             self.driver.env_steps - steps, {"collect": collected - start, "update": end - collected}
         )
@@ -98,9 +99,9 @@ def time_floor(floor: NetworksOnly) -> Iteration:
     """Time the networks-only passes of one rollout and update."""
     start = time.perf_counter()
     floor.act()
-    acted = _now(floor.device)
+    acted = now(floor.device)
     floor.learn()
-    return Iteration(floor.env_steps, {"collect": acted - start, "update": _now(floor.device) - acted})
+    return Iteration(floor.env_steps, {"collect": acted - start, "update": now(floor.device) - acted})
 
 
 def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
@@ -152,13 +153,8 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
 
 def measure(iterations: dict[str, Callable[[], Iteration]], count: int) -> dict[str, list[Iteration]]:
     """Call every iteration once to warm up, then `count` times in turn."""
-    measured: dict[str, list[Iteration]] = {name: [] for name in iterations}
-    for index in range(count + 1):
-        for name, iterate in iterations.items():
-            result = iterate()
-            if index > 0:
-                measured[name].append(result)
-    return measured
+    in_turn(iterations, 1)
+    return in_turn(iterations, count)
 
 
 def report(measured: dict[str, list[Iteration]], config: dict[str, Any]) -> None:
@@ -198,9 +194,3 @@ def _median_ratio(
     ours: list[Iteration], theirs: list[Iteration], figure: Callable[[Iteration], float]
 ) -> float:
     return statistics.median(figure(a) / figure(b) for a, b in zip(ours, theirs, strict=True))
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

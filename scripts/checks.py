@@ -49,6 +49,22 @@ PACKAGES = Rule(
     "[my_package]",
 )
 LIST = Rule("a list", lambda value: isinstance(value, list), "[4,8,16]")
+NAMES = Rule(
+    "all, or a list of names",
+    lambda v: v == "all" or (isinstance(v, list) and len(v) > 0 and all(isinstance(n, str) for n in v)),
+    "[lstm,s5]",
+)
+COUNTS = Rule(
+    "a list of whole numbers of at least 1",
+    lambda value: isinstance(value, list) and all(COUNT.holds(part) for part in value),
+    "[32,128]",
+)
+RATES = Rule(
+    "a list of numbers from 0 to 1",
+    lambda v: isinstance(v, list) and len(v) > 0 and all(_is_number(part) and 0 <= part <= 1 for part in v),
+    "[0,0.03]",
+)
+DTYPE = Rule("float32 or bfloat16", lambda value: value in ("float32", "bfloat16"), "float32")
 
 TRAIN = {
     "agent": MAPPING,
@@ -88,6 +104,26 @@ EVALUATE = {
     "probe.argument": _or_null(WORD),
     "probe.values": LIST,
     "output": _or_null(WORD),
+    "allow": PACKAGES,
+}
+BENCHMARK_CORES = {
+    "cores": NAMES,
+    "peers": SWITCH,
+    "lengths": _or_null(COUNTS),
+    "reset_rates": RATES,
+    "batch_size": COUNT,
+    "input_size": COUNT,
+    "hidden_size": _or_null(COUNT),
+    "dtype": DTYPE,
+    "device": WORD,
+    "threads": COUNT,
+    "seed": SEED,
+    "repeats": COUNT,
+    "budget_s": POSITIVE,
+    "budget_gib": _or_null(POSITIVE),
+    "acting_rows": COUNTS,
+    "output": _or_null(WORD),
+    "plot": _or_null(WORD),
     "allow": PACKAGES,
 }
 

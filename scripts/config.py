@@ -106,7 +106,8 @@ def group_options(group: str) -> list[str]:
 
 def help_text(name: str) -> str:
     """Describe every option of `configs/<name>.yaml`: its groups with their choices, then the file."""
-    lines = [f"usage: python -m scripts.{name} [group=option] [key=value] …", ""]
+    command = name.replace("_", " ", 1)  # benchmark_ppo: scripts.benchmark ppo
+    lines = [f"usage: python -m scripts.{command} [group=option] [key=value] …", ""]
     text = (CONFIG_DIR / f"{name}.yaml").read_text()
     if "defaults:" in text:
         for group in GROUPS:

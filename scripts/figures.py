@@ -1,4 +1,4 @@
-"""Pictures of one run: its learning curve and its memory probe."""
+"""Pictures: the learning curve and the memory probe of a run, the times of cores."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from agents.logger import METRICS_FILE, read_metrics
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _LIGHT_BLUE, _BLUE, _ORANGE, _GREY = "#56B4E9", "#0072B2", "#D55E00", "#666666"
+_PANEL_COLOURS = [_BLUE, _GREY, _ORANGE, "#009E73", "#CC79A7", "#E69F00"]
 
 
 def draw_learning_curve(run_dir: Path, title: str) -> Path:
@@ -73,6 +74,53 @@ def draw_probe(path: Path, argument: str, trained: float | None, points: list[di
     axes.set_xlabel(argument)
     axes.set_ylabel("episodic return, mean ± s.e.")
     return _save(axes, path)
+
+
+def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any]]]) -> Path:
+    """Draw times against sequence lengths, one panel per core, both axes logarithmic.
+
+    Args:
+        path: the picture.
+        title: above all panels.
+        panels: for each core its lines, itself first: `of` (lines alike have
+            one colour), `label`, `points` of (T, seconds), and `dashed`.
+
+    Returns:
+        `path`.
+    """
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(4.6 * columns, 4 * rows), dpi=110, sharex=True, sharey=True, squeeze=False
+    )
+    for axes, (name, lines) in zip(grid.flat, panels.items(), strict=False):
+        names = list(dict.fromkeys(line["of"] for line in lines))
+        for line in lines:
+            place = names.index(line["of"])
+            colour = _PANEL_COLOURS[place % len(_PANEL_COLOURS)]
+            style, width = "--" if line["dashed"] else "-", 1.2 if place else 2.0
+            x, y = zip(*line["points"], strict=True)
+            axes.plot(
+                x, y, style, color=colour, marker="o", markersize=3, linewidth=width, label=line["label"]
+            )
+        _finish_panel(axes, name)
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.set_visible(False)
+    figure.suptitle(title, fontsize=10)
+    return _save(grid[0, 0], path)
+
+
+def _finish_panel(axes: Axes, name: str) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1024:g}k" if x >= 1024 else f"{x:g}")
+    axes.yaxis.set_major_formatter(EngFormatter(unit="s"))
+    axes.tick_params(labelbottom=True, labelleft=True)
+    axes.set_title(name, fontsize=10)
+    axes.set_xlabel("rows, T")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
 def _new_axes() -> Axes:

@@ -23,6 +23,7 @@ SMALL = {
         "evaluation.num_envs=2",
     ],
     "evaluate": ["episodes=4", "num_envs=2"],
+    "benchmark": ["cores=[mlp]", "peers=false", "lengths=[4]", "repeats=1", "acting_rows=[]"],
 }
 
 
@@ -75,6 +76,12 @@ def test_commands_on_a_run(line, recall_run):
     names = [word.split("=")[0] for word in small]
     words = [word for word in words if word.split("=")[0] not in names]
     run([sys.executable, *words, *small], recall_run)
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if "scripts.benchmark" in line])
+def test_benchmark_commands(line, tmp_path):
+    run([sys.executable, *line.split()[1:], *SMALL["benchmark"]], tmp_path)
+    assert list(tmp_path.glob("*.png"))
 
 
 @pytest.mark.parametrize("index", range(sum(language == "python" for language, _ in BLOCKS)))

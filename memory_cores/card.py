@@ -1,0 +1,31 @@
+"""What a core costs and when to choose it, in words: the rows of the table in `docs/cores.md`."""
+
+from dataclasses import dataclass
+
+FAMILIES = ("scan", "loop", "cache", "other")
+
+
+@dataclass(frozen=True)
+class CoreCard:
+    """A core's card. Costs are per environment; T rows, I inputs, H hidden units, and the core's own sizes.
+
+    Attributes:
+        family: what runs a sequence: "scan" (only an elementwise recurrence goes from row to row), "loop" (a
+            matrix product does), "cache" (rows look up a bounded store), or "other".
+        step_cost: time of one row while acting.
+        training_cost: time of T rows, and what in it is serial.
+        horizon: how far back the core can remember.
+        choose_when: the reason to take it, and the reason not to.
+    """
+
+    family: str
+    step_cost: str
+    training_cost: str
+    horizon: str
+    choose_when: str
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ValueError(
+                f"family must be one of {', '.join(FAMILIES)}, got {self.family!r}; pick one of these."
+            )

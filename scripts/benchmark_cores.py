@@ -1,0 +1,148 @@
+"""Speed and memory of every core over sequence lengths, beside its peers and a floor, all measured in turn."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memory_cores import MemoryCore
+from scripts.checks import BENCHMARK_CORES, check_options
+from scripts.config import compose_config, help_text
+from scripts.core_files import core_maker, core_names
+from scripts.core_peers import Contender, Floor, make_contender, make_peers
+from scripts.core_report import (
+    REFERENCE,
+    draw,
+    find_ratios,
+    is_peer,
+    make_document,
+    print_acting,
+    print_lengths,
+    print_ratios,
+)
+from scripts.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
+from scripts.errors import UsageError, usage_errors
+from scripts.new_run import versions
+from scripts.session import check_device
+from scripts.timing import copy_bandwidth, free_memory
+
+CUDA_LENGTHS = [2**power for power in range(5, 17)]
+CPU_LENGTHS = [32, 128, 512, 2048]
+
+
+def main(words: Sequence[str]) -> None:
+    """Print times and peak memory of every core and its peers; write and draw them if asked to."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("benchmark_cores"))
+        return
+    with usage_errors():
+        config = read_options(words)
+        sizes, cores = Sizes.of(config), make_cores(config)
+        contenders, notes = make_contenders(cores, config)
+    print(*notes, sep="\n", end="\n" if notes else "")
+    bandwidth = copy_bandwidth(sizes.device, torch.float32, 1 << 24)
+    print(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
+    cells = measure_lengths(contenders, config["lengths"], config["reset_rates"], sizes)
+    ratios = find_ratios(cells, contenders, cores)
+    for rate in config["reset_rates"] if config["lengths"] else ():
+        print_lengths(cells, contenders, rate, config["lengths"])
+        print_ratios(ratios, rate, config["lengths"])
+    acting = measure_acting(cores, config["acting_rows"], sizes) if config["acting_rows"] else []
+    if acting:
+        print_acting(acting, sizes.batch_size)
+    if config["output"]:
+        document: dict[str, Any] = {"config": config, "versions": versions(config["device"])}
+        document |= {"copy_bandwidth": bandwidth, "ratios": ratios}
+        document |= make_document(cells, acting, cores)
+        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+        print(f"written: {config['output']}", file=sys.stderr)
+    if config["plot"]:
+        path = draw(
+            Path(config["plot"]), f"forward and backward: {describe(config)}", cells, contenders, cores
+        )
+        print(f"drawn: {path}", file=sys.stderr)
+
+
+def describe(config: dict[str, Any]) -> str:
+    """Say in a line what was measured."""
+    device = versions(config["device"])["device"]
+    return (
+        f"{config['batch_size']} environments, {config['dtype']}, on {device}, "
+        f"threads={config['threads']}, hidden size {config['hidden_size'] or 'of each file'}"
+    )
+
+
+def read_options(words: Sequence[str]) -> dict[str, Any]:
+    """Read and check the options; defaults that depend on others are filled in.
+
+    Raises:
+        UsageError: names the first option that is wrong.
+    """
+    config = compose_config("benchmark_cores", words).values
+    check_options(config, BENCHMARK_CORES)
+    check_device(config["device"])
+    torch.set_num_threads(config["threads"])
+    if config["cores"] == "all":
+        config["cores"] = core_names()
+    if config["lengths"] is None:
+        config["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
+    for key in ("lengths", "reset_rates", "acting_rows"):
+        config[key] = sorted(set(config[key]))
+    if config["budget_gib"] is None:
+        config["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
+    for key in ("output", "plot"):
+        if config[key] and not Path(config[key]).parent.is_dir():
+            raise UsageError(
+                f"{key} must lie in a folder that exists, but got {config[key]!r}; make the folder first."
+            )
+    if config["plot"] and not config["lengths"]:
+        raise UsageError(
+            "A plot shows times over lengths, but got lengths=[]; set lengths=[32,128] or plot=null."
+        )
+    if config["plot"] and Path(config["plot"]).suffix != ".png":
+        raise UsageError(f"plot must end in .png, but got {config['plot']!r}; set plot=cores.png.")
+    return config
+
+
+def make_cores(config: dict[str, Any]) -> dict[str, MemoryCore]:
+    """Build the cores asked for, by name."""
+    cores = {}
+    for name in config["cores"]:
+        maker = core_maker(name, config["hidden_size"], config["allow"])
+        torch.manual_seed(config["seed"])
+        core = maker(input_size=config["input_size"])
+        if not isinstance(core, MemoryCore):
+            raise UsageError(f"A core must be a MemoryCore, but {name} is a {type(core).__name__}.")
+        cores[name] = core.to(config["device"])
+    return cores
+
+
+def make_contenders(
+    cores: dict[str, MemoryCore], config: dict[str, Any]
+) -> tuple[list[Contender | Floor], list[str]]:
+    """Line up the cores, their floors and their peers.
+
+    Returns:
+        The contenders, and a sentence for each peer that is left out.
+    """
+    ours = [make_contender(name, core) for name, core in cores.items()]
+    floors = [
+        Floor(f"{name}'s scan floor", name, carry_bytes(core))
+        for name, core in cores.items()
+        if core.card is not None and core.card.family == "scan"
+    ]
+    if not config["peers"]:
+        return [*ours, *floors], []
+    device, hidden_size = torch.device(config["device"]), config["hidden_size"] or 256
+    peers, notes = make_peers(config["input_size"], hidden_size, device)
+    wanted = [
+        peer
+        for peer in peers
+        if peer.name == REFERENCE or any(is_peer(peer, name, core) for name, core in cores.items())
+    ]
+    return [*ours, *floors, *wanted], notes

@@ -1,0 +1,140 @@
+"""The page on cores tells the truth: its table is the code's, and the core it shows keeps the contract."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from memory_cores import MemoryCore
+from scripts import train
+from scripts.core_files import core_maker, core_names
+from scripts.document_cores import PAGE, cards, make_tables, with_tables
+from scripts.errors import UsageError
+
+ROOT = Path(__file__).resolve().parent.parent
+(CODE,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+COMMANDS = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    for line in block.splitlines()
+]
+# The page's commands as written, but for budgets that fit a test.
+SMALL = {
+    "train": ["total_env_steps=600", "num_envs=8", "agent.rollout_length=20", "evaluation.every=null"],
+    "benchmark": [
+        "lengths=[4]",
+        "batch_size=2",
+        "peers=false",
+        "repeats=1",
+        "acting_rows=[]",
+        "hidden_size=8",
+    ],
+}
+BATCH, LENGTH = 3, 12
+
+
+@pytest.mark.parametrize("name", core_names())
+def test_every_core_has_a_card(name):
+    core = core_maker(name, hidden_size=8)(input_size=3)
+    assert core.card is not None, (
+        f"{type(core).__name__} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
+        "card = CoreCard(…) as memory_cores/gru.py does, then run python -m scripts.document_cores"
+    )
+
+
+def test_the_table_is_the_code_s():
+    page = PAGE.read_text()
+    assert page == with_tables(page, make_tables()), "run python -m scripts.document_cores"
+
+
+def test_a_core_without_a_card_is_named():
+    core = core_maker("gru", hidden_size=8)(input_size=3)
+    core.card = None
+    with pytest.raises(UsageError, match="must have a card, but GRU has none"):
+        cards([core])
+
+
+def test_a_page_without_markers_is_refused():
+    with pytest.raises(UsageError, match="must hold the lines"):
+        with_tables("no markers", "table")
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """The page's core as a module of the user's own."""
+    (tmp_path / "my_cores.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield __import__("my_cores")
+    sys.modules.pop("my_cores")
+
+
+def test_own_core_is_short():
+    lines = [line for line in CODE.splitlines() if line.strip()]
+    assert len(lines) <= 40
+
+
+def run_steps(core, x, carry, is_first):
+    outputs = []
+    for t in range(x.shape[1]):
+        y, carry = core.step(x[:, t], carry, is_first[:, t])
+        outputs.append(y)
+    return torch.stack(outputs, dim=1), carry
+
+
+def run_split(core, x, carry, is_first):
+    outputs = []
+    for part, first in zip(x.split(5, dim=1), is_first.split(5, dim=1), strict=True):
+        y, carry = core(part, carry, first)
+        outputs.append(y)
+    return torch.cat(outputs, dim=1), carry
+
+
+@pytest.mark.parametrize("run", [run_steps, run_split])
+@pytest.mark.parametrize("resets", [0.0, 0.3, 1.0])
+def test_own_core_keeps_the_contract(module, run, resets):
+    torch.manual_seed(0)
+    core = module.MinGRU(input_size=4, hidden_size=6).double()
+    assert isinstance(core, MemoryCore) and core.carry_size() == 6
+    x = torch.randn(BATCH, LENGTH, 4, dtype=torch.float64, requires_grad=True)
+    hidden = torch.randn(BATCH, 6, dtype=torch.float64, requires_grad=True)
+    is_first = torch.rand(BATCH, LENGTH) < resets
+    weights = torch.randn(BATCH, LENGTH, 6, dtype=torch.float64)
+
+    def results(run):
+        carry = core.initial_carry(BATCH).set("hidden", hidden)
+        y, last = run(core, x, carry, is_first)
+        total = (y * weights).sum() + last["hidden"].sin().sum()
+        return [y, last["hidden"], *torch.autograd.grad(total, [x, hidden, *core.parameters()])]
+
+    for actual, expected in zip(results(run), results(lambda core, *rows: core(*rows)), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_own_core_forgets_a_poisoned_carry(module):
+    core = module.MinGRU(input_size=4)
+    carry = core.initial_carry(BATCH).apply(lambda leaf: leaf + torch.nan)
+    x, is_first = torch.randn(BATCH, 1, 4), torch.ones(BATCH, 1, dtype=torch.bool)
+    for y, after in (core(x, carry, is_first), core.step(x[:, 0], carry, is_first[:, 0])):
+        assert torch.isfinite(y).all() and torch.isfinite(core.carry_features(after)).all()
+
+
+def test_own_core_trains(module, tmp_path):
+    line = next(line for line in COMMANDS if "scripts.train" in line)
+    assert train.command([*line.split()[3:], *SMALL["train"], "logging.progress=false"]) == 0
+    (config,) = tmp_path.glob("runs/diagnostic/recall_first/*/*/config.yaml")
+    assert "my_cores.MinGRU" in config.read_text()
+
+
+def test_own_core_is_benchmarked(module, capsys):
+    from scripts import benchmark
+
+    line = next(line for line in COMMANDS if "my_cores" in line and "benchmark" in line)
+    assert benchmark.command([*line.split()[3:], *SMALL["benchmark"]]) == 0
+    assert "my_cores.MinGRU" in capsys.readouterr().out
+
+
+def test_the_page_is_linked():
+    assert "docs/cores.md" in (ROOT / "README.md").read_text()

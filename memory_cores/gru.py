@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
 from memory_cores.card import CoreCard
 from memory_cores.loop import gru_loop
-from memory_cores.lstm import INITS, init_gates
+from memory_cores.lstm import INITS, chrono_bias, init_gates
 
 
 class GRU(MemoryCore):
@@ -18,11 +18,14 @@ class GRU(MemoryCore):
     Args:
         input_size: Width of the input.
         hidden_size: Width of the hidden state and of the output. Default: 256.
-        init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero; "uniform":
-            everything from U(±1/√hidden_size) as `torch.nn.GRU`. Default: "orthogonal".
+        init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero; "chrono": the same, but
+            the units begin with time scales from 2 to `horizon` rows (`chrono_bias`) in the update gate;
+            "uniform": everything from U(±1/√hidden_size) as `torch.nn.GRU`. Default: "chrono".
+        horizon: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
 
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, in the form of
-    cuDNN, where the reset gate acts on U h + b'.
+    cuDNN, where the reset gate acts on U h + b'; chrono: Tallec and Ollivier, "Can recurrent neural networks
+    warp time?", 2018.
     """
 
     carry_keys = ("hidden",)
@@ -37,7 +40,9 @@ class GRU(MemoryCore):
         ),
     )
 
-    def __init__(self, input_size: int, hidden_size: int = 256, init: str = "orthogonal") -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int = 256, init: str = "chrono", horizon: int = 256
+    ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         self.hidden_size = hidden_size
         self.weight_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size, input_size))
@@ -45,6 +50,8 @@ class GRU(MemoryCore):
         self.bias_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size))
         self.bias_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size))
         init_gates(self, hidden_size, one_of("init", init, INITS))
+        if init == "chrono":
+            self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, horizon)
 
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Return zeros: `hidden`, [B, hidden_size]."""

@@ -1,5 +1,7 @@
 """Long short-term memory, with resets."""
 
+import math
+
 import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, sele
 from memory_cores.card import CoreCard
 from memory_cores.loop import lstm_loop
 
-INITS = ("orthogonal", "uniform")
+INITS = ("chrono", "orthogonal", "uniform")
 
 
 class LSTM(MemoryCore):
@@ -20,12 +22,15 @@ class LSTM(MemoryCore):
         input_size: Width of the input.
         hidden_size: Width of the hidden state and of the output. Default: 256.
         init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero but the forget
-            gate's; "uniform": everything from U(±1/√hidden_size) as `torch.nn.LSTM`, and `forget_bias`
-            is ignored. Default: "orthogonal".
-        forget_bias: Initial bias of the forget gate; 1 makes a new core remember. Default: 1.0.
+            gate's, which is `forget_bias`; "chrono": the same, but the units begin with time scales
+            from 2 to `horizon` rows (`chrono_bias`) in the forget gate and their opposites in the input
+            gate; "uniform": everything from U(±1/√hidden_size) as `torch.nn.LSTM`. Default: "chrono".
+        forget_bias: Initial bias of the forget gate, for "orthogonal" alone. Default: 1.0.
+        horizon: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
 
     Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997; forget bias: Jozefowicz et al.,
-    "An empirical exploration of recurrent network architectures", 2015.
+    "An empirical exploration of recurrent network architectures", 2015; chrono: Tallec and Ollivier, "Can
+    recurrent neural networks warp time?", 2018.
     """
 
     carry_keys = ("hidden", "cell")
@@ -44,8 +49,9 @@ class LSTM(MemoryCore):
         self,
         input_size: int,
         hidden_size: int = 256,
-        init: str = "orthogonal",
+        init: str = "chrono",
         forget_bias: float = 1.0,
+        horizon: int = 256,
     ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         self.hidden_size = hidden_size
@@ -56,6 +62,9 @@ class LSTM(MemoryCore):
         init_gates(self, hidden_size, one_of("init", init, INITS))
         if init == "orthogonal":
             nn.init.constant_(self.bias_ih_l0.data[hidden_size : 2 * hidden_size], forget_bias)
+        elif init == "chrono":
+            bias = chrono_bias(hidden_size, horizon)
+            self.bias_ih_l0.data[: 2 * hidden_size] = torch.cat([-bias, bias])
 
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Return zeros: `hidden` and `cell`, [B, hidden_size] each."""
@@ -112,13 +121,37 @@ def init_gates(module: nn.Module, hidden_size: int, init: str) -> None:
     Args:
         module: Has `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0` and `bias_hh_l0`.
         hidden_size: Rows of a gate.
-        init: "orthogonal" (recurrent weights orthogonal, biases zero) or "uniform" (as torch).
+        init: "uniform" (as torch) or another (recurrent weights orthogonal, biases zero).
     """
     bound = hidden_size**-0.5
     for name, parameter in module.named_parameters():
         nn.init.uniform_(parameter, -bound, bound)
-        if init == "orthogonal" and name.startswith("bias"):
+        if init != "uniform" and name.startswith("bias"):
             nn.init.zeros_(parameter)
-        if init == "orthogonal" and name == "weight_hh_l0":
+        if init != "uniform" and name == "weight_hh_l0":
             for gate in parameter.data.split(hidden_size):
                 nn.init.orthogonal_(gate)
+
+
+def chrono_bias(hidden_size: int, horizon: int) -> Tensor:
+    """Draw biases of a gate σ that keeps a unit's content, so that it fades in τ rows: σ(bias) = 1 − 1 / τ.
+
+    log τ is uniform from log 2 to log `horizon`. The source draws τ itself uniformly, which leaves few units
+    with short time scales: that made both gated cores slower to learn where little is to be remembered.
+
+    Args:
+        hidden_size: Number of units.
+        horizon: Longest time scale in rows.
+
+    Returns:
+        Biases, [hidden_size].
+
+    Raises:
+        ValueError: `horizon` is not an int of at least 2.
+
+    Source: Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018, equation 16.
+    """
+    if positive_int("horizon", horizon) < 2:
+        raise ValueError(f"horizon must be at least 2 rows, got {horizon}; the default is 256.")
+    log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(horizon))
+    return torch.expm1(log_time_scale).log()

@@ -171,7 +171,7 @@ def test_weights_are_interchangeable_with_torch(ours, theirs):
 @pytest.mark.parametrize("core_class", [LSTM, GRU])
 def test_initialisation(core_class):
     torch.manual_seed(0)
-    core, size = core_class(INPUT, hidden_size=HIDDEN), HIDDEN
+    core, size = core_class(INPUT, hidden_size=HIDDEN, init="orthogonal"), HIDDEN
     for gate in core.weight_hh_l0.split(size):
         torch.testing.assert_close(gate @ gate.T, torch.eye(size), rtol=0, atol=1e-5)
     expected = torch.zeros(len(core.bias_ih_l0))
@@ -181,8 +181,25 @@ def test_initialisation(core_class):
     uniform = core_class(INPUT, hidden_size=HIDDEN, init="uniform")
     for parameter in uniform.parameters():
         assert 0 < parameter.abs().max() <= size**-0.5
-    with pytest.raises(ValueError, match="init must be one of orthogonal, uniform"):
+    with pytest.raises(ValueError, match="init must be one of chrono, orthogonal, uniform"):
         core_class(INPUT, hidden_size=HIDDEN, init="zeros")
+
+
+@pytest.mark.parametrize("core_class", [LSTM, GRU])
+def test_units_begin_with_time_scales_up_to_the_horizon(core_class):
+    torch.manual_seed(0)
+    size, horizon, keeps = 1000, 50, 1  # the second gate keeps: forget or update
+    core = core_class(INPUT, hidden_size=size, init="chrono", horizon=horizon)
+    gates = (core.bias_ih_l0 + core.bias_hh_l0).detach().split(size)
+    time_scales = 1 / (1 - gates[keeps].double().sigmoid())
+    assert time_scales.min() >= 2 - 1e-3 and time_scales.max() <= horizon + 1e-3
+    torch.testing.assert_close(time_scales.median().item(), (2 * horizon) ** 0.5, rtol=0.1, atol=0)
+    others = [gate for index, gate in enumerate(gates) if index != keeps]
+    if core_class is LSTM:  # what is kept longer is written slower
+        assert torch.equal(others.pop(0), -gates[keeps])
+    assert not any(gate.any() for gate in others)
+    with pytest.raises(ValueError, match="horizon must be at least 2 rows, got 1"):
+        core_class(INPUT, init="chrono", horizon=1)
 
 
 def test_vmap_runs_the_reference():

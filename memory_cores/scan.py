@@ -69,13 +69,21 @@ def scan_engine(device_type: str) -> ModuleType:
     """Return the module of `scan_forward` and `scan_backward` for "cpu" or "cuda".
 
     It is imported here and not above, since its compiler takes a while to import.
+
+    Raises:
+        RuntimeError: Triton is missing.
     """
     if device_type == "cpu":
         from memory_cores import scan_cpu
 
         return scan_cpu
-    from memory_cores import scan_triton
-
+    try:
+        from memory_cores import scan_triton
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "linear_scan on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "
+            "installed; install triton or use device=cpu."
+        ) from error
     return scan_triton
 
 

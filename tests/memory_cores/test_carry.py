@@ -177,6 +177,31 @@ def test_step_compiles_as_one_graph(name):
     assert_same_carry(last, expected_last, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("autocast", [False, True])
+def test_sequence_compiles_as_one_graph(name, autocast):
+    """Values and gradients of a compiled sequence, in one graph."""
+    core = make(name, torch.float32)
+    x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
+
+    def run(function):
+        core.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            y, last = function(x, carry, is_first)
+        weighted_sum(y, last).backward()
+        return y, last, [parameter.grad.clone() for parameter in core.parameters()]
+
+    torch._dynamo.reset()
+    y, last, grads = run(torch.compile(core, fullgraph=True))
+    expected, expected_last, expected_grads = run(core)
+    tolerance = {"rtol": 0.1, "atol": 0.1} if autocast else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(y, expected, **tolerance)
+    assert_same_carry(last, expected_last, **tolerance)
+    for grad, expected_grad in zip(grads, expected_grads, strict=True):
+        scale = expected_grad.abs().max().item()
+        torch.testing.assert_close(grad, expected_grad, rtol=0, atol=scale * (0.1 if autocast else 1e-4))
+
+
 @pytest.mark.gpu
 def test_gpu_equals_cpu(name):
     core = make(name)

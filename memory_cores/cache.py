@@ -159,6 +159,12 @@ def rows_kept(length: int, every: int, device: torch.device) -> Tensor:
     return torch.arange(every - 1, length, every, device=device)
 
 
+def counts_after(time: Timeline, every: int) -> Tensor:
+    """Count the rows their episodes have had after some rows, [B] or with `every` [B, T // every]."""
+    counts = time.position[:, rows_kept(time.position.shape[1], every, time.position.device)] + 1
+    return counts if every else counts.squeeze(1)
+
+
 def tokens_after(store: Tensor, tokens: Tensor, time: Timeline, every: int) -> Tensor:
     """Make the rings of tokens after some rows of a sequence.
 

@@ -17,9 +17,9 @@ from memory_cores.base import MemoryCore, pack_carry, positive_int
 from memory_cores.cache import (
     Timeline,
     clear,
+    counts_after,
     finite,
     is_filled,
-    rows_kept,
     timeline,
     tokens_after,
     unroll,
@@ -109,9 +109,7 @@ class GTrXL(MemoryCore):
             assert isinstance(layer, GTrXLLayer)
             u, tokens = layer(u, carry[key], carry["count"], time)
             kept[key] = tokens_after(carry[key], tokens, time, every)
-        rows = rows_kept(x.shape[1], every, x.device)
-        count = time.position[:, rows] + 1
-        return u, pack_carry(is_first, every, **kept, count=count if every else count.squeeze(1))
+        return u, pack_carry(is_first, every, **kept, count=counts_after(time, every))
 
     def _step(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
@@ -233,15 +231,14 @@ class RelativeAttention(nn.Module):
         size = store.shape[1]
         rows_ago = (count.unsqueeze(1) - torch.arange(size, device=store.device)).remainder(size)
         is_valid = rows_ago <= count.unsqueeze(1)
-        store = finite(torch.where(is_valid.unsqueeze(-1), store, 0.0))
-        query = split_heads(self.query(token).unsqueeze(1), self.num_heads)  # [B, heads, 1, size]
+        store = torch.where(is_valid.unsqueeze(-1), store, 0.0)
+        query = self.query(token).unflatten(-1, (self.num_heads, -1))
+        by_age = torch.einsum("bhe,hae->bha", query + self.age_bias.squeeze(1), self._ages())
+        by_age = by_age.gather(2, rows_ago.unsqueeze(1).expand(-1, self.num_heads, -1))
         key, value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))  # [heads, size, D]
-        by_age = (query + self.age_bias) @ self._ages().mT
-        by_age = by_age.squeeze(2).gather(2, rows_ago.unsqueeze(1).expand(-1, self.num_heads, -1))
-        scores = ((query + self.content_bias) @ key).squeeze(2) @ store.mT + by_age
-        weights = masked_softmax(scores * self.scale, is_valid.unsqueeze(1))
-        read = (weights @ store).unsqueeze(2) @ value.mT
-        return self.output(merge_heads(read).squeeze(1))
+        absorbed = torch.einsum("bhe,hed->bhd", query + self.content_bias.squeeze(1), key)
+        weights = masked_softmax((absorbed @ store.mT + by_age) * self.scale, is_valid.unsqueeze(1))
+        return self.output(torch.einsum("bhd,hed->bhe", weights @ store, value).flatten(1))
 
     def _ages(self) -> Tensor:
         """Project the encodings of ages 0 … W, [heads, W + 1, size]."""

@@ -64,6 +64,24 @@ def take(x: Tensor, index: Tensor) -> Tensor:
     return x.flatten(0, 1).index_select(0, (index + offset).flatten()).view(*index.shape, *x.shape[2:])
 
 
+def empty_(x: Tensor, is_empty: Tensor) -> Tensor:
+    """Set entries to zero in place.
+
+    Args:
+        x: [..., *].
+        is_empty: [...] bool.
+
+    Returns:
+        `x`.
+    """
+    if x.device.type == "cpu" and not is_traced():
+        # Touches only what is to be emptied, which is seldom much; a device would have to wait for the flags.
+        index = is_empty.flatten().nonzero().squeeze(1)
+        x.view(-1, *x.shape[is_empty.dim() :]).index_fill_(0, index, 0.0)
+        return x
+    return x.masked_fill_(is_empty.reshape(*is_empty.shape, *(1,) * (x.dim() - is_empty.dim())), 0.0)
+
+
 def clear(store: Tensor, is_first: Tensor, donate: bool) -> Tensor:
     """Empty the store where an episode begins.
 
@@ -75,12 +93,7 @@ def clear(store: Tensor, is_first: Tensor, donate: bool) -> Tensor:
     Returns:
         The store [B, *], a new tensor unless `donate`.
     """
-    if not donate:
-        return select_initial(is_first, 0.0, store)
-    if store.device.type == "cpu" and not is_traced():
-        # Touches only what is to be emptied, which is seldom much; a device would have to wait for the flags.
-        return store.index_fill_(0, is_first.nonzero().squeeze(1), 0.0)
-    return store.masked_fill_(is_first.reshape(-1, *(1,) * (store.dim() - 1)), 0.0)
+    return empty_(store, is_first) if donate else select_initial(is_first, 0.0, store)
 
 
 def write(store: Tensor, slot: Tensor, value: Tensor, donate: bool) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from memory_cores.attention import init_linear, masked_softmax, merge_heads, sinusoids, split_heads
-from memory_cores.cache import Timeline, finite, rows_kept, stores_after, take, unroll
+from memory_cores.cache import Timeline, empty_, finite, rows_kept, stores_after, take, unroll
 
 SLICE = 128
 """Queries at a time in a sequence: memory and work are linear in its length."""
@@ -224,12 +224,13 @@ class ChunkAttention(nn.Module):
         tokens = take(store.unflatten(1, (blocks, width)), block.gather(1, index))  # [B, k, C, D]
         held = torch.arange(width, device=x.device) < length.gather(1, index).unsqueeze(-1)  # [B, k, C]
         is_token = held & is_chosen.unsqueeze(-1)
-        tokens = torch.where(is_token.unsqueeze(-1), tokens + self.encoding, 0.0).flatten(1, 2)
+        tokens = empty_(tokens, ~is_token).flatten(1, 2)
         query = self.query(x).unflatten(-1, (self.num_heads, -1))
         key, value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))  # [heads, size, D]
-        scores = torch.einsum("bhe,hed->bhd", query, key) @ tokens.mT * query.shape[-1] ** -0.5
-        inside = masked_softmax(scores.unflatten(-1, (-1, width)), is_token.unsqueeze(1))
-        read = (inside * weights[:, None, :, None]).flatten(2) @ tokens
+        query = torch.einsum("bhe,hed->bhd", query, key) * query.shape[-1] ** -0.5
+        scores = (query @ tokens.mT).unflatten(-1, (-1, width)) + (query @ self.encoding.T).unsqueeze(2)
+        inside = masked_softmax(scores, is_token.unsqueeze(1)) * weights[:, None, :, None]  # [B, heads, k, C]
+        read = inside.flatten(2) @ tokens + inside.sum(dim=2) @ self.encoding
         return self.output(torch.einsum("bhd,hed->bhe", read, value).flatten(1))
 
     def _relevance_query(self, x: Tensor) -> Tensor:

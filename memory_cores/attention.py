@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+SLICE = 128
+"""Queries at a time in a sequence: memory and work are linear in its length."""
+
 
 def masked_softmax(scores: Tensor, is_valid: Tensor) -> Tensor:
     """Softmax over the valid entries of the last dimension.

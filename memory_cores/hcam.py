@@ -18,7 +18,8 @@ from memory_cores.cache import (
     tokens_after,
     write,
 )
-from memory_cores.chunks import ChunkAttention, running_sums, sums_after
+from memory_cores.chunk_attention import ChunkAttention
+from memory_cores.chunks import running_sums, sums_after
 from memory_cores.lstm import LSTM
 
 

@@ -7,7 +7,7 @@ import torch
 from core_cases import BATCH, assert_same_carry, flags, make, random_carry, random_rows, run_steps
 from test_contract import TIGHT, assert_same_results, results, sequence, split_at, steps
 
-from memory_cores import FFM, HCAM, LSTM, MLP, GTrXL, chunks
+from memory_cores import FFM, HCAM, LSTM, MLP, GTrXL, chunk_attention, chunks
 from memory_cores.attention import masked_softmax
 
 HEADS = 2
@@ -90,7 +90,7 @@ SIZES = {"num_heads": HEADS, "num_layers": 1}
 @pytest.mark.parametrize(("num_chunks", "top_k"), [(4, 4), (3, 2), (5, 1)])
 def test_equals_a_loop_over_lists(monkeypatch, attend_partial, stop_gradient, num_chunks, top_k):
     """Values and gradients; 40 rows are many more than the store holds, and several slices."""
-    monkeypatch.setattr(chunks, "SLICE", 7)
+    monkeypatch.setattr(chunk_attention, "SLICE", 7)
     options = {"num_chunks": num_chunks, "chunk_length": 3, "top_k": top_k, "stop_gradient": stop_gradient}
     core = make("hcam", attend_partial=attend_partial, **options, **SIZES)
     x, is_first = random_rows(length=40).requires_grad_(), torch.zeros(BATCH, 40, dtype=torch.bool)
@@ -163,7 +163,7 @@ def test_slices_change_nothing(monkeypatch, kind):
     case = (core, random_rows(length=30), random_carry(core), flags(kind, 30))
     expected = results(*case, sequence)
     for rows in (1, 3, 4, 8):
-        monkeypatch.setattr(chunks, "SLICE", rows)
+        monkeypatch.setattr(chunk_attention, "SLICE", rows)
         assert_same_results(results(*case, sequence), expected, **TIGHT)
 
 

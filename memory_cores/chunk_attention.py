@@ -207,7 +207,7 @@ class ChunkAttention(nn.Module):
         inside = (query @ key.mT).unflatten(-1, (-1, size)).softmax(dim=-1)
         read = (inside * weights[:, None, :, :, None]).flatten(3) @ value
         if self.attend_partial:
-            near = window[:, ends - length - size + 1 : ends - 1] if size > 1 else window[:, :0]
+            near = window[:, ends - length - size + 1 : ends - 1]
             key, value = (split_heads(part, self.num_heads) for part in near.chunk(2, dim=-1))
             row = torch.arange(length, device=first.device).unsqueeze(1)
             rows_ago = row + size - 1 - torch.arange(near.shape[1], device=first.device)  # [S, C - 1 + S - 1]

@@ -167,6 +167,17 @@ def test_slices_change_nothing(monkeypatch, kind):
         assert_same_results(results(*case, sequence), expected, **TIGHT)
 
 
+@pytest.mark.parametrize(("num_chunks", "chunk_length"), [(1, 1), (3, 1), (1, 4), (2, 20)])
+def test_unusual_sizes(num_chunks, chunk_length):
+    """A chunk of one row is complete at once; one of 20 rows is longer than the sequence."""
+    core = make("hcam", num_chunks=num_chunks, chunk_length=chunk_length, top_k=1)
+    for kind in ("none", "random"):
+        case = (core, random_rows(), random_carry(core), flags(kind))
+        expected = results(*case, sequence)
+        assert_same_results(results(*case, steps), expected, **TIGHT)
+        assert_same_results(results(*case, split_at(1, 4)), expected, **TIGHT)
+
+
 def identity_core(num_chunks, chunk_length, top_k, sharpness):
     """A core that reads what its input is most alike: u + Σ w p (token + position)."""
     width = 16

@@ -5,9 +5,23 @@ from memory_cores.card import CoreCard
 from memory_cores.ffm import FFM
 from memory_cores.frame_stack import FrameStack
 from memory_cores.gru import GRU
+from memory_cores.gtrxl import GTrXL
+from memory_cores.hcam import HCAM
 from memory_cores.lstm import LSTM
 from memory_cores.mlp import MLP
 from memory_cores.s5 import S5
 from memory_cores.stack import Stack
 
-__all__ = ["FFM", "GRU", "LSTM", "MLP", "S5", "CoreCard", "FrameStack", "MemoryCore", "Stack"]
+__all__ = [
+    "FFM",
+    "GRU",
+    "HCAM",
+    "LSTM",
+    "MLP",
+    "S5",
+    "CoreCard",
+    "FrameStack",
+    "GTrXL",
+    "MemoryCore",
+    "Stack",
+]

@@ -7,7 +7,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 NUM_SYMBOLS, DELAY, BATCH = 4, 20, 32
-WINDOW = {"frame_stack": {"window": DELAY + 1}}
+WINDOW = {
+    "frame_stack": {"window": DELAY + 1},
+    "gtrxl": {"memory_length": DELAY, "head_size": 8, "mlp_size": 32},
+    "hcam": {"num_chunks": 6, "chunk_length": 4, "top_k": 3, "stop_gradient": True},
+}
 
 
 def episodes(generator):

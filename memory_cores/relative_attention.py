@@ -1,0 +1,96 @@
+"""Attention by content and by age over a window that moves with the rows."""
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.attention import (
+    SLICE,
+    init_linear,
+    masked_softmax,
+    merge_heads,
+    sinusoids,
+    split_heads,
+    to_band,
+)
+
+
+class RelativeAttention(nn.Module):
+    """Attention by content and age over a window; the arguments are those of `GTrXL`."""
+
+    def __init__(self, hidden_size: int, num_heads: int, head_size: int, memory_length: int) -> None:
+        super().__init__()
+        width = num_heads * head_size
+        self.num_heads = num_heads
+        self.scale = head_size**-0.5
+        self.query = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
+        self.key_value = init_linear(nn.Linear(hidden_size, 2 * width, bias=False), 1.0)
+        self.age = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
+        self.content_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
+        self.age_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
+        self.output = init_linear(nn.Linear(width, hidden_size), 2.0)
+        self.encoding: Tensor
+        self.register_buffer("encoding", sinusoids(memory_length + 1, hidden_size), persistent=False)
+
+    def forward(self, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
+        """Run a sequence, a slice of queries at a time.
+
+        Args:
+            tokens: Of the rows, [B, T, D].
+            tail: Of the rows before, oldest first, [B, W, D].
+            position: Rows of the episode before each row, [B, T].
+
+        Returns:
+            [B, T, D].
+        """
+        reads = []
+        window = self.key_value(tail)
+        pieces = (self.query(tokens), self.key_value(tokens), position)
+        for query, key_value, place in zip(*(piece.split(SLICE, dim=1) for piece in pieces), strict=True):
+            window = torch.cat([window, key_value], dim=1)
+            reads.append(self._read(query, window, place))
+            window = window[:, query.shape[1] :]
+        return self.output(torch.cat(reads, dim=1))
+
+    def _read(self, query: Tensor, window: Tensor, position: Tensor) -> Tensor:
+        """Attend from S queries to the tokens [B, W + S, 2 * width] that end with their own."""
+        length, oldest = query.shape[1], window.shape[1] - query.shape[1]
+        query = split_heads(query, self.num_heads)
+        key, value = (split_heads(part, self.num_heads) for part in window.chunk(2, dim=-1))
+        age = self._ages().flip(1)  # [heads, W + 1, size], oldest first
+        by_age = (query + self.age_bias) @ age.mT
+        scores = (query + self.content_bias) @ key.mT + to_band(by_age, length)
+        row = torch.arange(length, device=window.device).unsqueeze(1)
+        rows_ago = oldest + row - torch.arange(window.shape[1], device=window.device)  # [S, W + S]
+        reach = position.clamp(max=oldest).unsqueeze(-1)
+        is_valid = ((rows_ago >= 0) & (rows_ago <= reach)).unsqueeze(1)
+        return merge_heads(masked_softmax(scores * self.scale, is_valid) @ value)
+
+    def step(self, token: Tensor, store: Tensor, count: Tensor) -> Tensor:
+        """Attend from one row to a store that holds it already.
+
+        The projections of keys and values are applied to the query and to what was read, so that the stored
+        tokens need none.
+
+        Args:
+            token: Of the row, [B, D].
+            store: [B, W + 1, D].
+            count: Rows of the episode before this one, [B].
+
+        Returns:
+            [B, D].
+        """
+        size = store.shape[1]
+        rows_ago = (count.unsqueeze(1) - torch.arange(size, device=store.device)).remainder(size)
+        is_valid = rows_ago <= count.unsqueeze(1)
+        store = torch.where(is_valid.unsqueeze(-1), store, 0.0)
+        query = self.query(token).unflatten(-1, (self.num_heads, -1))
+        by_age = torch.einsum("bhe,hae->bha", query + self.age_bias.squeeze(1), self._ages())
+        by_age = by_age.gather(2, rows_ago.unsqueeze(1).expand(-1, self.num_heads, -1))
+        key, value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))  # [heads, size, D]
+        absorbed = torch.einsum("bhe,hed->bhd", query + self.content_bias.squeeze(1), key)
+        weights = masked_softmax((absorbed @ store.mT + by_age) * self.scale, is_valid.unsqueeze(1))
+        return self.output(torch.einsum("bhd,hed->bhe", weights @ store, value).flatten(1))
+
+    def _ages(self) -> Tensor:
+        """Project the encodings of ages 0 … W, [heads, W + 1, size]."""
+        return self.age(self.encoding).unflatten(-1, (self.num_heads, -1)).transpose(0, 1)

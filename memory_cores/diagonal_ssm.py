@@ -69,7 +69,7 @@ class DiagonalSSM(nn.Module):
     def initial_state(self) -> Tensor:
         """Return the state an episode begins with, complex [P]."""
         # There are no complex numbers of half precision worth the name: below float32 states are complex64.
-        dtype = torch.promote_types(self.skip.dtype, torch.complex64).to_real()
+        dtype = torch.promote_types(self.skip.dtype, torch.float32)
         if self.initial_parts is None:
             return torch.view_as_complex(self.skip.new_zeros(self.num_modes, 2, dtype=dtype))
         return torch.view_as_complex(self.initial_parts.to(dtype).unflatten(0, (self.num_modes, 2)))
@@ -85,26 +85,26 @@ class DiagonalSSM(nn.Module):
         Returns:
             Outputs [B, T, hidden_size], and the states after every row, [B, T, P].
         """
-        transition, scale = self._transition(state.real.dtype)
+        transition, scale = self._transition(state.dtype)
         initial = None if self.initial_parts is None else self.initial_state()
         states = linear_scan(transition, self._drive(u, scale), is_first, state, initial)
         return self._read(u, states), states
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Run one row from a state already reset: [B, hidden_size] and [B, P] in and out."""
-        transition, scale = self._transition(state.real.dtype)
+        transition, scale = self._transition(state.dtype)
         state = transition * state + self._drive(u, scale)
         return self._read(u, state), state
 
-    def _transition(self, real_dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return Ā and the factor that makes B̄ of B̃, complex [P] each."""
+    def _transition(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return Ā and the factor that makes B̄ of B̃, [P] each of a complex dtype."""
         # In float64: an error of Ā is multiplied by the rows a mode remembers, thousands of them.
         real = self.eigenvalue_real.double()
         if self.clip_eigenvalues:
             real = real.clamp(max=-1e-4)
         eigenvalues = torch.complex(real, self.eigenvalue_imag.double())
         a, scale = discretize(eigenvalues, self.log_time_step.double().exp(), self.discretization)
-        return a.to(real_dtype.to_complex()), scale.to(real_dtype.to_complex())
+        return a.to(dtype), scale.to(dtype)
 
     def _drive(self, u: Tensor, scale: Tensor) -> Tensor:
         real = linear(u, self.input_matrix).to(scale.real.dtype)

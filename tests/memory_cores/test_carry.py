@@ -199,7 +199,7 @@ def test_sequence_compiles_as_one_graph(name, autocast):
     assert_same_carry(last, expected_last, **tolerance)
     for grad, expected_grad in zip(grads, expected_grads, strict=True):
         scale = expected_grad.abs().max().item()
-        torch.testing.assert_close(grad, expected_grad, rtol=0, atol=scale * (0.1 if autocast else 1e-4))
+        torch.testing.assert_close(grad, expected_grad, rtol=0, atol=scale * (0.25 if autocast else 1e-4))
 
 
 @pytest.mark.gpu

@@ -17,8 +17,9 @@ class NativeVectorEnv(VectorEnv):
     """A VectorEnv around the pure `step_fn(state, action) -> state, row`.
 
     The state is a TensorDict [B] with `seed, env_index, episode, time` (actions so far in the episode)
-    int64, `is_last` bool, and the task's own tensors under `task`. No step branches on a value of a tensor,
-    reads one on the host, or loops over environments, so that a whole rollout can be compiled or captured.
+    int64, `is_last` bool, and the task's own tensors under `task`. On a device no step branches on a value of
+    a tensor or reads one on the host, and none loops over environments, so that a whole rollout can be
+    compiled or captured.
     What is random is a hash of (seed, purpose, env_index, episode, time): the same episodes at any batch
     size, on any device.
 
@@ -89,9 +90,8 @@ class NativeVectorEnv(VectorEnv):
         is_first, seed, env_index = state["is_last"], state["seed"], state["env_index"]
         episode = state["episode"] + is_first
         task = dict(state["task"].items())
-        fresh = self.begin(seed, env_index, episode)
         moved, reward, terminated, truncated = self.advance(task, state["time"], action)
-        task = {key: select(is_first, fresh[key], moved[key]) for key in moved}
+        task = self._restart(moved, is_first, seed, env_index, episode)
         time = torch.where(is_first, 0, state["time"] + 1)
         is_terminal = terminated & ~is_first
         is_last = (terminated | truncated) & ~is_first
@@ -112,6 +112,25 @@ class NativeVectorEnv(VectorEnv):
             "task": task,
         }
         return TensorDict(after, batch_size=state.batch_size), row
+
+    def _restart(
+        self, task: dict[str, Tensor], is_first: Tensor, seed: Tensor, env_index: Tensor, episode: Tensor
+    ) -> dict[str, Tensor]:
+        """Replace the task's tensors where an episode begins.
+
+        On a device, where flags cannot be read, and while compiling, the beginning of all is computed and
+        selected from. In host memory only what is needed is, since a beginning can cost as much as an episode.
+        """
+        if is_first.device.type != "cpu" or torch.compiler.is_compiling():
+            fresh = self.begin(seed, env_index, episode)
+            return {key: select(is_first, fresh[key], value) for key, value in task.items()}
+        begun = is_first.nonzero().squeeze(1)
+        if len(begun) == 0:
+            return task
+        fresh = self.begin(seed[begun], env_index[begun], episode[begun])
+        if len(begun) == len(is_first):
+            return fresh
+        return {key: value.index_copy(0, begun, fresh[key]) for key, value in task.items()}
 
     def reset(self, seed: int) -> TensorDict:  # noqa: D102
         self.state, self._row = self.reset_fn(check_seed(seed))

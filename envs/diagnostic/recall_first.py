@@ -1,4 +1,4 @@
-"""Tiny memory tasks whose best return is known."""
+"""Recall the first observation of the episode."""
 
 from __future__ import annotations
 

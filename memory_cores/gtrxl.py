@@ -5,9 +5,10 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from memory_cores.attention import init_linear
 from memory_cores.base import MemoryCore, pack_carry, positive_int
-from memory_cores.cache import (
+from memory_cores.cache.attention import init_linear
+from memory_cores.cache.relative_attention import RelativeAttention
+from memory_cores.cache.store import (
     Timeline,
     clear,
     counts_after,
@@ -19,7 +20,6 @@ from memory_cores.cache import (
     write,
 )
 from memory_cores.card import CoreCard
-from memory_cores.relative_attention import RelativeAttention
 
 
 class GTrXL(MemoryCore):

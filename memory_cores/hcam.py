@@ -7,7 +7,9 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from memory_cores.base import MemoryCore, positive_int
-from memory_cores.cache import (
+from memory_cores.cache.chunk_attention import ChunkAttention
+from memory_cores.cache.chunks import running_sums, sums_after
+from memory_cores.cache.store import (
     Timeline,
     clear,
     counts_after,
@@ -19,8 +21,6 @@ from memory_cores.cache import (
     write,
 )
 from memory_cores.card import CoreCard
-from memory_cores.chunk_attention import ChunkAttention
-from memory_cores.chunks import running_sums, sums_after
 from memory_cores.lstm import LSTM
 
 

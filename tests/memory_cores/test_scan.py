@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from memory_cores import scan
+from memory_cores.scan import engine as scan
 from memory_cores.scan import linear_scan, linear_scan_reference
 
 BATCH, LENGTH, WIDTH = 3, 7, 4
@@ -23,9 +23,9 @@ CASES = list(
 def engine(monkeypatch):
     """`test_scan_triton.py` runs this file once more with Triton's interpreter in place of numba."""
     if os.environ.get("TRITON_INTERPRET") == "1":
-        from memory_cores import scan_triton
+        from memory_cores.scan import cuda
 
-        monkeypatch.setattr(scan, "scan_engine", lambda device_type: scan_triton)
+        monkeypatch.setattr(scan, "scan_engine", lambda device_type: cuda)
 
 
 def inputs(dtype, a_kind="constant", initial_kind="zero"):
@@ -256,9 +256,7 @@ def test_dtypes_must_agree():
 
 
 def test_importing_the_package_does_not_import_a_compiler():
-    code = (
-        "import sys, memory_cores.scan; assert not {'numba', 'memory_cores.scan_triton'} & set(sys.modules)"
-    )
+    code = "import sys, memory_cores.scan; assert not {'numba', 'memory_cores.scan.cuda'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

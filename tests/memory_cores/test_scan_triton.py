@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from memory_cores import scan
+from memory_cores.scan import engine as scan
 from memory_cores.scan import linear_scan, linear_scan_reference
 
 pytest.importorskip("triton")
@@ -62,10 +62,10 @@ def states_and_gradients(function, tensors, is_first):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
 @pytest.mark.parametrize(("varying", "learned"), [(False, False), (True, True)])
 def test_groups_and_blocks(dtype, varying, learned, monkeypatch):
-    from memory_cores import scan_triton
+    from memory_cores.scan import cuda
 
-    monkeypatch.setattr(scan, "scan_engine", lambda device_type: scan_triton)
-    monkeypatch.setattr(scan_triton, "BYTES_AHEAD", 16)  # small groups, so that there are several
+    monkeypatch.setattr(scan, "scan_engine", lambda device_type: cuda)
+    monkeypatch.setattr(cuda, "BYTES_AHEAD", 16)  # small groups, so that there are several
     tensors, is_first = make(dtype, 2, 11, 35, varying, learned)
     ours = states_and_gradients(linear_scan, tensors, is_first)
     plain = states_and_gradients(linear_scan_reference, tensors, is_first)

@@ -3,9 +3,16 @@
 import torch
 from torch import Tensor, nn
 
-from memory_cores.attention import SLICE, init_linear, masked_softmax, merge_heads, sinusoids, split_heads
-from memory_cores.cache import Timeline, empty_, take, unroll
-from memory_cores.chunks import ChunkList, carried_chunks, completed_chunks, select_chunks
+from memory_cores.cache.attention import (
+    SLICE,
+    init_linear,
+    masked_softmax,
+    merge_heads,
+    sinusoids,
+    split_heads,
+)
+from memory_cores.cache.chunks import ChunkList, carried_chunks, completed_chunks, select_chunks
+from memory_cores.cache.store import Timeline, empty_, take, unroll
 
 
 class ChunkAttention(nn.Module):

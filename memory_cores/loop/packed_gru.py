@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from memory_cores.packing import Packing
+from memory_cores.loop.packing import Packing
 
 
 class PackedGRU(torch.autograd.Function):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from memory_cores.attention import (
+from memory_cores.cache.attention import (
     SLICE,
     init_linear,
     masked_softmax,

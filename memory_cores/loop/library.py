@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-from memory_cores.packing import Packing
+from memory_cores.loop.packing import Packing
 from memory_cores.scan import linear_scan
 
 

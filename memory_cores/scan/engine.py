@@ -74,17 +74,17 @@ def scan_engine(device_type: str) -> ModuleType:
         RuntimeError: Triton is missing.
     """
     if device_type == "cpu":
-        from memory_cores import scan_cpu
+        from memory_cores.scan import cpu
 
-        return scan_cpu
+        return cpu
     try:
-        from memory_cores import scan_triton
+        from memory_cores.scan import cuda
     except ModuleNotFoundError as error:
         raise RuntimeError(
             "linear_scan on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "
             "installed; install triton or use device=cpu."
         ) from error
-    return scan_triton
+    return cuda
 
 
 class _LinearScan(torch.autograd.Function):

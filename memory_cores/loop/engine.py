@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from memory_cores.library_rnn import cells_from_hiddens, library_gru, library_lstm
-from memory_cores.packed_gru import PackedGRU
-from memory_cores.packed_lstm import PackedLSTM
-from memory_cores.packing import Packing
-from memory_cores.stretched_lstm import stretched_lstm
+from memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
+from memory_cores.loop.packed_gru import PackedGRU
+from memory_cores.loop.packed_lstm import PackedLSTM
+from memory_cores.loop.packing import Packing
+from memory_cores.loop.stretched_lstm import stretched_lstm
 from memory_cores.tracing import is_traced
 
 MOST_RESETS = 0.125

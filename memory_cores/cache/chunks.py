@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from memory_cores.cache import Timeline, finite, rows_kept, stores_after, take
+from memory_cores.cache.store import Timeline, finite, rows_kept, stores_after, take
 
 
 class ChunkList(NamedTuple):

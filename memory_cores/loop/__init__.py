@@ -1,0 +1,5 @@
+"""The loop engine: gated recurrences with resets, whose rows need a matrix product in turn."""
+
+from memory_cores.loop.engine import gru_loop, gru_loop_reference, lstm_loop, lstm_loop_reference
+
+__all__ = ["gru_loop", "gru_loop_reference", "lstm_loop", "lstm_loop_reference"]

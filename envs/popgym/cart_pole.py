@@ -23,6 +23,7 @@ _FORCE = 10.0
 _SECONDS = 0.02
 _MAX_POSITION = 2.4
 _MAX_ANGLE = 12 * 2 * math.pi / 360
+_LIMITS = (2 * _MAX_POSITION, 2 * _MAX_ANGLE)  # of what is shown
 _STATE = ("x", "x_dot", "theta", "theta_dot")
 _START = purpose("start")
 _NOISE = purpose("noise")
@@ -66,7 +67,7 @@ class PositionOnlyCartPole(NativeVectorEnv):
             )
         self.name = "popgym/position_only_cart_pole"
         self.max_episode_length = max_episode_length
-        limit = np.array([2 * _MAX_POSITION, 2 * _MAX_ANGLE], dtype=np.float32)
+        limit = np.array(_LIMITS, dtype=np.float32)
         self.single_observation_space = gs.Box(-limit, limit)
         self.single_action_space = gs.Discrete(2)
         self.best_return = 1.0
@@ -174,7 +175,7 @@ class NoisyPositionOnlyCartPole(PositionOnlyCartPole):
             )
         self.name = "popgym/noisy_position_only_cart_pole"
         self.noise_sigma = noise_sigma
-        self._limit = torch.as_tensor(self.single_observation_space.high, device=self.device)
+        self._limit = torch.tensor(_LIMITS, dtype=torch.float32, device=self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         noise_key = hash_key(seed, _NOISE, env_index, episode)

@@ -30,14 +30,14 @@ class TMaze(NativeVectorEnv):
     An episode terminates after exactly `corridor_length + 2 * oracle_length + 1` actions, T. The last is
     worth 1 if it leaves the agent on the goal's side; action t < T costs `penalty` if the agent lags behind
     afterwards (x < t - oracle_length), which stands for exploration. The way there and back is just long
-    enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5; never
-    walking on costs at most 1.
+    enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5.
 
     Args:
         num_envs: number of environments B.
         corridor_length: steps from the start to the junction, 1 or more.
         oracle_length: steps from the start back to the oracle; 0 is the passive maze.
-        penalty: reward, 0 or less, of an action that leaves the agent behind; None is -1 / (T - 1).
+        penalty: reward, 0 or less, of an action that leaves the agent behind; None is -1 / corridor_length,
+            as in the authors' code.
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
@@ -62,7 +62,7 @@ class TMaze(NativeVectorEnv):
         self.oracle_length = oracle_length
         self.junction = oracle_length + corridor_length
         self.length = corridor_length + 2 * oracle_length + 1
-        self.penalty = -1.0 / (self.length - 1) if penalty is None else penalty
+        self.penalty = -1.0 / corridor_length if penalty is None else penalty
         self.single_observation_space = gs.Box(
             np.array([0, -1], dtype=np.float32), np.array([1, 1], dtype=np.float32)
         )

@@ -56,7 +56,7 @@ class MemoryChain(NativeVectorEnv):
         self.length = length
         self.num_bits = num_bits
         low = np.array([0, 0, *[-1] * num_bits], dtype=np.float32)
-        high = np.array([1, num_bits - 1, *[1] * num_bits], dtype=np.float32)
+        high = np.array([1, max(1, num_bits - 1), *[1] * num_bits], dtype=np.float32)
         self.single_observation_space = gs.Box(low, high)
         self.single_action_space = gs.Discrete(2)
         self.best_return = 1.0

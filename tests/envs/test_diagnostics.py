@@ -2,9 +2,11 @@
 
 from functools import partial
 
+import gymnasium
 import pytest
 import torch
 from contract import play, random_action
+from gymnasium.utils.env_checker import check_env
 from native_checks import (
     check_compiles,
     check_one_step_on_cuda,
@@ -289,3 +291,14 @@ def test_a_whole_episode_of_100_000_steps(name: str) -> None:
 def test_wrong_options_are_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(2)
+
+
+@pytest.mark.parametrize("id", ["CopySequence", "DiscountingChain", "MemoryChain", "TMaze"])
+def test_registered_with_gymnasium(id: str) -> None:
+    env = gymnasium.make(f"envs:engram/{id}-v0")
+    check_env(env.unwrapped, skip_render_check=True)
+    vector = gymnasium.make_vec(f"engram/{id}-v0", num_envs=3, vectorization_mode="vector_entry_point")
+    obs, _ = vector.reset(seed=1)
+    for _ in range(25):
+        assert vector.observation_space.contains(obs)
+        obs, *_ = vector.step(vector.action_space.sample())

@@ -1,6 +1,6 @@
 """Environments: everything becomes a stream of rows."""
 
-from envs.diagnostic import RecallFirst
+from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.driver import Act, Driver, Rollout
 from envs.evaluation import EvaluationResult, evaluate
 from envs.gymnasium_env import GymnasiumEnv
@@ -11,12 +11,16 @@ from envs.vector_env import VectorEnv
 
 __all__ = [
     "Act",
+    "CopySequence",
+    "DiscountingChain",
     "Driver",
     "EvaluationResult",
     "GymnasiumEnv",
+    "MemoryChain",
     "NativeVectorEnv",
     "RecallFirst",
     "Rollout",
+    "TMaze",
     "VectorEnv",
     "evaluate",
     "make_popgym",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,8 +24,9 @@ class NativeVectorEnv(VectorEnv):
     What is random is a hash of (seed, purpose, env_index, episode, time): the same episodes at any batch
     size, on any device.
 
-    A task sets `name` and the two spaces and implements `begin`, `advance` and `observe` without touching
-    `self`.
+    A task sets `name` and the two spaces and implements `begin`, `advance` and `observe` without changing
+    `self`. One with Box actions also sets `_to_env` to a `tensor_action_converter`, so that `advance` gets
+    actions within the bounds whatever the policy's units; the row keeps the policy's own.
 
     Args:
         num_envs: number of environments B.
@@ -40,6 +42,7 @@ class NativeVectorEnv(VectorEnv):
         self.env_index_offset = env_index_offset
         self.state: TensorDict | None = None
         self._row: TensorDict | None = None
+        self._to_env: Callable[[Tensor], Tensor] | None = None
 
     @abstractmethod
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:
@@ -90,7 +93,8 @@ class NativeVectorEnv(VectorEnv):
         is_first, seed, env_index = state["is_last"], state["seed"], state["env_index"]
         episode = state["episode"] + is_first
         task = dict(state["task"].items())
-        moved, reward, terminated, truncated = self.advance(task, state["time"], action)
+        given = action if self._to_env is None else self._to_env(action)
+        moved, reward, terminated, truncated = self.advance(task, state["time"], given)
         task = self._restart(moved, is_first, seed, env_index, episode)
         time = torch.where(is_first, 0, state["time"] + 1)
         is_terminal = terminated & ~is_first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import Any
 
@@ -30,15 +31,28 @@ def hash_integers(*parts: int | str | Tensor) -> Tensor:
     Returns:
         int64 tensor of the broadcast shape (0-d on the CPU if no part is a tensor).
     """
+    return _shift_right(hash_key(*parts), 32)
+
+
+def hash_key(*parts: int | str | Tensor) -> Tensor:
+    """Hash integers to all 64 bits of `h` (see `hash_integers`), as a signed integer.
+
+    Kept in an environment's state and given as the first part of later draws, it stands for the parts that
+    do not change during an episode, so that a step hashes only what does.
+
+    Args:
+        *parts: as in `hash_integers`.
+
+    Returns:
+        int64 tensor of the broadcast shape.
+    """
     state: int | Tensor = 0
     for part in parts:
         if isinstance(state, Tensor) or isinstance(part, Tensor):
             state = _mix_tensors(state, part)
         else:
             state = _mix_integers(state, part)
-    if isinstance(state, Tensor):
-        return _shift_right(state, 32)
-    return torch.tensor(state >> 32)
+    return state if isinstance(state, Tensor) else torch.tensor(_signed(state))
 
 
 def hash_to_int(*parts: int | str) -> int:
@@ -70,6 +84,27 @@ def randint(high: int | Tensor, *parts: int | str | Tensor) -> Tensor:
         int64 tensor of the broadcast shape.
     """
     return (hash_integers(*parts) * high) >> 32
+
+
+def normal(*parts: int | str | Tensor) -> Tensor:
+    """Draw two independent standard normal numbers from one hash of the parts, by Box and Muller.
+
+    With `u` and `v` the upper and the lower 32 bits of `hash_key(*parts)` as fractions, the upper one in
+    (0, 1] and the lower in [0, 1), these are `sqrt(-2 ln u)` times the cosine and the sine of `2 pi v`. They
+    are computed in float64, so that devices agree in nearly every bit of the float32 result, and are never
+    beyond 6.67.
+
+    Args:
+        *parts: as in `hash_integers`.
+
+    Returns:
+        float32 tensor of the broadcast shape and a last dimension of 2.
+    """
+    bits = hash_key(*parts)
+    upper = (_shift_right(bits, 32) + 1).to(torch.float64) * 2.0**-32
+    angle = (bits & 0xFFFFFFFF).to(torch.float64) * (math.tau * 2.0**-32)
+    radius = (-2.0 * upper.log()).sqrt()
+    return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).to(torch.float32)
 
 
 def _mix_integers(state: int, part: int | str) -> int:

@@ -12,12 +12,18 @@ from gymnasium.vector import AutoresetMode
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.diagnostic import RecallFirst
+from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.native import NativeVectorEnv
 from envs.popgym import register_families
 from envs.spaces import action_layout
 
-_NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {"engram/RecallFirst-v0": RecallFirst}
+_NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
+    "engram/CopySequence-v0": CopySequence,
+    "engram/DiscountingChain-v0": DiscountingChain,
+    "engram/MemoryChain-v0": MemoryChain,
+    "engram/RecallFirst-v0": RecallFirst,
+    "engram/TMaze-v0": TMaze,
+}
 
 
 class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray]):

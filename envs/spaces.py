@@ -111,25 +111,52 @@ def action_converter(space: gs.Space[Any], box_action: str = "clip") -> Callable
     Raises:
         ValueError: if the space is not supported, or `rescale` meets an infinite bound.
     """
-    action_layout(space)
-    if box_action not in ("clip", "rescale"):
-        raise ValueError(
-            f"The option action must be 'clip' or 'rescale', but it is {box_action!r}: choose one of these."
-        )
+    _check_box_action(space, box_action)
     if isinstance(space, (gs.Discrete, gs.MultiDiscrete)):
         start = np.asarray(space.start, dtype=np.int64)
         return (lambda action: action + start) if start.any() else (lambda action: action)
     assert isinstance(space, gs.Box)
     low, high, dtype = space.low, space.high, space.dtype
-    if box_action == "clip":
-        return lambda action: np.clip(action, low, high).astype(dtype, copy=False)
-    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+    return lambda action: _into_box(action, low, high, box_action).astype(dtype, copy=False)
+
+
+def tensor_action_converter(
+    space: gs.Box, box_action: str, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Build the function from the policy's Box actions [B, *shape] to bounded ones, tensors on `device`.
+
+    Args:
+        space: action space of one environment.
+        box_action: as for `action_converter`.
+        device: of the actions.
+
+    Raises:
+        ValueError: as for `action_converter`.
+    """
+    _check_box_action(space, box_action)
+    low, high = (torch.as_tensor(bound, device=device) for bound in (space.low, space.high))
+    return lambda action: _into_box(action, low, high, box_action)
+
+
+def _check_box_action(space: gs.Space[Any], box_action: str) -> None:
+    """ValueError if the space is not supported, or cannot be reached in this way."""
+    action_layout(space)
+    if box_action not in ("clip", "rescale"):
         raise ValueError(
-            f"action='rescale' needs finite bounds, but the action space is {space}: use action='clip'."
+            f"The option action must be 'clip' or 'rescale', but it is {box_action!r}: choose one of these."
         )
-    return lambda action: (low + (np.clip(action, -1.0, 1.0) + 1.0) * 0.5 * (high - low)).astype(
-        dtype, copy=False
-    )
+    if isinstance(space, gs.Box) and box_action == "rescale":
+        if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+            raise ValueError(
+                f"action='rescale' needs finite bounds, but the action space is {space}: use action='clip'."
+            )
+
+
+def _into_box(action: Any, low: Any, high: Any, box_action: str) -> Any:
+    """Bring actions between the bounds; arrays and tensors alike."""
+    if box_action == "clip":
+        return action.clip(low, high)
+    return low + (action.clip(-1.0, 1.0) + 1.0) * 0.5 * (high - low)
 
 
 def check_action(action: Tensor, num_envs: int, layout: tuple[tuple[int, ...], torch.dtype]) -> None:

@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from envs.random import hash_integers, randint, uniform
+from envs.random import hash_integers, hash_key, normal, randint, uniform
 
 GOLDEN = [
     ((0,), 3793791033),
@@ -84,3 +84,40 @@ def test_streams_of_neighbouring_seeds_are_unrelated() -> None:
     first, second = uniform(0, counters), uniform(1, counters)
     assert abs(torch.corrcoef(torch.stack([first, second]))[0, 1]) < 0.015
     assert not torch.isin(hash_integers(0, counters)[:100], hash_integers(1, counters)[:100]).any()
+
+
+def test_a_key_is_the_whole_hash() -> None:
+    counters = torch.arange(1000)
+    key = hash_key(3, "x", counters)
+    assert key.dtype == torch.int64 and key.unique().numel() == 1000 and (key < 0).any()
+    assert torch.equal((key >> 32) & 0xFFFFFFFF, hash_integers(3, "x", counters))
+    assert hash_key(3, "x", 7) == key[7]
+    assert uniform(key, 0).shape == (1000,)
+
+
+def test_normal_literal_values() -> None:
+    # From Python's integers and its math module.
+    expected = [[0.4450217, -0.2817763], [0.4965236, 0.7007189], [-0.1575266, -1.5234419]]
+    torch.testing.assert_close(
+        normal(5, "noise", torch.arange(3)), torch.tensor(expected), rtol=1e-6, atol=1e-6
+    )
+
+
+@pytest.mark.gpu
+def test_normal_is_the_same_on_cuda() -> None:
+    counters = torch.arange(100_000)
+    torch.testing.assert_close(normal(1, counters.cuda()).cpu(), normal(1, counters), rtol=1e-6, atol=1e-6)
+
+
+def test_normal_moments_and_tails() -> None:
+    draws = normal("n", torch.arange(400_000))
+    assert draws.dtype == torch.float32 and draws.shape == (400_000, 2) and draws.isfinite().all()
+    draws = draws.double()
+    assert draws.mean(0).abs().max() < 0.006 and (draws.var(0) - 1).abs().max() < 0.01
+    assert (draws**3).mean(0).abs().max() < 0.02 and ((draws**4).mean(0) - 3).abs().max() < 0.06
+    for bound in (0.5, 1.0, 2.0, 3.0, 4.0):
+        tail = 2 * torch.special.ndtr(torch.tensor(-bound, dtype=torch.float64))
+        share = (draws.abs() > bound).double().mean(0)
+        assert ((share - tail).abs() < 4 * (tail / 400_000).sqrt()).all()
+    pairs = torch.stack([draws[:-1, 0], draws[:-1, 1], draws[1:, 0], draws[:-1, 0] ** 2, draws[:-1, 1] ** 2])
+    assert (torch.corrcoef(pairs) - torch.eye(5)).abs().max() < 0.008

@@ -1,0 +1,76 @@
+"""The copy task: see a sequence, wait, and repeat it in order."""
+
+from __future__ import annotations
+
+import gymnasium.spaces as gs
+import torch
+from torch import Tensor
+
+from envs.native import NativeVectorEnv
+from envs.random import hash_key, purpose, randint
+
+_SYMBOL = purpose("symbol")
+
+
+class CopySequence(NativeVectorEnv):
+    """See `num_items` symbols, wait, and name them in the order in which they came.
+
+    The first `num_items` rows show a symbol each, 0..num_symbols-1, drawn independently; the next `delay`
+    rows the blank symbol `num_symbols`; the next `num_items` rows the signal `num_symbols + 1`. The action
+    on the first of these is to be the first symbol, and so on: each is worth `1 / num_items` if it is right,
+    else the negative. All other actions are free and worth nothing. The episode terminates with the last
+    answer, after `2 * num_items + delay` actions, and its last row shows the blank.
+
+    The best return is 1; guessing gives `chance_return = 2 / num_symbols - 1` on average, which is also the
+    best without a memory. The symbols are drawn anew whenever they are looked at, so that an environment
+    takes the same memory at any `num_items`.
+
+    Args:
+        num_envs: number of environments B.
+        num_items: symbols in the sequence, 1 or more.
+        delay: blank rows between the sequence and the answers, 0 or more.
+        num_symbols: number of different symbols, 2 or more.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_items: int = 4,
+        delay: int = 8,
+        num_symbols: int = 4,
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        if num_items < 1 or delay < 0 or num_symbols < 2:
+            raise ValueError(
+                "copy_sequence needs num_items >= 1, delay >= 0 and num_symbols >= 2, but got "
+                f"num_items={num_items}, delay={delay} and num_symbols={num_symbols}: choose other values."
+            )
+        self.name = "diagnostic/copy_sequence"
+        self.num_items = num_items
+        self.num_symbols = num_symbols
+        self.recall = num_items + delay  # the row of the first answer
+        self.length = self.recall + num_items
+        self.single_observation_space = gs.Discrete(num_symbols + 2)
+        self.single_action_space = gs.Discrete(num_symbols)
+        self.best_return = 1.0
+        self.chance_return = 2.0 / num_symbols - 1.0
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        return {"key": hash_key(seed, _SYMBOL, env_index, episode)}
+
+    def advance(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        asked = randint(self.num_symbols, task["key"], time - self.recall)
+        right = ((action == asked).to(torch.float32) * 2.0 - 1.0) / self.num_items
+        terminated = time + 1 == self.length
+        return task, torch.where(time >= self.recall, right, 0.0), terminated, torch.zeros_like(terminated)
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
+        symbol = randint(self.num_symbols, task["key"], time)
+        signals = (time >= self.recall) & (time < self.length)
+        return torch.where(time < self.num_items, symbol, self.num_symbols + signals.long())

@@ -95,7 +95,12 @@ class Concentration(NativeVectorEnv):
             "is_open": ~is_second & ~was_up,
             "face_up": face_up,
         }
-        return moved, self._reward(is_pair, is_second, was_up), face_up == self.num_cards, time + 1 >= self.max_steps
+        return (
+            moved,
+            self._reward(is_pair, is_second, was_up),
+            face_up == self.num_cards,
+            time + 1 >= self.max_steps,
+        )
 
     def _reward(self, is_pair: Tensor, is_second: Tensor, was_up: Tensor) -> Tensor:
         """What turning a card is worth, float32 [B]."""

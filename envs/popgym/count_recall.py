@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_deck_type, check_decks, deal_key, draw, full_deck, payoff
+from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_deck, payoff
 
 
 class CountRecall(NativeVectorEnv):

@@ -85,7 +85,7 @@ class Concentration(NativeVectorEnv):
         is_pair = is_second & ~was_up & (value == first_value) & (action != first)
         places, values = torch.stack([first, action], 1), torch.stack([first_value, value], 1)
         stays = torch.stack([is_pair | (was_up & ~is_second), is_pair | was_up], 1)
-        face_up = task["face_up"] + 2 * is_pair
+        face_up = task["face_up"] + is_pair.to(torch.int16) * 2
         moved = {
             "key": task["key"],
             "deck": torch.where(is_new.unsqueeze(1), rest, task["deck"]),

@@ -65,7 +65,9 @@ def test_episodes_have_their_known_length(name: str, length: int, backend: str) 
     assert rows[length]["is_terminal"].all() and rows[length + 1]["is_first"].all()
 
 
-@pytest.mark.parametrize("backend, vectorization", [("native", None), ("package", "sync"), ("package", "async")])
+@pytest.mark.parametrize(
+    "backend, vectorization", [("native", None), ("package", "sync"), ("package", "async")]
+)
 def test_best_play_of_repeat_previous_is_worth_one(backend: str, vectorization: str | None) -> None:
     env = make_popgym(
         "repeat_previous",
@@ -167,8 +169,12 @@ def test_an_unknown_task_gets_its_neighbours() -> None:
 
 
 WRONG = {
-    "'repeat_previous_hard' has no options, but got kwargs={'k': 3}: give them to the family": {"kwargs": {"k": 3}},
-    "has no option vectorization, but got vectorization='sync': .* backend=package": {"vectorization": "sync"},
+    "'repeat_previous_hard' has no options, but got kwargs={'k': 3}: give them to the family": {
+        "kwargs": {"k": 3}
+    },
+    "has no option vectorization, but got vectorization='sync': .* backend=package": {
+        "vectorization": "sync"
+    },
     "has no option action, but got action='rescale': .* backend=package": {"action": "rescale"},
     "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
     "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},
@@ -189,14 +195,24 @@ def test_wrong_options_of_a_native_task_are_one_sentence(message: str) -> None:
 @pytest.mark.parametrize(
     "family, kwargs, message",
     [
-        ("repeat_previous", {"kk": 3}, "options of POPGym family 'repeat_previous' are num_decks, k, but got 'kk'"),
+        (
+            "repeat_previous",
+            {"kk": 3},
+            "options of POPGym family 'repeat_previous' are num_decks, k, but got 'kk'",
+        ),
         ("repeat_previous", {"k": 52}, "k from 1 to 51, one less than its cards, but got k=52"),
         ("repeat_first", {"num_decks": 0}, "num_decks from 1 to 600, a whole number, but got num_decks=0"),
-        ("count_recall", {"deck_type": "x"}, "deck_type 'colors' or 'suits' or 'ranks', but got deck_type='x'"),
+        (
+            "count_recall",
+            {"deck_type": "x"},
+            "deck_type 'colors' or 'suits' or 'ranks', but got deck_type='x'",
+        ),
         ("concentration", {"deck_type": "suits"}, "deck_type 'colors' or 'ranks', but got deck_type='suits'"),
     ],
 )
-def test_wrong_parameters_of_a_native_family_are_one_sentence(family: str, kwargs: dict, message: str) -> None:
+def test_wrong_parameters_of_a_native_family_are_one_sentence(
+    family: str, kwargs: dict, message: str
+) -> None:
     with pytest.raises(ValueError, match=message) as raised:
         make_popgym(family, 2, kwargs=kwargs)
     assert "\n" not in str(raised.value)

@@ -15,7 +15,6 @@ from envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
 from envs.episode_log import EpisodeLog
 
 
-
 def package(kind: str) -> dict[str, str]:
     return {"backend": "package", "vectorization": kind}
 

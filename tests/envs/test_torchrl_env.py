@@ -8,9 +8,9 @@ from toy_envs import ScriptedNative
 import envs
 
 pytest.importorskip("torchrl")
-from torchrl.envs.utils import check_env_specs  # noqa: E402
+from torchrl.envs.utils import check_env_specs
 
-from envs.torchrl_env import TorchRLEnv  # noqa: E402
+from envs.torchrl_env import TorchRLEnv
 
 MAKERS = {"scripted": ScriptedNative, **envs.registered_natives()}
 
@@ -32,7 +32,7 @@ def compare(id: str, steps: int) -> int:
         row = native.reset(7)
         for now in data[index]:
             if row["is_last"]:
-                row = native.step(torch.zeros_like(action))
+                row = native.step(now["action"].unsqueeze(0))
                 ended += 1
             same(now["observation"], row["obs"][0])
             action = now["action"].unsqueeze(0)

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_deck, payoff
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
 
 
 class Autoencode(NativeVectorEnv):
@@ -47,11 +47,10 @@ class Autoencode(NativeVectorEnv):
         suits = gs.Discrete(VALUES["suits"])
         self.single_observation_space = gs.Tuple((gs.Discrete(2), suits))
         self.single_action_space = suits
-        self._deck = full_deck(self.num_cards, VALUES["suits"], self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
-        suit, deck = draw(self._deck.expand(len(key), -1), key, 0)
+        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
         seen = torch.zeros(len(key), self.num_cards, dtype=torch.uint8, device=self.device)
         seen[:, 0] = suit
         return {"key": key, "deck": deck, "suit": suit, "seen": seen}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_deck
+from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
 
 
 class Concentration(NativeVectorEnv):
@@ -52,7 +52,6 @@ class Concentration(NativeVectorEnv):
         self.max_steps = math.ceil(2 * self.num_cards - self.num_cards / (2 * self.num_cards - 1))
         self.single_observation_space = gs.MultiDiscrete([self.num_values + 1] * self.num_cards)
         self.single_action_space = gs.Discrete(self.num_cards)
-        self._deck = full_deck(self.num_cards, self.num_values, self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
@@ -60,7 +59,7 @@ class Concentration(NativeVectorEnv):
         return {
             "key": key,
             # A card's value is drawn when it is turned for the first time: the cards not turned are alike.
-            "deck": self._deck.repeat(count, 1),
+            "deck": full_decks(count, self.num_cards, self.num_values, self.device),
             # v: value v, face up. K: never turned. K + 1 + v: value v, face down again.
             "cards": key.new_full((count, self.num_cards), face_down, dtype=torch.uint8),
             # Up to two cards in view that need not be face up, the last turned one second, and their values.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_deck, payoff
+from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks, payoff
 
 
 class CountRecall(NativeVectorEnv):
@@ -47,15 +47,14 @@ class CountRecall(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/count_recall"
         self.num_cards = check_decks("count_recall", num_decks)
-        num_values = check_deck_type("count_recall", deck_type, ("colors", "suits", "ranks"))
-        self.most = self.num_cards // num_values
-        self.single_observation_space = gs.MultiDiscrete([num_values] * 2)
+        self.num_values = check_deck_type("count_recall", deck_type, ("colors", "suits", "ranks"))
+        self.most = self.num_cards // self.num_values
+        self.single_observation_space = gs.MultiDiscrete([self.num_values] * 2)
         self.single_action_space = gs.Discrete(self.most + 1)
-        self._deck = full_deck(self.num_cards, num_values, self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
-        deck = self._deck.expand(len(key), -1)
+        deck = full_decks(len(key), self.num_cards, self.num_values, self.device)
         value, values = draw(deck, key, 0)
         query, queries = draw(deck, key, 1)
         return {"key": key, "values": values, "queries": queries, "shown": torch.stack([value, query], 1)}

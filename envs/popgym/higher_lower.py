@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_deck, payoff
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
 
 
 class HigherLower(NativeVectorEnv):
@@ -44,11 +44,10 @@ class HigherLower(NativeVectorEnv):
         self.num_cards = check_decks("higher_lower", num_decks)
         self.single_observation_space = gs.Discrete(VALUES["ranks"])
         self.single_action_space = gs.Discrete(2)
-        self._deck = full_deck(self.num_cards, VALUES["ranks"], self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
-        rank, deck = draw(self._deck.expand(len(key), -1), key, 0)
+        rank, deck = draw(full_decks(len(key), self.num_cards, VALUES["ranks"], self.device), key, 0)
         return {"key": key, "deck": deck, "rank": rank}
 
     def advance(  # noqa: D102

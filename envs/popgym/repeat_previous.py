@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_deck, payoff
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
 
 
 class RepeatPrevious(NativeVectorEnv):
@@ -52,11 +52,10 @@ class RepeatPrevious(NativeVectorEnv):
         self.k = k
         self.single_observation_space = gs.Discrete(VALUES["suits"])
         self.single_action_space = gs.Discrete(VALUES["suits"])
-        self._deck = full_deck(self.num_cards, VALUES["suits"], self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
-        suit, deck = draw(self._deck.expand(len(key), -1), key, 0)
+        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
         # The last k suits; card t lies at t modulo k.
         seen = torch.zeros(len(key), self.k, dtype=torch.uint8, device=self.device)
         seen[:, 0] = suit

@@ -9,7 +9,7 @@ import torch
 
 from envs import make_popgym, popgym_ids
 from envs.make import make_gymnasium
-from envs.popgym.cards import deal_key, draw, full_deck
+from envs.popgym.cards import deal_key, draw, full_decks
 
 FAMILIES = ("autoencode", "concentration", "count_recall", "higher_lower", "repeat_first", "repeat_previous")
 TASKS = [f"{family}_{difficulty}" for family in FAMILIES for difficulty in ("easy", "medium", "hard")]
@@ -149,7 +149,7 @@ def dealt(num_cards: int, num_values: int, count: int, cards: int) -> torch.Tens
     """The first cards of many decks, [count, cards]."""
     index = torch.arange(count)
     key = deal_key(torch.full_like(index, 3), index, torch.zeros_like(index))
-    deck = full_deck(num_cards, num_values, torch.device("cpu")).expand(count, -1)
+    deck = full_decks(count, num_cards, num_values, torch.device("cpu"))
     values = []
     for number in range(cards):
         value, deck = draw(deck, key, number)

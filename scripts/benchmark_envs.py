@@ -177,8 +177,8 @@ def _stepper(env: envs.NativeVectorEnv, actions: Tensor) -> Callable[[], object]
 
 def _captured(env: envs.NativeVectorEnv, actions: Tensor, config: dict[str, Any]) -> Callable[[], object]:
     """A function that replays a rollout of `captured_steps` steps, each time from where the last one ended."""
-    state, _ = env.reset_fn(config["seed"])
-    steps = config["captured_steps"]
+    # A copy, because tensors of a state may share memory, which the graph would write twice.
+    state, steps = env.reset_fn(config["seed"])[0].clone(), config["captured_steps"]
 
     def rollout() -> None:
         after = state
@@ -186,6 +186,7 @@ def _captured(env: envs.NativeVectorEnv, actions: Tensor, config: dict[str, Any]
             after, _ = env.step_fn(after, actions[step % len(actions)])
         state.update_(after)
 
+    torch.cuda.synchronize(env.device)
     with torch.cuda.stream(torch.cuda.Stream()):
         rollout()
     torch.cuda.synchronize(env.device)

@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from envs.random import hash_integers, randint, uniform
+from envs.random import hash_integers, hash_prefix, randint, uniform
 
 GOLDEN = [
     ((0,), 3793791033),
@@ -60,6 +60,17 @@ def test_every_bit_is_fair_and_flips_with_every_input_bit() -> None:
         flipped = hash_integers(7, counters ^ (1 << bit if bit < 63 else -(1 << 63)))
         change = ((flipped ^ hash_integers(7, counters))[:, None] >> torch.arange(32)) & 1
         assert (change.float().mean(0) - 0.5).abs().max() < 0.02
+
+
+def test_a_prefix_stands_for_the_parts_before() -> None:
+    index = torch.arange(-3, 500)
+    prefix = hash_prefix(5, "deal", index)
+    before = prefix.clone()
+    for parts in ((), (7,), (index, 2)):
+        assert torch.equal(hash_integers(*parts, prefix=prefix), hash_integers(5, "deal", index, *parts))
+    assert torch.equal(randint(9, 1, prefix=prefix), randint(9, 5, "deal", index, 1))
+    assert torch.equal(uniform(1, prefix=prefix), uniform(5, "deal", index, 1))
+    assert torch.equal(prefix, before)
 
 
 def test_uniform_moments_and_range() -> None:

@@ -6,7 +6,7 @@ from envs.evaluation import EvaluationResult, evaluate
 from envs.gymnasium_env import GymnasiumEnv
 from envs.native import NativeVectorEnv
 from envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
-from envs.registration import register
+from envs.registration import register, registered_natives
 from envs.vector_env import VectorEnv
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "popgym_ids",
     "popgym_names",
     "register",
+    "registered_natives",
 ]

@@ -15,7 +15,7 @@ _SHIFTS = (30, 27, 31)
 _MASK = (1 << 64) - 1
 
 
-def hash_integers(*parts: int | str | Tensor) -> Tensor:
+def hash_integers(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """Hash integers to one integer in [0, 2**32), equally on every device.
 
     The definition, in arithmetic modulo 2**64 with logical shifts: `h = 0`; for each part `p` in order
@@ -27,32 +27,31 @@ def hash_integers(*parts: int | str | Tensor) -> Tensor:
     Args:
         *parts: integers, strings or integer tensors that broadcast together. Leading integers and strings
             cost no tensor operation.
+        prefix: `hash_prefix` of the parts that come before these.
 
     Returns:
         int64 tensor of the broadcast shape (0-d on the CPU if no part is a tensor).
     """
-    return _shift_right(hash_key(*parts), 32)
+    state = _absorb(prefix, parts)
+    if isinstance(state, Tensor):
+        return _shift_right(state, 32)
+    return torch.tensor(state >> 32)
 
 
-def hash_key(*parts: int | str | Tensor) -> Tensor:
-    """Hash integers to all 64 bits of `h` (see `hash_integers`), as a signed integer.
+def hash_prefix(*parts: int | str | Tensor) -> Tensor:
+    """Hash the parts that many draws begin with, once: a part costs as much as a dozen additions.
 
-    Kept in an environment's state and given as the first part of later draws, it stands for the parts that
-    do not change during an episode, so that a step hashes only what does.
+    `hash_integers(c, prefix=hash_prefix(a, b))` is `hash_integers(a, b, c)`; likewise the other draws.
 
     Args:
-        *parts: as in `hash_integers`.
+        *parts: as in `hash_integers`; at least one is a tensor.
 
     Returns:
-        int64 tensor of the broadcast shape.
+        int64 tensor of the broadcast shape: `h` of the definition, all 64 bits.
     """
-    state: int | Tensor = 0
-    for part in parts:
-        if isinstance(state, Tensor) or isinstance(part, Tensor):
-            state = _mix_tensors(state, part)
-        else:
-            state = _mix_integers(state, part)
-    return state if isinstance(state, Tensor) else torch.tensor(_signed(state))
+    state = _absorb(0, parts)
+    assert isinstance(state, Tensor), "a prefix without a tensor saves nothing: give its parts themselves"
+    return state
 
 
 def hash_to_int(*parts: int | str) -> int:
@@ -68,43 +67,56 @@ def purpose(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def uniform(*parts: int | str | Tensor) -> Tensor:
+def uniform(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """Draw float32 in [0, 1): the upper 24 bits of `hash_integers(*parts)`, exact on every device."""
-    return (hash_integers(*parts) >> 8).to(torch.float32) * 2.0**-24
+    return (hash_integers(*parts, prefix=prefix) >> 8).to(torch.float32) * 2.0**-24
 
 
-def randint(high: int | Tensor, *parts: int | str | Tensor) -> Tensor:
+def randint(high: int | Tensor, *parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """Draw int64 in [0, high) from `hash_integers(*parts)`; some values are at most high / 2**32 likelier.
 
     Args:
         high: exclusive bound below 2**31, an integer or a tensor that broadcasts with the parts.
         *parts: as in `hash_integers`.
+        prefix: as in `hash_integers`.
 
     Returns:
         int64 tensor of the broadcast shape.
     """
-    return (hash_integers(*parts) * high) >> 32
+    return (hash_integers(*parts, prefix=prefix) * high) >> 32
 
 
-def normal(*parts: int | str | Tensor) -> Tensor:
+def normal(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """Draw two independent standard normal numbers from one hash of the parts, by Box and Muller.
 
-    With `u` and `v` the upper and the lower 32 bits of `hash_key(*parts)` as fractions, the upper one in
-    (0, 1] and the lower in [0, 1), these are `sqrt(-2 ln u)` times the cosine and the sine of `2 pi v`. They
-    are computed in float64, so that devices agree in nearly every bit of the float32 result, and are never
-    beyond 6.67.
+    With `u` and `v` the upper and the lower 32 bits of the hash `h` (see `hash_integers`) as fractions, the
+    upper one in (0, 1] and the lower in [0, 1), these are `sqrt(-2 ln u)` times the cosine and the sine of
+    `2 pi v`. They are computed in float64, so that devices agree in nearly every bit of the float32 result,
+    and are never beyond 6.67.
 
     Args:
-        *parts: as in `hash_integers`.
+        *parts: as in `hash_integers`; at least one is a tensor, or `prefix` is.
+        prefix: as in `hash_integers`.
 
     Returns:
         float32 tensor of the broadcast shape and a last dimension of 2.
     """
-    bits = hash_key(*parts)
+    bits = _absorb(prefix, parts)
+    assert isinstance(bits, Tensor), "normal numbers are drawn for tensors"
     upper = (_shift_right(bits, 32) + 1).to(torch.float64) * 2.0**-32
     angle = (bits & 0xFFFFFFFF).to(torch.float64) * (math.tau * 2.0**-32)
     radius = (-2.0 * upper.log()).sqrt()
     return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).to(torch.float32)
+
+
+def _absorb(state: int | Tensor, parts: tuple[int | str | Tensor, ...]) -> int | Tensor:
+    """Absorb parts into the 64-bit state, in tensors from the first tensor on."""
+    for part in parts:
+        if isinstance(state, Tensor) or isinstance(part, Tensor):
+            state = _mix_tensors(state, part)
+        else:
+            state = _mix_integers(state, part)
+    return state
 
 
 def _mix_integers(state: int, part: int | str) -> int:
@@ -120,8 +132,9 @@ def _mix_tensors(state: int | Tensor, part: int | str | Tensor) -> Tensor:
     total: Any = state + _signed(_WEYL) if isinstance(state, Tensor) else _signed(state + _WEYL)
     mixed: Tensor = total ^ (part.to(torch.int64) if isinstance(part, Tensor) else _signed(_integer(part)))
     for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
-        mixed = (mixed ^ _shift_right(mixed, shift)) * _signed(multiplier)
-    return mixed ^ _shift_right(mixed, _SHIFTS[2])
+        # In place: the sum above is this function's own, and its memory is warm.
+        mixed = mixed.bitwise_xor_(_shift_right(mixed, shift)).mul_(_signed(multiplier))
+    return mixed.bitwise_xor_(_shift_right(mixed, _SHIFTS[2]))
 
 
 def _integer(part: int | str) -> int:
@@ -131,7 +144,7 @@ def _integer(part: int | str) -> int:
 
 def _shift_right(value: Tensor, shift: int) -> Tensor:
     """Logical right shift: torch's `>>` copies the sign, so the copies are masked away."""
-    return (value >> shift) & ((1 << (64 - shift)) - 1)
+    return (value >> shift).bitwise_and_((1 << (64 - shift)) - 1)
 
 
 def _signed(value: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.native import NativeVectorEnv
-from envs.popgym import register_families
+from envs.popgym import native_factories, register_families
 from envs.spaces import action_layout
 
 _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
@@ -23,7 +23,13 @@ _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
     "engram/MemoryChain-v0": MemoryChain,
     "engram/RecallFirst-v0": RecallFirst,
     "engram/TMaze-v0": TMaze,
+    **native_factories(),
 }
+
+
+def registered_natives() -> dict[str, Callable[..., NativeVectorEnv]]:
+    """Return what makes every registered native environment, given `num_envs` and options, by its id."""
+    return dict(_NATIVE)
 
 
 class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray]):

@@ -1,4 +1,4 @@
-"""Measure speed: `python -m scripts.benchmark cores`, `ppo` or `scan`."""
+"""Measure speed: `python -m scripts.benchmark cores`, `envs`, `ppo` or `scan`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
 
-BENCHMARKS = ("cores", "ppo", "scan")
+BENCHMARKS = ("cores", "envs", "ppo", "scan")
 
 
 def main(words: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 import configs
 import envs
+from envs.popgym import native_backend, split_name
 from scripts.errors import UsageError
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
@@ -33,8 +34,9 @@ def register_names() -> None:
             "_partial_": True,
             "name": name,
             "kwargs": {},
-            "vectorization": "sync",
-            "action": "clip",
+            "backend": native_backend(split_name(name)[0]),
+            "vectorization": None,
+            "action": None,
             "max_episode_steps": None,
             "render_mode": None,
         }

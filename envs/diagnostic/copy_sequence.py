@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.random import hash_key, purpose, randint
+from envs.random import hash_prefix, purpose, randint
 
 _SYMBOL = purpose("symbol")
 
@@ -60,17 +60,17 @@ class CopySequence(NativeVectorEnv):
         self.chance_return = 2.0 / num_symbols - 1.0
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        return {"key": hash_key(seed, _SYMBOL, env_index, episode)}
+        return {"key": hash_prefix(seed, _SYMBOL, env_index, episode)}
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-        asked = randint(self.num_symbols, task["key"], time - self.recall)
+        asked = randint(self.num_symbols, time - self.recall, prefix=task["key"])
         right = ((action == asked).to(torch.float32) * 2.0 - 1.0) / self.num_items
         terminated = time + 1 == self.length
         return task, torch.where(time >= self.recall, right, 0.0), terminated, torch.zeros_like(terminated)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        symbol = randint(self.num_symbols, task["key"], time)
+        symbol = randint(self.num_symbols, time, prefix=task["key"])
         signals = (time >= self.recall) & (time < self.length)
         return torch.where(time < self.num_items, symbol, self.num_symbols + signals.long())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.random import hash_key, purpose, randint
+from envs.random import hash_prefix, purpose, randint
 
 _CONTEXT = purpose("context")
 _QUERY = purpose("query")
@@ -63,8 +63,8 @@ class MemoryChain(NativeVectorEnv):
         self.chance_return = 0.0
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        key = hash_key(seed, _CONTEXT, env_index, episode)
-        bits = randint(2, key[:, None], torch.arange(self.num_bits, device=key.device))
+        key = hash_prefix(seed, _CONTEXT, env_index, episode)
+        bits = randint(2, torch.arange(self.num_bits, device=key.device), prefix=key[:, None])
         return {"bits": bits, "query": randint(self.num_bits, seed, _QUERY, env_index, episode)}
 
     def advance(  # noqa: D102

@@ -1,5 +1,26 @@
-"""POPGym: its tasks by short names."""
+"""POPGym: its tasks by short names, native or from the package."""
 
-from envs.popgym.registry import make_popgym, popgym_families, popgym_ids, popgym_names, register_families
+from envs.popgym.natives import NATIVES, native_backend
+from envs.popgym.registry import (
+    make_popgym,
+    native_factories,
+    popgym_class,
+    popgym_families,
+    popgym_ids,
+    popgym_names,
+    register_families,
+    split_name,
+)
 
-__all__ = ["make_popgym", "popgym_families", "popgym_ids", "popgym_names", "register_families"]
+__all__ = [
+    "NATIVES",
+    "make_popgym",
+    "native_backend",
+    "native_factories",
+    "popgym_class",
+    "popgym_families",
+    "popgym_ids",
+    "popgym_names",
+    "register_families",
+    "split_name",
+]

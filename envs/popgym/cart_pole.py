@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.random import hash_key, normal, purpose, uniform
+from envs.random import hash_prefix, normal, purpose, uniform
 
 # The constants of Gymnasium's CartPole-v1, and its units: metres, kilograms, seconds, radians.
 _GRAVITY = 9.8
@@ -47,7 +47,7 @@ class PositionOnlyCartPole(NativeVectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
-    DIFFICULTIES: ClassVar[dict[str, dict[str, Any]]] = {
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"max_episode_length": 200},
         "medium": {"max_episode_length": 400},
         "hard": {"max_episode_length": 600},
@@ -73,8 +73,8 @@ class PositionOnlyCartPole(NativeVectorEnv):
         self.best_return = 1.0
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        key = hash_key(seed, _START, env_index, episode)
-        draws = uniform(key, torch.arange(4, device=key.device)[:, None])
+        key = hash_prefix(seed, _START, env_index, episode)
+        draws = uniform(torch.arange(4, device=key.device)[:, None], prefix=key)
         return dict(zip(_STATE, (draws.to(torch.float64) * 0.1 - 0.05).unbind(), strict=True))
 
     def advance(  # noqa: D102
@@ -154,7 +154,7 @@ class NoisyPositionOnlyCartPole(PositionOnlyCartPole):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
-    DIFFICULTIES: ClassVar[dict[str, dict[str, Any]]] = {
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"noise_sigma": 0.1},
         "medium": {"noise_sigma": 0.2},
         "hard": {"noise_sigma": 0.3},
@@ -178,9 +178,9 @@ class NoisyPositionOnlyCartPole(PositionOnlyCartPole):
         self._limit = torch.tensor(_LIMITS, dtype=torch.float32, device=self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        noise_key = hash_key(seed, _NOISE, env_index, episode)
+        noise_key = hash_prefix(seed, _NOISE, env_index, episode)
         return {**super().begin(seed, env_index, episode), "noise_key": noise_key}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        noisy = super().observe(task, time) + self.noise_sigma * normal(task["noise_key"], time)
+        noisy = super().observe(task, time) + self.noise_sigma * normal(time, prefix=task["noise_key"])
         return noisy.clamp(-self._limit, self._limit)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.random import hash_key, normal, purpose, uniform
+from envs.random import hash_prefix, normal, purpose, uniform
 from envs.spaces import tensor_action_converter
 
 # The constants of Gymnasium's Pendulum-v1.
@@ -46,7 +46,7 @@ class PositionOnlyPendulum(NativeVectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
-    DIFFICULTIES: ClassVar[dict[str, dict[str, Any]]] = {
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"max_episode_length": 200},
         "medium": {"max_episode_length": 150},
         "hard": {"max_episode_length": 100},
@@ -72,8 +72,8 @@ class PositionOnlyPendulum(NativeVectorEnv):
         self._to_env = tensor_action_converter(self.single_action_space, action, self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        key = hash_key(seed, _START, env_index, episode)
-        draws = uniform(key, torch.arange(2, device=key.device)[:, None])
+        key = hash_prefix(seed, _START, env_index, episode)
+        draws = uniform(torch.arange(2, device=key.device)[:, None], prefix=key)
         theta, speed = (draws.to(torch.float64) * 2.0 - 1.0).unbind()
         return {"theta": theta * math.pi, "speed": speed}
 
@@ -113,7 +113,7 @@ class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
-    DIFFICULTIES: ClassVar[dict[str, dict[str, Any]]] = {
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"noise_sigma": 0.1},
         "medium": {"noise_sigma": 0.2},
         "hard": {"noise_sigma": 0.3},
@@ -137,9 +137,9 @@ class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
         self.noise_sigma = noise_sigma
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        noise_key = hash_key(seed, _NOISE, env_index, episode)
+        noise_key = hash_prefix(seed, _NOISE, env_index, episode)
         return {**super().begin(seed, env_index, episode), "noise_key": noise_key}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        noisy = super().observe(task, time) + self.noise_sigma * normal(task["noise_key"], time)
+        noisy = super().observe(task, time) + self.noise_sigma * normal(time, prefix=task["noise_key"])
         return noisy.clamp(-1.0, 1.0)

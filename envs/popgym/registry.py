@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import gymnasium
@@ -10,6 +12,9 @@ import torch
 
 from envs.gymnasium_env import GymnasiumEnv
 from envs.make import import_package
+from envs.native import NativeVectorEnv
+from envs.popgym.natives import NATIVES, make_native, native_backend
+from envs.vector_env import VectorEnv
 
 # Short name of a family -> its class in popgym, and its name in the registered ids where that is another.
 _FAMILIES = {
@@ -53,17 +58,43 @@ def popgym_families() -> list[str]:
     return sorted(_FAMILIES)
 
 
+def popgym_class(family: str, difficulty: str | None = None) -> str:
+    """Return the name of a task's class in the package, such as `RepeatPreviousEasy`."""
+    return _FAMILIES[family] + (difficulty.capitalize() if difficulty else "")
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Split the name of a task into its family and difficulty; the name of a family has none.
+
+    Raises:
+        ValueError: if there is neither.
+    """
+    if name in _FAMILIES:
+        return name, None
+    family, _, difficulty = name.rpartition("_")
+    if family in _FAMILIES and difficulty in _DIFFICULTIES:
+        return family, difficulty
+    ids = popgym_ids()
+    nearest = difflib.get_close_matches(name, [*ids, *_FAMILIES], n=3)
+    raise ValueError(
+        f"A POPGym task must be one of the {len(ids)} tasks such as 'repeat_previous_easy' or a family such "
+        f"as 'repeat_previous', but it is {name!r}"
+        + (f": did you mean {' or '.join(nearest)}?" if nearest else ": choose one of these.")
+    )
+
+
 def make_popgym(
     name: str,
     num_envs: int,
     kwargs: dict[str, Any] | None = None,
-    vectorization: Literal["sync", "async"] = "sync",
-    action: Literal["clip", "rescale"] = "clip",
+    backend: Literal["native", "package"] | None = None,
+    vectorization: Literal["sync", "async"] | None = None,
+    action: Literal["clip", "rescale"] | None = None,
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
     device: torch.device | str = "cpu",
     env_index_offset: int = 0,
-) -> GymnasiumEnv:
+) -> VectorEnv:
     """Make a POPGym task.
 
     Args:
@@ -72,9 +103,11 @@ def make_popgym(
             of recall.
         num_envs: number of environments B.
         kwargs: options of a family; the 48 tasks have none.
-        vectorization: as for `GymnasiumEnv`.
-        action: as for `GymnasiumEnv`.
-        max_episode_steps: as for `GymnasiumEnv`; the tasks end by themselves.
+        backend: `native`: the batched version on any device, which needs no popgym; `package`: the package's
+            own through Gymnasium. None: native where there is one.
+        vectorization: as for `GymnasiumEnv`, by default `sync`; the package's version only.
+        action: as for `GymnasiumEnv`, by default `clip`; natively for tasks with continuous actions only.
+        max_episode_steps: as for `GymnasiumEnv`; the tasks end by themselves, the native versions only so.
         render_mode: as for `GymnasiumEnv`; few tasks take one.
         device: of the rows.
         env_index_offset: as for `GymnasiumEnv`.
@@ -83,40 +116,63 @@ def make_popgym(
         The environment, named `popgym/<name>`.
 
     Raises:
-        ValueError: if there is no such task, or popgym (for labyrinths also mazelib) is not installed.
+        ValueError: if there is no such task or option, or the package is asked for and popgym (for labyrinths
+            also mazelib) is not installed.
     """
-    ids = popgym_ids()
-    family = name if name in _FAMILIES else name.rpartition("_")[0]
-    if name not in ids and name not in _FAMILIES:
-        nearest = difflib.get_close_matches(name, [*ids, *_FAMILIES], n=3)
+    family, difficulty = split_name(name)
+    if backend not in (None, "native", "package") or (backend == "native" and family not in NATIVES):
+        choices = "'native' or 'package'" if family in NATIVES else "'package'"
         raise ValueError(
-            f"A POPGym task must be one of the {len(ids)} tasks such as 'repeat_previous_easy' or a family such "
-            f"as 'repeat_previous', but it is {name!r}"
-            + (f": did you mean {' or '.join(nearest)}?" if nearest else ": choose one of these.")
+            f"backend of POPGym task {name!r} must be {choices}, but it is {backend!r}: set it so."
         )
+    given = {
+        option: value
+        for option, value in (
+            ("vectorization", vectorization),
+            ("action", action),
+            ("max_episode_steps", max_episode_steps),
+            ("render_mode", render_mode),
+        )
+        if value is not None
+    }
+    common = {"device": device, "env_index_offset": env_index_offset}
+    if (backend or native_backend(family)) == "native":
+        return make_native(family, difficulty, num_envs, kwargs, **given, **common)
     is_labyrinth = family.startswith("labyrinth")
     if is_labyrinth:
         import_package("mazelib", f"POPGym task {name!r}")
     import_package("popgym", f"POPGym task {name!r}")
     return GymnasiumEnv(
         # The package before the id also registers it in a worker process that starts from nothing.
-        id=f"popgym:{ids[name]}" if name in ids else f"envs:engram/popgym-{_FAMILIES[name]}-v0",
+        id=f"popgym:{popgym_ids()[name]}" if difficulty else f"envs:{_package_id(family)}",
         num_envs=num_envs,
         kwargs=kwargs,
-        vectorization=vectorization,
-        action=action,
-        max_episode_steps=max_episode_steps,
-        render_mode=render_mode,
         guard_global_random=is_labyrinth,
         name=f"popgym/{name}",
-        device=device,
-        env_index_offset=env_index_offset,
+        **given,  # type: ignore[arg-type]
+        **common,  # type: ignore[arg-type]
     )
 
 
+def _package_id(family: str) -> str:
+    """The id under which the package's class of a family is registered here."""
+    return f"engram/package-{_FAMILIES[family]}-v0"
+
+
 def register_families() -> None:
-    """Register the base class of every family, which popgym does not, as `engram/popgym-<Class>-v0`."""
-    for task in _FAMILIES.values():
-        id = f"engram/popgym-{task}-v0"
-        if id not in gymnasium.registry:
-            gymnasium.register(id=id, entry_point=f"popgym.envs:{task}", order_enforce=False)
+    """Register the package's class of every family, which popgym does not, as `engram/package-<Class>-v0`."""
+    for family, task in _FAMILIES.items():
+        if _package_id(family) not in gymnasium.registry:
+            gymnasium.register(id=_package_id(family), entry_point=f"popgym.envs:{task}", order_enforce=False)
+
+
+def native_factories() -> dict[str, Callable[..., NativeVectorEnv]]:
+    """Return what makes every native task and family, by the id it is registered as with Gymnasium.
+
+    The one rule: `engram/popgym-<class in the package>-v0`, such as `engram/popgym-RepeatPreviousEasy-v0`.
+    """
+    return {
+        f"engram/popgym-{popgym_class(family, difficulty)}-v0": partial(make_native, family, difficulty)
+        for family in NATIVES
+        for difficulty in (None, *_DIFFICULTIES)
+    }

@@ -45,6 +45,7 @@ def equal(left: TensorDict, right: TensorDict) -> bool:
 MAKERS = {
     "recall_first": lambda: RecallFirst(3, delay=2),
     "autoencode": lambda: make_popgym("autoencode_easy", 3),
+    "autoencode of the package": lambda: make_popgym("autoencode_easy", 3, backend="package"),
     "scripted": lambda: GymnasiumEnv(register(Scripted), 3),
 }
 

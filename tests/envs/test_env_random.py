@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from envs.random import hash_integers, hash_key, normal, randint, uniform
+from envs.random import hash_integers, hash_prefix, normal, randint, uniform
 
 GOLDEN = [
     ((0,), 3793791033),
@@ -62,6 +62,17 @@ def test_every_bit_is_fair_and_flips_with_every_input_bit() -> None:
         assert (change.float().mean(0) - 0.5).abs().max() < 0.02
 
 
+def test_a_prefix_stands_for_the_parts_before() -> None:
+    index = torch.arange(-3, 500)
+    prefix = hash_prefix(5, "deal", index)
+    before = prefix.clone()
+    for parts in ((), (7,), (index, 2)):
+        assert torch.equal(hash_integers(*parts, prefix=prefix), hash_integers(5, "deal", index, *parts))
+    assert torch.equal(randint(9, 1, prefix=prefix), randint(9, 5, "deal", index, 1))
+    assert torch.equal(uniform(1, prefix=prefix), uniform(5, "deal", index, 1))
+    assert torch.equal(prefix, before)
+
+
 def test_uniform_moments_and_range() -> None:
     draws = uniform("u", torch.arange(200_000))
     assert draws.dtype == torch.float32 and draws.min() >= 0 and draws.max() < 1
@@ -88,11 +99,10 @@ def test_streams_of_neighbouring_seeds_are_unrelated() -> None:
 
 def test_a_key_is_the_whole_hash() -> None:
     counters = torch.arange(1000)
-    key = hash_key(3, "x", counters)
+    key = hash_prefix(3, "x", counters)
     assert key.dtype == torch.int64 and key.unique().numel() == 1000 and (key < 0).any()
     assert torch.equal((key >> 32) & 0xFFFFFFFF, hash_integers(3, "x", counters))
-    assert hash_key(3, "x", 7) == key[7]
-    assert uniform(key, 0).shape == (1000,)
+    assert uniform(0, prefix=key).shape == (1000,)
 
 
 def test_normal_literal_values() -> None:

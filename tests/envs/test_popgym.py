@@ -1,4 +1,4 @@
-"""All tasks of POPGym keep the row contract, under names that need no popgym."""
+"""All tasks of POPGym keep the row contract, native or the package's, under names that need no popgym."""
 
 import builtins
 import random
@@ -12,7 +12,8 @@ import torch
 from contract import assert_equal, play
 from tensordict import TensorDict
 
-from envs import make_popgym, popgym_families, popgym_ids, popgym_names
+from envs import GymnasiumEnv, NativeVectorEnv, make_popgym, popgym_families, popgym_ids, popgym_names
+from envs.popgym import NATIVES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 
@@ -41,8 +42,8 @@ def test_names_need_no_popgym() -> None:
 
 @pytest.mark.parametrize("name", popgym_names())
 def test_every_task_keeps_the_contract_and_is_reproducible(name: str) -> None:
-    env = make_popgym(name, 2)
-    assert env.name == f"popgym/{name}"
+    env = make_popgym(name, 2, backend="package")
+    assert isinstance(env, GymnasiumEnv) and env.name == f"popgym/{name}"
     steps = 250 if name.endswith("easy") and "labyrinth" not in name else 60
     rows = play(env, 3, steps)
     for row, again in zip(rows, play(env, 3, steps), strict=True):
@@ -54,18 +55,27 @@ def equal(row: TensorDict, other: TensorDict) -> bool:
     return all(torch.equal(value, other[key]) for key, value in row.items(True, True))
 
 
+@pytest.mark.parametrize("backend", ["native", "package"])
 @pytest.mark.parametrize(
     "name, length", [("repeat_previous_easy", 51), ("autoencode_easy", 103), ("repeat_first_easy", 51)]
 )
-def test_episodes_have_their_known_length(name: str, length: int) -> None:
-    rows = play(make_popgym(name, 2), 0, length + 1)
+def test_episodes_have_their_known_length(name: str, length: int, backend: str) -> None:
+    rows = play(make_popgym(name, 2, backend=backend), 0, length + 1)
     assert [step for step, row in enumerate(rows) if row["is_last"].all()] == [length]
     assert rows[length]["is_terminal"].all() and rows[length + 1]["is_first"].all()
 
 
-@pytest.mark.parametrize("vectorization", ["sync", "async"])
-def test_best_play_of_repeat_previous_is_worth_one(vectorization: str) -> None:
-    env = make_popgym("repeat_previous", 3, kwargs={"num_decks": 1, "k": 2}, vectorization=vectorization)
+@pytest.mark.parametrize(
+    "backend, vectorization", [("native", None), ("package", "sync"), ("package", "async")]
+)
+def test_best_play_of_repeat_previous_is_worth_one(backend: str, vectorization: str | None) -> None:
+    env = make_popgym(
+        "repeat_previous",
+        3,
+        kwargs={"num_decks": 1, "k": 2},
+        backend=backend,
+        vectorization=vectorization,
+    )
     assert env.name == "popgym/repeat_previous"
     row = env.reset(0)
     shown, total = [row["obs"]], torch.zeros(3)
@@ -79,12 +89,36 @@ def test_best_play_of_repeat_previous_is_worth_one(vectorization: str) -> None:
 
 @pytest.mark.parametrize("name", popgym_families())
 def test_every_family_takes_its_defaults(name: str) -> None:
-    play(make_popgym(name, 2), 0, 10)
+    package = make_popgym(name, 2, backend="package")
+    play(package, 0, 10)
+    env = make_popgym(name, 2)
+    assert isinstance(env, NativeVectorEnv if name in NATIVES else GymnasiumEnv)
+    play(env, 0, 10)
+    assert env.single_observation_space == package.single_observation_space
+    assert env.single_action_space == package.single_action_space and env.name == package.name
+
+
+@pytest.mark.parametrize("name", popgym_names())
+def test_native_spaces_are_the_packages(name: str) -> None:
+    if name.rpartition("_")[0] in NATIVES:
+        env, package = make_popgym(name, 2, backend="native"), make_popgym(name, 2, backend="package")
+        assert env.single_observation_space == package.single_observation_space
+        assert env.single_action_space == package.single_action_space and env.name == package.name
+
+
+def test_native_tasks_need_no_popgym() -> None:
+    code = (
+        "import sys; sys.modules['popgym'] = None\n"
+        "import envs, torch\n"
+        "from envs.popgym import NATIVES\n"
+        "for family in NATIVES: envs.make_popgym(f'{family}_easy', 2).reset(0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def second_episode(num_envs: int) -> list[torch.Tensor]:
     """Observations of environment 1's second episode; every environment truncates after 20 actions."""
-    env = make_popgym("labyrinth_explore_easy", num_envs, max_episode_steps=20)
+    env = make_popgym("labyrinth_explore_easy", num_envs, backend="package", max_episode_steps=20)
     env.reset(0)
     generator = torch.Generator().manual_seed(0)
     actions = torch.randint(4, (42, 8), generator=generator)
@@ -100,7 +134,7 @@ def test_labyrinths_leave_the_generators_of_the_process_alone() -> None:
     random.seed(1), np.random.seed(1)
     expected = random.random(), np.random.rand()
     random.seed(1), np.random.seed(1)
-    env = make_popgym("labyrinth_escape_easy", 2, max_episode_steps=5)
+    env = make_popgym("labyrinth_escape_easy", 2, backend="package", max_episode_steps=5)
     play(env, 0, 20)
     assert (random.random(), np.random.rand()) == expected
 
@@ -123,7 +157,7 @@ def test_a_missing_package_is_named(monkeypatch, missing: str, name: str) -> Non
     with pytest.raises(
         ValueError, match=f"POPGym task '{name}' needs the package '{missing}'.*pip install"
     ) as raised:
-        make_popgym(name, 2)
+        make_popgym(name, 2, backend="package")
     assert "\n" not in str(raised.value)
 
 
@@ -131,4 +165,54 @@ def test_an_unknown_task_gets_its_neighbours() -> None:
     with pytest.raises(ValueError, match="'repeat_prev_easy': did you mean repeat_previous_easy"):
         make_popgym("repeat_prev_easy", 2)
     with pytest.raises(ValueError, match=r"options of environment 'popgym-RepeatPreviousHard-v0' must be"):
-        make_popgym("repeat_previous_hard", 2, kwargs={"k": 3})
+        make_popgym("repeat_previous_hard", 2, kwargs={"k": 3}, backend="package")
+
+
+WRONG = {
+    "'repeat_previous_hard' has no options, but got kwargs={'k': 3}: give them to the family": {
+        "kwargs": {"k": 3}
+    },
+    "has no option vectorization, but got vectorization='sync': .* backend=package": {
+        "vectorization": "sync"
+    },
+    "has no option action, but got action='rescale': .* backend=package": {"action": "rescale"},
+    "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
+    "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},
+    "backend of POPGym task 'repeat_previous_hard' must be 'native' or 'package', but it is 'jax'": {
+        "backend": "jax"
+    },
+    "num_envs must be at least 1": {"num_envs": 0},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_options_of_a_native_task_are_one_sentence(message: str) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        make_popgym("repeat_previous_hard", **{"num_envs": 2, **WRONG[message]})
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "family, kwargs, message",
+    [
+        (
+            "repeat_previous",
+            {"kk": 3},
+            "options of POPGym family 'repeat_previous' are num_decks, k, but got 'kk'",
+        ),
+        ("repeat_previous", {"k": 52}, "k from 1 to 51, one less than its cards, but got k=52"),
+        ("repeat_first", {"num_decks": 0}, "num_decks from 1 to 600, a whole number, but got num_decks=0"),
+        (
+            "count_recall",
+            {"deck_type": "x"},
+            "deck_type 'colors' or 'suits' or 'ranks', but got deck_type='x'",
+        ),
+        ("concentration", {"deck_type": "suits"}, "deck_type 'colors' or 'ranks', but got deck_type='suits'"),
+    ],
+)
+def test_wrong_parameters_of_a_native_family_are_one_sentence(
+    family: str, kwargs: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as raised:
+        make_popgym(family, 2, kwargs=kwargs)
+    assert "\n" not in str(raised.value)

@@ -82,7 +82,7 @@ def check_episodes(native, package: list) -> tuple[int, int]:
 def test_whole_episodes_are_the_packages(make: type, level: str) -> None:
     # Together more than 40,000 steps.
     package = [without_noise(package_class(make, level)()) for _ in range(16)]
-    native = make(16, **make.DIFFICULTIES[level])
+    native = make(16, **make.difficulties[level])
     assert native.max_episode_length == package[0].max_episode_length
     assert native.single_observation_space == package[0].observation_space
     assert native.single_action_space == package[0].action_space

@@ -25,7 +25,7 @@ def noisy_and_exact(env, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("make, limits", NOISY)
 def test_noise_is_cut_as_often_as_it_should_be(make: type, limits: tuple[float, float], level: str) -> None:
-    env = make(20_000, **make.DIFFICULTIES[level])
+    env = make(20_000, **make.difficulties[level])
     noisy, exact = noisy_and_exact(env, 3)
     limit = torch.tensor(limits)
     assert (noisy.abs() <= limit).all()

@@ -14,14 +14,19 @@ from toy_envs import Echo, Masked, Sampler, ScriptedNative, Unreproducible, regi
 from envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
 from envs.episode_log import EpisodeLog
 
+
+def package(kind: str) -> dict[str, str]:
+    return {"backend": "package", "vectorization": kind}
+
+
 MAKERS = {
     "recall_first": lambda kind: RecallFirst(4, delay=3),
     "scripted": lambda kind: ScriptedNative(4),
     "CartPole": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind),
     "time_limit": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind, max_episode_steps=7),
-    "pendulum": lambda kind: make_popgym("noisy_position_only_pendulum_easy", 4, vectorization=kind),
-    "mine_sweeper": lambda kind: make_popgym("mine_sweeper_easy", 4, vectorization=kind),
-    "labyrinth": lambda kind: make_popgym("labyrinth_explore_easy", 4, vectorization=kind),
+    "pendulum": lambda kind: make_popgym("noisy_position_only_pendulum_easy", 4, **package(kind)),
+    "mine_sweeper": lambda kind: make_popgym("mine_sweeper_easy", 4, **package(kind)),
+    "labyrinth": lambda kind: make_popgym("labyrinth_explore_easy", 4, **package(kind)),
     "nested": lambda kind: GymnasiumEnv(
         register(Sampler),
         4,

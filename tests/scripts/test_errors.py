@@ -9,6 +9,8 @@ from toy_modules import write_modules
 
 WRONG_OPTIONS = {
     "core=ltsm": "core must be one of .*lstm.*'ltsm'",
+    "env=popgym/repeat_first_easy env.vectorization=async": "no option vectorization, but got .*=package",
+    "env=popgym/repeat_first_easy env.max_episode_steps=5": "no option max_episode_steps, but got .*=package",
     "env=popgym/repeat_previos_easy": "env must be one of popgym/repeat_previous_easy",
     "agent=null": "agent must be one of ppo",
     "experiment=none_such": "experiment must be one of",
@@ -76,13 +78,13 @@ def test_cuda_on_a_machine_without(run, tmp_path):
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        ("popgym", "env=popgym/repeat_first_easy"),
-        ("mazelib", "env=popgym/labyrinth_escape_easy"),
+        ("popgym", "env=popgym/repeat_first_easy env.backend=package"),
+        ("mazelib", "env=popgym/labyrinth_escape_easy env.backend=package"),
     ],
 )
 def test_a_missing_package_says_what_to_install(run, tmp_path, module, words):
     (tmp_path / f"{module}.py").write_text("raise ImportError('gone')")
-    result = run("train", *TINY, words, f"logging.runs_dir={tmp_path / 'runs'}", path=[tmp_path])
+    result = run("train", *TINY, *words.split(), f"logging.runs_dir={tmp_path / 'runs'}", path=[tmp_path])
     assert_refused(result, r"pip install '(popgym\[navigation\]|mazelib)'")
     assert not (tmp_path / "runs").exists()
 

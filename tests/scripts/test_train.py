@@ -42,9 +42,10 @@ VARIANTS = {
     "agent.make_network.make_encoder.previous_reward=true agent.value_clip_range=0.2 "
     "agent.entropy_coef=0.01 agent.normalize_advantage=rollout agent.learning_rate_schedule=linear",
     "not normalised": "agent.normalize_advantage=none agent.max_grad_norm=null",
-    "continuous": "env=popgym/position_only_pendulum_easy env.action=rescale",
+    "continuous": "env=popgym/position_only_pendulum_easy env.backend=package env.action=rescale",
     "several actions": "env=popgym/battleship_easy",
     "tuple": "env=popgym/autoencode_easy",
+    "tuple of the package": "env=popgym/autoencode_easy env.backend=package",
     "masks": "env=gymnasium env.id=Taxi-v4",
 }
 

@@ -31,8 +31,9 @@ LSTM = (
 )
 S5 = ("core=s5", "core.num_layers=2", "core.state_size=16")
 CASES = {
-    "package": ("env=popgym/repeat_previous_easy", *S5),
-    "package-lstm": ("env=popgym/repeat_previous_easy", *LSTM),
+    "package": ("env=popgym/repeat_previous_easy", "env.backend=package", *S5),
+    "package-lstm": ("env=popgym/repeat_previous_easy", "env.backend=package", *LSTM),
+    "cards": ("env=popgym/autoencode_easy", *S5),
     "noisy": (*NOISY, *S5),
     "noisy-lstm": (*NOISY, *LSTM),
     "native": (*RECALL, *S5),

@@ -1,0 +1,80 @@
+"""Autoencode: watch a whole deck, then name its suits from the last card to the first."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium.spaces as gs
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.native import NativeVectorEnv
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+
+
+class Autoencode(NativeVectorEnv):
+    """All N = 52 `num_decks` cards are shown, then all suits are asked for in reverse order.
+
+    Observation Tuple(Discrete(2), Discrete(4)): 1 while there are more cards to watch, and the suit on top.
+    The last card comes with a 0; the first answer is its suit. After every answer both numbers are 0. Action
+    Discrete(4). The first N - 1 actions are worth nothing; the N answers are worth 1 / N each if right and minus
+    that if wrong.
+
+    Args:
+        num_envs: number of environments B.
+        num_decks: packs of 52 cards that are shuffled together.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+    """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"num_decks": 1},
+        "medium": {"num_decks": 2},
+        "hard": {"num_decks": 3},
+    }
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_decks: int = 1,
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        self.name = "popgym/autoencode"
+        self.num_cards = check_decks("autoencode", num_decks)
+        suits = gs.Discrete(VALUES["suits"])
+        self.single_observation_space = gs.Tuple((gs.Discrete(2), suits))
+        self.single_action_space = suits
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        key = deal_key(seed, env_index, episode)
+        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
+        seen = torch.zeros(len(key), self.num_cards, dtype=torch.uint8, device=self.device)
+        seen[:, 0] = suit
+        return {"key": key, "deck": deck, "suit": suit, "seen": seen}
+
+    def advance(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        step = time + 1
+        watching = step < self.num_cards
+        # Forth through the cards while they are shown, then back; the step after the last one is ignored.
+        place = torch.minimum(step, 2 * self.num_cards - 1 - step).clamp_(min=0).unsqueeze(1)
+        answer = task["seen"].gather(1, place).squeeze(1)
+        reward = payoff(action == answer, 1.0 / self.num_cards) * ~watching
+        card, deck = draw(task["deck"], task["key"], step)
+        written = torch.where(watching, card.to(torch.uint8), answer)
+        moved = {
+            **task,
+            "deck": deck,
+            "suit": card * watching,
+            "seen": task["seen"].scatter(1, place, written.unsqueeze(1)),
+        }
+        terminated = step == 2 * self.num_cards - 1
+        return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102
+        more = (time < self.num_cards - 1).to(torch.int64)
+        return TensorDict({"0": more, "1": task["suit"]}, batch_size=time.shape)

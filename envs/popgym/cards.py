@@ -1,0 +1,79 @@
+"""What the card tasks share: decks that are shuffled while they are dealt.
+
+No task tells two cards of one value apart, so a shuffled deck need not exist: dealing a value with the
+probability of its share of what is left has exactly the distribution of dealing from a shuffled deck. A deck is
+then the number of cards left of each value, instead of a permutation that must be sorted when an episode begins.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from envs.random import hash_prefix, purpose, randint
+
+PACK = 52
+VALUES = {"colors": 2, "suits": 4, "ranks": 13}
+_DEAL = purpose("deal")
+# Cards left are counted in int16.
+_MOST_DECKS = 600
+
+
+def check_decks(task: str, num_decks: int) -> int:
+    """Return the number of cards of `num_decks` packs; ValueError if that is no sensible number."""
+    if isinstance(num_decks, bool) or not isinstance(num_decks, int) or not 1 <= num_decks <= _MOST_DECKS:
+        raise ValueError(
+            f"{task} needs num_decks from 1 to {_MOST_DECKS}, a whole number, but got num_decks={num_decks!r}: "
+            "choose another."
+        )
+    return PACK * num_decks
+
+
+def check_deck_type(task: str, deck_type: str, allowed: tuple[str, ...]) -> int:
+    """Return how many values a kind of card has; ValueError if the task does not know the kind."""
+    if deck_type not in allowed:
+        raise ValueError(
+            f"{task} needs deck_type {' or '.join(map(repr, allowed))}, but got deck_type={deck_type!r}: "
+            "choose one of these."
+        )
+    return VALUES[deck_type]
+
+
+def full_decks(count: int, num_cards: int, num_values: int, device: torch.device) -> Tensor:
+    """Make decks with equally many cards of every value.
+
+    Returns:
+        int16 [count, num_values]: entry v is the number of cards left of the values 0..v. Decks lie side by side in
+        memory, value by value, so that what is done to all is done in long stretches, about twice as fast.
+    """
+    ends = torch.arange(1, num_values + 1, dtype=torch.int16, device=device) * (num_cards // num_values)
+    return ends.unsqueeze(1).repeat(1, count).t()
+
+
+def deal_key(seed: Tensor, env_index: Tensor, episode: Tensor) -> Tensor:
+    """Return what all draws of these episodes have in common, int64 [B]."""
+    return hash_prefix(seed, _DEAL, env_index, episode)
+
+
+def draw(deck: Tensor, key: Tensor, count: int | Tensor) -> tuple[Tensor, Tensor]:
+    """Deal the next card.
+
+    Args:
+        deck: [B, K], as made by `full_decks`. From an empty deck comes the value K, which means nothing.
+        key: int64 [B], from `deal_key`.
+        count: number of this draw in its episode, int or int64 [B].
+
+    Returns:
+        The card's value, int64 [B], and the deck without it.
+    """
+    place = randint(deck[:, -1], count, prefix=key).to(deck.dtype)
+    # The places of the cards left, in order of their values: the card is of the first value that ends behind.
+    ends_behind = (place.unsqueeze(1) < deck).view(torch.uint8)
+    # In bytes, which hold the few values there are: a fifth of the time of a sum in int64.
+    value = deck.shape[1] - ends_behind.sum(1, dtype=torch.uint8)
+    return value.to(torch.int64), deck - ends_behind
+
+
+def payoff(right: Tensor, scale: float) -> Tensor:
+    """Return +scale where right and -scale elsewhere, float32 [B]."""
+    return right.to(torch.float32) * (2.0 * scale) - scale

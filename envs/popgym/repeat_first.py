@@ -1,0 +1,62 @@
+"""RepeatFirst: name the suit of the first card, at every step."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium.spaces as gs
+import torch
+from torch import Tensor
+
+from envs.native import NativeVectorEnv
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+
+
+class RepeatFirst(NativeVectorEnv):
+    """Cards are shown one by one until the deck is empty; every action should be the suit of the first.
+
+    Observation Discrete(4), the suit on top; action Discrete(4). With N = 52 `num_decks` cards an episode has
+    N - 1 actions, each worth 1 / (N - 1) if right and minus that if wrong.
+
+    Args:
+        num_envs: number of environments B.
+        num_decks: packs of 52 cards that are shuffled together.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+    """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"num_decks": 1},
+        "medium": {"num_decks": 8},
+        "hard": {"num_decks": 16},
+    }
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_decks: int = 1,
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        self.name = "popgym/repeat_first"
+        self.num_cards = check_decks("repeat_first", num_decks)
+        self.single_observation_space = gs.Discrete(VALUES["suits"])
+        self.single_action_space = gs.Discrete(VALUES["suits"])
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        key = deal_key(seed, env_index, episode)
+        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
+        return {"key": key, "deck": deck, "suit": suit, "first": suit}
+
+    def advance(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        step = time + 1
+        reward = payoff(action == task["first"], 1.0 / (self.num_cards - 1))
+        suit, deck = draw(task["deck"], task["key"], step)
+        terminated = step == self.num_cards - 1
+        return {**task, "deck": deck, "suit": suit}, reward, terminated, torch.zeros_like(terminated)
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
+        return task["suit"]

@@ -1,0 +1,79 @@
+"""RepeatPrevious: name the suit of the card that was shown some steps before."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium.spaces as gs
+import torch
+from torch import Tensor
+
+from envs.native import NativeVectorEnv
+from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+
+
+class RepeatPrevious(NativeVectorEnv):
+    """Cards are shown one by one until the deck is empty; actions should be the suit shown k - 1 cards before.
+
+    Observation Discrete(4), the suit on top; action Discrete(4). With N = 52 `num_decks` cards an episode has
+    N - 1 actions. From the k-th on, when k cards have been seen, each is worth 1 / (N - k) if right and minus
+    that if wrong; those before are worth nothing.
+
+    Args:
+        num_envs: number of environments B.
+        num_decks: packs of 52 cards that are shuffled together.
+        k: the distance of recall, from 1 (the card in view) to N - 1.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+    """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"num_decks": 1, "k": 4},
+        "medium": {"num_decks": 2, "k": 32},
+        "hard": {"num_decks": 3, "k": 64},
+    }
+
+    def __init__(
+        self,
+        num_envs: int,
+        num_decks: int = 1,
+        k: int = 4,
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        self.name = "popgym/repeat_previous"
+        self.num_cards = check_decks("repeat_previous", num_decks)
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k < self.num_cards:
+            raise ValueError(
+                f"repeat_previous needs k from 1 to {self.num_cards - 1}, one less than its cards, but got k={k!r}: "
+                "choose another k, or more decks."
+            )
+        self.k = k
+        self.single_observation_space = gs.Discrete(VALUES["suits"])
+        self.single_action_space = gs.Discrete(VALUES["suits"])
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        key = deal_key(seed, env_index, episode)
+        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
+        # The last k suits; card t lies at t modulo k.
+        seen = torch.zeros(len(key), self.k, dtype=torch.uint8, device=self.device)
+        seen[:, 0] = suit
+        return {"key": key, "deck": deck, "suit": suit, "seen": seen}
+
+    def advance(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        step = time + 1
+        # What is asked for lies where the next card goes.
+        place = (step % self.k).unsqueeze(1)
+        right = action == task["seen"].gather(1, place).squeeze(1)
+        reward = payoff(right, 1.0 / (self.num_cards - self.k)) * (step >= self.k)
+        suit, deck = draw(task["deck"], task["key"], step)
+        seen = task["seen"].scatter(1, place, suit.to(torch.uint8).unsqueeze(1))
+        terminated = step == self.num_cards - 1
+        moved = {**task, "deck": deck, "suit": suit, "seen": seen}
+        return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
+        return task["suit"]

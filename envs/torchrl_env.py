@@ -1,0 +1,117 @@
+"""Any native environment in the place of TorchRL's own: `pip install "engram-rl[torchrl]"`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium.spaces as gs
+import torch
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+from torchrl.data import Binary, Bounded, Categorical, Composite, MultiCategorical, Unbounded
+from torchrl.data.tensor_specs import TensorSpec
+from torchrl.envs import EnvBase
+
+from envs.native import NativeVectorEnv
+from envs.spaces import action_layout
+from envs.vector_env import check_seed, select
+
+
+class TorchRLEnv(EnvBase):
+    """A native environment as a batched TorchRL environment, batch size [num_envs].
+
+    The observation is under `observation`, for Dict and Tuple spaces a nested one with the keys of a row. TorchRL
+    resets what is done by itself, by a mask, so the row with which an episode begins comes from `reset`, not from
+    `step`; the episodes are those of the native environment, environment by environment. A reset of
+    environments that are not done begins their next episode too. Stepping one that is done without resetting
+    it begins its next episode with the action ignored.
+
+    Args:
+        native: what is stepped; this adapter holds its state.
+        seed: of the first episodes, as in `VectorEnv.reset`; `set_seed` chooses another.
+    """
+
+    def __init__(self, native: NativeVectorEnv, seed: int = 0) -> None:
+        super().__init__(device=native.device, batch_size=torch.Size([native.num_envs]))
+        self.native = native
+        self.episode_seed = check_seed(seed)
+        self.native_state: TensorDict | None = None
+        batch, device = native.num_envs, native.device
+        observation = _spec(native.single_observation_space, batch, device)
+        self.observation_spec = Composite({"observation": observation}, shape=(batch,), device=device)
+        self.action_spec = _spec(native.single_action_space, batch, device)
+        self.reward_spec = Unbounded((batch, 1), dtype=torch.float32, device=device)
+        ends = {
+            key: Categorical(2, (batch, 1), device=device, dtype=torch.bool)
+            for key in ("done", "terminated", "truncated")
+        }
+        self.done_spec = Composite(ends, shape=(batch,), device=device)
+
+    def _reset(self, tensordict: TensorDictBase | None = None, **_: Any) -> TensorDict:
+        mask = None if tensordict is None else tensordict.get("_reset", None)
+        if self.native_state is None:
+            self.native_state, row = self.native.reset_fn(self.episode_seed)
+            return self._observed(row)
+        before = self.native_state
+        begins = torch.ones_like(before["is_last"]) if mask is None else mask.reshape(self.native.num_envs)
+        # What is to begin is stepped as if it had just ended; TorchRL takes only its part of what is returned.
+        ended = before.copy().set("is_last", begins)
+        shape, dtype = action_layout(self.native.single_action_space)
+        action = torch.zeros(self.native.num_envs, *shape, dtype=dtype, device=self.native.device)
+        after, row = self.native.step_fn(ended, action)
+        if mask is not None:
+            after = after.apply(lambda new, old: select(begins, new, old), before)
+        self.native_state = after
+        return self._observed(row)
+
+    def _step(self, tensordict: TensorDictBase) -> TensorDict:
+        assert self.native_state is not None, "reset comes before step"
+        self.native_state, row = self.native.step_fn(self.native_state, tensordict["action"])
+        return self._observed(row).set("reward", row["reward"].unsqueeze(1))
+
+    def _observed(self, row: TensorDict) -> TensorDict:
+        """The observation and the flags of a row, in TorchRL's words."""
+        done, terminated = row["is_last"].unsqueeze(1), row["is_terminal"].unsqueeze(1)
+        content = {
+            "observation": row["obs"],
+            "done": done,
+            "terminated": terminated,
+            "truncated": done & ~terminated,
+        }
+        return TensorDict(content, batch_size=self.batch_size, device=self.native.device)
+
+    def _set_seed(self, seed: int | None) -> None:
+        if seed is not None:
+            self.episode_seed = check_seed(seed)
+            self.native_state = None
+
+
+def _spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
+    """Turn a space into the spec of a batch of tensors, as they stand in a row.
+
+    Raises:
+        ValueError: if the space is of a kind that no row has.
+    """
+    if isinstance(space, (gs.Dict, gs.Tuple)):
+        parts = space.spaces.items() if isinstance(space, gs.Dict) else enumerate(space.spaces)
+        specs = {str(key): _spec(part, batch, device) for key, part in parts}
+        return Composite(specs, shape=(batch,), device=device)
+    if isinstance(space, gs.Discrete):
+        return Categorical(int(space.n), (batch,), device=device, dtype=torch.int64)
+    if isinstance(space, gs.MultiDiscrete) and len(space.shape) == 1:
+        return MultiCategorical(space.nvec.tolist(), (batch, *space.shape), device=device, dtype=torch.int64)
+    if isinstance(space, gs.MultiBinary):
+        return Binary(shape=(batch, *space.shape), device=device, dtype=torch.float32)
+    if isinstance(space, gs.Box):
+        is_image = space.dtype.name == "uint8" and len(space.shape) >= 2
+        dtype = torch.uint8 if is_image else torch.float32
+        low, high = (_bound(limit, batch, dtype, device) for limit in (space.low, space.high))
+        if not is_image and torch.isinf(torch.stack([low, high])).all():
+            return Unbounded((batch, *space.shape), device=device, dtype=dtype)
+        return Bounded(low, high, (batch, *space.shape), device=device, dtype=dtype)
+    raise ValueError(f"A space must be one that rows have, but it is {space}: see envs.spaces.")
+
+
+def _bound(limit: Any, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """One limit of a Box for every environment."""
+    return torch.as_tensor(limit).to(device, dtype).expand(batch, *limit.shape).contiguous()

@@ -1,0 +1,249 @@
+"""Speed of the native environments beside the package's in Gymnasium's SyncVectorEnv.
+
+Rows are counted, those that begin an episode included on both sides; actions are random and drawn before. What is
+compared is measured in turn in one process, so that a machine whose speed drifts slows both alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import torch
+from torch import Tensor
+
+import envs
+from envs.make import make_gymnasium
+from envs.popgym import NATIVES, split_name
+from envs.spaces import action_layout
+from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD, check_options
+from scripts.config import compose_config, help_text
+from scripts.errors import UsageError, usage_errors
+from scripts.new_run import versions
+from scripts.session import check_device
+from scripts.timing import in_turn, now
+
+RULES = {
+    "envs": NAMES,
+    "num_envs": COUNTS,
+    "device": WORD,
+    "threads": COUNT,
+    "package": SWITCH,
+    "package_envs": COUNT,
+    "seconds": POSITIVE,
+    "repeats": COUNT,
+    "captured_steps": COUNT,
+    "seed": SEED,
+}
+# Steps whose actions are drawn before; then they come again.
+_ACTIONS = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """Rows per second of one task; medians.
+
+    Attributes:
+        env: its name.
+        num_envs: of the native version.
+        native: rows per second, step by step.
+        captured: rows per second of whole rollouts as a CUDA graph; None on a CPU.
+        package: rows per second of the package's version; None if there is none, or it was not asked for.
+        ratio: of the faster native one to the package's.
+    """
+
+    env: str
+    num_envs: int
+    native: float
+    captured: float | None
+    package: float | None
+    ratio: float | None
+
+
+def main(words: Sequence[str]) -> None:
+    """Print rows per second of every native task beside the package's; write them as JSON if asked to."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("benchmark_envs"))
+        return
+    with usage_errors():
+        config = compose_config("benchmark_envs", words).values
+        check_options(config, RULES)
+        check_device(config["device"])
+        names = _chosen(config["envs"])
+        torch.set_num_threads(config["threads"])
+    load = os.getloadavg()
+    results = []
+    print("{:<40}{:>8}{:>14}{:>14}{:>12}{:>8}".format("env", "B", "native", "captured", "package", "ratio"))
+    for name in names:
+        for result in benchmark_env(name, config):
+            print(_line(result), flush=True)
+            results.append(result)
+    medians = _medians(results)
+    for num_envs, ratio in medians.items():
+        print(f"median ratio at {num_envs} environments: {ratio:.0f}")
+    print(f"load average before and after: {load[0]:.1f}, {os.getloadavg()[0]:.1f}")
+    if config["output"]:
+        document = {
+            "config": config,
+            "versions": versions(config["device"]),
+            "load_average": [load[0], os.getloadavg()[0]],
+            "median_ratios": medians,
+            "results": [asdict(result) for result in results],
+        }
+        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def native_makers() -> dict[str, Callable[..., envs.NativeVectorEnv]]:
+    """Return what makes every native task, by its name: POPGym's 48 as on the command line, others by id."""
+    tasks: dict[str, Callable[..., Any]] = {
+        f"popgym/{name}": partial(envs.make_popgym, name, backend="native")
+        for name in envs.popgym_names()
+        if split_name(name)[0] in NATIVES
+    }
+    others = {
+        id: make for id, make in envs.registered_natives().items() if not id.startswith("engram/popgym-")
+    }
+    return {**tasks, **others}
+
+
+def benchmark_env(name: str, config: dict[str, Any]) -> list[Result]:
+    """Measure one task.
+
+    Args:
+        name: a key of `native_makers()`.
+        config: as in the YAML.
+
+    Returns:
+        One result for each number of environments.
+    """
+    device = torch.device(config["device"])
+    timers: dict[str, Callable[[], float]] = {}
+    for num_envs in config["num_envs"]:
+        env = native_makers()[name](num_envs=num_envs, device=device)
+        actions = _actions(env, _ACTIONS, config["seed"])
+        env.reset(config["seed"])
+        timers[f"native {num_envs}"] = partial(_rate, _stepper(env, actions), num_envs, config, device)
+        if device.type == "cuda":
+            rows = num_envs * config["captured_steps"]
+            timers[f"captured {num_envs}"] = partial(
+                _rate, _captured(env, actions, config), rows, config, device
+            )
+    family = name.removeprefix("popgym/")
+    if config["package"] and family != name:
+        timers["package"] = partial(_rate, *_package(family, config), config, torch.device("cpu"))
+    rates = {key: values[1:] for key, values in in_turn(timers, config["repeats"] + 1).items()}
+    return [_result(name, num_envs, rates) for num_envs in config["num_envs"]]
+
+
+def _chosen(names: str | list[str]) -> list[str]:
+    """The names asked for; UsageError if one is unknown."""
+    makers = native_makers()
+    if isinstance(names, str):
+        return list(makers)
+    for name in names:
+        if name not in makers:
+            raise UsageError(
+                f"envs must be all, or some of {', '.join(makers)}, but got {name!r}; name some."
+            )
+    return names
+
+
+def _actions(env: envs.NativeVectorEnv, count: int, seed: int) -> Tensor:
+    """Random actions of the policy, [count, B, ...]."""
+    generator = torch.Generator().manual_seed(seed)
+    shape, dtype = action_layout(env.single_action_space)
+    draws = torch.rand(count, env.num_envs, *shape, generator=generator)
+    space: Any = env.single_action_space
+    if dtype.is_floating_point:
+        low, high = (torch.as_tensor(bound).clamp(-10, 10) for bound in (space.low, space.high))
+        return (low + draws * (high - low)).to(env.device, dtype)
+    size = torch.as_tensor(space.nvec if shape else space.n)
+    return (draws * size).to(env.device, dtype)
+
+
+def _stepper(env: envs.NativeVectorEnv, actions: Tensor) -> Callable[[], object]:
+    """A function that steps an environment once, with the next actions."""
+    place = iter(range(1 << 62))
+    batches = list(actions)
+    return lambda: env.step(batches[next(place) % len(batches)])
+
+
+def _captured(env: envs.NativeVectorEnv, actions: Tensor, config: dict[str, Any]) -> Callable[[], object]:
+    """A function that replays a rollout of `captured_steps` steps, each time from where the last one ended."""
+    # A copy, because tensors of a state may share memory, which the graph would write twice.
+    state, steps = env.reset_fn(config["seed"])[0].clone(), config["captured_steps"]
+
+    def rollout() -> None:
+        after = state
+        for step in range(steps):
+            after, _ = env.step_fn(after, actions[step % len(actions)])
+        state.update_(after)
+
+    torch.cuda.synchronize(env.device)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        rollout()
+    torch.cuda.synchronize(env.device)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        rollout()
+    return graph.replay
+
+
+def _package(name: str, config: dict[str, Any]) -> tuple[Callable[[], object], int]:
+    """A function that steps the package's version once, and how many rows that gives."""
+    id, count = f"popgym:{envs.popgym_ids()[name]}", config["package_envs"]
+    vector: Any = gymnasium.vector.SyncVectorEnv([partial(make_gymnasium, id)] * count)
+    vector.reset(seed=config["seed"] % 2**31)
+    vector.action_space.seed(config["seed"] % 2**31)
+    batches = [vector.action_space.sample() for _ in range(_ACTIONS)]
+    place = iter(range(1 << 62))
+    return lambda: vector.step(batches[next(place) % _ACTIONS]), count
+
+
+def _rate(step: Callable[[], object], rows: int, config: dict[str, Any], device: torch.device) -> float:
+    """Rows per second of calls that go on for `seconds`."""
+    start, calls, seconds = now(device), 0, 0.0
+    while seconds < config["seconds"]:
+        for _ in range(8):
+            step()
+        calls += 8
+        seconds = now(device) - start
+    return calls * rows / seconds
+
+
+def _result(name: str, num_envs: int, rates: dict[str, list[float]]) -> Result:
+    native, captured = rates[f"native {num_envs}"], rates.get(f"captured {num_envs}")
+    package, best = rates.get("package"), captured or native
+    ratios = package and [ours / theirs for ours, theirs in zip(best, package, strict=True)]
+    return Result(
+        env=name,
+        num_envs=num_envs,
+        native=statistics.median(native),
+        captured=statistics.median(captured) if captured else None,
+        package=statistics.median(package) if package else None,
+        ratio=statistics.median(ratios) if ratios else None,
+    )
+
+
+def _medians(results: Sequence[Result]) -> dict[int, float]:
+    """The median ratio by number of environments, of those that have one."""
+    ratios: dict[int, list[float]] = {}
+    for result in results:
+        if result.ratio is not None:
+            ratios.setdefault(result.num_envs, []).append(result.ratio)
+    return {num_envs: statistics.median(values) for num_envs, values in ratios.items()}
+
+
+def _line(result: Result) -> str:
+    """A line of the table."""
+    captured = f"{result.captured:,.0f}" if result.captured else ""
+    package = f"{result.package:,.0f}" if result.package else ""
+    ratio = f"{result.ratio:.0f}" if result.ratio else ""
+    return f"{result.env:<40}{result.num_envs:>8}{result.native:>14,.0f}{captured:>14}{package:>12}{ratio:>8}"

@@ -1,0 +1,79 @@
+"""Random play is worth the same, and lasts as long, in the package's and in the native version."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+import torch
+
+from envs import make_popgym, popgym_ids, popgym_names
+from envs.make import make_gymnasium
+from envs.popgym import NATIVES, split_name
+from envs.spaces import action_layout
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning"),
+]
+TASKS = [name for name in popgym_names() if split_name(name)[0] in NATIVES]
+EPISODES = 1000
+# Of all tests together one in a thousand may fail by chance: two of every one of the 48 tasks.
+LIMIT = NormalDist().inv_cdf(1 - 0.001 / (2 * 2 * 48))
+
+
+def uniform_actions(space, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Actions uniform over the space, [count, ...]."""
+    shape, dtype = action_layout(space)
+    draws = torch.rand(count, *shape, generator=generator, dtype=torch.float64)
+    if dtype.is_floating_point:
+        return (torch.as_tensor(space.low) + draws * torch.as_tensor(space.high - space.low)).to(dtype)
+    return (draws * torch.as_tensor(space.nvec if shape else space.n)).long()
+
+
+def native_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns and lengths of the first episode of every environment."""
+    env = make_popgym(name, EPISODES, backend="native")
+    generator = torch.Generator().manual_seed(6)
+    env.reset(17)
+    total, length = torch.zeros(EPISODES, dtype=torch.float64), torch.zeros(EPISODES)
+    going = torch.ones(EPISODES, dtype=torch.bool)
+    while going.any():
+        row = env.step(uniform_actions(env.single_action_space, EPISODES, generator))
+        total += row["reward"].double() * going
+        length += going
+        going &= ~row["is_last"]
+    return total.numpy(), length.numpy()
+
+
+def package_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the package."""
+    env = make_gymnasium(f"popgym:{popgym_ids()[name]}").unwrapped
+    generator = torch.Generator().manual_seed(7)
+    space, results, buffer = env.action_space, [], iter(())
+    for episode in range(EPISODES):
+        env.reset(seed=23 if episode == 0 else None)
+        total, length, done = 0.0, 0, False
+        while not done:
+            action = next(buffer, None)
+            if action is None:
+                buffer = iter(uniform_actions(space, 10_000, generator).numpy())
+                action = next(buffer)
+            _, reward, terminated, truncated, _ = env.step(action)
+            total, length, done = total + float(reward), length + 1, terminated or truncated
+        results.append((total, length))
+    returns, lengths = zip(*results, strict=True)
+    return np.array(returns), np.array(lengths, dtype=np.float64)
+
+
+def welch(one: np.ndarray, other: np.ndarray) -> float:
+    """Welch's statistic of two means; 0 if both sides hold one and the same value only."""
+    error = math.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other))
+    difference = one.mean() - other.mean()
+    return difference / error if error > 1e-9 else (0.0 if abs(difference) < 1e-6 else math.inf)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_random_play_is_worth_the_same(name: str) -> None:
+    for ours, theirs in zip(native_episodes(name), package_episodes(name), strict=True):
+        assert abs(welch(ours, theirs)) < LIMIT, (ours.mean(), theirs.mean())

@@ -1,0 +1,87 @@
+"""TorchRL sees the native environments as its own: its checks pass, the episodes are the same."""
+
+import pytest
+import torch
+from contract import assert_equal
+from toy_envs import ScriptedNative
+
+import envs
+
+pytest.importorskip("torchrl")
+from torchrl.envs.utils import check_env_specs
+
+from envs.torchrl_env import TorchRLEnv
+
+MAKERS = {"scripted": ScriptedNative, **envs.registered_natives()}
+
+
+@pytest.mark.parametrize("id", MAKERS)
+def test_torchrls_checks_pass(id: str) -> None:
+    env = TorchRLEnv(MAKERS[id](num_envs=3))
+    check_env_specs(env, seed=1, break_when_any_done="both")
+
+
+def compare(id: str, steps: int) -> int:
+    """Follow every environment of a rollout of TorchRL by a native one alone; return the episodes ended."""
+    env = TorchRLEnv(MAKERS[id](num_envs=3), seed=7)
+    torch.manual_seed(0)
+    data = env.rollout(steps, break_when_any_done=False)
+    ended = 0
+    for index in range(3):
+        native = MAKERS[id](num_envs=1, env_index_offset=index)
+        row = native.reset(7)
+        for now in data[index]:
+            if row["is_last"]:
+                row = native.step(now["action"].unsqueeze(0))
+                ended += 1
+            same(now["observation"], row["obs"][0])
+            action = now["action"].unsqueeze(0)
+            row = native.step(action)
+            following = now["next"]
+            same(following["observation"], row["obs"][0])
+            assert following["reward"].item() == row["reward"].item()
+            assert following["terminated"].item() == row["is_terminal"].item()
+            assert following["done"].item() == row["is_last"].item()
+            assert following["truncated"].item() == (row["is_last"] & ~row["is_terminal"]).item()
+    return ended
+
+
+def same(obs, other) -> None:
+    if isinstance(obs, torch.Tensor):
+        assert torch.equal(obs, other)
+    else:
+        assert_equal(obs, other)
+
+
+@pytest.mark.parametrize("id", [id for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))])
+def test_the_episodes_are_those_of_the_native_environment(id: str) -> None:
+    compare(id, 120)
+
+
+def test_environments_that_end_apart_are_reset_apart() -> None:
+    assert compare("scripted", 30) >= 9
+    assert compare("engram/popgym-RepeatPreviousEasy-v0", 160) == 9
+
+
+def test_a_reset_of_some_leaves_the_others() -> None:
+    env = TorchRLEnv(envs.make_popgym("repeat_previous_easy", 4), seed=2)
+    env.rollout(5)
+    before = env.native_state.clone()
+    mask = torch.tensor([[True], [False], [True], [False]])
+    env.reset(env.fake_tensordict().set("_reset", mask))
+    after = env.native_state
+    assert (after["episode"] - before["episode"]).tolist() == [1, 0, 1, 0]
+    assert_equal(after[1], before[1]), assert_equal(after[3], before[3])
+    assert after["time"].tolist() == [0, 5, 0, 5]
+
+
+def test_a_seed_names_the_episodes() -> None:
+    first, again, other = (
+        TorchRLEnv(envs.make_popgym("repeat_previous_easy", 16), seed=seed).reset()["observation"]
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    env = TorchRLEnv(envs.make_popgym("repeat_previous_easy", 16), seed=1)
+    env.reset()
+    env.set_seed(2)
+    assert torch.equal(env.reset()["observation"], other)

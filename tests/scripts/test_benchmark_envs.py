@@ -1,0 +1,36 @@
+"""The benchmark of the environments runs and writes what it measured; no test looks at the times."""
+
+import json
+
+from scripts import benchmark
+from scripts.benchmark_envs import native_makers
+
+TINY = ("envs", "num_envs=[3,5]", "repeats=1", "seconds=0.001", "package_envs=2")
+
+
+def test_it_writes_every_environment_and_number(tmp_path, capsys):
+    output = tmp_path / "envs.json"
+    names = "envs=[popgym/autoencode_easy,engram/RecallFirst-v0]"
+    assert benchmark.command([*TINY, names, f"output={output}"]) == 0
+    document = json.loads(output.read_text())
+    results = document["results"]
+    measured = [(result["env"], result["num_envs"]) for result in results]
+    assert measured == [(e, b) for e in ("popgym/autoencode_easy", "engram/RecallFirst-v0") for b in (3, 5)]
+    assert all(result["native"] > 0 and result["captured"] is None for result in results)
+    assert [result["package"] is None for result in results] == [False, False, True, True]
+    assert set(document["median_ratios"]) == {"3", "5"}
+    assert "median ratio at 5 environments" in capsys.readouterr().out
+
+
+def test_all_natives_can_be_measured(capsys):
+    assert benchmark.command([*TINY, "package=false", "num_envs=[2]"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in native_makers())
+    assert "popgym/repeat_previous_hard" in native_makers()
+
+
+def test_wrong_options_are_named(capsys):
+    assert benchmark.command(["envs", "envs=[popgym/none]"]) == 2
+    assert "'popgym/none'" in capsys.readouterr().err
+    assert benchmark.command(["envs", "num_envs=0"]) == 2
+    assert "num_envs" in capsys.readouterr().err

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import gymnasium.spaces as gs
+import numpy as np
 import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, choose, has_cell, num_words, pack
+from envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
+from envs.popgym.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from envs.random import hash_integers, purpose
 
 _SHIPS = purpose("ships")
@@ -128,3 +130,22 @@ class Battleship(NativeVectorEnv):
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["hit"]
+
+    def render(self, index: int) -> np.ndarray:
+        """Draw the board: unseen ships in grey, hits as crosses, misses as dots, the last guess framed."""
+        task, last = one_environment(self, index)
+        ships, guesses = (
+            unpack(task[key], self.num_cells).view(self.board_size, self.board_size)
+            for key in ("ships", "guesses")
+        )
+        marks = [
+            Mark(row, column, "cross" if ships[row, column] else "dot", WHITE)
+            for row, column in guesses.nonzero().tolist()
+        ]
+        if last is not None:
+            row, column = last.tolist()
+            marks.append(Mark(row, column, "frame", YELLOW))
+        water, unseen = (46, 92, 150), (112, 128, 148)
+        return draw_grid(
+            ships.int() + (ships & guesses), (water, unseen, RED), BOARD_SIZE // self.board_size, marks
+        )

@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, has_cell, num_words
-from envs.popgym.labyrinth_maze import GOAL, START, WALL, draw_mazes
+from envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
+from envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
+from envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
 from envs.random import purpose, randint
 
 _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
 _NO_ACTION = 4
+_EXPLORED = 4
+_COLORS: tuple[Color, ...] = (WHITE, INK, GREEN, YELLOW, (176, 206, 240))
 
 DIFFICULTIES = {
     "easy": {"maze_dims": (10, 10), "episode_length": 1024},
@@ -131,6 +134,22 @@ class Labyrinth(NativeVectorEnv):
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         view = task["grid"].gather(1, self._views[task["position"]])
         return torch.cat([view.to(torch.int64), task["last_action"].unsqueeze(1)], dim=1)
+
+    def render(self, index: int) -> np.ndarray:
+        """Draw the maze, the cells in view bright: start green, goal yellow, what was explored blue."""
+        task, _ = one_environment(self, index)
+        num_cells = self.side**2
+        kinds = task["grid"][:num_cells].to(torch.int64)
+        if "explored" in task:
+            kinds[unpack(task["explored"], num_cells) & (kinds == FREE)] = _EXPLORED
+        position = int(task["position"])
+        seen = self._views[position].cpu()
+        kinds[seen[seen < num_cells]] += len(_COLORS)
+        dim = [(red * 3 // 5, green * 3 // 5, blue * 3 // 5) for red, green, blue in _COLORS]
+        agent = Mark(position // self.side, position % self.side, "disc", BLUE)
+        return draw_grid(
+            kinds.view(self.side, self.side), [*dim, *_COLORS], BOARD_SIZE // self.side, [agent], gap=0
+        )
 
 
 class LabyrinthEscape(Labyrinth):

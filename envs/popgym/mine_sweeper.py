@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, count_cells, has_cell, pack
+from envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
+from envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, RED, WHITE, YELLOW, Color, Mark, draw_grid
 from envs.random import purpose, randint
 
 _MINES = purpose("mines")
@@ -18,6 +19,9 @@ _BOARDS = {"easy": (4, 2), "medium": (6, 6), "hard": (8, 10)}
 
 DIFFICULTIES = {name: {"difficulty": name} for name in _BOARDS}
 """The arguments of the registered tasks."""
+
+_COVERED: Color = (122, 138, 160)
+_NUMBERS: tuple[Color, ...] = (BLUE, GREEN, RED, (96, 62, 160), (150, 70, 30), (30, 130, 140), INK, INK)
 
 
 class MineSweeper(NativeVectorEnv):
@@ -90,3 +94,24 @@ class MineSweeper(NativeVectorEnv):
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["count"]
+
+    def render(self, index: int) -> np.ndarray:
+        """Draw the board: uncovered cells with their numbers, the mines beneath the others, the last click."""
+        task, last = one_environment(self, index)
+        mines, viewed = (
+            unpack(task[key], self.num_cells).view(self.side, self.side) for key in ("mines", "viewed")
+        )
+        counts = count_cells(task["mines"] & self._blocks.cpu()).view(self.side, self.side)
+        cells, marks = viewed.int(), []
+        for row, column in mines.nonzero().tolist():
+            marks.append(Mark(row, column, "dot", (84, 96, 116)))
+        for row, column in (viewed & (counts > 0)).nonzero().tolist():
+            count = int(counts[row, column])
+            marks.append(Mark(row, column, str(count), _NUMBERS[count - 1]))
+        if last is not None:
+            row, column = last.tolist()
+            if mines[row, column]:
+                cells[row, column] = 2
+                marks.append(Mark(row, column, "disc", INK))
+            marks.append(Mark(row, column, "frame", YELLOW))
+        return draw_grid(cells, (_COVERED, WHITE, RED), BOARD_SIZE // self.side, marks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -15,13 +16,6 @@ from envs.popgym.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from envs.random import hash_integers, purpose
 
 _SHIPS = purpose("ships")
-
-DIFFICULTIES = {
-    "easy": {"board_size": 8, "ship_sizes": (2, 3, 3, 4)},
-    "medium": {"board_size": 10, "ship_sizes": (2, 3, 3, 4)},
-    "hard": {"board_size": 12, "ship_sizes": (2, 3, 3, 4)},
-}
-"""The arguments of the registered tasks."""
 
 
 class Battleship(NativeVectorEnv):
@@ -41,6 +35,12 @@ class Battleship(NativeVectorEnv):
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"board_size": 8, "ship_sizes": (2, 3, 3, 4)},
+        "medium": {"board_size": 10, "ship_sizes": (2, 3, 3, 4)},
+        "hard": {"board_size": 12, "ship_sizes": (2, 3, 3, 4)},
+    }
 
     def __init__(
         self,

@@ -103,10 +103,11 @@ def draw_concentration(
     in_play: Sequence[int] = (),
     num_values: int = 13,
 ) -> Image:
-    """Draw the cards of Concentration in rows of 13: hidden ones dim, found ones white, those in play framed.
+    """Draw the cards of Concentration in rows of 13: hidden ones blue, found ones white, those in play framed.
 
     Args:
-        values: [N], what is on every card: the colour in 0..1 (black, red), else the rank in 0..12.
+        values: [N], what is on every card: the colour in 0..1 (black, red), or the rank in 0..12; negative
+            for a hidden card that has nothing on it yet.
         is_up: [N], the cards that are found.
         in_play: positions of the cards turned over just now; negative ones are ignored.
         num_values: 2 for colours, else ranks.
@@ -115,18 +116,20 @@ def draw_concentration(
         uint8 [height, width, 3].
     """
     columns = 13
-    shown = {position for position in map(int, in_play) if position >= 0}
+    turned = {position for position in map(int, in_play) if position >= 0}
     marks, cells = [], np.zeros((-(-len(values) // columns), columns), dtype=np.int64)
     for position, (value, up) in enumerate(zip(map(int, values), map(bool, is_up), strict=True)):
         row, column = divmod(position, columns)
-        is_red = value == 1 and num_values == 2
-        face = ("disc", "diamond")[value] if num_values == 2 else _RANKS[value]
-        cells[row, column] = 2 if up else 1
-        color = (RED if is_red else INK) if up else ((150, 84, 110) if is_red else (48, 74, 124))
-        if position in shown:
-            cells[row, column], color = 3, RED if is_red else INK
-        marks.append(Mark(row, column, face, color))
-        if position in shown:
+        is_red, is_turned = value == 1 and num_values == 2, position in turned
+        cells[row, column] = 3 if is_turned else 2 if up else 1
+        if is_turned or up:
+            color = RED if is_red else INK
+        else:
+            color = (150, 84, 110) if is_red else (48, 74, 124)
+        if value >= 0:
+            face = ("disc", "diamond")[value] if num_values == 2 else _RANKS[value]
+            marks.append(Mark(row, column, face, color))
+        if is_turned:
             marks.append(Mark(row, column, "frame", YELLOW))
     return draw_grid(cells, (BACKGROUND, (70, 104, 168), WHITE, (255, 244, 204)), (60, 44), marks)
 

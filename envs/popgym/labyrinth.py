@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -19,13 +20,6 @@ _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
 _NO_ACTION = 4
 _EXPLORED = 4
 _COLORS: tuple[Color, ...] = (WHITE, INK, GREEN, YELLOW, (176, 206, 240))
-
-DIFFICULTIES = {
-    "easy": {"maze_dims": (10, 10), "episode_length": 1024},
-    "medium": {"maze_dims": (14, 14), "episode_length": 1024},
-    "hard": {"maze_dims": (18, 18), "episode_length": 1024},
-}
-"""The arguments of the registered tasks, the same for both."""
 
 
 class Labyrinth(NativeVectorEnv):
@@ -52,6 +46,11 @@ class Labyrinth(NativeVectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"maze_dims": (10, 10), "episode_length": 1024},
+        "medium": {"maze_dims": (14, 14), "episode_length": 1024},
+        "hard": {"maze_dims": (18, 18), "episode_length": 1024},
+    }
     has_goal: bool
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -16,10 +16,6 @@ from envs.random import purpose, randint
 
 _MINES = purpose("mines")
 _BOARDS = {"easy": (4, 2), "medium": (6, 6), "hard": (8, 10)}
-
-DIFFICULTIES = {name: {"difficulty": name} for name in _BOARDS}
-"""The arguments of the registered tasks."""
-
 _COVERED: Color = (122, 138, 160)
 _NUMBERS: tuple[Color, ...] = (BLUE, GREEN, RED, (96, 62, 160), (150, 70, 30), (30, 130, 140), INK, INK)
 
@@ -38,6 +34,8 @@ class MineSweeper(NativeVectorEnv):
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {name: {"difficulty": name} for name in _BOARDS}
 
     def __init__(
         self,

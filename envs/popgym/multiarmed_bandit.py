@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import gymnasium.spaces as gs
 import torch
 from torch import Tensor
@@ -10,13 +12,6 @@ from envs.native import NativeVectorEnv
 from envs.random import hash_integers, purpose, uniform
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
-
-DIFFICULTIES = {
-    "easy": {"num_bandits": 10, "episode_length": 200},
-    "medium": {"num_bandits": 20, "episode_length": 400},
-    "hard": {"num_bandits": 30, "episode_length": 600},
-}
-"""The arguments of the registered tasks."""
 
 
 class MultiarmedBandit(NativeVectorEnv):
@@ -32,6 +27,12 @@ class MultiarmedBandit(NativeVectorEnv):
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
+
+    difficulties: ClassVar[dict[str, dict[str, Any]]] = {
+        "easy": {"num_bandits": 10, "episode_length": 200},
+        "medium": {"num_bandits": 20, "episode_length": 400},
+        "hard": {"num_bandits": 30, "episode_length": 600},
+    }
 
     def __init__(
         self,

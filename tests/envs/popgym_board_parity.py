@@ -11,22 +11,24 @@ import torch
 from torch import Tensor
 
 from envs import NativeVectorEnv
-from envs.popgym import battleship, labyrinth, mine_sweeper, multiarmed_bandit
+from envs.popgym.battleship import Battleship
 from envs.popgym.boards import add_cell, pack
+from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from envs.popgym.mine_sweeper import MineSweeper
+from envs.popgym.multiarmed_bandit import MultiarmedBandit
 
-CLASSES = {
-    "MultiarmedBandit": multiarmed_bandit,
-    "Battleship": battleship,
-    "MineSweeper": mine_sweeper,
-    "LabyrinthEscape": labyrinth,
-    "LabyrinthExplore": labyrinth,
+CLASSES: dict[str, Any] = {
+    "MultiarmedBandit": MultiarmedBandit,
+    "Battleship": Battleship,
+    "MineSweeper": MineSweeper,
+    "LabyrinthEscape": LabyrinthEscape,
+    "LabyrinthExplore": LabyrinthExplore,
 }
 TASKS = [(name, difficulty) for name in CLASSES for difficulty in ("easy", "medium", "hard")]
 
 
 def make_native(name: str, difficulty: str, num_envs: int, **kwargs: Any) -> NativeVectorEnv:
-    module = CLASSES[name]
-    return getattr(module, name)(num_envs, **module.DIFFICULTIES[difficulty], **kwargs)
+    return CLASSES[name](num_envs, **CLASSES[name].difficulties[difficulty], **kwargs)
 
 
 def make_package(name: str, difficulty: str) -> Any:
@@ -35,7 +37,7 @@ def make_package(name: str, difficulty: str) -> Any:
     return getattr(popgym.envs, name + difficulty.capitalize())()
 
 
-class BanditWithStream(multiarmed_bandit.MultiarmedBandit):
+class BanditWithStream(MultiarmedBandit):
     """A bandit whose luck is given: stream [B, episode_length]."""
 
     stream: Tensor | None = None

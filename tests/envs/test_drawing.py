@@ -65,6 +65,8 @@ def test_concentration_shows_found_cards_and_those_in_play() -> None:
     assert tuple(picture[34, 3 * 44 + 24]) == RED and tuple(picture[10, 3 * 44 + 24]) == WHITE
     changed = (hidden != picture).any(2)
     assert changed[:64, :48].any() and not changed[64:].any() and not changed[:, 48:].any()
+    unknown = draw_concentration(torch.full((52,), -1), up & False, num_values=2)
+    assert (unknown[4:60, 4:44] == unknown[4:60, 48:88]).all()
     ranks = draw_concentration([*range(13)] * 4, [True] * 52)
     assert ranks.shape == hidden.shape
     assert not np.array_equal(ranks[:, 4:44], ranks[:, 48:88])

@@ -14,8 +14,10 @@ from popgym_board_parity import (
 )
 
 from envs import NativeVectorEnv
-from envs.popgym import battleship, mine_sweeper, multiarmed_bandit
+from envs.popgym.battleship import Battleship
 from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from envs.popgym.mine_sweeper import MineSweeper
+from envs.popgym.multiarmed_bandit import MultiarmedBandit
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 
@@ -34,7 +36,7 @@ def test_equals_the_package_step_by_step(name: str, difficulty: str) -> None:
     envs = [make_package(name, difficulty) for _ in range(8)]
     native = make_native(name, difficulty, 8)
     if name == "MultiarmedBandit":
-        native = BanditWithStream(8, **multiarmed_bandit.DIFFICULTIES[difficulty])
+        native = BanditWithStream(8, **MultiarmedBandit.difficulties[difficulty])
     total = dict.fromkeys(("steps", "terminated", "truncated", "both", "edge"), 0)
     for episode in range(EPISODES[name]):
         for key, count in compare_episodes(name, native, envs, seed=episode).items():
@@ -80,7 +82,7 @@ def short(name: str, num_envs: int = 6, **kwargs) -> NativeVectorEnv:
         "LabyrinthEscape": {"maze_dims": (6, 6), "episode_length": 5},
         "LabyrinthExplore": {"maze_dims": (6, 6), "episode_length": 5},
     }[name]
-    return getattr(CLASSES[name], name)(num_envs, **options, **kwargs)
+    return CLASSES[name](num_envs, **options, **kwargs)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -161,10 +163,10 @@ def test_a_centered_view_has_the_position_in_its_middle() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: battleship.Battleship(1, board_size=4, ship_sizes=(5,)), "must always fit"),
-        (lambda: battleship.Battleship(1, board_size=2, ship_sizes=(2, 2)), "must always fit"),
-        (lambda: mine_sweeper.MineSweeper(1, "extreme"), "one of easy, medium, hard, but it is 'extreme'"),
-        (lambda: multiarmed_bandit.MultiarmedBandit(1, num_bandits=0), "num_bandits=0"),
+        (lambda: Battleship(1, board_size=4, ship_sizes=(5,)), "must always fit"),
+        (lambda: Battleship(1, board_size=2, ship_sizes=(2, 2)), "must always fit"),
+        (lambda: MineSweeper(1, "extreme"), "one of easy, medium, hard, but it is 'extreme'"),
+        (lambda: MultiarmedBandit(1, num_bandits=0), "num_bandits=0"),
         (lambda: LabyrinthEscape(1, maze_dims=(10, 14)), r"maze_dims=\(10, 14\)"),
         (lambda: LabyrinthExplore(1, num_mazes=0), "num_mazes must be at least 1"),
     ],

@@ -105,6 +105,7 @@ def test_step_fn_is_pure_and_starting_all_equals_starting_some(name: str, monkey
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_rollout_compiles_without_a_graph_break(name: str) -> None:
+    torch.compiler.reset()  # each test is one more version of the same functions, of which few are kept
     env = short(name, 32)
     state, _ = env.reset_fn(3)
     action = random_action(env, torch.Generator().manual_seed(0))

@@ -6,11 +6,14 @@ import math
 from typing import Any, ClassVar
 
 import gymnasium.spaces as gs
+import numpy as np
 import torch
 from torch import Tensor
 
 from envs.native import NativeVectorEnv
+from envs.popgym.boards import one_environment
 from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
+from envs.popgym.drawing import draw_concentration
 
 
 class Concentration(NativeVectorEnv):
@@ -110,3 +113,11 @@ class Concentration(NativeVectorEnv):
         # Scattering the bytes and widening once is a third of the memory of widening first.
         seen = task["cards"].clamp(max=self.num_values)
         return seen.scatter_(1, task["places"], task["values"]).to(torch.int64)
+
+    def render(self, index: int) -> np.ndarray:
+        """Return a picture of the table: cards face up, in view, known and never turned."""
+        task, _ = one_environment(self, index)
+        cards, unknown = task["cards"].long(), self.num_values
+        values = torch.where(cards > unknown, cards - unknown - 1, torch.where(cards == unknown, -1, cards))
+        in_play = task["places"][task["values"] < unknown].tolist()
+        return draw_concentration(values, cards < unknown, in_play, num_values=unknown)

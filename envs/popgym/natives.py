@@ -7,10 +7,14 @@ from typing import Any, Literal, Protocol, cast
 
 from envs.native import NativeVectorEnv
 from envs.popgym.autoencode import Autoencode
+from envs.popgym.battleship import Battleship
 from envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
 from envs.popgym.concentration import Concentration
 from envs.popgym.count_recall import CountRecall
 from envs.popgym.higher_lower import HigherLower
+from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from envs.popgym.mine_sweeper import MineSweeper
+from envs.popgym.multiarmed_bandit import MultiarmedBandit
 from envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
 from envs.popgym.repeat_first import RepeatFirst
 from envs.popgym.repeat_previous import RepeatPrevious
@@ -34,9 +38,14 @@ NATIVES = cast(
     dict[str, NativeFamily],
     {
         "autoencode": Autoencode,
+        "battleship": Battleship,
         "concentration": Concentration,
         "count_recall": CountRecall,
         "higher_lower": HigherLower,
+        "labyrinth_escape": LabyrinthEscape,
+        "labyrinth_explore": LabyrinthExplore,
+        "mine_sweeper": MineSweeper,
+        "multiarmed_bandit": MultiarmedBandit,
         "noisy_position_only_cart_pole": NoisyPositionOnlyCartPole,
         "noisy_position_only_pendulum": NoisyPositionOnlyPendulum,
         "position_only_cart_pole": PositionOnlyCartPole,

@@ -36,7 +36,7 @@ def test_noise_is_cut_as_often_as_it_should_be(make: type, limits: tuple[float, 
 
 @pytest.mark.parametrize("make, limits", NOISY)
 def test_noise_is_standard_and_independent(make: type, limits: tuple[float, float]) -> None:
-    env = make(20_000, noise_sigma=0.01)  # hardly ever cut
+    env = make(30_000, noise_sigma=0.01)  # hardly ever cut
     noisy, exact = noisy_and_exact(env, 3)
     inside = (exact.abs() + 0.06 < torch.tensor(limits)).all(2).all(0)
     noise = ((noisy - exact)[:, inside] / 0.01).double().movedim(1, 2).flatten(0, 1)

@@ -21,7 +21,6 @@ from torch import Tensor
 
 import envs
 from envs.make import make_gymnasium
-from envs.popgym import NATIVES, split_name
 from envs.spaces import action_layout
 from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD, check_options
 from scripts.config import compose_config, help_text
@@ -103,9 +102,7 @@ def main(words: Sequence[str]) -> None:
 def native_makers() -> dict[str, Callable[..., envs.NativeVectorEnv]]:
     """Return what makes every native task, by its name: POPGym's 48 as on the command line, others by id."""
     tasks: dict[str, Callable[..., Any]] = {
-        f"popgym/{name}": partial(envs.make_popgym, name, backend="native")
-        for name in envs.popgym_names()
-        if split_name(name)[0] in NATIVES
+        f"popgym/{name}": partial(envs.make_popgym, name, backend="native") for name in envs.popgym_names()
     }
     others = {
         id: make for id, make in envs.registered_natives().items() if not id.startswith("engram/popgym-")

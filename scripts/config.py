@@ -18,7 +18,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 import configs
 import envs
-from envs.popgym import native_backend, split_name
 from scripts.errors import UsageError
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
@@ -34,7 +33,7 @@ def register_names() -> None:
             "_partial_": True,
             "name": name,
             "kwargs": {},
-            "backend": native_backend(split_name(name)[0]),
+            "backend": "native",
             "vectorization": None,
             "action": None,
             "max_episode_steps": None,

@@ -1,6 +1,6 @@
 """POPGym: its tasks by short names, native or from the package."""
 
-from envs.popgym.natives import NATIVES, native_backend
+from envs.popgym.natives import NATIVES
 from envs.popgym.registry import (
     make_popgym,
     native_factories,
@@ -15,7 +15,6 @@ from envs.popgym.registry import (
 __all__ = [
     "NATIVES",
     "make_popgym",
-    "native_backend",
     "native_factories",
     "popgym_class",
     "popgym_families",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from envs.native import NativeVectorEnv
 from envs.popgym.autoencode import Autoencode
@@ -33,7 +33,7 @@ class NativeFamily(Protocol):
         """Make the environment."""
 
 
-# Short name of a family -> its class. A family in this table is native everywhere, and tested as such.
+# Short name of a family -> its class.
 NATIVES = cast(
     dict[str, NativeFamily],
     {
@@ -65,11 +65,6 @@ def native_options(family: str) -> dict[str, inspect.Parameter]:
     """Return the free parameters of a native family by name."""
     parameters = inspect.signature(cast(type, NATIVES[family])).parameters
     return {name: parameter for name, parameter in parameters.items() if name not in _COMMON}
-
-
-def native_backend(family: str) -> Literal["native", "package"]:
-    """Return which version of a family is taken where none is asked for."""
-    return "native" if family in NATIVES else "package"
 
 
 def _draws(family: str) -> bool:

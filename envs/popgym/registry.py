@@ -13,7 +13,7 @@ import torch
 from envs.gymnasium_env import GymnasiumEnv
 from envs.make import import_package
 from envs.native import NativeVectorEnv
-from envs.popgym.natives import NATIVES, make_native, native_backend
+from envs.popgym.natives import NATIVES, make_native
 from envs.vector_env import VectorEnv
 
 # Short name of a family -> its class in popgym, and its name in the registered ids where that is another.
@@ -87,7 +87,7 @@ def make_popgym(
     name: str,
     num_envs: int,
     kwargs: dict[str, Any] | None = None,
-    backend: Literal["native", "package"] | None = None,
+    backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
     action: Literal["clip", "rescale"] | None = None,
     max_episode_steps: int | None = None,
@@ -104,7 +104,7 @@ def make_popgym(
         num_envs: number of environments B.
         kwargs: options of a family; the 48 tasks have none.
         backend: `native`: the batched version on any device, which needs no popgym; `package`: the package's
-            own through Gymnasium. None: native where there is one.
+            own through Gymnasium.
         vectorization: as for `GymnasiumEnv`, by default `sync`; the package's version only.
         action: as for `GymnasiumEnv`, by default `clip`; natively for tasks with continuous actions only.
         max_episode_steps: as for `GymnasiumEnv`; the tasks end by themselves, the native versions only so.
@@ -120,10 +120,9 @@ def make_popgym(
             also mazelib) is not installed.
     """
     family, difficulty = split_name(name)
-    if backend not in (None, "native", "package") or (backend == "native" and family not in NATIVES):
-        choices = "'native' or 'package'" if family in NATIVES else "'package'"
+    if backend not in ("native", "package"):
         raise ValueError(
-            f"backend of POPGym task {name!r} must be {choices}, but it is {backend!r}: set it so."
+            f"backend of POPGym task {name!r} must be 'native' or 'package', but it is {backend!r}: set it so."
         )
     given = {
         option: value
@@ -136,7 +135,7 @@ def make_popgym(
         if value is not None
     }
     common = {"device": device, "env_index_offset": env_index_offset}
-    if (backend or native_backend(family)) == "native":
+    if backend == "native":
         return make_native(family, difficulty, num_envs, kwargs, **given, **common)
     is_labyrinth = family.startswith("labyrinth")
     if is_labyrinth:

@@ -13,7 +13,6 @@ from contract import assert_equal, play
 from tensordict import TensorDict
 
 from envs import GymnasiumEnv, NativeVectorEnv, make_popgym, popgym_families, popgym_ids, popgym_names
-from envs.popgym import NATIVES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 
@@ -92,7 +91,7 @@ def test_every_family_takes_its_defaults(name: str) -> None:
     package = make_popgym(name, 2, backend="package")
     play(package, 0, 10)
     env = make_popgym(name, 2)
-    assert isinstance(env, NativeVectorEnv if name in NATIVES else GymnasiumEnv)
+    assert isinstance(env, NativeVectorEnv)
     play(env, 0, 10)
     assert env.single_observation_space == package.single_observation_space
     assert env.single_action_space == package.single_action_space and env.name == package.name
@@ -100,10 +99,9 @@ def test_every_family_takes_its_defaults(name: str) -> None:
 
 @pytest.mark.parametrize("name", popgym_names())
 def test_native_spaces_are_the_packages(name: str) -> None:
-    if name.rpartition("_")[0] in NATIVES:
-        env, package = make_popgym(name, 2, backend="native"), make_popgym(name, 2, backend="package")
-        assert env.single_observation_space == package.single_observation_space
-        assert env.single_action_space == package.single_action_space and env.name == package.name
+    env, package = make_popgym(name, 2, backend="native"), make_popgym(name, 2, backend="package")
+    assert env.single_observation_space == package.single_observation_space
+    assert env.single_action_space == package.single_action_space and env.name == package.name
 
 
 def test_native_tasks_need_no_popgym() -> None:

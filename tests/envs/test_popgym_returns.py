@@ -9,14 +9,12 @@ import torch
 
 from envs import make_popgym, popgym_ids, popgym_names
 from envs.make import make_gymnasium
-from envs.popgym import NATIVES, split_name
 from envs.spaces import action_layout
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning"),
 ]
-TASKS = [name for name in popgym_names() if split_name(name)[0] in NATIVES]
 EPISODES = 1000
 # Of all tests together one in a thousand may fail by chance: two of every one of the 48 tasks.
 LIMIT = NormalDist().inv_cdf(1 - 0.001 / (2 * 2 * 48))
@@ -73,7 +71,7 @@ def welch(one: np.ndarray, other: np.ndarray) -> float:
     return difference / error if error > 1e-9 else (0.0 if abs(difference) < 1e-6 else math.inf)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", popgym_names())
 def test_random_play_is_worth_the_same(name: str) -> None:
     for ours, theirs in zip(native_episodes(name), package_episodes(name), strict=True):
         assert abs(welch(ours, theirs)) < LIMIT, (ours.mean(), theirs.mean())

@@ -150,7 +150,7 @@ class CoreModule(TensorDictModuleBase):
     def _write_carry(self, tensordict: TensorDictBase, carry: TensorDictBase) -> None:
         batch = tensordict.batch_size
         for key in self._leaves:
-            leaf = carry[key].reshape(*batch, *carry[key].shape[1:])
+            leaf = carry[key].reshape((*batch, *carry[key].shape[1:]))
             real = torch.view_as_real(leaf) if leaf.is_complex() else leaf
             tensordict.set(("next", self.carry_key, *key), real)
 

@@ -181,11 +181,15 @@ def test_step_compiles_as_one_graph(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("autocast", [False, True])
 def test_sequence_compiles_as_one_graph(name, autocast):
-    """Values and gradients of a compiled sequence, in one graph."""
+    """Values and gradients of a compiled sequence, in one graph.
+
+    Under autocast rounding alone moves the gradients of a small core by a quarter, as a unit's sign flips: the
+    compiled ones must be about as near to those in float32 as the ones that were not compiled.
+    """
     core = make(name, torch.float32)
     x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
 
-    def run(function):
+    def run(function, autocast=autocast):
         core.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             y, last = function(x, carry, is_first)
@@ -194,13 +198,16 @@ def test_sequence_compiles_as_one_graph(name, autocast):
 
     torch._dynamo.reset()
     y, last, grads = run(torch.compile(core, fullgraph=True))
-    expected, expected_last, expected_grads = run(core)
+    expected, expected_last, eager_grads = run(core)
     tolerance = {"rtol": 0.1, "atol": 0.1} if autocast else {"rtol": 1e-4, "atol": 1e-5}
     torch.testing.assert_close(y, expected, **tolerance)
     assert_same_carry(last, expected_last, **tolerance)
-    for grad, expected_grad in zip(grads, expected_grads, strict=True):
-        scale = expected_grad.abs().max().item()
-        torch.testing.assert_close(grad, expected_grad, rtol=0, atol=scale * (0.25 if autocast else 1e-4))
+    exact_grads = run(core, autocast=False)[2]
+    for grad, eager, exact in zip(grads, eager_grads, exact_grads, strict=True):
+        allowed = 1e-4 * exact.abs().max()
+        if autocast:
+            allowed = 0.1 * exact.abs().max() + 2 * (eager - exact).abs().max()
+        assert (grad - exact).abs().max() <= allowed
 
 
 @pytest.mark.gpu

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -81,9 +82,12 @@ def train_on_policy(
         keep_every: steps between checkpoints that are kept; None keeps none.
         stop_at_return: stop once an evaluation's mean return is at least this.
     """
+    act = functools.partial(
+        agent.act, donate=True
+    )  # one and the same for all rollouts: a driver may record it
     while driver.env_steps < total_env_steps and not progress.solved:
         before = driver.env_steps
-        metrics = _iterate(agent, driver)
+        metrics = _iterate(agent, driver, act)
         steps = driver.env_steps
         finished = steps >= total_env_steps
 
@@ -110,13 +114,9 @@ def train_on_policy(
             hooks.save("latest", steps)
 
 
-def _iterate(agent: Agent, driver: Driver) -> Metrics:
+def _iterate(agent: Agent, driver: Driver, act: Callable[..., Any]) -> Metrics:
     """Collect one rollout and learn from it; returns the metrics of both."""
     start, steps_before = time.perf_counter(), driver.env_steps
-
-    def act(row: Any, carry: Any) -> Any:
-        return agent.act(row, carry, donate=True)
-
     rollout = driver.collect(act, agent.rollout_length)
     collected = time.perf_counter()
     losses = agent.update(rollout, driver.env_steps)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from tensordict import TensorDict
-from torch import Tensor
 
+from envs.captured import CapturedPlay, check_capture
+from envs.native import NativeVectorEnv
+from envs.play import Act, Played, play
 from envs.vector_env import VectorEnv
-
-# (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
-Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,26 @@ class Driver:
     Args:
         env: the environments; the driver alone steps them.
         carry_every: keep the carry before every so many rows, for training on chunks; None keeps the first.
+        capture: record a rollout, policy and environments together, as one CUDA graph at the first collection
+            and replay it from then on: nothing of it waits for the host. Needs native environments on a CUDA
+            device and one and the same policy function at every collection.
+
+    Raises:
+        ValueError: if `carry_every` is not positive, or the environments cannot be captured.
 
     Attributes:
         env_steps: transitions handed out so far: rows that are not `is_first`, over all environments.
     """
 
-    def __init__(self, env: VectorEnv, carry_every: int | None = None) -> None:
+    def __init__(self, env: VectorEnv, carry_every: int | None = None, capture: bool = False) -> None:
         if carry_every is not None and carry_every < 1:
             raise ValueError(f"carry_every must be at least 1 or None, but it is {carry_every}.")
+        if capture:
+            check_capture(env)
         self.env = env
         self.carry_every = carry_every
+        self.capture = capture
+        self._captured: CapturedPlay | None = None
         self.env_steps = 0
         self._row: TensorDict | None = None
         self._carry: TensorDict | None = None
@@ -88,25 +96,21 @@ class Driver:
         every = rollout_length if self.carry_every is None else self.carry_every
         if rollout_length < 1:
             raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
-        row, carry = self._row, self._carry
-        rows: list[TensorDict] = []
-        actions: list[Tensor] = []
-        extras: list[TensorDict] = []
-        carries: list[TensorDict] = []
-        for time in range(rollout_length):
-            if time % every == 0:
-                carries.append(carry.clone())  # the policy may overwrite its own
-            action, carry, extra = act(row, carry)
-            rows.append(row)
-            actions.append(action)
-            extras.append(extra)
-            row = self.env.step(action)
-        self._row, self._carry = row, carry
-        stacked = _stack(rows)
-        stacked["action"] = torch.stack(actions, dim=1)
-        stacked.update(_stack(extras))
-        returns, lengths = self._finish_episodes(stacked)
-        return Rollout(stacked, _stack(carries), row.clone(), carry.clone(), returns, lengths)
+        played = self._played(act, rollout_length, every)
+        self._row, self._carry = played.pending, played.pending_carry
+        returns, lengths = self._finish_episodes(played.rows)
+        pending, pending_carry = played.pending.clone(), played.pending_carry.clone()
+        return Rollout(played.rows, played.carries, pending, pending_carry, returns, lengths)
+
+    def _played(self, act: Act, rollout_length: int, every: int) -> Played:
+        """Play from where the last rollout ended, at once or by the recording."""
+        assert self._row is not None and self._carry is not None
+        if not self.capture:
+            return play(self.env, act, self._row, self._carry, rollout_length, every)
+        assert isinstance(self.env, NativeVectorEnv)
+        if self._captured is None or not self._captured.plays(act, rollout_length, every):
+            self._captured = CapturedPlay(self.env, act, rollout_length, every)
+        return self._captured(self._row, self._carry)
 
     def _finish_episodes(self, rows: TensorDict) -> tuple[list[float], list[int]]:
         """Update the counters by rows [B, T] and return the finished episodes' returns and lengths."""
@@ -157,16 +161,6 @@ class Driver:
         restarted = self._row["is_first"].cpu()
         self._episode_return = torch.where(restarted, 0.0, torch.as_tensor(state["episode_return"]).cpu())
         self._episode_length = torch.where(restarted, 0, torch.as_tensor(state["episode_length"]).cpu())
-
-
-def _stack(parts: list[TensorDict]) -> TensorDict:
-    """Stack TensorDicts [B] of equal keys to one TensorDict [B, T], leaf by leaf."""
-    num_envs, *others = parts[0].batch_size
-    stacked: dict[str, Any] = {}
-    for key, value in parts[0].items():
-        values = [part.get(key) for part in parts]
-        stacked[key] = _stack(values) if isinstance(value, TensorDict) else torch.stack(values, dim=1)
-    return TensorDict(stacked, batch_size=[num_envs, len(parts), *others])
 
 
 def _fill(template: TensorDict, stored: dict[str, Any]) -> TensorDict:

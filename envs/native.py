@@ -146,6 +146,10 @@ class NativeVectorEnv(VectorEnv):
         self.state, self._row = self.step_fn(self.state, action)
         return self._row
 
+    def stand_at(self, state: TensorDict, row: TensorDict) -> None:
+        """Go on from a state and the row that `step_fn` returned with it, as if `step` had led there."""
+        self.state, self._row = state, row
+
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         assert self.state is not None and self._row is not None, "reset comes before state_dict"
         return {

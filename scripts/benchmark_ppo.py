@@ -76,7 +76,7 @@ class OurTraining:
         )
         assert isinstance(agent, PPO)
         self.agent = agent
-        self.driver = Driver(env, self.agent.carry_every)
+        self.driver = Driver(env, self.agent.carry_every, config["capture"])
         self.driver.start(config["seed"], self.agent.initial_carry(env.num_envs))
 
     def collect(self) -> Rollout:

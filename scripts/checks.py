@@ -75,6 +75,7 @@ TRAIN = {
     "total_env_steps": COUNT,
     "schedule_env_steps": COUNT,
     "device": WORD,
+    "capture": SWITCH,
     "threads": COUNT,
     "evaluation.every": _or_null(COUNT),
     "evaluation.episodes": COUNT,

@@ -20,7 +20,7 @@ from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
 from scripts.errors import UsageError
 
 # What a continued run may be given anew: its budget, its machine and what it reports.
-RESUMABLE = ("resume", "total_env_steps", "device", "threads", "logging", "allow")
+RESUMABLE = ("resume", "total_env_steps", "device", "capture", "threads", "logging", "allow")
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
 

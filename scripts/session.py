@@ -93,7 +93,8 @@ class Session:
             config, env.single_observation_space, env.single_action_space, config["device"], config["allow"]
         )
         agent.check_num_envs(env.num_envs)
-        return cls(config, agent, Driver(env, agent.carry_every), evaluation_env, Progress())
+        driver = Driver(env, agent.carry_every, config["capture"])
+        return cls(config, agent, driver, evaluation_env, Progress())
 
     def start(self) -> None:
         """Begin the first episodes."""

@@ -1,0 +1,147 @@
+"""A whole rollout, policy and environments, recorded once as a CUDA graph and replayed without the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from tensordict import TensorDict
+
+from envs.native import NativeVectorEnv
+from envs.play import Act, Played, play
+from envs.vector_env import VectorEnv
+
+# Runs a function without arguments or results in such a way that calling what it returns does it again.
+Recorder = Callable[[Callable[[], None]], Callable[[], None]]
+
+
+def check_capture(env: VectorEnv) -> None:
+    """Refuse environments whose steps cannot be recorded.
+
+    Raises:
+        ValueError: unless they are native and on a CUDA device.
+    """
+    if not isinstance(env, NativeVectorEnv) or env.device.type != "cuda":
+        raise ValueError(
+            "Rollouts are captured for native environments on a CUDA device, but "
+            f"{env.name} is {type(env).__name__} on {env.device}: set capture=false."
+        )
+
+
+def record_cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+    """Record the function's kernels as a CUDA graph.
+
+    Args:
+        function: reads and writes only tensors that outlive it.
+
+    Returns:
+        The graph's replay.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        function()
+    return graph.replay
+
+
+class CapturedPlay:
+    """`envs.play.play` for one environment and policy, recorded at the first call.
+
+    A recording works on fixed addresses: it reads the state, row and carry from tensors of its own, writes
+    everything played into others, and leaves the state, row and carry of the end where it began. The policy's
+    parameters are read where they are, so a policy may learn in place between two calls.
+
+    Args:
+        env: native environments.
+        act: the policy; everything it reads but the row and the carry stays at its address.
+        rollout_length: T.
+        every: keep the carry before every so many rows.
+        recorder: how to record; a CUDA graph by default.
+    """
+
+    def __init__(
+        self,
+        env: NativeVectorEnv,
+        act: Act,
+        rollout_length: int,
+        every: int,
+        recorder: Recorder = record_cuda_graph,
+    ) -> None:
+        self._env, self._act = env, act
+        self._rollout_length, self._every = rollout_length, every
+        self._recorder = recorder
+        self._replay: Callable[[], None] | None = None
+        self._start: dict[str, TensorDict] = {}
+        self._played: dict[str, TensorDict] = {}
+
+    def plays(self, act: Act, rollout_length: int, every: int) -> bool:
+        """Tell whether this is a recording of that policy and length."""
+        return (act, rollout_length, every) == (self._act, self._rollout_length, self._every)
+
+    def __call__(self, row: TensorDict, carry: TensorDict) -> Played:
+        """Play from the pending row and the carry before it, both [B]; neither is modified.
+
+        Returns:
+            What was played, in tensors that are nobody else's; the environment stands at its end.
+        """
+        assert self._env.state is not None, "reset comes before a rollout"
+        before = {"state": self._env.state, "row": row, "carry": carry}
+        if self._replay is None:
+            self._replay = self._record(before)
+        for name, tensors in before.items():
+            _copy(tensors, self._start[name])
+        self._replay()
+        after = {name: tensors.clone() for name, tensors in self._start.items()}
+        self._env.stand_at(after["state"], after["row"])
+        rows, carries = (self._played[name].clone() for name in ("rows", "carries"))
+        return Played(rows, carries, after["row"], after["carry"])
+
+    def _record(self, before: dict[str, TensorDict]) -> Callable[[], None]:
+        """Make the recording's tensors, warm up on them and record."""
+        # Cloned leaf by leaf: leaves that share memory with one another must not do so here.
+        self._start = {name: tensors.clone() for name, tensors in before.items()}
+        if self._recorder is not record_cuda_graph:
+            self._played = self._play_once()
+            return self._recorder(self._play_in_place)
+        # Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
+        stream = torch.cuda.Stream(self._env.device)
+        stream.wait_stream(torch.cuda.current_stream(self._env.device))
+        with torch.cuda.stream(stream):
+            self._played = self._play_once()
+            self._play_in_place()
+        torch.cuda.current_stream(self._env.device).wait_stream(stream)
+        return self._recorder(self._play_in_place)
+
+    def _play_in_place(self) -> None:
+        """Play once and write everything to the recording's own tensors."""
+        for name, tensors in self._play_once().items():
+            _copy(tensors, self._played[name])
+
+    def _play_once(self) -> dict[str, TensorDict]:
+        """Play from the recording's start and move the start to the end; return what was played."""
+        start = self._start
+        self._env.stand_at(start["state"], start["row"])
+        played = play(self._env, self._act, start["row"], start["carry"], self._rollout_length, self._every)
+        assert self._env.state is not None
+        ends = {"state": self._env.state, "row": played.pending, "carry": played.pending_carry}
+        # All ends are read before any start is written: an end may be a view of another start.
+        ends = {name: _apart(ends[name], tensors) for name, tensors in start.items()}
+        for name, tensors in ends.items():
+            _copy(tensors, start[name])
+        return {"rows": played.rows, "carries": played.carries}
+
+
+def _apart(tensors: TensorDict, start: TensorDict) -> TensorDict:
+    """Clone every leaf but those that stayed where they were, such as a large store written in place."""
+    stayed = {key: value.data_ptr() for key, value in start.items(True, True)}
+    apart = tensors.copy()
+    for key, value in tensors.items(True, True):
+        if value.data_ptr() != stayed[key]:
+            apart[key] = value.clone()
+    return apart
+
+
+def _copy(source: TensorDict, target: TensorDict) -> None:
+    """Write every leaf of `source` to the same leaf of `target`, in place."""
+    for key, value in target.items(True, True):
+        if value.data_ptr() != source[key].data_ptr():
+            value.copy_(source[key])

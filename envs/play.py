@@ -1,0 +1,79 @@
+"""Playing rows with a policy: the loop itself, without a counter or a decision on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.vector_env import VectorEnv
+
+# (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
+Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
+
+
+@dataclass(frozen=True)
+class Played:
+    """Rows in time order and what comes after them; B environments, T rows.
+
+    Attributes:
+        rows: [B, T]; the rows of the environment with `action` and the policy's extras added.
+        carries: [B, ceil(T / every)]; the policy's carries before rows 0, every, 2 every, …
+        pending: [B]; row T, not yet acted on.
+        pending_carry: [B]; the carry before it.
+    """
+
+    rows: TensorDict
+    carries: TensorDict
+    pending: TensorDict
+    pending_carry: TensorDict
+
+
+def play(
+    env: VectorEnv, act: Act, row: TensorDict, carry: TensorDict, rollout_length: int, every: int
+) -> Played:
+    """Play `rollout_length` rows in every environment.
+
+    With a native environment on a device and a policy that does not wait for it, nothing here does.
+
+    Args:
+        env: stands at `row`.
+        act: the policy; it may overwrite the carry it is given.
+        row: the pending row [B].
+        carry: the policy's carry before it [B].
+        rollout_length: T.
+        every: keep the carry before every so many rows.
+
+    Returns:
+        What was played; `pending` and `pending_carry` are the environment's and the policy's own tensors.
+    """
+    rows: list[TensorDict] = []
+    actions: list[Tensor] = []
+    extras: list[TensorDict] = []
+    carries: list[TensorDict] = []
+    for time in range(rollout_length):
+        if time % every == 0:
+            carries.append(carry.clone())  # the policy may overwrite its own
+        action, carry, extra = act(row, carry)
+        rows.append(row)
+        actions.append(action)
+        extras.append(extra)
+        row = env.step(action)
+    stacked = stack_time(rows)
+    stacked["action"] = torch.stack(actions, dim=1)
+    stacked.update(stack_time(extras))
+    return Played(stacked, stack_time(carries), row, carry)
+
+
+def stack_time(parts: list[TensorDict]) -> TensorDict:
+    """Stack TensorDicts [B] of equal keys to one TensorDict [B, T], leaf by leaf."""
+    num_envs, *others = parts[0].batch_size
+    stacked: dict[str, Any] = {}
+    for key, value in parts[0].items():
+        values = [part.get(key) for part in parts]
+        stacked[key] = stack_time(values) if isinstance(value, TensorDict) else torch.stack(values, dim=1)
+    return TensorDict(stacked, batch_size=[num_envs, len(parts), *others])

@@ -1,0 +1,113 @@
+"""A recorded rollout against the plain loop, replayed without a graph on the CPU and with one on CUDA."""
+
+from functools import partial
+
+import pytest
+import torch
+from contract import assert_equal
+
+import envs
+from agents import PPO
+from envs.captured import CapturedPlay
+from envs.play import play
+from memory_cores import GRU, HCAM, S5
+
+CORES = {
+    "gru": partial(GRU, hidden_size=16),
+    "s5": partial(S5, hidden_size=16),
+    "hcam": partial(HCAM, hidden_size=16, num_heads=2, chunk_length=4, num_chunks=4, top_k=2),
+}
+
+
+def run_again(function):
+    """The recorder of a device without graphs: the function, which only works in place, is its own replay."""
+    return function
+
+
+def build(device: str, core: str = "gru", task: str = "repeat_previous_easy", num_envs: int = 5):
+    env = envs.make_popgym(task, num_envs, device=device)
+    agent = PPO(env.single_observation_space, env.single_action_space, CORES[core], seed=3, device=device)
+    return env, agent
+
+
+def begin(env, agent):
+    return env.reset(7), agent.initial_carry(env.num_envs)
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("task", ["repeat_previous_easy", "battleship_easy", "position_only_cart_pole_easy"])
+@pytest.mark.parametrize("every", [3, 8])
+def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
+    env, agent = build("cpu", core, task)
+    other, _ = build("cpu", core, task)
+    act = partial(agent.act, donate=True)
+    captured = CapturedPlay(env, act, 8, every, recorder=run_again)
+    (row, carry), (other_row, other_carry) = begin(env, agent), begin(other, agent)
+    for _ in range(9):  # 72 rows: episodes end within and between rollouts
+        given_row, given_carry = row.clone(), carry.clone()
+        played = captured(row, carry)
+        assert_equal(row, given_row), assert_equal(carry, given_carry)
+        expected = play(other, act, other_row, other_carry, 8, every)
+        for name in ("rows", "carries", "pending", "pending_carry"):
+            assert_equal(getattr(played, name), getattr(expected, name))
+        assert_equal(env.state, other.state)
+        row, carry = played.pending, played.pending_carry
+        other_row, other_carry = expected.pending, expected.pending_carry
+
+
+def test_what_was_played_is_nobody_elses() -> None:
+    env, agent = build("cpu")
+    captured = CapturedPlay(env, partial(agent.act, donate=True), 8, 8, recorder=run_again)
+    played = captured(*begin(env, agent))
+    kept = played.rows.clone()
+    captured(played.pending, played.pending_carry)
+    assert_equal(played.rows, kept)
+
+
+def test_a_policy_may_learn_in_place_between_rollouts() -> None:
+    env, agent = build("cpu")
+    captured = CapturedPlay(env, agent.act, 8, 8, recorder=run_again)
+    start = begin(env, agent)
+    state = env.state.clone()
+    first = captured(*start)
+    with torch.no_grad():
+        agent.network.value_head[-1].bias += 1.0
+    env.stand_at(state, start[0])
+    second = captured(*start)
+    torch.testing.assert_close(second.rows["value"], first.rows["value"] + 1.0)
+
+
+def test_a_driver_refuses_what_cannot_be_captured() -> None:
+    env, _ = build("cpu")
+    with pytest.raises(ValueError, match=r"native environments on a CUDA device.*capture=false"):
+        envs.Driver(env, capture=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("task", envs.popgym_names())
+def test_a_rollout_with_its_policy_is_captured(core: str, task: str) -> None:
+    """Equal to the eager driver to rounding, and no call of either waits for the device."""
+    env, agent = build("cuda", core, task, num_envs=64)
+    other, _ = build("cuda", core, task, num_envs=64)
+    act = partial(agent.act, donate=True)
+    captured = CapturedPlay(env, act, 8, 8)
+    (row, carry), (other_row, other_carry) = begin(env, agent), begin(other, agent)
+    for call in range(3):
+        played = captured(row, carry)
+        expected = play(other, act, other_row, other_carry, 8, 8)
+        for name in ("rows", "pending", "pending_carry"):
+            for key, value in getattr(expected, name).items(True, True):
+                torch.testing.assert_close(getattr(played, name)[key], value)
+        row, carry = played.pending, played.pending_carry
+        other_row, other_carry = expected.pending, expected.pending_carry
+        if call == 0:  # what is made lazily has been made
+            torch.cuda.set_sync_debug_mode("error")
+    torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.fixture(autouse=True)
+def default_sync_debug_mode():
+    yield
+    if torch.cuda.is_available():
+        torch.cuda.set_sync_debug_mode("default")

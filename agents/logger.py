@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,8 @@ class Logger:
         if resume_step is not None:
             cut_metrics(self._path, resume_step)
         self._file = self._path.open("a")
+        if tensorboard:
+            _wait_for_a_later_name(run_dir / "tensorboard")
         purge_step = None if resume_step is None else resume_step + 1
         self._writer = (
             SummaryWriter(run_dir / "tensorboard", purge_step=purge_step, max_queue=1000)
@@ -65,6 +68,19 @@ class Logger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Wait until an event file begun now sorts after those in `folder`.
+
+    TensorBoard reads a folder's files by name, which holds the second they were begun in and then the number
+    of the process. Of two begun in one second the older may come last, and its points would be read after
+    the newer one's.
+    """
+    begun = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    seconds = max(begun, default=0) + 1 - time.time()
+    if 0 < seconds <= 1:  # more: the clock was put back, and waiting would not end
+        time.sleep(seconds)
 
 
 def read_metrics(path: Path) -> list[dict[str, float | None]]:

@@ -70,7 +70,9 @@ def carve_reference(draws: Tensor, rooms: int) -> Tensor:
     room_at = torch.arange(padded**2, device=draws.device).view(padded, padded)[1:-1, 1:-1].flatten()
     at = torch.arange(padded**2, device=draws.device)
     cell_at = (2 * (at // padded) - 1) * side + 2 * (at % padded) - 1
-    steps = torch.tensor([-padded, padded, -1, 1], device=draws.device)
+    # -padded, padded, -1, 1; not from a list, since copying one to a device waits for it.
+    way = torch.arange(4, device=draws.device)
+    steps = torch.where(way < 2, padded, 1) * (2 * (way % 2) - 1)
     # The rooms have a frame that counts as visited, so that no walk leaves them.
     visited = torch.ones(count, padded**2, dtype=torch.bool, device=draws.device)
     visited[:, room_at] = False

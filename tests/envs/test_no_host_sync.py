@@ -1,0 +1,93 @@
+"""A rollout with its policy neither reads the device nor waits for it, shown without a device.
+
+On torch's meta device tensors have shapes and no values: whatever needs a value on the host (`item`, `nonzero`, a
+branch, a mask as an index) raises. Copies from host memory, at which CUDA would wait too, are caught as they come.
+"""
+
+import functools
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import envs
+from agents import PPO
+from envs.play import play
+
+CORES = sorted((Path(__file__).parents[2] / "configs" / "core").glob("*.yaml"))
+FROM_PYTHON = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
+COPIES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)
+
+
+class NoCopiesFromHost(TorchDispatchMode):
+    """Raises where a tensor in host memory goes to the device."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.is_meta:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+            if any(not tensor.is_meta and (tensor.ndim or func in COPIES) for tensor in tensors):
+                raise AssertionError(f"{func} takes a tensor from host memory to the device")
+        return out
+
+
+class NoTensorsFromPython(TorchFunctionMode):
+    """Raises where numbers of Python become a tensor of the device, which no dispatch shows."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if func in FROM_PYTHON and out.is_meta and not isinstance(args[0], torch.Tensor):
+            raise AssertionError(f"{func.__name__} takes numbers from host memory to the device")
+        return out
+
+
+@pytest.fixture
+def meta_autocast(monkeypatch):
+    """`torch.autocast` does not know the meta device; what runs under it is switched off anyway."""
+    monkeypatch.setattr(torch, "autocast", lambda device, **options: torch.amp.autocast("cpu", **options))
+
+
+def play_on_meta(task: str, make_core) -> None:
+    env = envs.make_popgym(task, 8, device="meta")
+    agent = PPO(env.single_observation_space, env.single_action_space, make_core, seed=0, device="meta")
+    row, carry = env.reset(3), agent.initial_carry(8)
+    with NoCopiesFromHost(), NoTensorsFromPython(), torch.no_grad():
+        played = play(env, functools.partial(agent.act, donate=True), row, carry, 3, 2)
+    assert played.rows["action"].is_meta and played.rows.batch_size == (8, 3)
+
+
+@pytest.mark.parametrize("task", envs.popgym_names())
+def test_no_task_waits(task: str, meta_autocast) -> None:
+    play_on_meta(task, instantiate(OmegaConf.load(CORES[0])))
+
+
+@pytest.mark.parametrize("path", CORES, ids=lambda path: path.stem)
+def test_no_core_waits(path: Path, meta_autocast) -> None:
+    play_on_meta("battleship_easy", instantiate(OmegaConf.load(path)))
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda x: x.sum().item(),
+        lambda x: x.nonzero(),
+        lambda x: x[x > 0],
+        lambda x: bool(x.any()),
+        lambda x: x + torch.tensor(1.0, device="meta"),
+        lambda x: x + torch.ones(3).to("meta"),
+        lambda x: x.index_copy(0, torch.tensor([1], device="meta"), x[:1]),
+        lambda x: x.cpu().tolist(),
+    ],
+)
+def test_the_check_notices(waits) -> None:
+    with (
+        NoCopiesFromHost(),
+        NoTensorsFromPython(),
+        pytest.raises((RuntimeError, NotImplementedError, AssertionError)),
+    ):
+        waits(torch.zeros(3, device="meta"))

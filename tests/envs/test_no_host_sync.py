@@ -19,6 +19,7 @@ import envs
 from agents import PPO
 from envs.play import play
 
+MAKERS = envs.registered_natives()
 CORES = sorted((Path(__file__).parents[2] / "configs" / "core").glob("*.yaml"))
 FROM_PYTHON = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
 COPIES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)
@@ -52,8 +53,8 @@ def meta_autocast(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda device, **options: torch.amp.autocast("cpu", **options))
 
 
-def play_on_meta(task: str, make_core) -> None:
-    env = envs.make_popgym(task, 8, device="meta")
+def play_on_meta(id: str, make_core) -> None:
+    env = MAKERS[id](num_envs=8, device="meta")
     agent = PPO(env.single_observation_space, env.single_action_space, make_core, seed=0, device="meta")
     row, carry = env.reset(3), agent.initial_carry(8)
     with NoCopiesFromHost(), NoTensorsFromPython(), torch.no_grad():
@@ -61,14 +62,14 @@ def play_on_meta(task: str, make_core) -> None:
     assert played.rows["action"].is_meta and played.rows.batch_size == (8, 3)
 
 
-@pytest.mark.parametrize("task", envs.popgym_names())
-def test_no_task_waits(task: str, meta_autocast) -> None:
-    play_on_meta(task, instantiate(OmegaConf.load(CORES[0])))
+@pytest.mark.parametrize("id", MAKERS)
+def test_no_environment_waits(id: str, meta_autocast) -> None:
+    play_on_meta(id, instantiate(OmegaConf.load(CORES[0])))
 
 
 @pytest.mark.parametrize("path", CORES, ids=lambda path: path.stem)
 def test_no_core_waits(path: Path, meta_autocast) -> None:
-    play_on_meta("battleship_easy", instantiate(OmegaConf.load(path)))
+    play_on_meta("engram/popgym-BattleshipEasy-v0", instantiate(OmegaConf.load(path)))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from envs.vector_env import VectorEnv
 
+# Leaves of a row that are larger, such as images, are written to their place in the rollout as they come.
+_LARGE_BYTES = 2**16
+
 # (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
 Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
 
@@ -93,16 +96,21 @@ class Driver:
         actions: list[Tensor] = []
         extras: list[TensorDict] = []
         carries: list[TensorDict] = []
+        large = _make_large_leaves(row, rollout_length)
         for time in range(rollout_length):
             if time % every == 0:
                 carries.append(carry.clone())  # the policy may overwrite its own
             action, carry, extra = act(row, carry)
-            rows.append(row)
+            for key, leaf in large.items():
+                leaf[:, time] = row.get(key)
+            rows.append(row.exclude(*large) if large else row)
             actions.append(action)
             extras.append(extra)
             row = self.env.step(action)
         self._row, self._carry = row, carry
         stacked = _stack(rows)
+        for key, leaf in large.items():
+            stacked.set(key, leaf)
         stacked["action"] = torch.stack(actions, dim=1)
         stacked.update(_stack(extras))
         returns, lengths = self._finish_episodes(stacked)
@@ -157,6 +165,17 @@ class Driver:
         restarted = self._row["is_first"].cpu()
         self._episode_return = torch.where(restarted, 0.0, torch.as_tensor(state["episode_return"]).cpu())
         self._episode_length = torch.where(restarted, 0, torch.as_tensor(state["episode_length"]).cpu())
+
+
+def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
+    """Make room for the large leaves of a rollout, [B, T, ...] by key.
+
+    To stack them in the end would hold them twice for a moment.
+    """
+    leaves = {key: value for key, value in row.items(True, True) if value.nbytes > _LARGE_BYTES}
+    return {
+        key: value.new_empty(value.shape[0], length, *value.shape[1:]) for key, value in leaves.items()
+    }
 
 
 def _stack(parts: list[TensorDict]) -> TensorDict:

@@ -173,9 +173,7 @@ def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
     To stack them in the end would hold them twice for a moment.
     """
     leaves = {key: value for key, value in row.items(True, True) if value.nbytes > _LARGE_BYTES}
-    return {
-        key: value.new_empty(value.shape[0], length, *value.shape[1:]) for key, value in leaves.items()
-    }
+    return {key: value.new_empty(value.shape[0], length, *value.shape[1:]) for key, value in leaves.items()}
 
 
 def _stack(parts: list[TensorDict]) -> TensorDict:

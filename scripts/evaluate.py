@@ -18,6 +18,7 @@ from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
+from scripts.find_run import newest_run
 from scripts.probe import probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes
 from scripts.video import VideoWriter
@@ -35,7 +36,7 @@ def main(words: Sequence[str]) -> None:
         check_options(options, EVALUATE)
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
-        run_dir = Path(options["run"])
+        run_dir = newest_run(Path(options["run"]))
         agent = load(run_dir, options["checkpoint"], options["device"], options["allow"])
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
     output = Path(options["output"]) if options["output"] else run_dir / "evaluation"

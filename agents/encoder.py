@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         image_depth: channels of its first convolution.
         image_features: features of each image; None leaves out the dense layer after the convolutions.
         image_norm: norm after each convolution: `none`, `layer` or `rms`.
-        image_dtype: precision in which images are encoded: `float32` or `bfloat16`.
+        image_dtype: precision in which images are encoded: `float32`, `bfloat16`, or `auto` for the faster one.
 
     Attributes:
         output_size: length of the feature vector.
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         image_depth: int = 32,
         image_features: int | None = 256,
         image_norm: Literal["none", "layer", "rms"] = "none",
-        image_dtype: Literal["float32", "bfloat16"] = "float32",
+        image_dtype: Literal["float32", "bfloat16", "auto"] = "float32",
     ) -> None:
         super().__init__()
         self.action_space = action_space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from agents.networks import linear, make_activation
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DTYPES = ("float32", "bfloat16", "auto")
 # On a CPU larger activations are mapped anew in every call: 1,024 images at once took a third longer.
 _CPU_IMAGES = 256
 
@@ -30,7 +31,9 @@ class ImageEncoder(nn.Module, ABC):
         activation: name of the activation.
         norm: over the channels of every pixel, after each convolution: `none`, `layer` or `rms`.
         scale: values are divided by this (255 for uint8).
-        dtype: `float32`, or `bfloat16` to compute in mixed precision; parameters and results are float32.
+        dtype: `float32`; `bfloat16` to compute in mixed precision, with parameters and results in float32; or
+            `auto`, which is `bfloat16` on devices that compute it natively, about twice as fast. Others are
+            many times slower with it.
 
     Attributes:
         output_size: features out.
@@ -53,9 +56,9 @@ class ImageEncoder(nn.Module, ABC):
         super().__init__()
         if dtype not in DTYPES:
             raise ValueError(
-                f"Images are encoded in {' or '.join(DTYPES)}, but got {dtype!r}; choose one of these."
+                f"Images are encoded in one of {', '.join(DTYPES)}, but got {dtype!r}; choose one of these."
             )
-        self.scale, self.dtype = scale, DTYPES[dtype]
+        self.scale, self.dtype = scale, dtype
         self.num_image_dims = len(shape)
         self.channels_first = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
         example = self._as_channels_first(torch.zeros(1, *shape))
@@ -81,9 +84,11 @@ class ImageEncoder(nn.Module, ABC):
 
     def _encode(self, images: Tensor) -> Tensor:
         """Encode `[N, channels, height, width]` to `[N, output_size]`."""
-        scaled = images.to(self.dtype) / self.scale
+        mixed = self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bfloat16(images.device))
+        # Bytes are exact in bfloat16, too.
+        scaled = images.to(torch.bfloat16 if mixed else torch.float32) / self.scale
         scaled = scaled.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed):
             return self.project(self.convolutions(scaled).flatten(1)).float()
 
     def forward(self, image: Tensor) -> Tensor:
@@ -184,6 +189,16 @@ class ChannelNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `x` `[N, channels, height, width]`."""
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+
+
+@functools.cache
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16: CUDA since Ampere, CPUs with AVX512-BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
 
 
 def _orthogonal(layer: nn.Conv2d, gain: float = 1.0) -> nn.Conv2d:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from envs.vector_env import VectorEnv
 
-# Leaves of a row that are larger, such as images, are written to their place in the rollout as they come.
-_LARGE_BYTES = 2**16
+# Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
+_LARGE_BYTES = 1024
 
 # (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
 Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
@@ -172,8 +172,11 @@ def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
 
     To stack them in the end would hold them twice for a moment.
     """
-    leaves = {key: value for key, value in row.items(True, True) if value.nbytes > _LARGE_BYTES}
-    return {key: value.new_empty(value.shape[0], length, *value.shape[1:]) for key, value in leaves.items()}
+    return {
+        key: value.new_empty(value.shape[0], length, *value.shape[1:])
+        for key, value in row.items(True, True)
+        if value.nbytes > _LARGE_BYTES * value.shape[0]
+    }
 
 
 def _stack(parts: list[TensorDict]) -> TensorDict:

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import nn
 
+from agents import image_encoders
 from agents.encoder import Encoder
 from agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder, make_image_encoder
 
@@ -132,12 +133,22 @@ def test_mixed_precision_is_near_and_leaves_parameters_and_results_as_they_are(n
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in mixed.parameters())
 
 
+@pytest.mark.parametrize("native", [False, True])
+def test_automatic_precision_is_what_the_device_computes(native, monkeypatch):
+    monkeypatch.setattr(image_encoders, "computes_bfloat16", lambda device: native)
+    encoder = StridedEncoder((16, 16, 3), depth=4, dtype="auto")
+    fixed = StridedEncoder((16, 16, 3), depth=4, dtype="bfloat16" if native else "float32")
+    fixed.load_state_dict(encoder.state_dict())
+    images = pixels(3, 16, 16, 3)
+    assert torch.equal(encoder(images), fixed(images))
+
+
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
         ({"name": "resnet"}, "one of strided, impala, but got 'resnet'"),
         ({"norm": "batch"}, "one of none, layer, rms, but got 'batch'"),
-        ({"dtype": "float16"}, "float32 or bfloat16, but got 'float16'"),
+        ({"dtype": "float16"}, "one of float32, bfloat16, auto, but got 'float16'"),
     ],
 )
 def test_mistakes_are_one_sentence(options, pattern):

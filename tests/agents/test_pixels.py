@@ -92,7 +92,7 @@ def test_learns_to_recall_a_colour_if_it_remembers(image_encoder, core):
     driver = envs.Driver(env, agent.carry_every)
     driver.start(0, agent.initial_carry(32))
     best = -1.0
-    while driver.env_steps < 150_000 and best < 0.9:
+    while driver.env_steps < 80_000 and best < 0.9:
         rollout = driver.collect(agent.act, agent.rollout_length)
         agent.update(rollout, driver.env_steps)
         best = max(best, sum(rollout.episode_returns) / len(rollout.episode_returns))

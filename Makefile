@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup train test test-slow lint benchmark clean
+.PHONY: setup train maze test test-slow lint benchmark clean
 
 setup: .venv/installed
 
@@ -15,6 +15,11 @@ setup: .venv/installed
 
 train: setup
 	$(BIN)/python -m scripts.train experiment=repeat_previous_easy
+
+# Hours; what was interrupted goes on where it stood. The curve and the video lie in the run's folder.
+maze: setup
+	$(BIN)/python -m scripts.train experiment=memory_maze_tiny logging.runs_dir=runs/maze resume=unfinished
+	$(BIN)/python -m scripts.evaluate run=runs/maze num_envs=100 video=true
 
 test: setup lint
 	$(BIN)/python -m pytest -q

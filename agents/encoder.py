@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,52 +12,9 @@ from tensordict import TensorDictBase
 from torch import Tensor, nn
 
 from agents.features import action_feature_size, action_features, flatten_leaf, observation_leaves
-from agents.networks import MLP, linear, make_activation
+from agents.image_encoders import make_image_encoder
+from agents.networks import MLP
 from agents.normalizer import RunningNormalizer
-
-
-class ImageEncoder(nn.Module):
-    """Strided convolutions that halve an image until it is about 4 pixels wide.
-
-    Args:
-        shape: `[height, width]`, `[height, width, channels]` or, with 1, 3 or 4 leading channels,
-            `[channels, height, width]`.
-        depth: channels of the first layer, doubled by each further one up to eightfold.
-        output_size: features out.
-        activation: name of the activation.
-        scale: values are divided by this (255 for uint8).
-    """
-
-    def __init__(
-        self, shape: tuple[int, ...], depth: int, output_size: int, activation: str, scale: float
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.num_image_dims = len(shape)
-        self.channels_first = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
-        channels, height, width = self._as_channels_first(torch.empty(shape)).shape
-        layers: list[nn.Module] = []
-        max_depth = 8 * depth
-        while min(height, width) >= 6:
-            layers += [nn.Conv2d(channels, depth, 4, stride=2, padding=1), make_activation(activation)]
-            channels, height, width = depth, height // 2, width // 2
-            depth = min(2 * depth, max_depth)
-        self.convolutions = nn.Sequential(*layers)
-        self.project = nn.Sequential(
-            linear(channels * height * width, output_size), make_activation(activation)
-        )
-
-    def _as_channels_first(self, image: Tensor) -> Tensor:
-        if self.num_image_dims == 2:
-            return image.unsqueeze(-3)
-        return image if self.channels_first else image.movedim(-1, -3)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Encode `image` `[*batch, *shape]` (uint8 or float) to `[*batch, output_size]`."""
-        batch = image.shape[: image.ndim - self.num_image_dims]
-        flat = self._as_channels_first(image.reshape(-1, *image.shape[len(batch) :]))
-        features = self.convolutions(flat.float() / self.scale)
-        return self.project(features.flatten(1)).reshape(*batch, -1)
 
 
 class Encoder(nn.Module):
@@ -75,8 +33,11 @@ class Encoder(nn.Module):
         first_flag: feed `is_first` as a one-hot pair.
         previous_reward: feed the reward that arrived with the observation.
         normalize: normalise Box vectors by running statistics.
-        image_depth: channels of the first convolution.
-        image_features: features of each image.
+        image_encoder: `strided` (DreamerV3's) or `impala`; see `agents.image_encoders`.
+        image_depth: channels of its first convolution.
+        image_features: features of each image; None leaves out the dense layer after the convolutions.
+        image_norm: norm after each convolution: `none`, `layer` or `rms`.
+        image_dtype: precision in which images are encoded: `float32`, `bfloat16`, or `auto` for the faster one.
 
     Attributes:
         output_size: length of the feature vector.
@@ -96,8 +57,11 @@ class Encoder(nn.Module):
         first_flag: bool = True,
         previous_reward: bool = False,
         normalize: bool = False,
+        image_encoder: Literal["strided", "impala"] = "strided",
         image_depth: int = 32,
-        image_features: int = 256,
+        image_features: int | None = 256,
+        image_norm: Literal["none", "layer", "rms"] = "none",
+        image_dtype: Literal["float32", "bfloat16", "auto"] = "float32",
     ) -> None:
         super().__init__()
         self.action_space = action_space
@@ -107,10 +71,20 @@ class Encoder(nn.Module):
         self.images = [leaf for leaf in leaves if leaf.kind == "image"]
         self.vectors = [leaf for leaf in leaves if leaf.kind == "vector"]
         self.categories = [leaf for leaf in leaves if leaf.kind == "categories"]
-        self.image_encoders = nn.ModuleList(
-            ImageEncoder(leaf.shape, image_depth, image_features, activation, _pixel_scale(leaf.space))
+        image_encoders = [
+            make_image_encoder(
+                image_encoder,
+                leaf.shape,
+                depth=image_depth,
+                output_size=image_features,
+                activation=activation,
+                norm=image_norm,
+                scale=_pixel_scale(leaf.space),
+                dtype=image_dtype,
+            )
             for leaf in self.images
-        )
+        ]
+        self.image_encoders = nn.ModuleList(image_encoders)
         vector_size = sum(leaf.feature_size for leaf in self.vectors)
         self.normalizer = RunningNormalizer(vector_size) if normalize and vector_size else None
         self.flat_size = (
@@ -121,7 +95,7 @@ class Encoder(nn.Module):
             + (1 if previous_reward else 0)
         )
         self.mlp = MLP(
-            self.flat_size + image_features * len(self.images),
+            self.flat_size + sum(encoder.output_size for encoder in image_encoders),
             hidden_sizes,
             activation=activation,
             layer_norm=layer_norm,

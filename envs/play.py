@@ -12,6 +12,9 @@ from torch import Tensor
 
 from envs.vector_env import VectorEnv
 
+# Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
+_LARGE_BYTES = 1024
+
 # (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
 Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
 
@@ -55,18 +58,35 @@ def play(
     actions: list[Tensor] = []
     extras: list[TensorDict] = []
     carries: list[TensorDict] = []
+    large = _make_large_leaves(row, rollout_length)
     for time in range(rollout_length):
         if time % every == 0:
             carries.append(carry.clone())  # the policy may overwrite its own
         action, carry, extra = act(row, carry)
-        rows.append(row)
+        for key, leaf in large.items():
+            leaf[:, time] = row.get(key)
+        rows.append(row.exclude(*large) if large else row)
         actions.append(action)
         extras.append(extra)
         row = env.step(action)
     stacked = stack_time(rows)
+    for key, leaf in large.items():
+        stacked.set(key, leaf)
     stacked["action"] = torch.stack(actions, dim=1)
     stacked.update(stack_time(extras))
     return Played(stacked, stack_time(carries), row, carry)
+
+
+def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
+    """Make room for the large leaves of a rollout, [B, T, ...] by key.
+
+    To stack them in the end would hold them twice for a moment.
+    """
+    return {
+        key: value.new_empty(value.shape[0], length, *value.shape[1:])
+        for key, value in row.items(True, True)
+        if value.nbytes > _LARGE_BYTES * value.shape[0]
+    }
 
 
 def stack_time(parts: list[TensorDict]) -> TensorDict:

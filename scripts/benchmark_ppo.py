@@ -54,6 +54,8 @@ def main(words: Sequence[str]) -> None:
         config = compose_config("benchmark_ppo", words).values
         check_device(config["device"])
         torch.set_num_threads(config["threads"])
+        if config["package"] and "backend" in config["env"]:
+            config["env"]["backend"] = "package"
         ours = OurTraining(config)
         floor = NetworksOnly(ours.agent, ours.collect())
         iterations: dict[str, Callable[[], Iteration]] = {

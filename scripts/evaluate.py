@@ -18,9 +18,10 @@ from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
+from scripts.find_run import newest_run
 from scripts.probe import probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes
-from scripts.video import write_video
+from scripts.video import VideoWriter
 
 
 def main(words: Sequence[str]) -> None:
@@ -35,7 +36,7 @@ def main(words: Sequence[str]) -> None:
         check_options(options, EVALUATE)
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
-        run_dir = Path(options["run"])
+        run_dir = newest_run(Path(options["run"]))
         agent = load(run_dir, options["checkpoint"], options["device"], options["allow"])
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
     output = Path(options["output"]) if options["output"] else run_dir / "evaluation"
@@ -47,19 +48,23 @@ def main(words: Sequence[str]) -> None:
 
 def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
     """Play on the run's environment."""
-    frames: list[np.ndarray] = []
     description = _merged(config["env"], options["env"])
     if options["video"] and "render_mode" in description:
         description["render_mode"] = "rgb_array"
-    on_frame = frames.append if options["video"] else None
-    name, result = _play(agent, {**config, "env": description}, options, on_frame)
+    config = {**config, "env": description}
+    video = output / "episode.mp4"
+    if options["video"]:
+        with VideoWriter(video, options["frames_per_second"]) as writer:
+            name, result = _play(agent, config, options, writer.write)
+    else:
+        name, result = _play(agent, config, options)
     print(
         f"{name}: return {result.mean:.4f} ± {result.standard_error:.4f} over {len(result.returns)} episodes"
     )
     summary = {"env": name, **_summary(result), "deterministic": options["deterministic"]}
     _write(output / "evaluation.json", summary | {"returns": result.returns, "lengths": result.lengths})
     if options["video"]:
-        print(f"video: {write_video(output / 'episode.mp4', frames, options['frames_per_second'])}")
+        print(f"video: {video}")
 
 
 def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:

@@ -21,6 +21,8 @@ from scripts.errors import UsageError
 
 # What a continued run may be given anew: its budget, its machine and what it reports.
 RESUMABLE = ("resume", "total_env_steps", "device", "capture", "threads", "logging", "allow")
+# In place of a run's folder: the newest run of the same configuration, if it is not at its end.
+UNFINISHED = "unfinished"
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
 
@@ -86,13 +88,18 @@ def _git_commit() -> str:
         return "unknown"
 
 
-def resumed_run(words: Sequence[str]) -> Path | None:
-    """Find `resume=<run dir>` among the command's words."""
+def resumed_run(words: Sequence[str]) -> str | None:
+    """Find what `resume=` asks for among the command's words: a run's folder, or `UNFINISHED`."""
     for word in words:
         key, _, value = word.partition("=")
         if key.lstrip("+") == "resume" and value not in ("", "null"):
-            return Path(value)
+            return value
     return None
+
+
+def is_resumable(word: str) -> bool:
+    """Whether a `key=value` word may be given to a continued run."""
+    return word.lstrip("+").partition("=")[0].split(".")[0] in RESUMABLE
 
 
 def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
     OmegaConf.set_struct(config, True)
     for word in words:
         key, _, value = word.lstrip("+").partition("=")
-        if key.split(".")[0] not in RESUMABLE:
+        if not is_resumable(word):
             raise UsageError(
                 f"A continued run keeps its own configuration; only {', '.join(RESUMABLE[1:])} may be given anew, "
                 f"but got {key!r}; leave it out, or start a new run."

@@ -14,18 +14,26 @@ from agents.run_folder import write_spaces
 from scripts.checks import TRAIN, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import run, usage_errors
-from scripts.new_run import make_run_dir, resumed_config, resumed_run, write_description
+from scripts.find_run import unfinished_run
+from scripts.new_run import (
+    UNFINISHED,
+    is_resumable,
+    make_run_dir,
+    resumed_config,
+    resumed_run,
+    write_description,
+)
 from scripts.progress import ProgressLine
 from scripts.session import Session
 
 
 def main(words: Sequence[str]) -> None:
-    """Start a run, or continue one with `resume=<run dir>`."""
+    """Start a run, or continue one with `resume=<run dir>` or `resume=unfinished`."""
     if any(word in ("-h", "--help") for word in words):
         print(help_text("train"))
         return
-    run_dir = resumed_run(words)
     with usage_errors():
+        run_dir, words = _run_to_continue(words)
         if run_dir is not None:
             session, resume_step = _continue(run_dir, words)
         else:
@@ -34,6 +42,15 @@ def main(words: Sequence[str]) -> None:
         _train(session, run_dir, resume_step)
     finally:
         session.close()
+
+
+def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+    """The run that `resume=` asks for, if there is one, and the words that are then for it."""
+    asked = resumed_run(words)
+    if asked != UNFINISHED:
+        return (None if asked is None else Path(asked)), words
+    run_dir = unfinished_run(compose_config("train", words).values)
+    return run_dir, words if run_dir is None else [word for word in words if is_resumable(word)]
 
 
 def _begin(words: Sequence[str]) -> tuple[Session, Path]:

@@ -11,7 +11,7 @@ from popgym.wrappers import Antialias, PreviousAction
 from tensordict import TensorDict
 
 import envs
-from agents.encoder import Encoder, ImageEncoder
+from agents.encoder import Encoder
 from agents.features import observation_leaves
 from agents.normalizer import RunningNormalizer
 from agents.space_json import space_from_json, space_to_json
@@ -117,13 +117,6 @@ def test_inputs_can_be_left_out():
     assert encoder.flat_size == 3
     rows = TensorDict({"obs": torch.tensor([2]), "reward": torch.zeros(1)}, [1])
     assert encoder(rows).tolist() == [[0, 0, 1]]
-
-
-@pytest.mark.parametrize("shape", [(84, 84, 3), (84, 84), (3, 64, 64), (4, 84, 84), (7, 7, 3), (5, 9, 2)])
-def test_images_of_any_shape(shape):
-    encoder = ImageEncoder(shape, depth=4, output_size=6, activation="relu", scale=255.0)
-    image = torch.randint(0, 256, (2, 3, *shape), dtype=torch.uint8)
-    assert encoder(image).shape == (2, 3, 6)
 
 
 def test_unsupported_space_is_one_sentence():

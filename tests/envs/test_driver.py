@@ -1,10 +1,13 @@
 """The driver against a plain loop."""
 
+import gymnasium.spaces as gs
+import numpy as np
 import pytest
 import torch
 from tensordict import TensorDict
-from toy_envs import SCRIPT, Scripted, register
+from toy_envs import SCRIPT, Sampler, Scripted, register
 
+import envs.driver as driver_module
 from envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
 from envs.random import randint
 
@@ -144,3 +147,26 @@ def test_nothing_is_differentiated() -> None:
     driver = Driver(RecallFirst(3))
     driver.start(0, initial_carry(3))
     assert not driver.collect(act, 2).rows["value"].requires_grad
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_large_leaves_are_written_as_they_come(nested: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rollout as when all is stacked in the end; images in a space of their own or among others."""
+    picture = gs.Box(0, 255, (20, 30, 3), np.uint8)
+    space = gs.Dict({"camera": picture, "far": gs.Dict({"lens": picture})}) if nested else picture
+    rollouts = []
+    for limit in (1000, 2**40):
+        monkeypatch.setattr(driver_module, "_LARGE_BYTES", limit)
+        env = GymnasiumEnv(register(Sampler), 3, kwargs={"space": space})
+        driver = Driver(env)
+        driver.start(0, initial_carry(3))
+        rollouts.append([driver.collect(zero_act, 8) for _ in range(2)])
+    for written, stacked in zip(*rollouts, strict=True):
+        assert equal(written.rows, stacked.rows) and equal(written.pending, stacked.pending)
+        assert written.rows.batch_size == (3, 8)
+    first, second = (rollout.rows["obs"] for rollout in rollouts[0])
+    assert not (first == second).all()  # the second is not written over the first
+
+
+def zero_act(row: TensorDict, carry: TensorDict):
+    return torch.zeros(len(row), dtype=torch.int64), carry, TensorDict({}, [len(row)])

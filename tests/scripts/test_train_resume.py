@@ -167,3 +167,17 @@ def test_kills_of_a_command_from_the_shell(run, tmp_path):
             shutil.rmtree(runs[-1])
     assert kills > 0
     assert_same_run(runs_in(tmp_path / "killed")[-1], whole)
+
+
+def test_the_unfinished_run_is_found_by_its_configuration(run, tmp_path):
+    words = (*TINY, *RECALL, "total_env_steps=1500", f"logging.runs_dir={tmp_path}", "resume=unfinished")
+    killed = run_until(run, words[:-2], tmp_path, lines=14)
+    other = run("train", *words, "seed=1")
+    assert other.code == 0 and other.run_dir != killed, other.err
+    continued = run("train", *words, "logging.tensorboard=false")
+    assert continued.code == 0 and continued.run_dir == killed, continued.err
+    assert metric_lines(killed)[-1]["env_steps"] == metric_lines(other.run_dir)[-1]["env_steps"]
+    anew = run("train", *words)
+    assert anew.code == 0 and anew.run_dir not in (killed, other.run_dir), anew.err
+    evaluated = run("evaluate", f"run={tmp_path}", "episodes=2", "num_envs=2")
+    assert evaluated.code == 0 and (anew.run_dir / "evaluation" / "evaluation.json").exists()

@@ -47,7 +47,7 @@ def render_frames(
     """Draw the frames; arguments and result are those of `reference.render`, lengths in cells."""
     batch = len(scene.walls)
     frames = torch.empty(batch, image_size, image_size, 3, dtype=torch.uint8)
-    atlas = textures.contiguous().view(torch.int32).squeeze(-1)
+    atlas = textures.contiguous().view(torch.int64).squeeze(-1)
     tensors = (
         scene.walls,
         scene.rooms,

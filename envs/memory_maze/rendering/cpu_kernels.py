@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from envs.memory_maze.rendering.camera import CAMERA_AHEAD, CAMERA_HEIGHT, COS_PITCH, SIN_PITCH
 from envs.memory_maze.rendering.shading import AMBIENT, DIFFUSE, LEVEL_FACTOR, TARGET_RADIUS
-from envs.memory_maze.rendering.textures import LEVELS, TEXTURE_SIZE
+from envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXTURE_SIZE
 from envs.memory_maze.rendering.tracing import FLOOR, SKY, SMALLEST_SLOPE, TOP, X_FACE, Y_FACE
 from envs.memory_maze.sizes import WALL_TEXTURES
 
@@ -38,6 +38,7 @@ COS, SIN = np.float32(COS_PITCH), np.float32(SIN_PITCH)
 DARK, LIGHT = np.float32(AMBIENT), np.float32(DIFFUSE)
 LEVEL_LIGHT = int(LEVEL_FACTOR * 256 + 0.5)
 FIRST_FLOOR = len(WALL_TEXTURES)
+STARTS = np.array(LEVEL_STARTS)
 LANES, ROUNDING = 0x00FF00FF00FF, 0x008000800080
 
 
@@ -263,23 +264,16 @@ def _sample(levels: Integers, u: np.float32, v: np.float32, footprint: np.float3
     exponent = (np.float32(footprint + footprint).view(np.int32) >> 23) - 127
     level = min(max(exponent >> 1, 0), LEVELS - 1)
     size = TEXTURE_SIZE >> level
-    first = (4 * TEXTURE_SIZE**2 - ((4 * TEXTURE_SIZE**2) >> (2 * level))) // 3
+    first = STARTS[np.uintp(level)]
     x = int(np.floor((u * np.float32(size) - HALF) * BYTE))
     y = int(np.floor((v * np.float32(size) - HALF) * BYTE))
     mask = size - 1
     left, right = (x >> 8) & mask, ((x >> 8) + 1) & mask
     upper, lower = first + ((y >> 8) & mask) * size, first + (((y >> 8) + 1) & mask) * size
     weight = x & 255
-    above = _blend(_spread(levels[upper + left]), _spread(levels[upper + right]), weight)
-    below = _blend(_spread(levels[lower + left]), _spread(levels[lower + right]), weight)
+    above = _blend(levels[np.uintp(upper + left)], levels[np.uintp(upper + right)], weight)
+    below = _blend(levels[np.uintp(lower + left)], levels[np.uintp(lower + right)], weight)
     return ((_blend(above, below, y & 255) * light + ROUNDING) >> 8) & LANES
-
-
-@_compiled
-def _spread(texel: int) -> int:
-    """Give each colour of a texel 16 bits."""
-    wide = np.int64(texel)
-    return (wide & 0xFF) | ((wide & 0xFF00) << 8) | ((wide & 0xFF0000) << 16)
 
 
 @_compiled

@@ -82,8 +82,8 @@ def _check(scene: Scene, textures: Tensor) -> None:
                 f"textures, but it is {value.dtype} {list(value.shape)} on {value.device}; convert it."
             )
     pictures = len(WALL_TEXTURES) + len(FLOOR_TEXTURES)
-    if textures.shape != (pictures, TEXELS, 4) or textures.dtype != torch.uint8:
+    if textures.shape != (pictures, TEXELS, 4) or textures.dtype != torch.int16:
         raise ValueError(
-            f"textures must be torch.uint8 [{pictures}, {TEXELS}, 4], but they are {textures.dtype} "
+            f"textures must be torch.int16 [{pictures}, {TEXELS}, 4], but they are {textures.dtype} "
             f"{list(textures.shape)}; make them with load_textures."
         )

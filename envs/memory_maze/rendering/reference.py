@@ -53,7 +53,7 @@ def render(
 
     Args:
         scene: B mazes.
-        textures: of `load_textures`, uint8 [10, TEXELS, 4].
+        textures: of `load_textures`, int16 [10, TEXELS, 4].
         image_size: pixels along a side, H = W.
         wall_height: in metres; 0.4 in the variants with good visibility.
         target_height: of the targets' centres in metres; 1.1 in these variants.
@@ -155,7 +155,7 @@ def sample(textures: Tensor, picture: Tensor, u: Tensor, v: Tensor, footprint: T
     Weights have 8 bits, and so has every intermediate result.
 
     Args:
-        textures: of `load_textures`, uint8 [10, TEXELS, 4].
+        textures: of `load_textures`, int16 [10, TEXELS, 4].
         picture: which of them, int64 [...].
         u: to the right, float32 [...]; a picture repeats after 1.
         v: down, float32 [...].

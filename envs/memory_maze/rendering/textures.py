@@ -22,6 +22,8 @@ TEXTURE_SIZE = 256
 LEVELS = TEXTURE_SIZE.bit_length()
 TEXELS = (4 * TEXTURE_SIZE**2 - 1) // 3
 """Pixels of all levels of one picture."""
+LEVEL_STARTS = tuple((4**LEVELS - 4 ** (LEVELS - level)) // 3 for level in range(LEVELS))
+"""How many pixels come before each level."""
 STYLE = "style_01"
 
 # Mean colour of each picture, and the standard deviation of its pixels.
@@ -46,8 +48,8 @@ def load_textures(device: torch.device | str = "cpu", procedural: bool | None = 
         procedural: draw the pictures here instead of reading labmaze's; None does so if it is not installed.
 
     Returns:
-        uint8 [10, TEXELS, 4]: red, green, blue and nothing. Level l has `TEXTURE_SIZE >> l` rows from the
-        top and follows level l - 1.
+        int16 [10, TEXELS, 4]: red, green, blue and nothing, in [0, 255]; with 16 bits each, one product in
+        64 bits scales all of them. Level l has `TEXTURE_SIZE >> l` rows from the top and follows level l - 1.
 
     Raises:
         ValueError: labmaze's pictures are asked for and it is not installed.
@@ -91,14 +93,14 @@ def mip_chain(images: Tensor) -> Tensor:
         images: float [n, TEXTURE_SIZE, TEXTURE_SIZE, 3] in [0, 255].
 
     Returns:
-        uint8 [n, TEXELS, 4], as `load_textures` describes.
+        int16 [n, TEXELS, 4], as `load_textures` describes.
     """
     level, levels = images.permute(0, 3, 1, 2), []
     for _ in range(LEVELS):
         levels.append(level.flatten(2))
         level = F.avg_pool2d(level, 2) if level.shape[-1] > 1 else level
     texels = torch.cat(levels, dim=-1).transpose(1, 2)
-    return F.pad(texels.round().to(torch.uint8), (0, 1)).contiguous()
+    return F.pad(texels.round().to(torch.int16), (0, 1)).contiguous()
 
 
 def _read_image(path: str) -> Tensor:

@@ -56,7 +56,7 @@ def begin_episodes(
     layout = randint(len(layouts), _LAYOUT, prefix=draws)
     room = torch.arange(size.max_rooms, device=draws.device)
     exists = room < layouts.num_rooms[layout][:, None]
-    order = torch.where(exists, hash_integers(_ROOMS, room, prefix=each), _NO_ROOM).argsort(1, stable=True)
+    order = torch.where(exists, hash_integers(_ROOMS, room, prefix=each), _NO_ROOM).argsort(dim=1, stable=True)
     corners, sides = layouts.corners[layout], layouts.sides[layout]
     objects = randint(sides.prod(2), _OBJECTS, room, prefix=each)
     targets = order[:, : size.num_targets]
@@ -91,7 +91,7 @@ def _colors(draws: Tensor, count: int, shuffled: bool) -> Tensor:
     """The targets' colours, uint8 [B, count]."""
     color = torch.arange(len(COLORS), device=draws.device)
     if shuffled:
-        order = hash_integers(_COLORS, color, prefix=draws[:, None]).argsort(1, stable=True)
+        order = hash_integers(_COLORS, color, prefix=draws[:, None]).argsort(dim=1, stable=True)
     else:
         order = color.expand(len(draws), -1)
     return order[:, :count].to(torch.uint8).contiguous()

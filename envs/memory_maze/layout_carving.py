@@ -4,12 +4,12 @@ Rooms and corridors lie at odd rows and columns. The rules, among them the order
 are visited, are those of labmaze 1.0.6 (Apache-2.0); its random numbers are not.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from envs.memory_maze.compilation import compiled
 
 Cells: TypeAlias = NDArray[np.uint8]
 Integers: TypeAlias = NDArray[np.int64]
@@ -18,14 +18,6 @@ State: TypeAlias = NDArray[np.uint64]
 OPEN, WALL, DOOR = 0, 1, 2
 ROOM_TRIALS = 1000
 """Rooms that may fail to find a place before a layout has all that fit."""
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile lazily, once per machine where the result can be stored, else once per process."""
-    try:
-        return numba.njit(function, cache=True, nogil=True, error_model="numpy")
-    except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return numba.njit(function, nogil=True, error_model="numpy")
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 
 import torch
@@ -39,10 +40,12 @@ class Layouts:
         return Layouts(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
+@functools.lru_cache(maxsize=8)
 def make_layouts(size: MazeSize, count: int, seed: int = 0) -> Layouts:
     """Carve layouts with the distribution of labmaze's `RandomMaze` under the task's parameters.
 
-    The i-th layout of a seed is the same in pools of any length, on any machine.
+    The i-th layout of a seed is the same in pools of any length, on any machine. Environments that want the
+    same pool share it, so it must not be changed.
 
     Args:
         size: of the maze.

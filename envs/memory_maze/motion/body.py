@@ -42,7 +42,8 @@ CONTACT_STIFFNESS = 1.0 / (MAX_IMPEDANCE * 0.02) ** 2
 
 # How often the contacts are solved in a substep: with friction as soft as MuJoCo's, then as its "noslip" stage
 # has it; on an open floor there is one contact and once is enough. Newton steps find a contact's multiplier.
-SWEEPS, NOSLIP_SWEEPS, NEWTON_STEPS = 4, 2, 3
+# (numba notices no change here: save `cpu_kernels.py` again after one.)
+SWEEPS, NOSLIP_SWEEPS, NEWTON_STEPS = 8, 3, 3
 
 TOUCH_DISTANCE = 0.775 / CELL_METRES
 """Cells between the centres of the body and of a target below which they touch: ((0.6 + 0.2)² - 0.2²)^½ m."""

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.memory_maze.layout_carving import Cells, Integers, compiled
+from envs.memory_maze.compilation import compiled, inlined
 from envs.memory_maze.motion.body import (
     CONTACT_DAMPING,
     CONTACT_STIFFNESS,
@@ -37,6 +37,7 @@ from envs.memory_maze.motion.body import (
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
+Integers: TypeAlias = NDArray[np.int64]
 
 _DETERMINANT = MASS * TURN_INERTIA - MASS_AHEAD**2
 _SIDE, _TURN, _CROSS = TURN_INERTIA / _DETERMINANT, MASS / _DETERMINANT, -MASS_AHEAD / _DETERMINANT
@@ -90,7 +91,7 @@ def move_bodies(
         touched[i] = is_touched
 
 
-@compiled
+@inlined
 def _advance(
     state: Floats,
     drive: float,
@@ -140,7 +141,7 @@ def _advance(
         state[k] += TIME_STEP * state[4 + k]
 
 
-@compiled
+@inlined
 def _find_contacts(state: Floats, grid: Flags, ahead: float, left: float, contact: Floats) -> None:
     """Write the distance of the floor, and those of a corner or the wall in x and of the wall in y, if near.
 
@@ -170,7 +171,7 @@ def _find_contacts(state: Floats, grid: Flags, ahead: float, left: float, contac
     contact[2, 0], contact[2, 1] = -to_y * left, -to_y * ahead
 
 
-@compiled
+@inlined
 def _visit_floor(
     rate: Floats, speed: Floats, distance: float, force: Floats, multiplier: Floats, stage: int
 ) -> None:
@@ -190,7 +191,7 @@ def _visit_floor(
     force[0], force[1], force[2], force[3] = normal, first, second, third
 
 
-@compiled
+@inlined
 def _push_floor(rate: Floats, normal: float, forward: float, side: float, spin: float) -> None:
     """Add what the floor's forces do to the accelerations."""
     torque = SPIN_FRICTION * spin
@@ -201,7 +202,7 @@ def _push_floor(rate: Floats, normal: float, forward: float, side: float, spin: 
     rate[4] -= RADIUS * forward / ROLL_INERTIA
 
 
-@compiled
+@inlined
 def _visit_wall(
     rate: Floats, speed: Floats, contact: Floats, force: Floats, multiplier: Floats, stage: int
 ) -> None:
@@ -230,7 +231,7 @@ def _visit_wall(
     force[0], force[1], force[2], force[3] = normal, first, second, third
 
 
-@compiled
+@inlined
 def _push_wall(rate: Floats, contact: Floats, normal: float, along: float, up: float, spin: float) -> None:
     """Add what a wall's forces do to the accelerations."""
     n_f, n_l = contact[0], contact[1]
@@ -242,7 +243,7 @@ def _push_wall(rate: Floats, contact: Floats, normal: float, along: float, up: f
     rate[4] += (RADIUS * n_f * up + SPIN_FRICTION * n_l * spin) / ROLL_INERTIA
 
 
-@compiled
+@inlined
 def _spring(distance: float) -> tuple[float, float]:
     """Return a contact's softness, as a share of its inverse mass, and the acceleration its spring resists."""
     depth = min(-distance / IMPEDANCE_DEPTH, 1.0)
@@ -251,7 +252,7 @@ def _spring(distance: float) -> tuple[float, float]:
     return (1.0 - impedance) / impedance, CONTACT_STIFFNESS * impedance * distance
 
 
-@compiled
+@inlined
 def _solve(
     normal: float, a_n: float, g_n: float, a_0: float, g_0: float, a_1: float, g_1: float, a_2: float, g_2: float,
     softness: float, multiplier: float, stage: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -75,7 +76,7 @@ def render_frames(
         draw_frames(*arguments, 0, batch)
         return frames
     bounds = [batch * k // threads for k in range(threads + 1)]
-    others = [_workers().submit(draw_frames, *arguments, *pair) for pair in zip(bounds[1:], bounds[2:], strict=False)]
+    others = [_workers().submit(draw_frames, *arguments, *pair) for pair in itertools.pairwise(bounds[1:])]
     draw_frames(*arguments, 0, bounds[1])
     for other in others:
         other.result()

@@ -7,6 +7,9 @@ than a fan at any distance in a maze; its pixels then cost a division. Only the 
 corner in them follow their rays through the grid, as all do where walls are lower than the camera.
 
 Colours are packed in 64 bits, 16 for each of the three, so that one product scales them all.
+
+All is in one file, because numba's cache notices a change only in the file of the function that it compiled:
+who changes a constant of another file must save this one too.
 """
 
 from collections.abc import Callable
@@ -261,7 +264,7 @@ def _block_of(cell: int, size: int) -> int:
 @_compiled
 def _sample(levels: Integers, u: np.float32, v: np.float32, footprint: np.float32, light: int) -> int:
     """Read a picture as `reference.sample` does, times the light in 256ths; a colour in 64 bits."""
-    exponent = (np.float32(footprint + footprint).view(np.int32) >> 23) - 127
+    exponent = int(np.float32(footprint + footprint).view(np.int32) >> 23) - 127
     level = min(max(exponent >> 1, 0), LEVELS - 1)
     size = TEXTURE_SIZE >> level
     first = STARTS[np.uintp(level)]

@@ -12,8 +12,9 @@ from envs.memory_maze.rendering.shading import border_width, prompt_colors, targ
 from envs.memory_maze.rendering.textures import TEXTURE_SIZE
 from envs.memory_maze.scene import Scene
 
-BLOCK = 128
-"""Pixels of a program, four for each lane of its one warp: two rows of a frame of 64."""
+BLOCK = 64
+"""Pixels of a program, two for each lane of its one warp: a row of a frame of 64. More would leave fewer warps
+for a multiprocessor, whose registers they share (62 each; 91 with twice the pixels)."""
 
 
 def render_frames(
@@ -50,5 +51,6 @@ def render_frames(
             BORDER=border_width(image_size),
             BLOCK=BLOCK,
             num_warps=1,
+            enable_fp_fusion=True,
         )
     return frames

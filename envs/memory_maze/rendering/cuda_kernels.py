@@ -151,9 +151,7 @@ def draw_frames(
     floor = tl.where(up < 0, (tl.zeros_like(up) - EYE) / up, float("inf"))
 
     walls += maze * SIZE * SIZE
-    kind, distance, column, row = _walls(
-        walls, eye_x, eye_y, speed_x, speed_y, up, floor, wall_height, SIZE
-    )
+    kind, distance, column, row = _walls(walls, eye_x, eye_y, speed_x, speed_y, up, floor, wall_height, SIZE)
     kind = tl.where(floor < distance, FLOOR, kind)
     distance = tl.where(floor < distance, floor, distance)
     empty = kind == SKY

@@ -38,7 +38,7 @@ from envs.memory_maze.rendering.tracing import (
 from envs.memory_maze.scene import Scene
 from envs.memory_maze.sizes import CELL_METRES, WALL_TEXTURES
 
-WALL_CLASS, FLOOR_CLASS, SKY_CLASS, TARGET_CLASS = range(4)
+SKY_CLASS, FLOOR_CLASS, WALL_CLASS, TARGET_CLASS = range(4)
 """Classes of pixels; target i is TARGET_CLASS + i."""
 
 
@@ -89,7 +89,9 @@ def segment(
     """
     rays = camera_rays(scene, image_size)
     kind = trace(scene, rays, wall_height / CELL_METRES, target_height / CELL_METRES).kind
-    other = torch.where(kind == FLOOR, FLOOR_CLASS, torch.where(kind == SKY, SKY_CLASS, kind - TARGET + TARGET_CLASS))
+    other = torch.where(
+        kind == FLOOR, FLOOR_CLASS, torch.where(kind == SKY, SKY_CLASS, kind - TARGET + TARGET_CLASS)
+    )
     return torch.where(kind <= TOP, WALL_CLASS, other)
 
 

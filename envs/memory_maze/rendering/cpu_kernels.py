@@ -35,7 +35,7 @@ MIXED = -1
 # Numbers of the kernels' own precision: a product with a Python float would be computed in float64.
 ZERO, HALF, ONE, BYTE = np.float32(0), np.float32(0.5), np.float32(1), np.float32(256)
 FAR, SLOPE = np.float32(np.inf), np.float32(SMALLEST_SLOPE)
-PIXELS, NEARLY = np.float32(TEXTURE_SIZE), np.float32(1.01)
+PIXELS, OUTSIDE = np.float32(TEXTURE_SIZE), np.float32(1.01 * TARGET_RADIUS)
 LEAD, EYE, RADIUS = np.float32(CAMERA_AHEAD), np.float32(CAMERA_HEIGHT), np.float32(TARGET_RADIUS)
 COS, SIN = np.float32(COS_PITCH), np.float32(SIN_PITCH)
 DARK, LIGHT = np.float32(AMBIENT), np.float32(DIFFUSE)
@@ -298,7 +298,7 @@ def _draw_target(
     frame: Bytes,
 ) -> None:
     """Draw a sphere where it is nearest; the first three say where the camera is, seen from its centre."""
-    if -axis <= -RADIUS:
+    if axis >= RADIUS:  # behind the camera
         return
     width = len(slopes)
     left, end = _span(-right, -axis, focal, border, width)
@@ -325,7 +325,8 @@ def _span(
 ) -> tuple[int, int]:
     """Return the pixels, from the first to beyond the last, in which a sphere can be seen at all."""
     first, end = border, width - border
-    if ahead > RADIUS * NEARLY:
+    # Nearer than that it may reach beside or behind the camera, and has no outline to speak of.
+    if ahead > OUTSIDE:
         middle = across * ahead
         spread = RADIUS * np.sqrt(across * across + ahead * ahead - RADIUS * RADIUS)
         scale = focal / (ahead * ahead - RADIUS * RADIUS)

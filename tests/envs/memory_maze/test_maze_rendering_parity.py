@@ -5,8 +5,10 @@ import importlib.util
 
 import pytest
 import torch
+from matplotlib.image import imread
 
 from envs.memory_maze.rendering import load_textures
+from scripts import document_memory_maze
 from scripts.document_memory_maze import (
     PICTURE,
     RECORDINGS,
@@ -16,7 +18,9 @@ from scripts.document_memory_maze import (
     contact_sheet,
     inside_border,
     load_recording,
+    main,
 )
+from scripts.errors import UsageError
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -48,6 +52,15 @@ def test_borders_are_the_same(recording):
 def test_a_slightly_wrong_heading_would_be_noticed(recording):
     scene = dataclasses.replace(recording.scene, heading=recording.scene.heading + 0.02)
     assert class_agreement(recording._replace(scene=scene)).mean() < 0.995
+
+
+def test_the_command_prints_every_size_and_takes_no_options(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(document_memory_maze, "PICTURE", tmp_path / "parity.png")
+    main([])
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == list(SIZES)
+    assert imread(tmp_path / "parity.png").shape[:2] == (4 * (2 * 132 + 8), 6 * 132)
+    with pytest.raises(UsageError, match="takes no options"):
+        main(["size=9x9"])
 
 
 def test_the_sheet_shows_ours_above_theirs(recording):

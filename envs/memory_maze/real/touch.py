@@ -19,7 +19,8 @@ def use_fast_touch(maze: ModuleType) -> None:
 
     class FastTargetSphere(TargetSphere):  # type: ignore[misc]
         def _update_activation(self, physics: Any) -> None:
-            if not self._activated and (physics.data.contact.geom == self._geom_id).any():
+            # `ptr`: dm_control's own view of the contacts is a copy.
+            if not self._activated and self._geom_id in physics.data.ptr.contact.geom:
                 self._activated = True
                 physics.bind(self._material).rgba[-1] = 0
 

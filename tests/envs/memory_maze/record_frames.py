@@ -76,6 +76,7 @@ def record(size: str) -> dict[str, np.ndarray]:
 
     for maze in range(MAZES):
         env.reset(seed=1000 if maze == 0 else None)
+        env.step(0)  # a target in the centre of the maze is invisible until the first step
         scene = read_scene(env)
         fixed = ("walls", "rooms", "wall_textures", "target_positions", "target_colors")
         keep(**{key: getattr(scene, key)[0].numpy() for key in fixed})

@@ -13,6 +13,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
+from envs.memory_maze import memory_maze_factories
 from envs.native import NativeVectorEnv
 from envs.popgym import native_factories, register_families
 from envs.spaces import action_layout
@@ -24,6 +25,7 @@ _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
     "engram/RecallFirst-v0": RecallFirst,
     "engram/TMaze-v0": TMaze,
     **native_factories(),
+    **memory_maze_factories(),
 }
 
 

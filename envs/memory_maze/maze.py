@@ -1,0 +1,155 @@
+"""Memory Maze without MuJoCo: the same rules, motion and pictures, for a whole batch at once, on any device."""
+
+from __future__ import annotations
+
+import gymnasium.spaces as gs
+import numpy as np
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.memory_maze.episodes import begin_episodes, next_targets
+from envs.memory_maze.layouts import make_layouts
+from envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, move
+from envs.memory_maze.motion.body import DRIVE, LOW_WALLS_TOUCH_DISTANCE, STEER
+from envs.memory_maze.observations import global_observables, global_spaces
+from envs.memory_maze.rendering.engine import render_frames
+from envs.memory_maze.rendering.textures import load_textures
+from envs.memory_maze.scene import Scene
+from envs.memory_maze.sizes import CELL_METRES, SIZES
+from envs.native import NativeVectorEnv
+from envs.spaces import tensor_action_converter
+
+_STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
+"""Height of the walls and of the targets' centres, in metres."""
+
+
+class MemoryMaze(NativeVectorEnv):
+    """Go to the target of the colour that the picture's border shows, again and again: 1 for each arrival.
+
+    Layout, looks and targets stay for an episode, so that an agent that remembers where it saw a target goes
+    straight back. An episode is truncated after 1,000, 2,000, 3,000 or 4,000 actions for the sizes 9x9 to
+    15x15, and 250 for `tiny`. The actions are noop, forward, left, right, forward and left, forward and
+    right; one takes 0.25 s.
+
+    A target is reached where the centres are within 0.775 m at any of 50 moments of an action. The next
+    target is any that is not being touched, and the same action's picture already shows its colour.
+
+    What differs from the package: layouts come from a pool of `num_layouts` (rooms' objects, the agent's
+    place, targets and textures are drawn for each episode), and its contacts are MuJoCo's, solved less
+    exactly.
+
+    Args:
+        num_envs: number of environments B.
+        size: `9x9`, `11x11`, `13x13`, `15x15`, or the package's sizes' little sister `tiny`.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+        num_layouts: how many layouts there are, carved when the environment is made.
+        layout_seed: of the pool: environments with another one share no layout, whatever their episodes' seed.
+        global_observables: observe a Dict: the picture under `image`, and what `observations` has.
+        camera: whether there is a picture; without one `global_observables` must be on.
+        image_size: of the picture, pixels along a side.
+        discrete_actions: False for two numbers in [-1, 1]: how hard forwards and how hard to the left.
+        shuffle_colors: whether each episode takes any of the six colours (the package's 6CL).
+        low_walls: whether walls are 0.4 m high and targets hang above them (the package's Vis).
+        procedural_textures: draw the textures instead of reading labmaze's; None if it is not installed.
+    """
+
+    def __init__(
+        self,
+        num_envs: int,
+        size: str = "9x9",
+        device: torch.device | str = "cpu",
+        env_index_offset: int = 0,
+        *,
+        num_layouts: int = 16_384,
+        layout_seed: int = 0,
+        global_observables: bool = False,
+        camera: bool = True,
+        image_size: int = 64,
+        discrete_actions: bool = True,
+        shuffle_colors: bool = False,
+        low_walls: bool = False,
+        procedural_textures: bool | None = None,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        if size not in SIZES:
+            raise ValueError(
+                f"The size of a Memory Maze must be one of {', '.join(SIZES)}, but it is {size!r}: choose one of these."
+            )
+        if num_layouts < 1:
+            raise ValueError(f"num_layouts must be at least 1, but it is {num_layouts}: choose more.")
+        if not camera and not global_observables:
+            raise ValueError(
+                "A Memory Maze must show something, but camera and global_observables are both False: turn on one."
+            )
+        self.name = f"memory_maze/{size}"
+        self.size = SIZES[size]
+        self.camera, self.image_size = camera, image_size
+        self.global_observables, self.shuffle_colors = global_observables, shuffle_colors
+        self._reach = LOW_WALLS_TOUCH_DISTANCE if low_walls else TOUCH_DISTANCE
+        self._heights = _LOW if low_walls else _STANDARD
+        self._layouts = make_layouts(self.size, num_layouts, layout_seed).to(self.device)
+        self._textures = load_textures(self.device, procedural_textures) if camera else None
+        self._presses = torch.tensor([DRIVE, STEER], dtype=torch.float64, device=self.device)
+        self.single_action_space: gs.Space = gs.Discrete(6)
+        if not discrete_actions:
+            self.single_action_space = gs.Box(-1.0, 1.0, (2,), np.float32)
+            self._to_env = tensor_action_converter(self.single_action_space, "clip", self.device)
+        image = gs.Box(0, 255, (image_size, image_size, 3), np.uint8)
+        self.single_observation_space = image
+        if global_observables:
+            parts = {"image": image} if camera else {}
+            self.single_observation_space = gs.Dict({**parts, **global_spaces(self.size)})
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        return begin_episodes(self.size, self._layouts, self.shuffle_colors, seed, env_index, episode)
+
+    def advance(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor, action: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        drive, steer = self._press(action)
+        current, positions = task["current_target"], task["target_positions"]
+        goal = positions.gather(1, current[:, None, None].expand(-1, 1, 2)).squeeze(1)
+        body, touched = move(
+            task["body"], drive, steer, self._layouts.walls, task["layout"], goal, self._reach
+        )
+        away = positions - body[:, None, :2].to(torch.float32) / CELL_METRES
+        touching = away.square().sum(2) < self._reach**2
+        following = next_targets(current, touching, task["draws"], time)
+        after = {**task, "body": body, "current_target": torch.where(touched, following, current)}
+        is_over = time == self.size.episode_length - 1
+        return after, touched.to(torch.float32), torch.zeros_like(is_over), is_over
+
+    def _press(self, action: Tensor) -> tuple[Tensor, Tensor]:
+        """How hard forwards and to the left, float64 [B] each."""
+        if action.ndim == 1:
+            drive, steer = self._presses[:, action]
+        else:
+            drive, steer = action.to(torch.float64).T
+        return drive, steer
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor | TensorDict:  # noqa: D102
+        scene = self.scene(task)
+        if not self.global_observables:
+            return self._draw(scene, self.image_size)
+        parts = {"image": self._draw(scene, self.image_size)} if self.camera else {}
+        return TensorDict({**parts, **global_observables(scene)}, batch_size=[len(time)])
+
+    def scene(self, task: dict[str, Tensor]) -> Scene:
+        """Return what the task's tensors show."""
+        layout, body = task["layout"], task["body"]
+        return Scene(
+            walls=self._layouts.walls[layout],
+            rooms=self._layouts.is_room[layout],
+            wall_textures=task["wall_textures"],
+            position=(body[:, :2] / CELL_METRES).to(torch.float32),
+            heading=body[:, HEADING].to(torch.float32),
+            target_positions=task["target_positions"],
+            target_colors=task["target_colors"],
+            current_target=task["current_target"],
+        )
+
+    def _draw(self, scene: Scene, image_size: int) -> Tensor:
+        """What the agents see, uint8 [B, size, size, 3]."""
+        return render_frames(scene, self._textures, image_size, *self._heights)

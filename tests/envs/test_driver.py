@@ -7,7 +7,7 @@ import torch
 from tensordict import TensorDict
 from toy_envs import SCRIPT, Sampler, Scripted, register
 
-import envs.driver as driver_module
+import envs.play as play_module
 from envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
 from envs.random import randint
 
@@ -156,7 +156,7 @@ def test_large_leaves_are_written_as_they_come(nested: bool, monkeypatch: pytest
     space = gs.Dict({"camera": picture, "far": gs.Dict({"lens": picture})}) if nested else picture
     rollouts = []
     for limit in (1000, 2**40):
-        monkeypatch.setattr(driver_module, "_LARGE_BYTES", limit)
+        monkeypatch.setattr(play_module, "_LARGE_BYTES", limit)
         env = GymnasiumEnv(register(Sampler), 3, kwargs={"space": space})
         driver = Driver(env)
         driver.start(0, initial_carry(3))

@@ -4,6 +4,7 @@ from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallF
 from envs.driver import Act, Driver, Rollout
 from envs.evaluation import EvaluationResult, evaluate
 from envs.gymnasium_env import GymnasiumEnv
+from envs.memory_maze.registry import make_memory_maze, memory_maze_names
 from envs.native import NativeVectorEnv
 from envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
 from envs.registration import register, registered_natives
@@ -23,7 +24,9 @@ __all__ = [
     "TMaze",
     "VectorEnv",
     "evaluate",
+    "make_memory_maze",
     "make_popgym",
+    "memory_maze_names",
     "popgym_families",
     "popgym_ids",
     "popgym_names",

@@ -18,10 +18,6 @@ from envs.make import make_sub_env
 from envs.spaces import action_converter, action_layout, action_mask_size, check_action, observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
-# Named, because some libraries change the default when they are imported. A forked worker starts at once and
-# knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
-_START_METHOD = "fork" if sys.platform == "linux" else None
-
 
 class GymnasiumEnv(VectorEnv):
     """Copies of a registered Gymnasium environment.
@@ -77,7 +73,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else AsyncVectorEnv(thunks, context=_START_METHOD, **options)
+            else AsyncVectorEnv(thunks, context=_start_method(), **options)
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
@@ -223,6 +219,18 @@ class GymnasiumEnv(VectorEnv):
 
     def close(self) -> None:  # noqa: D102
         self._vector.close()
+
+
+def _start_method() -> str | None:
+    """Return how worker processes start.
+
+    Named, because some libraries change the default when they are imported. A forked worker starts at once
+    and knows every environment registered so far; it steps its environment only, so torch's threads are no
+    danger. But a display of OpenGL does not live on in a fork.
+    """
+    if sys.platform != "linux":
+        return None
+    return "spawn" if "OpenGL" in sys.modules else "fork"
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.memory_maze import memory_maze_factories
+from envs.memory_maze.registry import register_real_mazes
 from envs.native import NativeVectorEnv
 from envs.popgym import native_factories, register_families
 from envs.spaces import action_layout
@@ -133,6 +134,7 @@ def register() -> None:
                 kwargs={"native": id},
             )
     register_families()
+    register_real_mazes()
 
 
 register()

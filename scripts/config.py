@@ -27,9 +27,10 @@ GROUPS = ("agent", "core", "env", "experiment")
 def register_names() -> None:
     """Register the options that differ only by a name, so that each needs no file of its own."""
     store = ConfigStore.instance()
-    for name in (*envs.popgym_names(), *envs.popgym_families()):
+    for option in _named_envs():
+        suite, name = option.split("/")
         description = {
-            "_target_": "envs.make_popgym",
+            "_target_": f"envs.make_{suite}",
             "_partial_": True,
             "name": name,
             "kwargs": {},
@@ -39,10 +40,19 @@ def register_names() -> None:
             "max_episode_steps": None,
             "render_mode": None,
         }
-        store.store(group="env/popgym", name=name, node=description, package="env")
+        store.store(group=f"env/{suite}", name=name, node=description, package="env")
     for group in ("core", "env"):
         # A class of the user's own: core=custom core._target_=my_package.MyCore +core.hidden_size=64
         store.store(group=group, name="custom", node={"_target_": "???", "_partial_": True})
+
+
+def _named_envs() -> list[str]:
+    """The environments that differ only by a name, as `<suite>/<name>`; `envs.make_<suite>` makes them."""
+    popgym = (*envs.popgym_names(), *envs.popgym_families())
+    return [
+        *(f"popgym/{name}" for name in popgym),
+        *(f"memory_maze/{name}" for name in envs.memory_maze_names()),
+    ]
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,7 @@ def group_options(group: str) -> list[str]:
     directory = CONFIG_DIR / group
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
-        options |= {f"popgym/{name}" for name in (*envs.popgym_names(), *envs.popgym_families())}
+        options |= set(_named_envs())
     if group in ("core", "env"):
         options.add("custom")
     return sorted(options)

@@ -38,9 +38,7 @@ def oracle_actions(
     """
     free = np.ascontiguousarray(layouts) != 0
     return np.asarray(
-        _act_all(
-            free, positions.astype(np.float64), headings.astype(np.float64), targets.astype(np.float64)
-        )
+        _act_all(free, positions.astype(np.float64), headings.astype(np.float64), targets.astype(np.float64))
     )
 
 
@@ -96,7 +94,7 @@ def _waypoint(free, position, target):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _cell(coordinate, size):  # type: ignore[no-untyped-def]
-    return min(max(int(math.floor(coordinate)), 0), size - 1)
+    return min(max(math.floor(coordinate), 0), size - 1)
 
 
 @njit(cache=True)
@@ -149,8 +147,8 @@ def _clear(free, start, end):  # type: ignore[no-untyped-def]
         x = start[0] + (end[0] - start[0]) * sample / samples
         y = start[1] + (end[1] - start[1]) * sample / samples
         for dx, dy in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
-            column = int(math.floor(x + dx * _CLEARANCE))
-            row = int(math.floor(y + dy * _CLEARANCE))
+            column = math.floor(x + dx * _CLEARANCE)
+            row = math.floor(y + dy * _CLEARANCE)
             if not (0 <= row < size and 0 <= column < size and free[row, column]):
                 return False
     return True

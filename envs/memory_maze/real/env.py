@@ -115,7 +115,9 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: D102
         if self._is_over:
-            raise gymnasium.error.ResetNeeded("An episode begins with reset, but there was none: call it first.")
+            raise gymnasium.error.ResetNeeded(
+                "An episode begins with reset, but there was none: call it first."
+            )
         given = int(action) if self.options.discrete_actions else np.asarray(action, np.float64)
         timestep = self._env.step(given)
         self._is_over = timestep.last()
@@ -124,7 +126,7 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
         truncated = bool(self._is_over and not terminated)
         return self._observe(timestep.observation), float(timestep.reward), terminated, truncated, {}
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]  # noqa: D102
+    def render(self) -> np.ndarray | None:  # noqa: D102
         if self.render_mode is None or self._picture is None:
             return None
         factor = max(1, _PICTURE_SIDE // self.options.camera_resolution)

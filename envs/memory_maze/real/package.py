@@ -40,7 +40,7 @@ def load_tasks() -> ModuleType:
             del sys.modules["memory_maze"]
     logging.getLogger("absl").addFilter(_is_no_standing_warning)
     use_fast_touch(maze)
-    return tasks  # type: ignore[no-any-return]
+    return tasks
 
 
 def _is_no_standing_warning(record: logging.LogRecord) -> bool:

@@ -59,7 +59,9 @@ class RealOptions:
             )
         if not self.camera and (self.image_only_obs or self.show_path):
             wrong = "show_path" if self.show_path else "image_only_obs"
-            raise ValueError(f"Without a camera there is no picture, but {wrong} asks for one: set it to False.")
+            raise ValueError(
+                f"Without a camera there is no picture, but {wrong} asks for one: set it to False."
+            )
         if self.image_only_obs and not self.target_color_in_image:
             raise ValueError(
                 "A picture alone must show the target's colour, but target_color_in_image is False: set it to "

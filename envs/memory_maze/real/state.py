@@ -86,7 +86,7 @@ def view_classes(env: RealMemoryMaze) -> np.ndarray:
 def _class_of(name: str, targets: dict[str, int]) -> int:
     if name in targets:
         return FIRST_TARGET + targets[name]
-    return WALL if name.startswith("wall") and not name.startswith("walker/") else FLOOR
+    return WALL if name.startswith("wall") else FLOOR
 
 
 def _block_textures(env: RealMemoryMaze) -> np.ndarray:

@@ -15,9 +15,13 @@ def use_fast_touch(maze: ModuleType) -> None:
     Args:
         maze: the module `memory_maze.maze`; dm_control itself is not changed.
     """
-    from dm_control.locomotion.props.target_sphere import TargetSphere
+    from dm_control.locomotion.props import target_sphere
 
-    class FastTargetSphere(TargetSphere):  # type: ignore[misc]
+    slow: Any = target_sphere.TargetSphere
+
+    class FastTargetSphere(slow):
+        _activated: bool
+
         def _update_activation(self, physics: Any) -> None:
             # `ptr`: dm_control's own view of the contacts is a copy.
             if not self._activated and self._geom_id in physics.data.ptr.contact.geom:

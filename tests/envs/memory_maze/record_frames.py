@@ -42,7 +42,7 @@ def cell_textures(env: RealMemoryMaze) -> np.ndarray:
     textures = np.full(arena.maze.entity_layer.shape, NO_WALL, np.uint8)
     for geom in range(physics.model.ngeom):
         name = physics.model.id2name(geom, "geom")
-        if not name.startswith("wall") or "texturing" in name or name.startswith("walker/"):
+        if not name.startswith("wall") or "texturing" in name:
             continue
         side = physics.model.name2id(f"{name}_texturing_pos_z", "geom")
         ids = physics.model.mat_texid[physics.model.geom_matid[side]]

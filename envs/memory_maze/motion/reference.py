@@ -8,6 +8,8 @@ contacts; contact by contact, a few times over.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -35,8 +37,7 @@ def move_reference(
     Returns:
         The bodies afterwards, and whether they touched the target after any of the substeps, bool [B].
     """
-    masses, damped = (_mass_matrix(body.device, damping) for damping in (0.0, TIME_STEP))
-    inverse, damped_inverse = torch.linalg.inv(masses), torch.linalg.inv(damped) @ masses
+    inverse, damped_inverse = _inverse_masses(body.device)
     force = body.new_zeros(len(body), 3, 4)
     force[:, 0, 0] = made_of.MASS * made_of.GRAVITY
     multiplier = body.new_zeros(2, len(body), 3)
@@ -58,13 +59,21 @@ def move_reference(
     return body, touched
 
 
-def _mass_matrix(device: torch.device, damping: float) -> Tensor:
+@functools.cache  # to copy them to a device is to wait for it
+def _inverse_masses(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the inverse of the masses [5, 5], and what a step's damping leaves of a rate [5, 5]."""
+    masses = _mass_matrix(0.0)
+    damped_inverse = torch.linalg.inv(_mass_matrix(TIME_STEP)) @ masses
+    return torch.linalg.inv(masses).to(device), damped_inverse.to(device)
+
+
+def _mass_matrix(damping: float) -> Tensor:
     """Masses and inertias [5, 5], with the joints' damping over `damping` seconds."""
     turn = made_of.TURN_INERTIA + damping * made_of.TURN_DAMPING
     roll = made_of.ROLL_INERTIA + damping * made_of.ROLL_DAMPING
     masses = torch.diag(torch.tensor([made_of.MASS] * 3 + [turn, roll], dtype=torch.float64))
     masses[1, 3] = masses[3, 1] = made_of.MASS_AHEAD
-    return masses.to(device)
+    return masses
 
 
 def _free_rate(speed: Tensor, drive: Tensor, steer: Tensor, inverse: Tensor) -> Tensor:
@@ -111,13 +120,10 @@ def _find_contacts(body: Tensor, grid: Tensor, turn: Tensor) -> tuple[Tensor, Te
 
 def _floor_rows(body: Tensor) -> Tensor:
     """Rows [B, 4, 5] of the floor: up, forwards, to the left, about the vertical."""
-    rows = [
-        [0.0, 0.0, 1.0, 0.0, 0.0],
-        [1.0, 0.0, 0.0, 0.0, -RADIUS],
-        [0.0, 1.0, 0.0, 0.0, 0.0],
-        [0.0, 0.0, 0.0, SPIN_FRICTION, 0.0],
-    ]
-    return torch.tensor(rows, dtype=body.dtype, device=body.device).expand(len(body), 4, 5)
+    rows = body.new_zeros(4, 5)
+    rows[0, 2] = rows[1, 0] = rows[2, 1] = 1.0
+    rows[1, 4], rows[3, 3] = -RADIUS, SPIN_FRICTION
+    return rows.expand(len(body), 4, 5)
 
 
 def _wall_rows(normal: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numba
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile lazily, once per machine where the result can be stored, else once per process."""
-    options = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **options)
     except RuntimeError:  # neither the source's folder nor the user's cache can be written to

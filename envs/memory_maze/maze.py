@@ -9,12 +9,13 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from envs.memory_maze.episodes import begin_episodes, next_targets
+from envs.memory_maze.frames import draw_frames
 from envs.memory_maze.layouts import make_layouts
 from envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, move
 from envs.memory_maze.motion.body import DRIVE, LOW_WALLS_TOUCH_DISTANCE, STEER
 from envs.memory_maze.observations import global_observables, global_spaces
-from envs.memory_maze.rendering.engine import render_frames
 from envs.memory_maze.rendering.textures import load_textures
+from envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
 from envs.memory_maze.scene import Scene
 from envs.memory_maze.sizes import CELL_METRES, SIZES
 from envs.native import NativeVectorEnv
@@ -22,6 +23,8 @@ from envs.spaces import tensor_action_converter
 
 _STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
 """Height of the walls and of the targets' centres, in metres."""
+_VIEW_SIZE = 256
+"""Pixels along a side of what the agent sees, drawn for people."""
 
 
 class MemoryMaze(NativeVectorEnv):
@@ -96,6 +99,7 @@ class MemoryMaze(NativeVectorEnv):
         if not discrete_actions:
             self.single_action_space = gs.Box(-1.0, 1.0, (2,), np.float32)
             self._to_env = tensor_action_converter(self.single_action_space, "clip", self.device)
+        self._trail: tuple[tuple[int, int, int], list[Tensor]] = (-1, -1, -1), []
         image = gs.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.single_observation_space = image
         if global_observables:
@@ -150,6 +154,30 @@ class MemoryMaze(NativeVectorEnv):
             current_target=task["current_target"],
         )
 
+    def render(self, index: int) -> np.ndarray:
+        """Draw what agent `index` sees, beside the maze from above.
+
+        The line there joins the places it was at when this was called before in the same episode, so a video
+        of every step shows the way it went.
+        """
+        if self.state is None:
+            raise ValueError(f"A picture shows a running episode, but {self.name} has none: call reset first.")
+        if not 0 <= index < self.num_envs:
+            raise ValueError(
+                f"A picture shows one of the environments 0..{self.num_envs - 1}, but index is {index}: "
+                "choose one of these."
+            )
+        state = self.state[index : index + 1]
+        scene = self.scene(dict(state["task"].items()))
+        episode, place = (index, int(state["seed"]), int(state["episode"])), scene.position[0].cpu()
+        if self._trail[0] != episode or state["time"] == 0:
+            self._trail = episode, []
+        self._trail[1].append(place)
+        textures = load_textures(self.device) if self._textures is None else self._textures
+        view = draw_frames(scene, textures, _VIEW_SIZE, *self._heights)[0]
+        return side_by_side(view, draw_top_view(scene, textures, path=torch.stack(self._trail[1])))
+
     def _draw(self, scene: Scene, image_size: int) -> Tensor:
         """What the agents see, uint8 [B, size, size, 3]."""
-        return render_frames(scene, self._textures, image_size, *self._heights)
+        assert self._textures is not None, "without a camera there is no picture"
+        return draw_frames(scene, self._textures, image_size, *self._heights)

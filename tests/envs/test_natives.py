@@ -13,7 +13,8 @@ import envs
 from envs.registration import NativeGymnasiumVectorEnv
 
 MAKERS = envs.registered_natives()
-FEW = [id for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))]
+LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")
+FEW = [id for id in MAKERS if not id.endswith(LARGE)]
 ALL = pytest.mark.parametrize("id", MAKERS)
 SOME = pytest.mark.parametrize("id", FEW)
 

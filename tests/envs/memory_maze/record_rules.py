@@ -111,7 +111,9 @@ def centre(env: RealMemoryMaze) -> list[dict]:
     found = []
     for seed in range(60):
         env.reset(seed=0) if seed == 0 else env.reset()
-        middle = [index for index, target in enumerate(read_scene(env).target_positions[0]) if (target == 4.5).all()]
+        middle = [
+            index for index, target in enumerate(read_scene(env).target_positions[0]) if (target == 4.5).all()
+        ]
         if middle:
             current = env.task._current_target_ix == middle[0]
             place(env, np.array([4.5, 4.5]) - [0.5, 0.0], 0.0)
@@ -148,7 +150,8 @@ if __name__ == "__main__":
         "lengths": lengths(),
     }
     text = ",\n".join(
-        f'"{key}": ' + ("[\n" + ",\n".join(map(json.dumps, value)) + "]" if isinstance(value, list) else json.dumps(value))
+        f'"{key}": '
+        + ("[\n" + ",\n".join(map(json.dumps, value)) + "]" if isinstance(value, list) else json.dumps(value))
         for key, value in rules.items()
     )
     (RECORDINGS / "rules.json").write_text("{" + text + "}\n")

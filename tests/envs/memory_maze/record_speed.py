@@ -48,7 +48,9 @@ def rate(env: RealMemoryMaze) -> float:
 
 if __name__ == "__main__":
     built = {
-        f"{'camera' if camera else 'no camera'}, {'faster touch' if is_fast else 'as shipped'}": build(camera, is_fast)
+        f"{'camera' if camera else 'no camera'}, {'faster touch' if is_fast else 'as shipped'}": build(
+            camera, is_fast
+        )
         for camera in (True, False)
         for is_fast in (False, True)
     }

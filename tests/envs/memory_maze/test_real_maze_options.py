@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import gymnasium
 import gymnasium.spaces as gs
@@ -113,6 +114,7 @@ def fresh_gl(monkeypatch):
     """Nothing of OpenGL is known yet; what the test leaves in the environment is put back."""
     monkeypatch.setenv("MUJOCO_GL", "to be removed")
     monkeypatch.delenv("MUJOCO_GL")
+    monkeypatch.delitem(sys.modules, "dm_control._render", raising=False)
     failure = gl._failure
     failure.cache_clear()
     yield monkeypatch
@@ -145,3 +147,10 @@ def test_egl_comes_before_osmesa(fresh_gl) -> None:
     fresh_gl.delenv("MUJOCO_GL")
     fresh_gl.setattr(gl, "_failure", lambda candidate: None)
     assert choose_gl() == "egl"
+
+
+def test_what_dm_control_was_imported_with_cannot_change(fresh_gl) -> None:
+    fresh_gl.setitem(sys.modules, "dm_control._render", SimpleNamespace(BACKEND=None))
+    fresh_gl.setenv("MUJOCO_GL", "egl")
+    with pytest.raises(ValueError, match=r"MUJOCO_GL is 'off': .* before dm_control is imported"):
+        choose_gl()

@@ -151,9 +151,9 @@ def test_touch_is_within_775_millimetres(env, distance: float, reward: float) ->
 
 
 def test_the_faster_touch_changes_nothing(monkeypatch) -> None:
+    load_tasks()
     from dm_control.locomotion.props import target_sphere
 
-    load_tasks()
     maze = sys.modules["memory_maze.maze"]
     fast = blind()
     fast.reset(seed=8)
@@ -165,10 +165,10 @@ def test_the_faster_touch_changes_nothing(monkeypatch) -> None:
     targets = read_scene(fast).target_positions[0].double().numpy()
     generator = np.random.default_rng(0)
     rewards = 0.0
-    for step in range(400):
-        if step % 20 == 0:
+    for step in range(300):
+        if step % 10 == 0:
             # Around a target, mostly the current one, or in it.
-            nearby = targets[fast.task._current_target_ix if step % 60 else generator.integers(3)]
+            nearby = targets[fast.task._current_target_ix if step % 30 else generator.integers(3)]
             spot, angle = nearby + generator.uniform(-0.45, 0.45, 2), generator.uniform(-3, 3)
             place(fast, spot, angle)
             place(shipped, spot, angle)
@@ -179,7 +179,7 @@ def test_the_faster_touch_changes_nothing(monkeypatch) -> None:
         assert np.array_equal(fast.physics.data.qpos, shipped.physics.data.qpos)
         assert np.array_equal(fast.physics.data.qvel, shipped.physics.data.qvel)
         assert fast.task._current_target_ix == shipped.task._current_target_ix
-    assert rewards > 15
+    assert rewards >= 10
     use_fast_touch(maze)
 
 

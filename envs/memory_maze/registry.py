@@ -15,10 +15,28 @@ from envs.memory_maze.sizes import SIZES
 from envs.native import NativeVectorEnv
 from envs.vector_env import VectorEnv
 
+_EXTRA, _LOW, _COLORS = {"global_observables": True}, {"low_walls": True}, {"shuffle_colors": True}
+# Suffix of the short name -> options of the native version, where it has them.
+_NATIVE_VARIANTS: dict[str, dict[str, Any]] = {
+    "": {},
+    "vis": _LOW,
+    "hd": {"image_size": 256},
+    "extra_obs": _EXTRA,
+    "extra_obs_vis": _EXTRA | _LOW,
+    "6cl": _COLORS,
+    "6cl_extra_obs": _EXTRA | _COLORS,
+}
+
+
+def native_names() -> list[str]:
+    """Return the short names that the native version has, of all sizes, `tiny` included."""
+    return [size + (suffix and f"_{suffix}") for size in SIZES for suffix in _NATIVE_VARIANTS]
+
 
 def memory_maze_names() -> list[str]:
-    """Return the short names: the sizes, `tiny` natively only; and with a suffix the package's variants."""
-    return [*SIZES, *(name for name in real_ids() if name not in SIZES)]
+    """Return all short names: a size, or a size and a variant, such as `9x9` and `9x9_extra_obs`."""
+    native = native_names()
+    return [*native, *(name for name in real_ids() if name not in native)]
 
 
 def make_memory_maze(
@@ -36,7 +54,7 @@ def make_memory_maze(
     """Make a Memory Maze.
 
     Args:
-        name: one of `memory_maze_names()`, such as `9x9`, or `9x9_extra_obs` from the package.
+        name: one of `memory_maze_names()`, such as `9x9` or `9x9_extra_obs`.
         num_envs: number of environments B.
         kwargs: options, of `MemoryMaze` or of `RealMemoryMaze`.
         backend: `native`: batched on any device; `package`: MuJoCo's own through Gymnasium, which needs
@@ -92,10 +110,10 @@ def _check_name(name: str, backend: str) -> None:
             f"A Memory Maze must be one of {', '.join(SIZES)} or a variant such as '9x9_extra_obs', but it is "
             f"{name!r}" + (f": did you mean {' or '.join(nearest)}?" if nearest else ": choose one of these.")
         )
-    if backend == "native" and name not in SIZES:
+    if backend == "native" and name not in native_names():
         raise ValueError(
-            f"The native Memory Maze has the sizes {', '.join(SIZES)} without variants, but got {name!r}: "
-            "take the package's with backend=package."
+            f"The native Memory Maze has the variants {', '.join(filter(None, _NATIVE_VARIANTS))}, but got "
+            f"{name!r}: take the package's with backend=package."
         )
     if backend == "package" and name not in real_ids():
         raise ValueError(
@@ -105,11 +123,12 @@ def _check_name(name: str, backend: str) -> None:
 
 
 def _make_native(
-    size: str, num_envs: int, kwargs: dict[str, Any], given: dict[str, Any], common: dict[str, Any]
+    name: str, num_envs: int, kwargs: dict[str, Any], given: dict[str, Any], common: dict[str, Any]
 ) -> NativeVectorEnv:
     """Make the native version; `given` are those options of the package's version that were given."""
     from envs.memory_maze.maze import MemoryMaze
 
+    size, _, suffix = name.partition("_")
     parameters = inspect.signature(MemoryMaze).parameters
     if given.get("render_mode") == "rgb_array" and MemoryMaze.render is not NativeVectorEnv.render:
         del given["render_mode"]
@@ -120,14 +139,15 @@ def _make_native(
                 "take the package's with backend=package."
             )
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    own = [name for name in parameters if name not in ("num_envs", "size", *common)]
+    own = [option for option in parameters if option not in ("num_envs", "size", *common)]
     if not takes_any and (unknown := set(kwargs) - set(own)):
         raise ValueError(
             f"The options of the native Memory Maze are {', '.join(own) or 'none'}, but got "
             f"{', '.join(map(repr, sorted(unknown)))}: give some of these."
         )
-    env: NativeVectorEnv = MemoryMaze(num_envs, size=size, **kwargs, **given, **common)
-    env.name = f"memory_maze/{size}"
+    options = {**_NATIVE_VARIANTS[suffix], **kwargs, **given, **common}
+    env: NativeVectorEnv = MemoryMaze(num_envs, size=size, **options)
+    env.name = f"memory_maze/{name}"
     return env
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from envs.memory_maze.real.gl import choose_gl
-from envs.memory_maze.real.package import load_tasks
+from envs.memory_maze.real.package import load_tasks, without_camera
 from envs.memory_maze.real.spaces import RealOptions
 from envs.memory_maze.real.versions import check_versions
 
@@ -138,14 +139,17 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
             self._env = None
         self._is_over = True
 
-    def _build(self, seed: int | None) -> Any:
-        """Build the package's environment; a wrapper's observations are changed where there is no camera."""
-        make = getattr(load_tasks(), f"memory_maze_{self.options.size}")
-        env = make(seed=seed, **self.options.task_arguments())
-        if not self.options.camera:
-            env.task._walker.observables.egocentric_camera.enabled = False
-            env.task._maze_arena.observables.top_camera.enabled = False
-            del env.mapping["image"]
+    def _build(self, seed: int) -> Any:
+        """Build the package's environment."""
+        tasks = load_tasks()
+        make = partial(
+            getattr(tasks, f"memory_maze_{self.options.size}"), seed=seed, **self.options.task_arguments()
+        )
+        if self.options.camera:
+            return make()
+        with without_camera(tasks):
+            env = make()
+        del env.mapping["image"]
         return env
 
     def _observe(self, observation: Any) -> Any:

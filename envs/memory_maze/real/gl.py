@@ -23,8 +23,8 @@ with context.make_current() as current:
 def choose_gl(camera: bool = True) -> str:
     """Choose what MuJoCo draws with and set MUJOCO_GL, for this process and those it starts.
 
-    A value the user gave is kept if it works; otherwise EGL is tried, then OSMesa, both of which need no
-    display. Nothing is imported here: each is tried in a process of its own.
+    A value the user gave is kept if it works, and so is what dm_control was imported with. Otherwise EGL is
+    tried, then OSMesa, which need no display; nothing is imported here, each is tried in a process of its own.
 
     Args:
         camera: whether pictures are needed; without, `off` will do where nothing works.
@@ -35,12 +35,13 @@ def choose_gl(camera: bool = True) -> str:
     Raises:
         ValueError: if pictures are needed and nothing works, or the user gave `off`.
     """
-    given = os.environ.get(_VARIABLE)
+    loaded = sys.modules.get("dm_control._render")
+    given = os.environ.get(_VARIABLE) if loaded is None else loaded.BACKEND or "off"
     if given is not None and given.lower() in _OFF:
         if camera:
             raise ValueError(
                 f"The real Memory Maze needs OpenGL for its pictures, but {_VARIABLE} is {given!r}: set it to "
-                "egl or osmesa, unset it, or ask for camera=False."
+                "egl or osmesa, or unset it, before dm_control is imported, or ask for camera=False."
             )
         return given
     failures = []
@@ -53,7 +54,8 @@ def choose_gl(camera: bool = True) -> str:
     if camera:
         raise ValueError(
             f"The real Memory Maze needs OpenGL for its pictures, but nothing works ({'; '.join(failures)}): "
-            f"install EGL (libegl1) or OSMesa (libosmesa6) and leave {_VARIABLE} unset, or ask for camera=False."
+            f"install EGL (libegl1) or OSMesa (libosmesa6) and leave {_VARIABLE} unset until "
+            "dm_control is imported, or ask for camera=False."
         )
     os.environ[_VARIABLE] = "off"
     return "off"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from envs.memory_maze.real.gl import choose_gl
 from envs.memory_maze.real.touch import use_fast_touch
@@ -41,6 +44,23 @@ def load_tasks() -> ModuleType:
     logging.getLogger("absl").addFilter(_is_no_standing_warning)
     use_fast_touch(maze)
     return tasks
+
+
+@contextmanager
+def without_camera(tasks: Any) -> Iterator[None]:
+    """Within the block the tasks are built without the agent's camera, which they would draw with at once."""
+    seeing = tasks.MemoryMazeTask
+
+    class BlindTask(seeing):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._walker.observables.egocentric_camera.enabled = False
+
+    tasks.MemoryMazeTask = BlindTask
+    try:
+        yield
+    finally:
+        tasks.MemoryMazeTask = seeing
 
 
 def _is_no_standing_warning(record: logging.LogRecord) -> bool:

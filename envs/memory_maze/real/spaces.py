@@ -57,10 +57,10 @@ class RealOptions:
                 f"camera_resolution must be between {low} and {high} pixels, but it is "
                 f"{self.camera_resolution}: set it so."
             )
-        if not self.camera and (self.image_only_obs or self.show_path):
-            wrong = "show_path" if self.show_path else "image_only_obs"
+        pictures = [name for name in ("image_only_obs", "show_path", "top_camera") if getattr(self, name)]
+        if pictures and not self.camera:
             raise ValueError(
-                f"Without a camera there is no picture, but {wrong} asks for one: set it to False."
+                f"Without a camera there is no picture, but {pictures[0]} asks for one: set it to False."
             )
         if self.image_only_obs and not self.target_color_in_image:
             raise ValueError(

@@ -1,0 +1,98 @@
+"""The real Memory Maze with its camera; skipped where MuJoCo finds no OpenGL."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from contract import assert_equal, check_rows
+from gymnasium.utils.env_checker import check_env
+from record_frames import draw_position
+
+from envs import make_memory_maze
+from envs.memory_maze.real import VARIANTS, RealMemoryMaze, real_id
+from envs.memory_maze.real.gl import choose_gl
+from envs.memory_maze.real.state import FLOOR, SKY, WALL, place, read_scene, view, view_classes
+from envs.memory_maze.sizes import COLORS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opengl() -> None:
+    try:
+        choose_gl()
+    except ValueError as error:
+        pytest.skip(f"the real Memory Maze cannot be drawn here: {error}")
+
+
+@pytest.fixture(scope="module")
+def env():
+    env = RealMemoryMaze(render_mode="rgb_array")
+    env.reset(seed=1)
+    yield env
+    env.close()
+
+
+def test_the_border_shows_the_current_target(env) -> None:
+    image, _ = env.reset(seed=1)
+    assert env.observation_space.contains(image)
+    for _ in range(3):
+        color = np.array(list(COLORS.values())[env.task._current_target_ix])
+        border = (color * 255 * 0.7).astype(np.uint8)
+        for side in (image[:2], image[-2:], image[:, :2], image[:, -2:]):
+            assert (side == border).all()
+        np.testing.assert_array_equal(image[2:-2, 2:-2], view(env)[2:-2, 2:-2])
+        target = read_scene(env).target_positions[0, env.task._current_target_ix]
+        place(env, target.double().numpy(), 0.0)
+        image, reward, *_ = env.step(0)
+        assert reward == 1.0
+
+
+def test_pictures_are_copies_and_are_enlarged_for_videos(env) -> None:
+    image, _ = env.reset(seed=2)
+    kept = image.copy()
+    following = env.step(2)[0]
+    np.testing.assert_array_equal(image, kept)
+    assert not np.array_equal(following, image)
+    frame = env.render()
+    assert frame.shape == (256, 256, 3) and frame.dtype == np.uint8
+    np.testing.assert_array_equal(frame[::4, ::4], following)
+    np.testing.assert_array_equal(frame[3::4, 3::4], following)
+
+
+def test_classes_of_pixels(env) -> None:
+    env.reset(seed=3)
+    walls = read_scene(env).walls[0].numpy()
+    place(env, draw_position(walls, np.random.default_rng(0)), 0.5)
+    classes = view_classes(env)
+    assert classes.shape == (64, 64) and (classes[0] != FLOOR).all() and (classes[-1] != SKY).all()
+    assert {SKY, FLOOR, WALL} & set(np.unique(classes).tolist())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", VARIANTS)
+def test_gymnasiums_checker_is_content(suffix: str) -> None:
+    env = gymnasium.make(f"envs:{real_id('9x9', suffix)}", disable_env_checker=True, render_mode="rgb_array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Of ExtraObs it says that observations without bounds are unusual, which they are in the package.
+        warnings.filterwarnings("ignore", message=".*A Box observation space (minimum|maximum) value is.*")
+        check_env(env.unwrapped)
+    env.close()
+
+
+def test_rows_from_processes_of_their_own() -> None:
+    env = make_memory_maze("9x9_extra_obs", 2, backend="package", render_mode="rgb_array")
+    rows = [env.reset(5)]
+    actions = torch.tensor([[1, 4], [2, 1], [5, 0]])
+    rows += [env.step(action) for action in actions]
+    check_rows(env, rows)
+    assert rows[0]["obs", "image"].shape == (2, 64, 64, 3) and rows[0]["obs", "image"].dtype == torch.uint8
+    assert not torch.equal(rows[0]["obs", "maze_layout"][0], rows[0]["obs", "maze_layout"][1])
+    assert env.render(1).shape == (256, 256, 3)
+    state = env.state_dict()
+    following = env.step(actions[0])
+    assert_equal(env.load_state_dict(state), rows[-1])
+    assert_equal(env.step(actions[0]), following)
+    assert env.resume_is_exact
+    env.close()

@@ -1,9 +1,9 @@
-"""The agent contract: act on rows with an explicit carry, learn from rollouts or from replayed batches."""
+"""The agent contract: act on rows with an explicit carry, learn from rollouts."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from gymnasium import spaces
@@ -38,34 +38,20 @@ class Rollout(Protocol):
     def episode_lengths(self) -> list[int]: ...  # noqa: D102
 
 
-class Batch(Protocol):
-    """What an off-policy agent learns from: replayed rows, which another policy may have acted on.
-
-    Attributes:
-        rows: `[B, T]` with `obs, reward, prev_action, is_first, is_last, is_terminal`, `action_mask` where the
-            environment gives one, and `action`.
-        carry: the agent's carry before row 0, `[B]`: its initial one (then row 0 is `is_first`) or a stored one.
-        is_trained: rows that count in the losses, `[B, T]` bool.
-    """
-
-    @property
-    def rows(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def carry(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def is_trained(self) -> Tensor: ...  # noqa: D102
-
-
 class Agent(ABC):
-    """A policy with memory that learns: an `OnPolicyAgent` or an `OffPolicyAgent`.
+    """A policy with memory that learns.
 
     Attributes:
         observation_space: single Gymnasium space of the observations.
         action_space: single Gymnasium space of the actions.
+        rollout_length: rows per environment between two updates.
+        carry_every: the driver keeps the carry before every k-th row of a rollout.
     """
 
     observation_space: spaces.Space
     action_space: spaces.Space
+    rollout_length: int
+    carry_every: int
 
     @property
     @abstractmethod
@@ -109,26 +95,6 @@ class Agent(ABC):
         """
 
     @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that learning has changed: nested dicts of tensors and JSON values."""
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` gave."""
-
-
-class OnPolicyAgent(Agent):
-    """Learns from rollouts of its own, each one once.
-
-    Attributes:
-        rollout_length: rows per environment between two updates.
-        carry_every: the driver keeps the carry before every k-th row of a rollout.
-    """
-
-    rollout_length: int
-    carry_every: int
-
-    @abstractmethod
     def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
         """Learn from a rollout.
 
@@ -143,39 +109,10 @@ class OnPolicyAgent(Agent):
             FloatingPointError: if a loss is NaN or infinite; names the first tensor that went bad.
         """
 
-
-class OffPolicyAgent(Agent):
-    """Learns from batches of replayed rows.
-
-    Attributes:
-        batch_size: sequences per update.
-        batch_length: rows of a sequence, `burn_in` included.
-        train_ratio: replayed rows per environment step.
-        burn_in: rows at the head of a sequence that do not count in the losses.
-        carry_from: sequences start from the `initial` carry, or from the one `stored` with them.
-    """
-
-    batch_size: int
-    batch_length: int
-    train_ratio: float
-    burn_in: int
-    carry_from: Literal["initial", "stored"]
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that learning has changed: nested dicts of tensors and JSON values."""
 
     @abstractmethod
-    def update(self, batch: Batch, env_steps: int) -> dict[str, float]:
-        """Learn from a batch.
-
-        Args:
-            batch: drawn from a replay.
-            env_steps: real transitions so far, for the schedules.
-
-        Returns:
-            Metrics by name.
-
-        Raises:
-            FloatingPointError: if a loss is NaN or infinite; names the first tensor that went bad.
-        """
-
-    @abstractmethod
-    def stored_carry(self, carry: TensorDictBase) -> TensorDict:
-        """Pick what a replay is to keep of a carry `[B]`, so that a sequence may start from it."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agents.base import OnPolicyAgent, Rollout
+from agents.base import Agent, Rollout
 
 Metrics = dict[str, float]
 
@@ -55,7 +55,7 @@ class Hooks:
 
 
 def train_on_policy(
-    agent: OnPolicyAgent,
+    agent: Agent,
     driver: Driver,
     hooks: Hooks,
     progress: Progress,
@@ -114,7 +114,7 @@ def train_on_policy(
             hooks.save("latest", steps)
 
 
-def _iterate(agent: OnPolicyAgent, driver: Driver, act: Callable[..., Any]) -> Metrics:
+def _iterate(agent: Agent, driver: Driver, act: Callable[..., Any]) -> Metrics:
     """Collect one rollout and learn from it; returns the metrics of both."""
     start, steps_before = time.perf_counter(), driver.env_steps
     rollout = driver.collect(act, agent.rollout_length)

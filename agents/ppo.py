@@ -13,7 +13,7 @@ from torch import Tensor
 
 from agents.actor_critic import ActorCritic, MakeCore
 from agents.arguments import check_names
-from agents.base import OnPolicyAgent, Rollout
+from agents.base import Agent, Rollout
 from agents.diagnosis import raise_first_nonfinite
 from agents.distributions import num_policy_outputs
 from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
@@ -22,7 +22,7 @@ from agents.returns import generalized_advantages, masked_mean, normalize
 from agents.settings import PPOSettings
 
 
-class PPO(OnPolicyAgent):
+class PPO(Agent):
     """PPO with any memory core: acts row by row, learns from whole sequences.
 
     Args:
@@ -127,7 +127,7 @@ class PPO(OnPolicyAgent):
         return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
 
     def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
-        """Learn from a rollout; see `OnPolicyAgent.update`."""
+        """Learn from a rollout; see `Agent.update`."""
         learning_rate = self._set_learning_rate(env_steps)
         batch = self._prepare(rollout)
         host_is_first = batch["rows", "is_first"].cpu()  # one copy per update; cores choose their path by it

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 METRICS_FILE = "metrics.jsonl"
@@ -47,6 +49,27 @@ class Logger:
         if self._writer is not None:
             for key, value in metrics.items():
                 self._writer.add_scalar(key, value, env_steps)
+
+    def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
+        """Write pictures, and films as strips of their frames, to TensorBoard.
+
+        Args:
+            media: uint8, pictures `[height, width, 3]` or films `[T, height, width, 3]` by name.
+            env_steps: when.
+
+        Raises:
+            ValueError: for anything else.
+        """
+        for key, picture in media.items():
+            if picture.dtype != torch.uint8 or picture.ndim not in (3, 4) or picture.shape[-1] != 3:
+                raise ValueError(
+                    f"A picture is uint8 [height, width, 3] and a film uint8 [T, height, width, 3], but {key} is "
+                    f"{picture.dtype} {list(picture.shape)}; convert it first."
+                )
+            if self._writer is not None:
+                # TensorBoard shows films only through a package that no longer fits; a strip shows every frame.
+                strip = torch.cat(list(picture), dim=1) if picture.ndim == 4 else picture
+                self._writer.add_image(key, strip.cpu().numpy(), env_steps, dataformats="HWC")
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""

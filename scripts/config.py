@@ -40,7 +40,7 @@ def register_names() -> None:
             "render_mode": None,
         }
         store.store(group="env/popgym", name=name, node=description, package="env")
-    for group in ("core", "env"):
+    for group in ("agent", "core", "env"):
         # A class of the user's own: core=custom core._target_=my_package.MyCore +core.hidden_size=64
         store.store(group=group, name="custom", node={"_target_": "???", "_partial_": True})
 
@@ -100,7 +100,7 @@ def group_options(group: str) -> list[str]:
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
         options |= {f"popgym/{name}" for name in (*envs.popgym_names(), *envs.popgym_families())}
-    if group in ("core", "env"):
+    if group in ("agent", "core", "env"):
         options.add("custom")
     return sorted(options)
 

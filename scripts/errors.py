@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+# What a disk says when it has no room: no space, a quota, a limit on the size of a file.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EXIT_USAGE = 2
 EXIT_DIVERGED = 3
@@ -27,6 +31,10 @@ def usage_errors() -> Iterator[None]:
         yield
     except (ValueError, TypeError, FileNotFoundError, ImportError, PermissionError) as error:
         raise UsageError(" ".join(str(error).split())) from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UsageError(f"{error.strerror}.") from error
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from agents.world_model.layers import TwoHotHead
 from agents.world_model.policy import Policy
 from agents.world_model.return_scale import ReturnScale
 from agents.world_model.settings import DreamerSettings
+from agents.world_model.two_hot import TwoHot
 from agents.world_model.world_model import Imagined, WorldModel
 
 
@@ -73,9 +74,10 @@ class Behavior(nn.Module):
         """
         settings, reads = self.settings, imagined.kept["reads"]
         through_model = settings.actor_gradient == "dynamics"
+        prediction = self.critic(reads.detach())
         with torch.set_grad_enabled(through_model):
             reward, discount = world_model.reward(imagined.features), world_model.discount(imagined.features)
-            value = self.critic(reads).mean()
+            value = (self.critic(reads) if through_model else prediction).mean()
             returns = lambda_returns(
                 reward[:, 1:], discount[:, 1:], value[:, 1:], return_lambda=settings.return_lambda
             )
@@ -85,14 +87,13 @@ class Behavior(nn.Module):
         advantage = (returns - value[:, :-1]) / scale
         weight = torch.cat([goes_on.unsqueeze(1), discount[:, 1:-1]], dim=1).detach().cumprod(1)
 
-        seen = reads[:, :-1].detach()
         allowed = imagined.kept.get("allowed", None)
-        policy = self.actor(seen, None if allowed is None else allowed[:, :-1])
+        policy = self.actor(reads[:, :-1].detach(), None if allowed is None else allowed[:, :-1])
         entropy = policy.entropy()
         log_prob = policy.log_prob(imagined.actions.detach())
         gain = advantage if through_model else log_prob * advantage.detach()
         actor_loss = -weight * (gain + settings.entropy_coef * entropy)
-        critic_loss = weight * self._critic_loss(seen, returns.detach())
+        critic_loss = weight * self._critic_loss(prediction[:, :-1], reads[:, :-1].detach(), returns.detach())
         losses = {"actor": masked_mean(actor_loss, rows_mask), "critic": masked_mean(critic_loss, rows_mask)}
         measured = {
             "policy_entropy": masked_mean(entropy.detach(), rows_mask),
@@ -116,7 +117,7 @@ class Behavior(nn.Module):
             world_model: the model that observed the rows.
             rows: `[B, T]`.
             observed: from them.
-            returns: imagined returns of rows k-1, 2k-1, …, `[B, T // k]`.
+            returns: imagined returns of the rows imagined from, `[B, starts]`.
             mask: rows that count `[B, T]` bool.
 
         Returns:
@@ -125,12 +126,12 @@ class Behavior(nn.Module):
         Source: DreamerV3 since 2024 (its `repval` loss).
         """
         reads = self.read(world_model, observed.h, observed.z, observed.core)
-        every = self.settings.imagine_every
         is_last = rows["is_last"].clone()
         is_last[:, :-1] |= rows["is_first"][:, 1:]  # a stream may be cut without an end
+        prediction = self.critic(reads)
         with torch.no_grad():
-            closing = self.critic(reads).mean()
-            closing[:, every - 1 :: every] = returns
+            closing = prediction.mean()
+            closing[:, self.settings.start_rows] = returns
             discount = torch.where(rows["is_terminal"], 0.0, self.settings.gamma)
             target = lambda_returns(
                 rows["reward"][:, 1:],
@@ -139,7 +140,8 @@ class Behavior(nn.Module):
                 is_last[:, 1:],
                 return_lambda=self.settings.return_lambda,
             )
-        return masked_mean(self._critic_loss(reads[:, :-1], target), mask[:, :-1] & ~is_last[:, :-1])
+        loss = self._critic_loss(prediction[:, :-1], reads[:, :-1], target)
+        return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1])
 
     @torch.no_grad()
     def update_slow_critic(self) -> None:
@@ -147,9 +149,8 @@ class Behavior(nn.Module):
         slow, fast = list(self.slow_critic.parameters()), list(self.critic.parameters())
         torch._foreach_lerp_(slow, fast, self.settings.slow_critic_rate)
 
-    def _critic_loss(self, reads: Tensor, target: Tensor) -> Tensor:
+    def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy with the target and with the moving average's mean, `[...]`."""
-        value = self.critic(reads)
         with torch.no_grad():
             slow = self.slow_critic(reads).mean()
-        return -value.log_prob(target) - self.settings.slow_critic_scale * value.log_prob(slow)
+        return -prediction.log_prob(target) - self.settings.slow_critic_scale * prediction.log_prob(slow)

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from agents.actor_critic import MakeCore
 from agents.arguments import check_names
-from agents.base import Batch, OffPolicyAgent
+from agents.base import Agent
 from agents.diagnosis import raise_first_nonfinite
 from agents.random import environment_keys, stream_key, uniform
+from agents.replay import Batch
 from agents.returns import masked_mean
 from agents.world_model.behavior import Behavior
 from agents.world_model.dynamics import Latent, Observed
@@ -23,7 +24,7 @@ from agents.world_model.settings import DreamerSettings
 from agents.world_model.world_model import Imagined, WorldModel
 
 
-class Dreamer(OffPolicyAgent):
+class Dreamer(Agent):
     """World-model agent on any memory core; its presets are R2I and DreamerV3.
 
     Args:
@@ -57,6 +58,7 @@ class Dreamer(OffPolicyAgent):
         self.settings = DreamerSettings(**settings)
         self._check_actor_gradient()
         self.total_env_steps, self.seed = total_env_steps, seed
+        self.rollout_length = self.carry_every = self.settings.rollout_length
         self.batch_size, self.batch_length = self.settings.batch_size, self.settings.batch_length
         self.train_ratio, self.burn_in = self.settings.train_ratio, self.settings.burn_in
         self.carry_from = self.settings.carry_from
@@ -107,7 +109,7 @@ class Dreamer(OffPolicyAgent):
         return action, next_carry, TensorDict({}, batch_size=row.batch_size)
 
     def update(self, batch: Batch, env_steps: int) -> dict[str, float]:
-        """Learn from a batch; see `OffPolicyAgent.update`."""
+        """Learn from a batch; see `Agent.update`."""
         settings = self.settings
         rows, carry = batch.rows.to(self._device), batch.carry.to(self._device)
         mask = batch.is_trained.to(self._device)
@@ -119,12 +121,12 @@ class Dreamer(OffPolicyAgent):
         losses = {name: masked_mean(loss, mask) for name, loss in row_losses.items()}
         measured = {name: masked_mean(value, mask) for name, value in measured.items()}
 
-        every = slice(settings.imagine_every - 1, None, settings.imagine_every)
-        imagined = self._imagine(observed, every, "action_mask" in rows.keys())
-        goes_on = (~rows["is_terminal"][:, every]).float().flatten()
+        starts = settings.start_rows
+        imagined = self._imagine(observed, "action_mask" in rows.keys())
+        goes_on = (~rows["is_terminal"][:, starts]).float().flatten()
         with self._autocast():
             behavior_losses, returns, behavior_measured = self.behavior.losses(
-                self.world_model, imagined, goes_on, mask[:, every].flatten()
+                self.world_model, imagined, goes_on, mask[:, starts].flatten()
             )
             actor_loss = behavior_losses.pop("actor")
             losses |= behavior_losses
@@ -150,13 +152,15 @@ class Dreamer(OffPolicyAgent):
         keys = environment_keys(key, int(torch.Size(batch).numel()), 0, self._device)
         return uniform(keys, torch.zeros_like(keys), count).reshape(shape)
 
-    def _imagine(self, observed: Observed, every: slice, masked: bool) -> Imagined:
-        """Act from every k-th row, in detached states."""
-        horizon, through_model = self.settings.horizon, self.settings.actor_gradient == "dynamics"
+    def _imagine(self, observed: Observed, masked: bool) -> Imagined:
+        """Act from every k-th row after the burn-in, in detached states."""
+        settings = self.settings
+        horizon, through_model = settings.horizon, settings.actor_gradient == "dynamics"
+        cores = observed.core[:, settings.burn_in // settings.imagine_every :]
         starts = Latent(
-            observed.h[:, every].detach().flatten(0, 1),
-            observed.z[:, every].detach().flatten(0, 1),
-            observed.core.detach().reshape(-1),
+            observed.h[:, settings.start_rows].detach().flatten(0, 1),
+            observed.z[:, settings.start_rows].detach().flatten(0, 1),
+            cores.detach().reshape(-1),
         )
         num_starts, actor = len(starts.h), self.behavior.actor
         z_noise = self.noise("prior", horizon, num_starts, self.settings.num_categoricals)

@@ -8,8 +8,8 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.encoder import ImageEncoder
 from agents.features import Leaf, flatten_leaf, observation_leaves
+from agents.image_encoders import StridedEncoder
 from agents.world_model.layers import Head, Norm
 from agents.world_model.two_hot import symlog
 
@@ -37,11 +37,20 @@ class ObservationEncoder(nn.Module):
         self.images = [leaf for leaf in leaves if leaf.kind == "image"]
         self.flat = [leaf for leaf in leaves if leaf.kind != "image"]
         self.image_encoders = nn.ModuleList(
-            ImageEncoder(leaf.shape, image_depth, units, "silu", pixel_scale(leaf)) for leaf in self.images
+            StridedEncoder(
+                leaf.shape,
+                depth=image_depth,
+                output_size=None,
+                activation="silu",
+                norm=norm,
+                scale=pixel_scale(leaf),
+            )
+            for leaf in self.images
         )
         flat_size = sum(leaf.feature_size for leaf in self.flat)
         self.blocks = Head(flat_size, 0, units, num_layers, norm) if flat_size else None
-        self.output_size = units * (len(self.images) + (1 if flat_size else 0))
+        image_size = sum(encoder.output_size for encoder in self.image_encoders)  # type: ignore[misc, union-attr]
+        self.output_size = image_size + (units if flat_size else 0)
 
     def forward(self, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:
         """Encode observations `[*batch, …]` to `[*batch, output_size]`; `batch_dims` counts `*batch`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from agents.world_model.layers import Norm, dense, init_weight, make_norm
+from agents.image_encoders import ChannelNorm
+from agents.world_model.layers import Norm, dense, init_weight
 
 
 class ImageDecoder(nn.Module):
@@ -39,7 +40,7 @@ class ImageDecoder(nn.Module):
         width_in = depth * 2 ** (doublings - 1)
         self.small_shape = (width_in, height, width)
         self.project = dense(input_size, width_in * height * width)
-        layers: list[nn.Module] = [PixelNorm(width_in, norm), nn.SiLU()]
+        layers: list[nn.Module] = [ChannelNorm(width_in, norm), nn.SiLU()]
         for layer in range(doublings):
             is_final = layer == doublings - 1
             width_out = channels if is_final else width_in // 2
@@ -49,7 +50,7 @@ class ImageDecoder(nn.Module):
             if is_final:
                 nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
             else:
-                layers += [PixelNorm(width_out, norm), nn.SiLU()]
+                layers += [ChannelNorm(width_out, norm), nn.SiLU()]
             width_in = width_out
         self.convolutions = nn.Sequential(*layers)
 
@@ -63,23 +64,6 @@ class ImageDecoder(nn.Module):
         elif not self.channels_first:
             images = images.movedim(1, -1)
         return images.reshape(*batch, *images.shape[1:])
-
-
-class PixelNorm(nn.Module):
-    """A norm over the channels of every pixel.
-
-    Args:
-        channels: of the images.
-        kind: `layer` or `rms`.
-    """
-
-    def __init__(self, channels: int, kind: Norm) -> None:
-        super().__init__()
-        self.norm = make_norm(kind, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise `x` `[N, channels, height, width]`."""
-        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def _channels_first_shape(shape: tuple[int, ...], channels_first: bool) -> tuple[int, int, int]:

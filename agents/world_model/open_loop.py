@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from agents.base import Batch
+from agents.replay import Batch
 from agents.world_model.dynamics import Latent
 
 if TYPE_CHECKING:

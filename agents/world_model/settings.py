@@ -58,10 +58,11 @@ class DreamerSettings:
         adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
         warmup_updates: updates over which the learning rates rise linearly.
         precision: `float32`, or `bfloat16` for mixed precision.
+        rollout_length: rows per environment that are collected at once.
         batch_size: sequences per update.
-        batch_length: rows of a sequence.
-        train_ratio: replayed rows per environment step.
-        burn_in: rows at the head of a sequence that only warm up the memory.
+        batch_length: rows of a sequence that count.
+        train_ratio: replayed rows that count, per environment step.
+        burn_in: rows before them that only warm up the memory.
         carry_from: sequences start from the `initial` carry, or the one `stored` with them.
 
     Raises:
@@ -106,6 +107,7 @@ class DreamerSettings:
     adaptive_clip: float = 0.3
     warmup_updates: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    rollout_length: int = 16
     batch_size: int = 16
     batch_length: int = 64
     train_ratio: float = 64.0
@@ -122,15 +124,16 @@ class DreamerSettings:
         self._require("num_classes", "a whole number from 2 to 256", 2 <= self.num_classes <= 256)
         reads = set(self.actor_reads)
         self._require("actor_reads", "a list of h, z and carry", reads and reads <= {"h", "z", "carry"})
-        self._require("imagine_every", f"at most batch_length ({self.batch_length})", self.starts > 0)
-        self._require("burn_in", f"below batch_length ({self.batch_length})", self.burn_in < self.batch_length)
+        divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0
+        both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
+        self._require("imagine_every", both, divides)
         if self.replay_value_scale > 0 and "carry" in reads:
             self._require("imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1)
 
     @property
-    def starts(self) -> int:
-        """Imagined trajectories per sequence."""
-        return self.batch_length // self.imagine_every
+    def start_rows(self) -> slice:
+        """The rows of a sequence, burn-in included, that are imagined from."""
+        return slice(self.burn_in + self.imagine_every - 1, None, self.imagine_every)
 
     def _require(self, name: str, expected: str, holds: Any) -> None:
         if not holds:
@@ -140,7 +143,7 @@ class DreamerSettings:
 
 
 _POSITIVE_COUNTS = ("units", "num_layers", "num_categoricals", "image_depth", "horizon", "imagine_every")
-_POSITIVE_COUNTS += ("memory_size", "batch_size", "batch_length")
+_POSITIVE_COUNTS += ("memory_size", "rollout_length", "batch_size", "batch_length")
 
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +52,10 @@ class TwoHot:
 
     def __init__(self, logits: Tensor, bins: Tensor, spacing: Spacing) -> None:
         self.logits, self.bins, self.spacing = logits.float(), bins, spacing
+
+    def __getitem__(self, index: Any) -> TwoHot:
+        """Pick some of the distributions."""
+        return TwoHot(self.logits[index], self.bins, self.spacing)
 
     def mean(self) -> Tensor:
         """Return the predicted number `[...]`; exactly 0 where all logits are equal."""

@@ -51,25 +51,26 @@ class Logger:
                 self._writer.add_scalar(key, value, env_steps)
 
     def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
-        """Write pictures, and films as strips of their frames, to TensorBoard.
+        """Write pictures, and films as strips of their frames below each other, to TensorBoard.
 
         Args:
-            media: uint8, pictures `[height, width, 3]` or films `[T, height, width, 3]` by name.
+            media: uint8, pictures `[3, height, width]` or films `[B, T, 3, height, width]` by name.
             env_steps: when.
 
         Raises:
             ValueError: for anything else.
         """
         for key, picture in media.items():
-            if picture.dtype != torch.uint8 or picture.ndim not in (3, 4) or picture.shape[-1] != 3:
+            if picture.dtype != torch.uint8 or picture.ndim not in (3, 5) or picture.shape[-3] != 3:
                 raise ValueError(
-                    f"A picture is uint8 [height, width, 3] and a film uint8 [T, height, width, 3], but {key} is "
+                    f"A picture is uint8 [3, height, width] and a film uint8 [B, T, 3, height, width], but {key} is "
                     f"{picture.dtype} {list(picture.shape)}; convert it first."
                 )
             if self._writer is not None:
                 # TensorBoard shows films only through a package that no longer fits; a strip shows every frame.
-                strip = torch.cat(list(picture), dim=1) if picture.ndim == 4 else picture
-                self._writer.add_image(key, strip.cpu().numpy(), env_steps, dataformats="HWC")
+                if picture.ndim == 5:
+                    picture = picture.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+                self._writer.add_image(key, picture.cpu().numpy(), env_steps)
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""

@@ -69,5 +69,5 @@ class DrawsPictures(Protocol):
     """An agent that has something to show, such as predictions beside what came."""
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """Draw uint8 pictures `[height, width, 3]` or films `[T, height, width, 3]` by name."""
+        """Draw uint8 pictures `[3, height, width]` or films `[B, T, 3, height, width]` by name."""
         ...

@@ -95,7 +95,7 @@ class RewardPredictor(Agent):
 
     def pictures(self, batch):
         rewards = batch.rows["reward"].clamp(0, 1).mul(255).byte()
-        return {"batch/rewards": rewards[:, :, None].expand(-1, -1, 3)}
+        return {"batch/rewards": rewards.expand(3, -1, -1)}
 
     def state_dict(self):
         optimizer = self.optimizer.state_dict()["state"]

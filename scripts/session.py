@@ -22,6 +22,7 @@ from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
 from envs import Driver, EvaluationResult, VectorEnv, evaluate
+from scripts.checks import MAPPING, check_options
 
 
 def check_device(device: str) -> None:
@@ -51,9 +52,11 @@ def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
     """Read the options of an agent's replay.
 
     Raises:
+        UsageError: if there are none.
         ValueError: for options that cannot work.
     """
-    options = config.get("replay") or {}
+    check_options(config, {"replay": MAPPING})
+    options = config["replay"]
     check_names(options, (field.name for field in fields(ReplaySettings)), "replay")
     settings = ReplaySettings(**options)
     if config["capture"] and settings.prefill_policy == "random":

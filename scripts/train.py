@@ -14,7 +14,7 @@ from agents.run_folder import write_spaces
 from agents.schedule import Hooks
 from scripts.checks import TRAIN, check_options
 from scripts.config import compose_config, help_text
-from scripts.errors import NO_ROOM, UsageError, run, usage_errors
+from scripts.errors import room_errors, run, usage_errors
 from scripts.new_run import drop_unused_replay, make_run_dir, resumed_config, resumed_run, write_description
 from scripts.progress import ProgressLine
 from scripts.session import Session
@@ -32,7 +32,8 @@ def main(words: Sequence[str]) -> None:
         else:
             (session, run_dir), resume_step = _begin(words), None
     try:
-        _train(session, run_dir, resume_step)
+        with room_errors(run_dir):
+            _train(session, run_dir, resume_step)
     finally:
         session.close()
 
@@ -98,13 +99,6 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
         except KeyboardInterrupt:
             print(f"stopped; to continue: python -m scripts.train resume={run_dir}", file=sys.stderr)
             raise
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            raise UsageError(
-                f"A run needs room on the disk, but {run_dir} has none left ({error.strerror}); its last checkpoint is "
-                f"intact: free space, then python -m scripts.train resume={run_dir}."
-            ) from error
         finally:
             progress.close()
     _conclude(session, run_dir)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +47,9 @@ class Storage:
         folder.mkdir(parents=True)
         made: list[Path] = []
         try:
+            if layout.num_bytes > shutil.disk_usage(folder).free:
+                # Found before it is tried: trying takes from others what is left.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             for column in layout.columns:
                 made.append(folder / column.file_name)
                 made[-1].touch()
@@ -74,7 +79,8 @@ class Storage:
                     "put the whole file back, or start a new run."
                 )
             try:
-                reserve_room(path, expected)
+                if path.stat().st_blocks * 512 < expected:
+                    reserve_room(path, expected)
             except OSError as error:
                 raise _no_room(error, folder, layout) from error
         return cls(folder, layout)

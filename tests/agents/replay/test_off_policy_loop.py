@@ -171,9 +171,7 @@ def test_stored_carries_are_those_acted_with(tmp_path, rollout_length):
                 )
             ]
             got = batch.carry["core"][window]
-            expected = [
-                carries[env, time - 1] if time else start["core"][env] for env, time in places
-            ]
+            expected = [carries[env, time - 1] if time else start["core"][env] for env, time in places]
             matches = [
                 all(torch.allclose(got[key], value[key], atol=1e-6) for key in got.keys(True, True))
                 for value in expected
@@ -212,7 +210,9 @@ def test_random_prefill_ends(tmp_path):
     asked = []
     random_actions = RandomActions(run.agent.act, run.agent.action_space, seed=0)
     act_from = random_actions.act_from
-    random_actions.act_from = lambda number: (asked.append((number, run.driver.env_steps)), act_from(number))[1]
+    random_actions.act_from = lambda number: (asked.append((number, run.driver.env_steps)), act_from(number))[
+        1
+    ]
     run.train(random_actions=random_actions)
     assert asked[0] == (0, 0) and asked[-1][1] < 100 and len(asked) == len({number for number, _ in asked})
     assert [number for number, _ in asked] == list(range(0, 4 * len(asked), 4))
@@ -240,8 +240,11 @@ def test_what_cannot_work_is_refused(tmp_path, settings, options, message):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("capacity_bytes", 0), ("prefill", 1.5), ("sampling", "newest"), ("prefill_policy", "no")]
+    ("name", "value"),
+    [("capacity_bytes", 0), ("prefill", 1.5), ("sampling", "newest"), ("prefill_policy", "no")],
 )
 def test_settings_are_checked(name, value):
-    with pytest.raises(ValueError, match=f"A replay's {name} must be .*, but got {value!r}; set replay.{name}"):
+    with pytest.raises(
+        ValueError, match=f"A replay's {name} must be .*, but got {value!r}; set replay.{name}"
+    ):
         ReplaySettings(**{name: value})

@@ -139,7 +139,9 @@ def test_rows_are_flushed_before_a_checkpoint_counts_on_them(tmp_path, monkeypat
     synced = []
     real = os.fsync
     monkeypatch.setattr(
-        os, "fsync", lambda descriptor: (synced.append(os.readlink(f"/proc/self/fd/{descriptor}")), real(descriptor))
+        os,
+        "fsync",
+        lambda descriptor: (synced.append(os.readlink(f"/proc/self/fd/{descriptor}")), real(descriptor)),
     )
     replay.state_dict()
     assert sorted(synced) == sorted(str(path) for path in (tmp_path / "replay").iterdir())
@@ -175,7 +177,9 @@ def test_a_changed_row_is_found_and_its_file_named(stored):
     row = 97 % 64  # of environment 0; the state's rows end with number 99
     content[8 * row] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DamagedReplayError, match=r"row\+prev_action.bin is damaged: the checksum of rows 9\d to 99"):
+    with pytest.raises(
+        DamagedReplayError, match=r"row\+prev_action.bin is damaged: the checksum of rows 9\d to 99"
+    ):
         make_replay(folder, create=False).load_state_dict(state)
 
 
@@ -195,13 +199,17 @@ def test_every_row_that_may_be_drawn_is_verified_at_first(stored):
             missed.append(number)
         except DamagedReplayError:
             pass
-    assert len(missed) < layout.reserve // 2 and missed == list(range(100 - layout.capacity, 100))[: len(missed)]
+    assert (
+        len(missed) < layout.reserve // 2 and missed == list(range(100 - layout.capacity, 100))[: len(missed)]
+    )
 
 
 def test_another_layout_is_refused(stored, tmp_path):
     _, state = stored
     other = make_replay(tmp_path / "other", make_layout(slots=80))
-    with pytest.raises(ValueError, match="must have the layout that the configuration gives, but the files differ"):
+    with pytest.raises(
+        ValueError, match="must have the layout that the configuration gives, but the files differ"
+    ):
         other.load_state_dict(state)
 
 

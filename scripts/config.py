@@ -21,7 +21,7 @@ import envs
 from scripts.errors import UsageError
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
-GROUPS = ("agent", "core", "env", "experiment")
+GROUPS = ("agent", "core", "env", "size", "experiment")
 
 
 def register_names() -> None:

@@ -34,7 +34,9 @@ class Behavior(nn.Module):
     al. 2024 (R2I).
     """
 
-    def __init__(self, action_space: spaces.Space, world_model: WorldModel, settings: DreamerSettings) -> None:
+    def __init__(
+        self, action_space: spaces.Space, world_model: WorldModel, settings: DreamerSettings
+    ) -> None:
         super().__init__()
         self.settings = settings
         units, layers, norm = settings.units, settings.num_layers, settings.norm
@@ -146,8 +148,8 @@ class Behavior(nn.Module):
     @torch.no_grad()
     def update_slow_critic(self) -> None:
         """Move the critic's moving average by one update."""
-        slow, fast = list(self.slow_critic.parameters()), list(self.critic.parameters())
-        torch._foreach_lerp_(slow, fast, self.settings.slow_critic_rate)
+        for slow, fast in zip(self.slow_critic.parameters(), self.critic.parameters(), strict=True):
+            slow.lerp_(fast, self.settings.slow_critic_rate)
 
     def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy with the target and with the moving average's mean, `[...]`."""

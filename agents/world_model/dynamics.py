@@ -36,7 +36,7 @@ class Latent:
 
     @property
     def features(self) -> Tensor:
-        """The model's own view: h and z side by side, `[..., memory_size + C K]`."""
+        """The model's own view: memory and latents side by side, `[..., memory_size + C K]`."""
         return torch.cat([self.h, self.z.flatten(-2)], dim=-1)
 
 
@@ -60,7 +60,7 @@ class Observed:
 
     @property
     def features(self) -> Tensor:
-        """h and z side by side, `[B, T, memory_size + C K]`."""
+        """Memory and latents side by side, `[B, T, memory_size + C K]`."""
         return torch.cat([self.h, self.z.flatten(-2)], dim=-1)
 
 
@@ -145,7 +145,9 @@ class Dynamics(nn.Module):
         actions = self._action_features(rows["prev_action"], rows["is_first"])
         z_before = self.one_hot(carry["z"])
         if self.posterior_reads == "memory":
-            return self._observe_stepwise(embedding, actions, rows, carry["core"], z_before, noise, all_carries)
+            return self._observe_stepwise(
+                embedding, actions, rows, carry["core"], z_before, noise, all_carries
+            )
         posterior = self._latent_log_probs(self.posterior_head(embedding))
         z = sample(posterior, noise)
         z_previous = torch.cat([z_before.unsqueeze(1), z[:, :-1]], dim=1)
@@ -155,7 +157,12 @@ class Dynamics(nn.Module):
         return Observed(h, z, posterior, self.prior(h), core)
 
     def step(
-        self, embedding: Tensor, row: TensorDictBase, carry: TensorDictBase, noise: Tensor, donate: bool = False
+        self,
+        embedding: Tensor,
+        row: TensorDictBase,
+        carry: TensorDictBase,
+        noise: Tensor,
+        donate: bool = False,
     ) -> tuple[Latent, Tensor]:
         """Run over one real row per environment: the same as `observe` with T = 1.
 

@@ -31,7 +31,9 @@ class ObservationEncoder(nn.Module):
         ValueError: for a space that agents cannot read.
     """
 
-    def __init__(self, space: spaces.Space, units: int, num_layers: int, norm: Norm, image_depth: int) -> None:
+    def __init__(
+        self, space: spaces.Space, units: int, num_layers: int, norm: Norm, image_depth: int
+    ) -> None:
         super().__init__()
         leaves = list(observation_leaves(space))
         self.images = [leaf for leaf in leaves if leaf.kind == "image"]
@@ -49,12 +51,14 @@ class ObservationEncoder(nn.Module):
         )
         flat_size = sum(leaf.feature_size for leaf in self.flat)
         self.blocks = Head(flat_size, 0, units, num_layers, norm) if flat_size else None
-        image_size = sum(encoder.output_size for encoder in self.image_encoders)  # type: ignore[misc, union-attr]
+        image_size = sum(encoder.output_size for encoder in self.image_encoders)  # type: ignore[misc]
         self.output_size = image_size + (units if flat_size else 0)
 
     def forward(self, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:
         """Encode observations `[*batch, …]` to `[*batch, output_size]`; `batch_dims` counts `*batch`."""
-        parts = [encoder(leaf.read(obs)) for leaf, encoder in zip(self.images, self.image_encoders, strict=True)]
+        parts = [
+            encoder(leaf.read(obs)) for leaf, encoder in zip(self.images, self.image_encoders, strict=True)
+        ]
         if self.blocks is not None:
             flat = torch.cat([_flat_features(leaf, obs, batch_dims) for leaf in self.flat], dim=-1)
             parts.append(self.blocks(flat))

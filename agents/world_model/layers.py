@@ -41,9 +41,7 @@ class DenseBlock(nn.Sequential):
     """Linear without bias, norm, SiLU."""
 
     def __init__(self, input_size: int, output_size: int, norm: Norm) -> None:
-        super().__init__(
-            dense(input_size, output_size, bias=False), make_norm(norm, output_size), nn.SiLU()
-        )
+        super().__init__(dense(input_size, output_size, bias=False), make_norm(norm, output_size), nn.SiLU())
 
 
 class Head(nn.Sequential):

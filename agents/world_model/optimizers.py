@@ -130,7 +130,8 @@ class Optimizers:
         whole = self.optimizer.state_dict()
         # Copies, because the optimiser would go on to write into the tensors it is given.
         whole["state"] = {
-            int(index): {name: value.clone() for name, value in values.items()} for index, values in state.items()
+            int(index): {name: value.clone() for name, value in values.items()}
+            for index, values in state.items()
         }
         self.optimizer.load_state_dict(whole)
 

@@ -31,7 +31,11 @@ class ReturnScale(nn.Module):
         levels = torch.tensor([0.05, 0.95], device=returns.device)
         found = torch.nanquantile(torch.where(mask, returns.float(), torch.nan), levels)
         found = torch.where(mask.any(), found, torch.stack([self.low, self.high]))
-        for moving, value in ((self.low, found[0]), (self.high, found[1]), (self.weight, torch.ones_like(self.low))):
+        for moving, value in (
+            (self.low, found[0]),
+            (self.high, found[1]),
+            (self.weight, torch.ones_like(self.low)),
+        ):
             moving.lerp_(value, self.rate)
 
     def scale(self) -> Tensor:

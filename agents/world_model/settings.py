@@ -128,7 +128,9 @@ class DreamerSettings:
         both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
         self._require("imagine_every", both, divides)
         if self.replay_value_scale > 0 and "carry" in reads:
-            self._require("imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1)
+            self._require(
+                "imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1
+            )
 
     @property
     def start_rows(self) -> slice:
@@ -142,8 +144,10 @@ class DreamerSettings:
             )
 
 
-_POSITIVE_COUNTS = ("units", "num_layers", "num_categoricals", "image_depth", "horizon", "imagine_every")
-_POSITIVE_COUNTS += ("memory_size", "rollout_length", "batch_size", "batch_length")
+_POSITIVE_COUNTS = frozenset(
+    "memory_size units num_layers num_categoricals image_depth horizon imagine_every".split()
+    + "rollout_length batch_size batch_length".split()
+)
 
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:
@@ -168,4 +172,6 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
         holds, expected = value in options, f"one of {', '.join(map(str, options))}"
     if not holds:
         expected += ", or null" if optional else ""
-        raise ValueError(f"Dreamer's {name} must be {expected}, but got {value!r}; set agent.{name} accordingly.")
+        raise ValueError(
+            f"Dreamer's {name} must be {expected}, but got {value!r}; set agent.{name} accordingly."
+        )

@@ -141,7 +141,10 @@ class WorldModel(nn.Module):
         for name, loss in losses.items():
             assert loss.shape == rows.batch_size, (name, loss.shape)
         with torch.no_grad():
-            measured = {"prior_entropy": entropy(observed.prior), "posterior_entropy": entropy(observed.posterior)}
+            measured = {
+                "prior_entropy": entropy(observed.prior),
+                "posterior_entropy": entropy(observed.posterior),
+            }
         return losses, measured
 
     def imagine(self, starts: Latent, policy: ImaginedPolicy, horizon: int, noise: Tensor) -> Imagined:

@@ -206,14 +206,14 @@ from replay_agent import RewardPredictor
 class Starving(RewardPredictor):
     def update(self, experience, env_steps):
         if self.num_updates == 40:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
         return super().update(experience, env_steps)
 """
 
 
 @pytest.mark.parametrize("tensorboard", ["true", "false"])
 def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
-    """From the 40th update on, no file may grow beyond 1000 bytes."""
+    """From the 40th update on, no file may grow beyond 6000 bytes."""
     (tmp_path / "starving.py").write_text(STARVING)
     words = [word for word in TINY_REPLAY if not word.startswith("agent._target_")]
     words += ["agent._target_=starving.Starving", "allow=[replay_agent,starving]"]

@@ -54,12 +54,14 @@ class Replay:
         self._initial_carry, self._stored_carry = initial_carry, stored_carry
         self._sampling, self._seed, self._device = sampling, seed, torch.device(device)
         shape = (batch_size, self.window_length)
-        self._buffers = {
-            column: torch.empty((*shape, *column.shape), dtype=column.dtype)
-            for column in self.ring.layout.rows
-        }
-        self._by_name = {column.key[0]: column for column in self.ring.layout.rows if len(column.key) == 1}
+        self._rows = TensorDict({"is_cut": torch.empty(shape, dtype=torch.bool)}, batch_size=shape)
         self._next_is_first = torch.empty(shape, dtype=torch.bool)
+        self._arrays = {}
+        for column in self.ring.layout.rows:
+            buffer = torch.empty((*shape, *column.shape), dtype=column.dtype)
+            self._rows[column.key] = buffer
+            self._arrays[column] = buffer.numpy()
+        (self._is_first,) = (column for column in self._arrays if column.key == ("is_first",))
 
     @classmethod
     def for_agent(cls, storage: Storage, agent: ReplayAgent, sampling: Sampling, seed: int) -> Self:
@@ -121,12 +123,10 @@ class Replay:
         envs, ages = draw_windows(key, self.batch_size, num_envs, num_starts, self._sampling)
         starts = (last - ages) * every
         env_list, start_list = envs.tolist(), starts.tolist()
-        for column, buffer in self._buffers.items():
-            ring.read(column, env_list, start_list, buffer.numpy())
-        rows = TensorDict({}, batch_size=(self.batch_size, self.window_length))
-        for column, buffer in self._buffers.items():
-            rows[column.key] = buffer
-        rows["is_cut"] = self._is_cut(env_list, start_list)
+        for column, array in self._arrays.items():
+            ring.read(column, env_list, start_list, array)
+        rows = self._rows
+        self._find_cuts(env_list, start_list, rows["is_cut"])
         is_trained = ~rows["is_cut"]
         is_trained[:, : self.burn_in] = False
         if ring.layout.carries:
@@ -136,14 +136,14 @@ class Replay:
             carry = self._initial_carry(self.batch_size)
         return Batch(rows.to(self._device), carry, is_trained.to(self._device))
 
-    def _is_cut(self, envs: list[int], starts: list[int]) -> Tensor:
-        """Find rows that end without `is_last` because the next one stored begins another episode, `[B, T]`."""
-        column = self._by_name["is_first"]
-        self.ring.read(column, envs, [start + 1 for start in starts], self._next_is_first.numpy())
+    def _find_cuts(self, envs: list[int], starts: list[int], is_cut: Tensor) -> None:
+        """Mark rows that end without `is_last` because the next one stored begins another episode, `[B, T]`."""
+        after = self._next_is_first
+        self.ring.read(self._is_first, envs, [start + 1 for start in starts], after.numpy())
         for window, start in enumerate(starts):
             if start + self.window_length == self.num_rows:
-                self._next_is_first[window, -1] = False  # the newest row: what follows is not known yet
-        return self._next_is_first & ~self._buffers[self._by_name["is_last"]]
+                after[window, -1] = False  # the newest row: what follows is not known yet
+        torch.logical_and(after, ~self._rows["is_last"], out=is_cut)
 
     def _read_carry(self, envs: Tensor, starts: Tensor) -> TensorDict:
         carry = TensorDict({}, batch_size=[self.batch_size])

@@ -47,6 +47,22 @@ CASES = {
     "initial": ("+agent.burn_in=4", "replay.prefill_policy=random"),
     "recency": ("replay.sampling=recency", "env.delay=7"),
     "stored": ("+agent.carry_from=stored", "replay.store_carry_every=8", "+agent.rollout_length=2"),
+    "r2i": (
+        "~agent",
+        "~agent._target_",
+        "agent=r2i",
+        "agent.units=16",
+        "agent.memory_size=16",
+        "agent.num_categoricals=4",
+        "agent.batch_size=2",
+        "agent.batch_length=16",
+        "agent.rollout_length=4",
+        "agent.train_ratio=4",
+        "~core",
+        "~core.hidden_size",
+        "core=r2i",
+        "core.hidden_size=8",
+    ),
     "package": ("env=popgym/repeat_previous_easy", "~env.delay", "env.backend=package"),
 }
 
@@ -72,10 +88,10 @@ def replayed(run, tmp_path_factory):
 
 
 def case_words(case):
-    """The words of a case; a word `~x` takes an earlier word `x=…` out."""
-    words = [*TINY_REPLAY, *CASES[case]]
-    dropped = tuple(f"{word[1:]}=" for word in words if word.startswith("~"))
-    return [word for word in words if not word.startswith(("~", *dropped))]
+    """The words of a case; its words `~x` take the words `x=…` of `TINY_REPLAY` out."""
+    dropped = tuple(f"{word[1:]}=" for word in CASES[case] if word.startswith("~"))
+    kept = [word for word in TINY_REPLAY if not dropped or not word.startswith(dropped)]
+    return [*kept, *(word for word in CASES[case] if not word.startswith("~"))]
 
 
 def test_files_of_a_run_with_a_replay(replayed):

@@ -143,7 +143,8 @@ def benchmark_case(name: str, folder: Path, config: dict[str, Any]) -> Result:
     measure = {key: partial(_speed, *call, config["seconds"]) for key, call in calls.items()}
     speeds = in_turn(measure, config["repeats"] + 1)
     medians = {key: statistics.median(values[1:]) for key, values in speeds.items()}
-    return Result(name, row_bytes, **{"torchrl": None, **medians})
+    speeds_of = (medians["extend"], medians["sample"], medians["copy"], medians.get("torchrl"))
+    return Result(name, row_bytes, *speeds_of)
 
 
 def make_rows(name: str, num_envs: int, length: int) -> TensorDict:

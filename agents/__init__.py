@@ -5,5 +5,6 @@ from agents.base import Agent
 from agents.encoder import Encoder
 from agents.ppo import PPO
 from agents.run_folder import load
+from agents.world_model import Dreamer, WorldModel
 
-__all__ = ["PPO", "ActorCritic", "Agent", "Encoder", "load"]
+__all__ = ["PPO", "ActorCritic", "Agent", "Dreamer", "Encoder", "WorldModel", "load"]

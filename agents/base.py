@@ -1,4 +1,4 @@
-"""The agent contract: act on rows with an explicit carry, learn from rollouts."""
+"""The agent contract: act on rows with an explicit carry, learn from what was collected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Rollout(Protocol):
-    """What an agent learns from: rows in time order and the carries to start from.
+    """What an on-policy agent learns from: rows in time order and the carries to start from.
 
     Attributes:
         rows: `[B, T]` with `obs, reward, prev_action, is_first, is_last, is_terminal`, `action_mask` where
@@ -95,11 +95,11 @@ class Agent(ABC):
         """
 
     @abstractmethod
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
-        """Learn from a rollout.
+    def update(self, experience: Any, env_steps: int) -> dict[str, float]:
+        """Learn from a `Rollout`, or from an `agents.replay.Batch` if the agent is a `ReplayAgent`.
 
         Args:
-            rollout: collected by this agent's `act`.
+            experience: collected by this agent's `act`.
             env_steps: real transitions so far, for the schedules.
 
         Returns:

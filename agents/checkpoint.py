@@ -83,10 +83,14 @@ def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> No
     text = json.dumps(values)
     content = save(tensors, metadata={"values": text, "checksum": _checksum(tensors, text)})
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a part of it on a full disk is of no use
+        raise
     if keep_previous and path.exists():
         path.replace(previous_path(path))
     temporary.replace(path)

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import torch
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 METRICS_FILE = "metrics.jsonl"
@@ -47,6 +49,28 @@ class Logger:
         if self._writer is not None:
             for key, value in metrics.items():
                 self._writer.add_scalar(key, value, env_steps)
+
+    def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
+        """Write pictures, and films as strips of their frames below each other, to TensorBoard.
+
+        Args:
+            media: uint8, pictures `[3, height, width]` or films `[B, T, 3, height, width]` by name.
+            env_steps: when.
+
+        Raises:
+            ValueError: for anything else.
+        """
+        for key, picture in media.items():
+            if picture.dtype != torch.uint8 or picture.ndim not in (3, 5) or picture.shape[-3] != 3:
+                raise ValueError(
+                    f"A picture is uint8 [3, height, width] and a film uint8 [B, T, 3, height, width], but {key} is "
+                    f"{picture.dtype} {list(picture.shape)}; convert it first."
+                )
+            if self._writer is not None:
+                # TensorBoard shows films only through a package that no longer fits; a strip shows every frame.
+                if picture.ndim == 5:
+                    picture = picture.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+                self._writer.add_image(key, picture.cpu().numpy(), env_steps)
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""

@@ -72,6 +72,19 @@ def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     return (bits.float() + 0.5) * 2.0**-23
 
 
+def whole_numbers(key: int, count: int) -> Tensor:
+    """Draw `count` whole numbers by `key` alone, to be taken modulo a much smaller number.
+
+    Args:
+        key: from `stream_key`.
+        count: how many.
+
+    Returns:
+        int64 `[count]` on the CPU, in [0, 2**63).
+    """
+    return _shift_right(environment_keys(key, count, 0, torch.device("cpu")), 1)
+
+
 def permutation(n: int, key: int) -> Tensor:
     """Shuffle 0 … n-1 by `key` alone.
 

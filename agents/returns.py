@@ -53,6 +53,51 @@ def generalized_advantages(
     return torch.stack(advantages, dim=1)
 
 
+def lambda_returns(
+    reward_tp1: Tensor,
+    discount_tp1: Tensor,
+    value_tp1: Tensor,
+    is_last_tp1: Tensor | None = None,
+    *,
+    return_lambda: float,
+) -> Tensor:
+    """λ-returns on the row convention: what follows rows 0 … T-1, values closing what is cut off.
+
+    ::
+
+        R_t = r_{t+1} + d_{t+1} ((1 - l_{t+1}) v_{t+1} + l_{t+1} R_{t+1}),   R_T = v_T
+
+    where l is `return_lambda`, and 0 on rows that end an episode.
+
+    Args:
+        reward_tp1: reward arriving with rows 1 … T, `[B, T]`.
+        discount_tp1: weight of what follows rows 1 … T, `[B, T]`: γ, or 0 where the state is terminal.
+        value_tp1: value of rows 1 … T, `[B, T]`.
+        is_last_tp1: rows 1 … T that end an episode, `[B, T]` bool. Default: none.
+        return_lambda: weight of longer returns, 0 (one step) to 1 (Monte Carlo).
+
+    Returns:
+        Returns `[B, T]`; gradients pass through all arguments.
+
+    Source: Hafner et al. 2023 (DreamerV3), eq. 6.
+    """
+    closing = value_tp1
+    following = discount_tp1 * return_lambda
+    if is_last_tp1 is None:
+        closing = (1 - return_lambda) * value_tp1
+    else:
+        following = torch.where(is_last_tp1, 0.0, following)
+        closing = torch.where(is_last_tp1, 1.0, 1 - return_lambda) * value_tp1
+    steps = torch.addcmul(reward_tp1, discount_tp1, closing).unbind(1)
+    returned = value_tp1[:, -1]
+    returns = []
+    for step, weight in zip(reversed(steps), reversed(following.unbind(1)), strict=True):
+        returned = torch.addcmul(step, weight, returned)
+        returns.append(returned)
+    returns.reverse()
+    return torch.stack(returns, dim=1)
+
+
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean of `x` over the rows where `mask` holds: (sum, count), divided once.
 

@@ -19,6 +19,7 @@ from agents.space_json import space_from_json, space_to_json
 CONFIG_FILE = "config.yaml"
 SPACES_FILE = "spaces.json"
 VERSIONS_FILE = "versions.json"
+REPLAY_FOLDER = "replay"
 
 
 def checkpoint_path(run_dir: Path, name: str) -> Path:

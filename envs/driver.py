@@ -68,6 +68,12 @@ class Driver:
         self._episode_return = torch.zeros(env.num_envs, dtype=torch.float64)
         self._episode_length = torch.zeros(env.num_envs, dtype=torch.int64)
 
+    @property
+    def row(self) -> TensorDict:
+        """The pending row [B], to be acted on next; read-only."""
+        assert self._row is not None, "start comes before the first row"
+        return self._row
+
     def start(self, seed: int, carry: TensorDict) -> None:
         """Reset the environments and forget everything of before.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
 
-BENCHMARKS = ("cores", "envs", "ppo", "scan")
+BENCHMARKS = ("cores", "envs", "ppo", "replay", "scan")
 
 
 def main(words: Sequence[str]) -> None:

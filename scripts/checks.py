@@ -32,7 +32,8 @@ def _is_number(value: Any) -> bool:
     return _is_whole(value) or isinstance(value, float)
 
 
-def _or_null(rule: Rule) -> Rule:
+def or_null(rule: Rule) -> Rule:
+    """Allow null beside what a rule allows."""
     return Rule(f"{rule.expected}, or null", lambda value: value is None or rule.holds(value), rule.example)
 
 
@@ -77,13 +78,13 @@ TRAIN = {
     "device": WORD,
     "capture": SWITCH,
     "threads": COUNT,
-    "evaluation.every": _or_null(COUNT),
+    "evaluation.every": or_null(COUNT),
     "evaluation.episodes": COUNT,
     "evaluation.num_envs": COUNT,
     "evaluation.deterministic": SWITCH,
-    "evaluation.stop_at_return": _or_null(NUMBER),
+    "evaluation.stop_at_return": or_null(NUMBER),
     "checkpoint.every": COUNT,
-    "checkpoint.keep_every": _or_null(COUNT),
+    "checkpoint.keep_every": or_null(COUNT),
     "logging.runs_dir": WORD,
     "logging.tensorboard": SWITCH,
     "logging.progress": SWITCH,
@@ -102,29 +103,29 @@ EVALUATE = {
     "env": MAPPING,
     "video": SWITCH,
     "frames_per_second": POSITIVE,
-    "probe.argument": _or_null(WORD),
+    "probe.argument": or_null(WORD),
     "probe.values": LIST,
-    "output": _or_null(WORD),
+    "output": or_null(WORD),
     "allow": PACKAGES,
 }
 BENCHMARK_CORES = {
     "cores": NAMES,
     "peers": SWITCH,
-    "lengths": _or_null(COUNTS),
+    "lengths": or_null(COUNTS),
     "reset_rates": RATES,
     "batch_size": COUNT,
     "input_size": COUNT,
-    "hidden_size": _or_null(COUNT),
+    "hidden_size": or_null(COUNT),
     "dtype": DTYPE,
     "device": WORD,
     "threads": COUNT,
     "seed": SEED,
     "repeats": COUNT,
     "budget_s": POSITIVE,
-    "budget_gib": _or_null(POSITIVE),
+    "budget_gib": or_null(POSITIVE),
     "acting_rows": COUNTS,
-    "output": _or_null(WORD),
-    "plot": _or_null(WORD),
+    "output": or_null(WORD),
+    "plot": or_null(WORD),
     "allow": PACKAGES,
 }
 

@@ -21,7 +21,7 @@ import envs
 from scripts.errors import UsageError
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
-GROUPS = ("agent", "core", "env", "experiment")
+GROUPS = ("agent", "core", "env", "size", "experiment")
 
 
 def register_names() -> None:
@@ -41,7 +41,7 @@ def register_names() -> None:
             "render_mode": None,
         }
         store.store(group=f"env/{suite}", name=name, node=description, package="env")
-    for group in ("core", "env"):
+    for group in ("agent", "core", "env"):
         # A class of the user's own: core=custom core._target_=my_package.MyCore +core.hidden_size=64
         store.store(group=group, name="custom", node={"_target_": "???", "_partial_": True})
 
@@ -110,7 +110,7 @@ def group_options(group: str) -> list[str]:
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
         options |= set(_named_envs())
-    if group in ("core", "env"):
+    if group in ("agent", "core", "env"):
         options.add("custom")
     return sorted(options)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+# What a disk says when it has no room: no space, a quota, a limit on the size of a file.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EXIT_USAGE = 2
 EXIT_DIVERGED = 3
@@ -27,6 +32,28 @@ def usage_errors() -> Iterator[None]:
         yield
     except (ValueError, TypeError, FileNotFoundError, ImportError, PermissionError) as error:
         raise UsageError(" ".join(str(error).split())) from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UsageError(f"{error.strerror}.") from error
+
+
+@contextmanager
+def room_errors(run_dir: Path) -> Iterator[None]:
+    """Mark a block in which a run writes to its folder: a disk without room is the user's to mend.
+
+    Raises:
+        UsageError: in place of an error that says so.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise UsageError(
+            f"A run needs room on the disk, but {run_dir} has none left ({error.strerror}); its last checkpoint is "
+            f"intact: free space, then python -m scripts.train resume={run_dir}."
+        ) from error
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:

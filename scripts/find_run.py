@@ -32,10 +32,16 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
         ValueError: if the run's files are damaged.
     """
     for run_dir in runs_in(Path(config["logging"]["runs_dir"])):
-        if _fixed(read_config(run_dir)) == _fixed(config):
+        if _is_same(read_config(run_dir), config):
             path = checkpoint_path(run_dir, "latest")
             return run_dir if path.exists() and _is_unfinished(path, config) else None
     return None
+
+
+def _is_same(stored: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether both describe the same run; what has no replay does not store the options of one."""
+    own = config if "replay" in stored else {key: value for key, value in config.items() if key != "replay"}
+    return _fixed(stored) == _fixed(own)
 
 
 def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from agents.replay import ReplaySettings
 from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
 from scripts.errors import UsageError
 
@@ -86,6 +87,28 @@ def _git_commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def drop_unused_replay(config: dict[str, Any], settings: ReplaySettings | None, words: Sequence[str]) -> None:
+    """Take the replay's options out of the configuration of an agent without one.
+
+    Args:
+        config: changed in place.
+        settings: None for an agent without a replay.
+        words: the command's `key=value` words.
+
+    Raises:
+        UsageError: if a word sets such an option for it.
+    """
+    if settings is not None:
+        return
+    for word in words:
+        if word.lstrip("+~").startswith("replay."):
+            raise UsageError(
+                f"The options replay.… belong to agents that learn from a replay, but {config['agent']['_target_']} "
+                f"does not, and {word!r} was given; leave it out, or choose another agent."
+            )
+    del config["replay"]
 
 
 def resumed_run(words: Sequence[str]) -> str | None:

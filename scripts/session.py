@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import functools
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from agents.arguments import check_names
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_latest, save_checkpoint
-from agents.loop import Metrics, Progress
+from agents.loop import train_on_policy
+from agents.off_policy_loop import train_off_policy
 from agents.random import stream_key
-from agents.run_folder import build_agent, checkpoint_path, restore_agent
+from agents.random_actions import RandomActions
+from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
+from agents.schedule import Hooks, Metrics, Progress, Schedule
 from envs import Driver, EvaluationResult, VectorEnv, evaluate
+from scripts.checks import MAPPING, check_options
 
 
 def check_device(device: str) -> None:
@@ -40,6 +46,25 @@ def build_env(config: dict[str, Any], num_envs: int) -> VectorEnv:
         num_envs: how many.
     """
     return build(config["env"], config["allow"])(num_envs=num_envs, device=config["device"])
+
+
+def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
+    """Read the options of an agent's replay.
+
+    Raises:
+        UsageError: if there are none.
+        ValueError: for options that cannot work.
+    """
+    check_options(config, {"replay": MAPPING})
+    options = config["replay"]
+    check_names(options, (field.name for field in fields(ReplaySettings)), "replay")
+    settings = ReplaySettings(**options)
+    if config["capture"] and settings.prefill_policy == "random":
+        raise ValueError(
+            "Captured rollouts hold one policy, the agent's, but replay.prefill_policy is random; "
+            "set replay.prefill_policy=own or capture=false."
+        )
+    return settings
 
 
 def play_episodes(
@@ -70,6 +95,8 @@ class Session:
         driver: steps the training environments.
         evaluation_env: environments of the evaluation's own; None if there is no evaluation.
         progress: best and last evaluation.
+        replay_settings: of an agent that learns from a replay; None for others.
+        replay: opened when the run's folder is known.
     """
 
     config: dict[str, Any]
@@ -77,6 +104,8 @@ class Session:
     driver: Driver
     evaluation_env: VectorEnv | None
     progress: Progress
+    replay_settings: ReplaySettings | None = None
+    replay: Replay | None = None
 
     @classmethod
     def build(cls, config: dict[str, Any]) -> Session:
@@ -93,12 +122,35 @@ class Session:
             config, env.single_observation_space, env.single_action_space, config["device"], config["allow"]
         )
         agent.check_num_envs(env.num_envs)
-        driver = Driver(env, agent.carry_every, config["capture"])
-        return cls(config, agent, driver, evaluation_env, Progress())
+        carry_every, replay_settings = agent.carry_every, None
+        if isinstance(agent, ReplayAgent):
+            replay_settings = read_replay_settings(config)
+            carry_every = replay_settings.carry_every(agent)
+        driver = Driver(env, carry_every, config["capture"])
+        return cls(config, agent, driver, evaluation_env, Progress(), replay_settings)
 
     def start(self) -> None:
         """Begin the first episodes."""
         self.driver.start(self.config["seed"], self.agent.initial_carry(self.driver.env.num_envs))
+        if self.replay_settings is not None:
+            assert isinstance(self.agent, ReplayAgent)
+            self.replay_settings.layout(self.agent, self.driver.row)  # refuses what cannot work
+
+    def open_replay(self, run_dir: Path, is_new: bool) -> None:
+        """Make or map the replay's files, if the agent learns from a replay.
+
+        Raises:
+            OSError: if the disk has no room for them.
+            ValueError: if they are damaged.
+        """
+        if self.replay_settings is None:
+            return
+        assert isinstance(self.agent, ReplayAgent)
+        layout = self.replay_settings.layout(self.agent, self.driver.row)
+        make = Storage.create if is_new else Storage.open
+        storage = make(run_dir / REPLAY_FOLDER, layout)
+        sampling, seed = self.replay_settings.sampling, self.config["seed"]
+        self.replay = Replay.for_agent(storage, self.agent, sampling, seed)
 
     def resume(self, run_dir: Path) -> None:
         """Continue exactly where the last checkpoint stands.
@@ -112,6 +164,9 @@ class Session:
         restore_agent(self.agent, state, path)
         self.driver.load_state_dict(state["driver"], self.agent.initial_carry(self.driver.env.num_envs))
         self.progress = Progress(**state["progress"])
+        self.open_replay(run_dir, is_new=False)
+        if self.replay is not None:
+            self.replay.load_state_dict(state["replay"])
 
     def save(self, run_dir: Path, name: str) -> None:
         """Write the checkpoint `name`; `latest` keeps the one before it as well."""
@@ -120,7 +175,40 @@ class Session:
             "driver": self.driver.state_dict(),
             "progress": asdict(self.progress),
         }
-        save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=name == "latest")
+        is_latest = name == "latest"  # the one that a run is continued from
+        if self.replay is not None and is_latest:
+            state["replay"] = self.replay.state_dict()
+        save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
+        if self.replay is not None and is_latest:
+            self.replay.ring.mark_saved()
+
+    def train(self, hooks: Hooks) -> None:
+        """Run the loop that suits the agent."""
+        config = self.config
+        schedule = Schedule(
+            total_env_steps=config["total_env_steps"],
+            evaluate_every=config["evaluation"]["every"],
+            save_every=config["checkpoint"]["every"],
+            keep_every=config["checkpoint"]["keep_every"],
+            stop_at_return=config["evaluation"]["stop_at_return"],
+        )
+        if self.replay is None:
+            train_on_policy(self.agent, self.driver, hooks, self.progress, schedule)
+            return
+        assert self.replay_settings is not None and isinstance(self.agent, ReplayAgent)
+        settings, space = self.replay_settings, self.agent.action_space
+        is_random = settings.prefill_policy == "random"
+        train_off_policy(
+            self.agent,
+            self.driver,
+            self.replay,
+            hooks,
+            self.progress,
+            schedule,
+            prefill=settings.prefill,
+            random_actions=RandomActions(self.agent.act, space, config["seed"]) if is_random else None,
+            log_every=settings.log_every,
+        )
 
     def evaluate(self, env_steps: int) -> Metrics:
         """Play the evaluation episodes due at `env_steps`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +10,15 @@ from pathlib import Path
 import torch
 
 from agents.logger import Logger
-from agents.loop import Hooks, train_on_policy
 from agents.run_folder import write_spaces
+from agents.schedule import Hooks
 from scripts.checks import TRAIN, check_options
 from scripts.config import compose_config, help_text
-from scripts.errors import run, usage_errors
+from scripts.errors import room_errors, run, usage_errors
 from scripts.find_run import unfinished_run
 from scripts.new_run import (
     UNFINISHED,
+    drop_unused_replay,
     is_resumable,
     make_run_dir,
     resumed_config,
@@ -39,7 +41,8 @@ def main(words: Sequence[str]) -> None:
         else:
             (session, run_dir), resume_step = _begin(words), None
     try:
-        _train(session, run_dir, resume_step)
+        with room_errors(run_dir):
+            _train(session, run_dir, resume_step)
     finally:
         session.close()
 
@@ -60,6 +63,7 @@ def _begin(words: Sequence[str]) -> tuple[Session, Path]:
     check_options(config, TRAIN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
+    drop_unused_replay(config, session.replay_settings, words)
     session.start()
     run_dir = make_run_dir(
         Path(config["logging"]["runs_dir"]),
@@ -70,6 +74,11 @@ def _begin(words: Sequence[str]) -> tuple[Session, Path]:
     )
     write_description(run_dir, config)
     write_spaces(run_dir, session.agent)
+    try:
+        session.open_replay(run_dir, is_new=True)
+    except OSError:
+        shutil.rmtree(run_dir)  # a run that cannot begin leaves nothing behind
+        raise
     return session, run_dir
 
 
@@ -99,21 +108,12 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
             evaluate=session.evaluate,
             save=save,
             report=progress.update,
+            log_media=logger.log_media,
         )
         try:
             if resume_step is None:
                 session.save(run_dir, "latest")
-            train_on_policy(
-                session.agent,
-                session.driver,
-                hooks,
-                session.progress,
-                total_env_steps=config["total_env_steps"],
-                evaluate_every=config["evaluation"]["every"],
-                save_every=config["checkpoint"]["every"],
-                keep_every=config["checkpoint"]["keep_every"],
-                stop_at_return=config["evaluation"]["stop_at_return"],
-            )
+            session.train(hooks)
         except KeyboardInterrupt:
             print(f"stopped; to continue: python -m scripts.train resume={run_dir}", file=sys.stderr)
             raise

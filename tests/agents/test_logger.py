@@ -2,6 +2,10 @@
 
 import os
 
+import numpy as np
+import pytest
+import torch
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents.logger import Logger, read_metrics
@@ -24,3 +28,31 @@ def test_tensorboard_follows_restarts_within_one_second(tmp_path, monkeypatch):
     expected = [(step, float(1000 * min((step - 1) // 10, 2) + step)) for step in range(1, 41)]
     assert logged_points(tmp_path) == expected
     assert [(row["env_steps"], row["x"]) for row in read_metrics(tmp_path / "metrics.jsonl")] == expected
+
+
+def logged_picture(run_dir, key):
+    """The only picture of a key as `[height, width, 3]`."""
+    events = EventAccumulator(str(run_dir / "tensorboard")).Reload()
+    (event,) = events.Images(key)
+    path = run_dir / "picture.png"
+    path.write_bytes(event.encoded_image_string)
+    return event.step, np.asarray(Image.open(path).convert("RGB"))
+
+
+def test_pictures_and_films(tmp_path):
+    """A film of two sequences of three frames becomes two strips of three frames below each other."""
+    picture = torch.arange(2 * 5 * 3, dtype=torch.uint8).reshape(3, 2, 5)
+    film = torch.arange(2 * 3, dtype=torch.uint8).reshape(2, 3, 1, 1, 1).expand(2, 3, 3, 4, 5)
+    with Logger(tmp_path) as logger:
+        logger.log_media({"picture": picture, "film": film}, 7)
+        for wrong in (picture.float(), picture[None], picture[:2]):
+            with pytest.raises(ValueError, match=r"uint8 \[3, height, width\] and .*, but x is"):
+                logger.log_media({"x": wrong}, 8)
+    step, shown = logged_picture(tmp_path, "picture")
+    assert step == 7 and (shown == picture.permute(1, 2, 0).numpy()).all()
+    _, strips = logged_picture(tmp_path, "film")
+    assert strips.shape == (8, 15, 3)
+    assert [[strips[4 * b, 5 * t, 0] for t in range(3)] for b in range(2)] == [[0, 1, 2], [3, 4, 5]]
+    (tmp_path / "without").mkdir()
+    with Logger(tmp_path / "without", tensorboard=False) as logger:
+        logger.log_media({"picture": picture}, 7)

@@ -71,7 +71,10 @@ def test_turning_at_a_wall_goes_as_far_as_measured(name: str) -> None:
     bodies = replay(WALLS[name], 9, nudges)
     travel, turn = (bodies[-1] - bodies[0])[:, 1] / 2, (bodies[-1] - bodies[0])[:, HEADING].rad2deg()
     expected = WALLS[name]["spread"]
-    for value, (mean, deviation), least in ((travel, expected["travel"], 0.02), (turn, expected["turn"], 3.0)):
+    for value, (mean, deviation), least in (
+        (travel, expected["travel"], 0.02),
+        (turn, expected["turn"], 3.0),
+    ):
         assert abs(value.mean().item() - mean) <= 0.3 * abs(mean) + deviation + least
 
 
@@ -86,10 +89,14 @@ def test_the_compiled_loop_is_the_reference() -> None:
         drive, steer = press(torch.randint(1, 6, (64,), generator=generator))
         before = body.clone()
         body, touched = move(before, drive, steer, walls, layout, target, TOUCH_DISTANCE)
-        expected, expected_touched = move_reference(before, drive, steer, walls, layout, target, TOUCH_DISTANCE)
+        expected, expected_touched = move_reference(
+            before, drive, steer, walls, layout, target, TOUCH_DISTANCE
+        )
         torch.testing.assert_close(body, expected, rtol=0, atol=1e-7)
         assert torch.equal(touched, expected_touched)
-    assert (body[:, :2].remainder(2.0) - 1.0).abs().max() < 0.81, "the ball's centre stays 0.2 m off the walls"
+    assert (body[:, :2].remainder(2.0) - 1.0).abs().max() < 0.81, (
+        "the ball's centre stays 0.2 m off the walls"
+    )
 
 
 def test_a_body_at_rest_stays() -> None:

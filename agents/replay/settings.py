@@ -1,0 +1,110 @@
+"""The options of a replay, checked once, and the layout they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from tensordict import TensorDictBase
+
+from agents.replay.batch import CarryFrom, ReplayAgent
+from agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
+from agents.replay.windows import Sampling
+
+PrefillPolicy = Literal["own", "random"]
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """Options of a replay.
+
+    Args:
+        capacity_bytes: limit of its files on the disk, all together; as many rows as fit are kept.
+        prefill: environment steps before the first update.
+        prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
+        sampling: `uniform`, or by `recency`; see `agents.replay.windows`.
+        store_carry_every: rows between two stored carries, for agents whose windows begin with them.
+        max_carry_bytes: largest stored carry.
+        log_every: environment steps between log lines, which hold the means since the line before.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    capacity_bytes: int = 2_000_000_000
+    prefill: int = 10_000
+    prefill_policy: PrefillPolicy = "own"
+    sampling: Sampling = "uniform"
+    store_carry_every: int = 16
+    max_carry_bytes: int = 65_536
+    log_every: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in ("capacity_bytes", "prefill", "store_carry_every", "max_carry_bytes", "log_every"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            self._require(name, "a whole number of at least 1", whole)
+        for name, choices in (("prefill_policy", PrefillPolicy), ("sampling", Sampling)):
+            options = get_args(choices)
+            self._require(name, f"one of {', '.join(options)}", getattr(self, name) in options)
+
+    def _require(self, name: str, expected: str, holds: bool) -> None:
+        if not holds:
+            raise ValueError(
+                f"A replay's {name} must be {expected}, but got {getattr(self, name)!r}; "
+                f"set replay.{name} accordingly."
+            )
+
+    def carry_every(self, agent: ReplayAgent) -> int:
+        """Rows between two carries that the driver must hand out.
+
+        Raises:
+            ValueError: if rollouts and stored carries do not fall together.
+        """
+        every, length = self.store_carry_every, agent.rollout_length
+        if agent.carry_from == "initial":
+            return length
+        if every % length and length % every:
+            raise ValueError(
+                f"Stored carries must fall together with rollouts: expected replay.store_carry_every to be a divisor "
+                f"or a multiple of the agent's rollout_length {length}, but got {every}; change one of them."
+            )
+        return min(every, length)
+
+    def layout(self, agent: ReplayAgent, row: TensorDictBase) -> Layout:
+        """Plan the files for an agent and its environments' rows.
+
+        Args:
+            agent: learns from the replay.
+            row: the environments' pending row `[num_envs]`.
+
+        Raises:
+            ValueError: if the limits or the prefill are too small, or an option of the agent's is unknown.
+        """
+        if agent.carry_from not in get_args(CarryFrom):
+            raise ValueError(
+                f"carry_from must be one of {', '.join(get_args(CarryFrom))}, but got {agent.carry_from!r}; "
+                "set agent.carry_from accordingly."
+            )
+        num_envs, window_length = row.batch_size[0], agent.burn_in + agent.batch_length
+        if self.prefill < num_envs * window_length:
+            raise ValueError(
+                f"Before the first update every environment must have stored a window: expected replay.prefill >= "
+                f"{num_envs} environments x {window_length} rows = {num_envs * window_length}, but got {self.prefill}; "
+                "raise it or take shorter windows."
+            )
+        carries: tuple[Column, ...] = ()
+        every = 1
+        if agent.carry_from == "stored":
+            every = self.store_carry_every
+            stored = agent.stored_carry(agent.initial_carry(num_envs))
+            carries = carry_columns(stored, every, self.max_carry_bytes)
+        return plan_layout(
+            num_envs,
+            row_columns(row),
+            self.capacity_bytes,
+            window_length=window_length,
+            block_length=agent.rollout_length,
+            carries=carries,
+            carry_every=every,
+        )

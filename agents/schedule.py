@@ -1,0 +1,132 @@
+"""What a training loop does beside learning, and when: logging, evaluation, checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Metrics = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """How far a run has come beyond what agent and driver know themselves.
+
+    Attributes:
+        best_return: highest mean return of an evaluation so far.
+        last_return: mean return of the last evaluation.
+        solved: an evaluation reached the return at which the run was to stop.
+    """
+
+    best_return: float | None = None
+    last_return: float | None = None
+    solved: bool = False
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What happens beside learning; each is called with the number of environment steps.
+
+    Attributes:
+        log: write metrics.
+        evaluate: play evaluation episodes; gives `eval/episodic_return` and more.
+        save: write a checkpoint under a name (`latest`, `best`, `step-…`).
+        report: tell a person how far it is.
+        log_media: write pictures and films by name.
+    """
+
+    log: Callable[[Metrics, int], None]
+    evaluate: Callable[[int], Metrics]
+    save: Callable[[str, int], None]
+    report: Callable[[Metrics, int], None]
+    log_media: Callable[[Mapping[str, Tensor], int], None]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When things are due: at multiples of environment steps, and at the end.
+
+    Everything due at a multiple happens after the first iteration that passes it, so that a continued run
+    does the same as an uninterrupted one.
+
+    Args:
+        total_env_steps: budget in real transitions.
+        evaluate_every: steps between evaluations; None never evaluates.
+        save_every: steps between `latest` checkpoints; the end always has one.
+        keep_every: steps between checkpoints that are kept; None keeps none.
+        stop_at_return: stop once an evaluation's mean return is at least this.
+    """
+
+    total_env_steps: int
+    evaluate_every: int | None
+    save_every: int
+    keep_every: int | None = None
+    stop_at_return: float | None = None
+
+    def is_over(self, env_steps: int, progress: Progress) -> bool:
+        """Tell whether the budget is spent or the task solved."""
+        return env_steps >= self.total_env_steps or progress.solved
+
+    def is_due(self, every: int | None, before: int, env_steps: int) -> bool:
+        """Tell whether an iteration from `before` to `env_steps` passed a multiple of `every`, or the end."""
+        return every is not None and (env_steps >= self.total_env_steps or passes(every, before, env_steps))
+
+    def evaluate(self, hooks: Hooks, progress: Progress, env_steps: int) -> tuple[Metrics, bool]:
+        """Evaluate and note the outcome in `progress`; returns metrics and whether they are the best so far."""
+        metrics = hooks.evaluate(env_steps)
+        progress.last_return = metrics["eval/episodic_return"]
+        is_best = progress.best_return is None or progress.last_return > progress.best_return
+        if is_best:
+            progress.best_return = progress.last_return
+        progress.solved = self.stop_at_return is not None and progress.last_return >= self.stop_at_return
+        return metrics, is_best
+
+    def finish_iteration(
+        self,
+        take_metrics: Callable[[], Metrics],
+        hooks: Hooks,
+        progress: Progress,
+        before: int,
+        env_steps: int,
+        *,
+        log_every: int | None = None,
+        must_save: bool = False,
+    ) -> None:
+        """Do what an iteration from `before` to `env_steps` has made due.
+
+        Metrics are always logged before a checkpoint, so that none is waiting when a run is continued from it.
+
+        Args:
+            take_metrics: gives the metrics since it was called last.
+            hooks: what to do.
+            progress: changed in place.
+            before: environment steps before the iteration.
+            env_steps: environment steps after it.
+            log_every: steps between log lines; None logs every iteration.
+            must_save: a `latest` checkpoint is due for another reason.
+        """
+        evaluates = self.is_due(self.evaluate_every, before, env_steps)
+        keeps = self.keep_every is not None and passes(self.keep_every, before, env_steps)
+        saves = must_save or self.is_due(self.save_every, before, env_steps)
+        logs = log_every is None or self.is_due(log_every, before, env_steps)
+        if not (evaluates or keeps or saves or logs):
+            return
+        metrics, is_best = take_metrics(), False
+        if evaluates:
+            evaluation, is_best = self.evaluate(hooks, progress, env_steps)
+            metrics |= evaluation
+        hooks.log(metrics, env_steps)
+        hooks.report(metrics, env_steps)
+        if is_best:
+            hooks.save("best", env_steps)
+        if keeps:
+            hooks.save(f"step-{env_steps:012d}", env_steps)
+        if saves or progress.solved:
+            hooks.save("latest", env_steps)
+
+
+def passes(every: int, before: int, env_steps: int) -> bool:
+    """Tell whether a multiple of `every` lies in (before, env_steps]."""
+    return env_steps // every > before // every

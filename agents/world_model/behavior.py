@@ -1,0 +1,158 @@
+"""Behaviour learnt in imagination: actor and critic on the states of a world model."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDictBase
+from torch import Tensor, nn
+
+from agents.returns import lambda_returns, masked_mean
+from agents.world_model.dynamics import Observed
+from agents.world_model.layers import TwoHotHead
+from agents.world_model.policy import Policy
+from agents.world_model.return_scale import ReturnScale
+from agents.world_model.settings import DreamerSettings
+from agents.world_model.two_hot import TwoHot
+from agents.world_model.world_model import Imagined, WorldModel
+
+
+class Behavior(nn.Module):
+    """Actor, critic, the critic's moving average, and the scale of returns.
+
+    Args:
+        action_space: Discrete, MultiDiscrete or Box.
+        world_model: the model whose states it reads.
+        settings: sizes and options.
+
+    Raises:
+        ValueError: if it is to read the carry of a core that keeps none.
+
+    Source: Hafner et al. 2023 (DreamerV3), section "Actor critic learning"; the choice of what is read: Samsami et
+    al. 2024 (R2I).
+    """
+
+    def __init__(
+        self, action_space: spaces.Space, world_model: WorldModel, settings: DreamerSettings
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        units, layers, norm = settings.units, settings.num_layers, settings.norm
+        sizes = {
+            "h": world_model.dynamics.memory_size,
+            "z": settings.num_categoricals * settings.num_classes,
+            "carry": 0,
+        }
+        if "carry" in settings.actor_reads:
+            core = world_model.dynamics.core
+            sizes["carry"] = core.carry_features(core.initial_carry(1)).shape[-1]
+        size = sum(sizes[name] for name in settings.actor_reads)
+        self.actor = Policy(action_space, size, units, layers, norm, settings.unimix, settings.actor_scale)
+        self.critic = TwoHotHead(size, units, layers, norm, settings.bins)
+        self.slow_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        self.return_scale = ReturnScale(settings.return_rate)
+
+    def read(self, world_model: WorldModel, h: Tensor, z: Tensor, core: TensorDictBase) -> Tensor:
+        """Put together what actor and critic see of states `[...]`, in float32, `[..., n]`."""
+        parts = {"h": lambda: h, "z": lambda: z.flatten(-2)}
+        parts["carry"] = lambda: world_model.dynamics.core.carry_features(core)
+        return torch.cat([parts[name]().float() for name in self.settings.actor_reads], dim=-1)
+
+    def losses(
+        self, world_model: WorldModel, imagined: Imagined, goes_on: Tensor, mask: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Learn from imagined trajectories.
+
+        Args:
+            world_model: predicts rewards and discounts of their states.
+            imagined: `[N, H + 1]`, with `reads` (and `allowed`) kept. With `actor_gradient=dynamics` it has gradients.
+            goes_on: 0 for starts that are terminal, else 1, `[N]`.
+            mask: starts that count, `[N]` bool.
+
+        Returns:
+            Losses `actor` and `critic` (scalars), the λ-returns `[N, H]` without gradients, and measurements.
+        """
+        settings, reads = self.settings, imagined.kept["reads"]
+        through_model = settings.actor_gradient == "dynamics"
+        prediction = self.critic(reads.detach())
+        with torch.set_grad_enabled(through_model):
+            reward, discount = world_model.reward(imagined.features), world_model.discount(imagined.features)
+            value = (self.critic(reads) if through_model else prediction).mean()
+            returns = lambda_returns(
+                reward[:, 1:], discount[:, 1:], value[:, 1:], return_lambda=settings.return_lambda
+            )
+        rows_mask = mask.unsqueeze(1).expand_as(returns)
+        self.return_scale.update(returns, rows_mask)
+        scale = self.return_scale.scale()
+        advantage = (returns - value[:, :-1]) / scale
+        weight = torch.cat([goes_on.unsqueeze(1), discount[:, 1:-1]], dim=1).detach().cumprod(1)
+
+        allowed = imagined.kept.get("allowed", None)
+        policy = self.actor(reads[:, :-1].detach(), None if allowed is None else allowed[:, :-1])
+        entropy = policy.entropy()
+        log_prob = policy.log_prob(imagined.actions.detach())
+        gain = advantage if through_model else log_prob * advantage.detach()
+        actor_loss = -weight * (gain + settings.entropy_coef * entropy)
+        critic_loss = weight * self._critic_loss(prediction[:, :-1], reads[:, :-1].detach(), returns.detach())
+        losses = {"actor": masked_mean(actor_loss, rows_mask), "critic": masked_mean(critic_loss, rows_mask)}
+        measured = {
+            "policy_entropy": masked_mean(entropy.detach(), rows_mask),
+            "imagined_reward": masked_mean(reward[:, 1:].detach(), rows_mask),
+            "imagined_return": masked_mean(returns.detach(), rows_mask),
+            "value": masked_mean(value[:, :-1].detach(), rows_mask),
+            "advantage_size": masked_mean(advantage.detach().abs(), rows_mask),
+            "return_scale": scale,
+        }
+        return losses, returns.detach(), measured
+
+    def replay_loss(
+        self, world_model: WorldModel, rows: TensorDictBase, observed: Observed, returns: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Teach the critic the λ-returns of the replayed rewards themselves.
+
+        They are closed by imagined returns where there are some, else by values. The gradient goes into the world
+        model too.
+
+        Args:
+            world_model: the model that observed the rows.
+            rows: `[B, T]`.
+            observed: from them.
+            returns: imagined returns of the rows imagined from, `[B, starts]`.
+            mask: rows that count `[B, T]` bool.
+
+        Returns:
+            A scalar.
+
+        Source: DreamerV3 since 2024 (its `repval` loss).
+        """
+        reads = self.read(world_model, observed.h, observed.z, observed.core)
+        is_last = rows["is_last"].clone()
+        is_last[:, :-1] |= rows["is_first"][:, 1:]  # a stream may be cut without an end
+        prediction = self.critic(reads)
+        with torch.no_grad():
+            closing = prediction.mean()
+            closing[:, self.settings.start_rows] = returns
+            discount = torch.where(rows["is_terminal"], 0.0, self.settings.gamma)
+            target = lambda_returns(
+                rows["reward"][:, 1:],
+                discount[:, 1:],
+                closing[:, 1:],
+                is_last[:, 1:],
+                return_lambda=self.settings.return_lambda,
+            )
+        loss = self._critic_loss(prediction[:, :-1], reads[:, :-1], target)
+        return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1])
+
+    @torch.no_grad()
+    def update_slow_critic(self) -> None:
+        """Move the critic's moving average by one update."""
+        for slow, fast in zip(self.slow_critic.parameters(), self.critic.parameters(), strict=True):
+            slow.lerp_(fast, self.settings.slow_critic_rate)
+
+    def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy with the target and with the moving average's mean, `[...]`."""
+        with torch.no_grad():
+            slow = self.slow_critic(reads).mean()
+        return -prediction.log_prob(target) - self.settings.slow_critic_scale * prediction.log_prob(slow)

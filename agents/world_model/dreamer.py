@@ -1,0 +1,222 @@
+"""Dreamer: an agent that learns a world model around a memory core, and behaves by what it imagines in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+from agents.actor_critic import MakeCore
+from agents.arguments import check_names
+from agents.base import Agent
+from agents.diagnosis import raise_first_nonfinite
+from agents.random import environment_keys, stream_key, uniform
+from agents.replay import Batch
+from agents.returns import masked_mean
+from agents.world_model.behavior import Behavior
+from agents.world_model.dynamics import Latent, Observed
+from agents.world_model.optimizers import Optimizers
+from agents.world_model.settings import DreamerSettings
+from agents.world_model.world_model import Imagined, WorldModel
+
+
+class Dreamer(Agent):
+    """World-model agent on any memory core; its presets are R2I and DreamerV3.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: Discrete, MultiDiscrete or Box.
+        make_core: builds a memory core from `input_size`.
+        total_env_steps: budget in real transitions; nothing is scheduled by it.
+        seed: of the parameters and of all noise.
+        device: where the parameters live.
+        **settings: the fields of `DreamerSettings`.
+
+    Raises:
+        ValueError: for a space, a core or a setting that cannot work.
+
+    Source: Hafner et al. 2023 (DreamerV3); Samsami et al. 2024 (R2I).
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        make_core: MakeCore,
+        *,
+        total_env_steps: int = 1_000_000,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        **settings: Any,
+    ) -> None:
+        self.observation_space, self.action_space = observation_space, action_space
+        check_names(settings, (field.name for field in dataclasses.fields(DreamerSettings)), "Dreamer")
+        self.settings = DreamerSettings(**settings)
+        self._check_actor_gradient()
+        self.total_env_steps, self.seed = total_env_steps, seed
+        self.rollout_length = self.carry_every = self.settings.rollout_length
+        self.batch_size, self.batch_length = self.settings.batch_size, self.settings.batch_length
+        self.train_ratio, self.burn_in = self.settings.train_ratio, self.settings.burn_in
+        self.carry_from = self.settings.carry_from
+        self._device = torch.device(device)
+        # Initialisers draw from the global generator: fork it, so that building an agent disturbs nobody.
+        with torch.random.fork_rng():
+            torch.manual_seed(stream_key(seed, "parameters"))
+            self.world_model = WorldModel(observation_space, action_space, make_core, self.settings)
+            self.behavior = Behavior(action_space, self.world_model, self.settings)
+        self.world_model.to(self._device)
+        self.behavior.to(self._device)
+        self.optimizers = Optimizers(self.world_model, self.behavior, self.settings)
+        self.num_updates = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return self._device
+
+    @torch.no_grad()
+    def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
+        """Make the carry to start acting with: the world model's, and the streams of noise; see `Agent`."""
+        carry = self.world_model.initial_carry(batch_size)
+        key = stream_key(self.seed if seed is None else seed, "actions")
+        carry["noise_key"] = environment_keys(key, batch_size, first_index, self._device)
+        carry["noise_counter"] = torch.zeros(batch_size, dtype=torch.int64, device=self._device)
+        return carry
+
+    def stored_carry(self, carry: TensorDictBase) -> TensorDict:
+        """Pick the core's carry and z: all that the world model needs to go on."""
+        return TensorDict({"core": carry["core"], "z": carry["z"]}, batch_size=carry.batch_size)
+
+    @torch.no_grad()
+    def act(
+        self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
+    ) -> tuple[Tensor, TensorDict, TensorDict]:
+        """Choose actions; z is drawn from the posterior in any case. There are no extras."""
+        num_latents, num_outputs = self.settings.num_categoricals, self.behavior.actor.num_outputs
+        noise = uniform(carry["noise_key"], carry["noise_counter"], num_latents + num_outputs)
+        z_noise, action_noise = noise.split([num_latents, num_outputs], dim=-1)
+        with self._autocast():
+            latent, _, next_carry = self.world_model.step(row, carry, z_noise, donate)
+            reads = self.behavior.read(self.world_model, latent.h, latent.z, latent.core)
+            policy = self.behavior.actor(reads, row.get("action_mask", None))
+        action = policy.mode() if deterministic else policy.sample(action_noise)
+        next_carry["noise_key"] = carry["noise_key"]
+        next_carry["noise_counter"] = carry["noise_counter"] + 1
+        return action, next_carry, TensorDict({}, batch_size=row.batch_size)
+
+    def update(self, batch: Batch, env_steps: int) -> dict[str, float]:
+        """Learn from a batch; see `Agent.update`."""
+        settings = self.settings
+        rows, carry = batch.rows.to(self._device), batch.carry.to(self._device)
+        mask = batch.is_trained.to(self._device)
+        host_is_first = batch.rows["is_first"].cpu()
+        noise = self.noise("posterior", *rows.batch_size, settings.num_categoricals)
+        with self._autocast():
+            observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
+            row_losses, measured = self.world_model.losses(rows, observed)
+        losses = {name: masked_mean(loss, mask) for name, loss in row_losses.items()}
+        measured = {name: masked_mean(value, mask) for name, value in measured.items()}
+
+        starts = settings.start_rows
+        imagined = self._imagine(observed, "action_mask" in rows.keys())
+        goes_on = (~rows["is_terminal"][:, starts]).float().flatten()
+        with self._autocast():
+            behavior_losses, returns, behavior_measured = self.behavior.losses(
+                self.world_model, imagined, goes_on, mask[:, starts].flatten()
+            )
+            actor_loss = behavior_losses.pop("actor")
+            losses |= behavior_losses
+            if settings.replay_value_scale > 0:
+                first_returns = returns[:, 0].reshape(len(rows), -1)
+                replay_loss = self.behavior.replay_loss(self.world_model, rows, observed, first_returns, mask)
+                losses["replay_critic"] = settings.replay_value_scale * replay_loss
+        metrics = {**losses, "actor": actor_loss, **measured, **behavior_measured}
+        metrics |= self._backward(torch.stack(list(losses.values())).sum(), actor_loss)
+        values = torch.stack([metric.detach().float() for metric in metrics.values()]).tolist()
+        found = dict(zip(metrics, values, strict=True))
+        if not all(map(_is_finite, values)):
+            raise_first_nonfinite({"rows": rows, "losses": row_losses, "metrics": metrics})
+        self.optimizers.step(self.num_updates)
+        self.behavior.update_slow_critic()
+        self.num_updates += 1
+        return found
+
+    def noise(self, purpose: str, *shape: int) -> Tensor:
+        """Draw uniform numbers in (0, 1) for this update, `shape`; the same whenever they are asked for."""
+        key = stream_key(self.seed, purpose, self.num_updates)
+        *batch, count = shape
+        keys = environment_keys(key, int(torch.Size(batch).numel()), 0, self._device)
+        return uniform(keys, torch.zeros_like(keys), count).reshape(shape)
+
+    def _imagine(self, observed: Observed, masked: bool) -> Imagined:
+        """Act from every k-th row after the burn-in, in detached states."""
+        settings = self.settings
+        horizon, through_model = settings.horizon, settings.actor_gradient == "dynamics"
+        cores = observed.core[:, settings.burn_in // settings.imagine_every :]
+        starts = Latent(
+            observed.h[:, settings.start_rows].detach().flatten(0, 1),
+            observed.z[:, settings.start_rows].detach().flatten(0, 1),
+            cores.detach().reshape(-1),
+        )
+        num_starts, actor = len(starts.h), self.behavior.actor
+        z_noise = self.noise("prior", horizon, num_starts, self.settings.num_categoricals)
+        action_noise = self.noise("imagined_actions", horizon + 1, num_starts, actor.num_outputs)
+
+        def policy(latent: Latent, time: int) -> tuple[Tensor, TensorDict]:
+            kept = {"reads": self.behavior.read(self.world_model, latent.h, latent.z, latent.core)}
+            allowed = self.world_model.allowed_actions(latent.features) if masked else None
+            if allowed is not None:
+                kept["allowed"] = allowed
+            action = actor(kept["reads"].detach(), allowed).sample(action_noise[time])
+            return action, TensorDict(kept, batch_size=[num_starts])
+
+        with torch.set_grad_enabled(through_model), self._autocast():
+            return self.world_model.imagine(starts, policy, horizon, z_noise)
+
+    def _backward(self, loss: Tensor, actor_loss: Tensor) -> dict[str, Tensor]:
+        """Fill and clip the gradients; the actor's loss reaches the actor alone. Returns the norms."""
+        self.optimizers.zero_grad()
+        loss.backward()
+        actor_loss.backward(inputs=list(self.behavior.actor.parameters()))
+        return self.optimizers.clip()
+
+    def _autocast(self) -> torch.autocast:
+        # A context of its own for every part: casts that were cached without gradients must not be met with them.
+        return torch.autocast(
+            self._device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"
+        )
+
+    def _check_actor_gradient(self) -> None:
+        if self.settings.actor_gradient == "dynamics" and not isinstance(self.action_space, spaces.Box):
+            raise ValueError(
+                "Gradients pass through the model to Box actions alone, so actor_gradient must be 'reinforce' for "
+                f"{self.action_space}, but got 'dynamics'; set agent.actor_gradient=reinforce."
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters, moving averages, optimiser and counter."""
+        return {
+            "world_model": dict(self.world_model.state_dict()),
+            "behavior": dict(self.behavior.state_dict()),
+            "optimizer": self.optimizers.state_dict(),
+            "num_updates": self.num_updates,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave.
+
+        Raises:
+            RuntimeError: if the parameters do not fit, as those of another core do not.
+        """
+        self.world_model.load_state_dict(state["world_model"])
+        self.behavior.load_state_dict(state["behavior"])
+        self.optimizers.load_state_dict(state["optimizer"])
+        self.num_updates = state["num_updates"]
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0

@@ -1,0 +1,256 @@
+"""The recurrent state-space model around any memory core: posterior, memory, prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor, nn
+
+from agents.actor_critic import MakeCore
+from agents.features import action_feature_size, action_features
+from agents.world_model.latents import sample, unimix
+from agents.world_model.layers import DenseBlock, Head, Norm, dense
+from memory_cores.base import select_initial
+
+Posterior = Literal["observation", "memory"]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """The world model's state; `[...]` is its batch shape.
+
+    Attributes:
+        h: what the memory says, `[..., memory_size]`.
+        z: straight-through one-hot latents `[..., C, K]`.
+        core: the core's carry after this row, batch size `[...]`.
+    """
+
+    h: Tensor
+    z: Tensor
+    core: TensorDict
+
+    @property
+    def features(self) -> Tensor:
+        """The model's own view: memory and latents side by side, `[..., memory_size + C K]`."""
+        return torch.cat([self.h, self.z.flatten(-2)], dim=-1)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What `Dynamics.observe` makes of rows `[B, T]`.
+
+    Attributes:
+        h: `[B, T, memory_size]`.
+        z: latents drawn from the posterior, `[B, T, C, K]`.
+        posterior: log-probabilities `[B, T, C, K]`.
+        prior: log-probabilities `[B, T, C, K]`.
+        core: the core's carry after the last row `[B]`, or after rows k-1, 2k-1, … `[B, T // k]`.
+    """
+
+    h: Tensor
+    z: Tensor
+    posterior: Tensor
+    prior: Tensor
+    core: TensorDict
+
+    @property
+    def features(self) -> Tensor:
+        """Memory and latents side by side, `[B, T, memory_size + C K]`."""
+        return torch.cat([self.h, self.z.flatten(-2)], dim=-1)
+
+
+class Dynamics(nn.Module):
+    """A latent z for every row, tied together by a memory core that sees the latents and actions before.
+
+    The core's input at row t is made of z_{t-1} and the action that followed it; at `is_first` both are zero and
+    the core resets itself. The prior reads the memory h_t. The posterior reads the observation alone, so that a
+    whole sequence is one call of the core (R2I), or the observation and h_t, row by row (DreamerV3).
+
+    Args:
+        action_space: single Gymnasium space.
+        make_core: builds a memory core from `input_size`.
+        embedding_size: length of an encoded observation.
+        memory_size: length of h = SiLU(W y); None takes the core's output y itself.
+        units: width of the core's input and of the heads' blocks.
+        num_categoricals: C.
+        num_classes: K, at most 256.
+        posterior: `observation` or `memory`.
+        unimix_ratio: share of the uniform distribution in prior and posterior.
+        norm: of the blocks.
+
+    Attributes:
+        memory_size: length of h.
+
+    Source: Samsami et al. 2024 (R2I), section 3; Hafner et al. 2023 (DreamerV3), eq. 3.
+    """
+
+    def __init__(
+        self,
+        action_space: spaces.Space,
+        make_core: MakeCore,
+        *,
+        embedding_size: int,
+        memory_size: int | None,
+        units: int,
+        num_categoricals: int,
+        num_classes: int,
+        posterior: Posterior,
+        unimix_ratio: float,
+        norm: Norm,
+    ) -> None:
+        super().__init__()
+        self.action_space = action_space
+        self.num_categoricals, self.num_classes = num_categoricals, num_classes
+        self.posterior_reads, self.unimix_ratio = posterior, unimix_ratio
+        latent_size = num_categoricals * num_classes
+        self.input = DenseBlock(latent_size + action_feature_size(action_space), units, norm)
+        self.core = make_core(input_size=units)
+        self.memory_size = memory_size or self.core.output_size
+        self.output = dense(self.core.output_size, memory_size) if memory_size else None
+        reads = embedding_size + (self.memory_size if posterior == "memory" else 0)
+        self.posterior_head = Head(reads, latent_size, units, 1, norm)
+        self.prior_head = Head(self.memory_size, latent_size, units, 1, norm)
+
+    def initial_carry(self, batch_size: int) -> TensorDict:
+        """Make the carry to start with: the core's, and `z` as classes `[B, C]` uint8 (unread at `is_first`)."""
+        core = self.core.initial_carry(batch_size)
+        device = next(self.parameters()).device
+        z = torch.zeros(batch_size, self.num_categoricals, dtype=torch.uint8, device=device)
+        return TensorDict({"core": core, "z": z}, batch_size=[batch_size])
+
+    def observe(
+        self,
+        embedding: Tensor,
+        rows: TensorDictBase,
+        carry: TensorDictBase,
+        noise: Tensor,
+        all_carries: int = 0,
+        host_is_first: Tensor | None = None,
+    ) -> Observed:
+        """Run over a sequence of real rows.
+
+        Args:
+            embedding: encoded observations `[B, T, embedding_size]`.
+            rows: `[B, T]` with `prev_action` and `is_first`.
+            carry: before row 0, `[B]`, with `core` and `z`.
+            noise: uniform in (0, 1), `[B, T, C]`: the posterior's draws.
+            all_carries: k returns the core's carries after rows k-1, 2k-1, …; 0 the last one.
+            host_is_first: the rows' `is_first` in host memory, for the cores' fastest paths on a device.
+        """
+        actions = self._action_features(rows["prev_action"], rows["is_first"])
+        z_before = self.one_hot(carry["z"])
+        if self.posterior_reads == "memory":
+            return self._observe_stepwise(
+                embedding, actions, rows, carry["core"], z_before, noise, all_carries
+            )
+        posterior = self._latent_log_probs(self.posterior_head(embedding))
+        z = sample(posterior, noise)
+        z_previous = torch.cat([z_before.unsqueeze(1), z[:, :-1]], dim=1)
+        x = self._input(z_previous, actions, rows["is_first"])
+        y, core = self.core(x, carry["core"], rows["is_first"], all_carries, host_is_first)
+        h = self._memory(y)
+        return Observed(h, z, posterior, self.prior(h), core)
+
+    def step(
+        self,
+        embedding: Tensor,
+        row: TensorDictBase,
+        carry: TensorDictBase,
+        noise: Tensor,
+        donate: bool = False,
+    ) -> tuple[Latent, Tensor]:
+        """Run over one real row per environment: the same as `observe` with T = 1.
+
+        Args:
+            embedding: `[B, embedding_size]`.
+            row: `[B]`.
+            carry: before the row, `[B]`.
+            noise: uniform in (0, 1), `[B, C]`.
+            donate: allow the core to overwrite `carry`.
+
+        Returns:
+            The latent `[B]` and the posterior's log-probabilities `[B, C, K]`.
+        """
+        action = self._action_features(row["prev_action"], row["is_first"])
+        x = self._input(self.one_hot(carry["z"]), action, row["is_first"])
+        y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
+        h = self._memory(y)
+        posterior = self.posterior(embedding, h)
+        return Latent(h, sample(posterior, noise), core), posterior
+
+    def imagine_step(self, latent: Latent, action: Tensor, noise: Tensor) -> Latent:
+        """Take an action inside the model.
+
+        Args:
+            latent: `[N]`.
+            action: `[N, …]`; gradients pass through continuous ones.
+            noise: uniform in (0, 1), `[N, C]`: the prior's draws.
+
+        Returns:
+            The latent after it, `[N]`.
+        """
+        never = torch.zeros(latent.h.shape[0], dtype=torch.bool, device=latent.h.device)
+        x = self._input(latent.z, self._action_features(action, never), never)
+        y, core = self.core.step(x, latent.core, never)
+        h = self._memory(y)
+        return Latent(h, sample(self.prior(h), noise), core)
+
+    def posterior(self, embedding: Tensor, h: Tensor) -> Tensor:
+        """Log-probabilities `[..., C, K]` of z given the observation (and, if it is asked, the memory)."""
+        reads = torch.cat([h, embedding], dim=-1) if self.posterior_reads == "memory" else embedding
+        return self._latent_log_probs(self.posterior_head(reads))
+
+    def prior(self, h: Tensor) -> Tensor:
+        """Log-probabilities `[..., C, K]` of z given the memory `[..., memory_size]`."""
+        return self._latent_log_probs(self.prior_head(h))
+
+    def one_hot(self, classes: Tensor) -> Tensor:
+        """Read classes `[..., C]` as one-hot vectors `[..., C, K]`."""
+        return F.one_hot(classes.long(), self.num_classes).float()
+
+    def _observe_stepwise(
+        self,
+        embedding: Tensor,
+        actions: Tensor,
+        rows: TensorDictBase,
+        core: TensorDict,
+        z: Tensor,
+        noise: Tensor,
+        every: int,
+    ) -> Observed:
+        steps, cores = [], []
+        # Unbound once: indexing inside the loop would make the backward pass quadratic in T.
+        unbound = (part.unbind(1) for part in (embedding, actions, rows["is_first"], noise))
+        for index, (embedding_t, action, is_first, noise_t) in enumerate(zip(*unbound, strict=True)):
+            y, core = self.core.step(self._input(z, action, is_first), core, is_first)
+            h = self._memory(y)
+            posterior = self.posterior(embedding_t, h)
+            z = sample(posterior, noise_t)
+            steps.append((h, z, posterior))
+            if every and (index + 1) % every == 0:
+                cores.append(core)
+        h, z, posterior = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
+        carries = torch.stack(cores, dim=1) if every else core
+        return Observed(h, z, posterior, self.prior(h), carries)
+
+    def _input(self, z: Tensor, action: Tensor, is_first: Tensor) -> Tensor:
+        z = select_initial(is_first, 0.0, z).flatten(-2)
+        return self.input(torch.cat([z, action], dim=-1))
+
+    def _action_features(self, action: Tensor, is_first: Tensor) -> Tensor:
+        """Actions as flat vectors, continuous ones no longer than 1 in any component; 0 at `is_first`."""
+        features = action_features(self.action_space, action, is_first.ndim)
+        if isinstance(self.action_space, spaces.Box):
+            features = features / features.detach().abs().clamp(min=1.0)
+        return select_initial(is_first, 0.0, features)
+
+    def _memory(self, y: Tensor) -> Tensor:
+        return y.float() if self.output is None else F.silu(self.output(y)).float()
+
+    def _latent_log_probs(self, logits: Tensor) -> Tensor:
+        return unimix(logits.unflatten(-1, (self.num_categoricals, self.num_classes)), self.unimix_ratio)

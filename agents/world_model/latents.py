@@ -1,0 +1,86 @@
+"""The categorical latents of a world model: C categoricals of K classes, as log-probabilities `[..., C, K]`."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def unimix(logits: Tensor, ratio: float = 0.01) -> Tensor:
+    """Mix a softmax with the uniform distribution, so that no class dies and divergences stay bounded.
+
+    Args:
+        logits: `[..., K]`.
+        ratio: share of the uniform distribution.
+
+    Returns:
+        Log-probabilities `[..., K]` in float32.
+    """
+    if ratio == 0:
+        return F.log_softmax(logits.float(), dim=-1)
+    probs = logits.float().softmax(-1)
+    return (probs * (1 - ratio) + ratio / logits.shape[-1]).log()
+
+
+def sample_index(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    """Draw one class of every categorical from one uniform number each.
+
+    Args:
+        log_probs: `[..., C, K]`.
+        uniform: in (0, 1), `[..., C]`.
+
+    Returns:
+        Classes `[..., C]` int64.
+    """
+    cumulative = log_probs.detach().exp().cumsum(-1)
+    return (cumulative < uniform.unsqueeze(-1)).sum(-1).clamp_(max=log_probs.shape[-1] - 1)
+
+
+def straight_through(log_probs: Tensor, index: Tensor) -> Tensor:
+    """One-hot vectors whose gradient is that of the probabilities.
+
+    Args:
+        log_probs: `[..., C, K]`.
+        index: the classes drawn, `[..., C]` int64.
+
+    Returns:
+        Float32 `[..., C, K]`, exactly one-hot.
+    """
+    probs = log_probs.exp()
+    one_hot = torch.zeros_like(probs).scatter_(-1, index.unsqueeze(-1), 1.0)
+    # The bracket is exactly 0 whatever the rounding.
+    return one_hot + (probs - probs.detach()) if probs.requires_grad else one_hot
+
+
+def sample(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    """Draw straight-through one-hot latents; see `sample_index` and `straight_through`."""
+    return straight_through(log_probs, sample_index(log_probs, uniform))
+
+
+def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p ‖ q) in nats of `[..., C, K]`, summed over the C categoricals, `[...]`."""
+    return (log_p.exp() * (log_p - log_q)).sum((-2, -1))
+
+
+def balanced_kl(posterior: Tensor, prior: Tensor, free_nats: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Dynamics loss (the prior learns) and representation loss (the posterior learns).
+
+    Args:
+        posterior: log-probabilities `[..., C, K]`.
+        prior: log-probabilities `[..., C, K]`.
+        free_nats: below it, per step and after the sum over categoricals, nothing is learnt.
+
+    Returns:
+        max(free_nats, KL(sg posterior ‖ prior)) and max(free_nats, KL(posterior ‖ sg prior)), both `[...]`.
+
+    Source: Hafner et al. 2023 (DreamerV3), eq. 4 and 5.
+    """
+    dynamics = kl_divergence(posterior.detach(), prior)
+    representation = kl_divergence(posterior, prior.detach())
+    return dynamics.clamp(min=free_nats), representation.clamp(min=free_nats)
+
+
+def entropy(log_probs: Tensor) -> Tensor:
+    """Entropy in nats of `[..., C, K]`, summed over the categoricals, `[...]`."""
+    return -(log_probs.exp() * log_probs).sum((-2, -1))

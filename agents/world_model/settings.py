@@ -1,0 +1,177 @@
+"""Hyperparameters of world-model agents, checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from agents.world_model.dynamics import Posterior
+from agents.world_model.layers import Norm
+from agents.world_model.two_hot import Spacing
+
+ActorInput = Literal["h", "z", "carry"]
+
+
+@dataclass(frozen=True)
+class DreamerSettings:
+    """Hyperparameters of `Dreamer`; the defaults are R2I's, small.
+
+    Args:
+        memory_size: length of h, a dense layer after the core; None takes the core's output itself.
+        units: width of all dense blocks and of the core's input.
+        num_layers: blocks of encoder, decoder and heads.
+        num_categoricals: categoricals of the latent z.
+        num_classes: classes of each, at most 256.
+        posterior: z is inferred from the `observation` alone (R2I: one call of the core for a whole sequence) or
+            from observation and `memory` (DreamerV3: row by row).
+        unimix: share of the uniform distribution in latents and discrete policies.
+        norm: of the dense blocks, `layer` or `rms`.
+        bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
+        image_depth: channels of the first convolution.
+        dynamics_scale: weight of the prior's KL loss.
+        representation_scale: weight of the posterior's KL loss.
+        free_nats: KL per row below which nothing is learnt.
+        actor_reads: what actor and critic see of a state, any of `h`, `z`, `carry` (the core's state itself).
+        gamma: discount per step.
+        return_lambda: weight of longer returns.
+        horizon: imagined actions.
+        imagine_every: imagine from every so many rows.
+        discount_in_continue: the continue head learns γ (1 - terminal) and its mean is the discount; else it learns
+            1 - terminal and its mode is.
+        actor_gradient: `reinforce`, or `dynamics`: through the model, for Box actions.
+        actor_scale: of the policy's initial output weights.
+        entropy_coef: weight of the policy's entropy.
+        return_rate: of the moving percentiles that scale the returns.
+        slow_critic_rate: of the moving average of the critic.
+        slow_critic_scale: weight of staying near it.
+        replay_value_scale: weight of the critic's loss on the replayed rows themselves.
+        optimizer: `adam` (one each for model, actor, critic) or `laprop` (one for all, as DreamerV3 since 2024).
+        learning_rate: of the model, or of everything with `laprop`.
+        core_learning_rate: of the memory core; None: as the model.
+        actor_learning_rate: with `adam`.
+        critic_learning_rate: with `adam`.
+        weight_decay: of the model's matrices outside the core, with `adam`.
+        model_clip: largest gradient norm of the model, and of its core by itself, with `adam`.
+        actor_clip: the actor's, with `adam`.
+        critic_clip: the critic's, with `adam`.
+        adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
+        warmup_updates: updates over which the learning rates rise linearly.
+        precision: `float32`, or `bfloat16` for mixed precision.
+        rollout_length: rows per environment that are collected at once.
+        batch_size: sequences per update.
+        batch_length: rows of a sequence that count.
+        train_ratio: replayed rows that count, per environment step.
+        burn_in: rows before them that only warm up the memory.
+        carry_from: sequences start from the `initial` carry, or the one `stored` with them.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    memory_size: int | None = 256
+    units: int = 128
+    num_layers: int = 2
+    num_categoricals: int = 32
+    num_classes: int = 32
+    posterior: Posterior = "observation"
+    unimix: float = 0.01
+    norm: Norm = "layer"
+    bins: Spacing = "symlog"
+    image_depth: int = 32
+    dynamics_scale: float = 0.5
+    representation_scale: float = 0.1
+    free_nats: float = 1.0
+    actor_reads: tuple[ActorInput, ...] = ("z", "carry")
+    gamma: float = 1 - 1 / 333
+    return_lambda: float = 0.95
+    horizon: int = 15
+    imagine_every: int = 1
+    discount_in_continue: bool = False
+    actor_gradient: Literal["reinforce", "dynamics"] = "reinforce"
+    actor_scale: float = 1.0
+    entropy_coef: float = 3e-4
+    return_rate: float = 0.01
+    slow_critic_rate: float = 0.02
+    slow_critic_scale: float = 1.0
+    replay_value_scale: float = 0.0
+    optimizer: Literal["adam", "laprop"] = "adam"
+    learning_rate: float = 1e-4
+    core_learning_rate: float | None = None
+    actor_learning_rate: float = 3e-5
+    critic_learning_rate: float = 3e-5
+    weight_decay: float = 0.0
+    model_clip: float = 1000.0
+    actor_clip: float = 100.0
+    critic_clip: float = 100.0
+    adaptive_clip: float = 0.3
+    warmup_updates: int = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    rollout_length: int = 16
+    batch_size: int = 16
+    batch_length: int = 64
+    train_ratio: float = 64.0
+    burn_in: int = 0
+    carry_from: Literal["initial", "stored"] = "initial"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actor_reads", tuple(self.actor_reads))
+        hints = get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name), hints[field.name])
+        for name in ("unimix", "gamma", "return_lambda", "return_rate", "slow_critic_rate"):
+            self._require(name, "a number from 0 to 1", 0 <= getattr(self, name) <= 1)
+        self._require("num_classes", "a whole number from 2 to 256", 2 <= self.num_classes <= 256)
+        reads = set(self.actor_reads)
+        self._require("actor_reads", "a list of h, z and carry", reads and reads <= {"h", "z", "carry"})
+        divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0
+        both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
+        self._require("imagine_every", both, divides)
+        if self.replay_value_scale > 0 and "carry" in reads:
+            self._require(
+                "imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1
+            )
+
+    @property
+    def start_rows(self) -> slice:
+        """The rows of a sequence, burn-in included, that are imagined from."""
+        return slice(self.burn_in + self.imagine_every - 1, None, self.imagine_every)
+
+    def _require(self, name: str, expected: str, holds: Any) -> None:
+        if not holds:
+            raise ValueError(
+                f"Dreamer's {name} must be {expected}, but got {getattr(self, name)!r}; set agent.{name} accordingly."
+            )
+
+
+_POSITIVE_COUNTS = frozenset(
+    "memory_size units num_layers num_categoricals image_depth horizon imagine_every".split()
+    + "rollout_length batch_size batch_length".split()
+)
+
+
+def _check_type(name: str, value: Any, annotation: Any) -> None:
+    """Hold one value against its annotation and against being positive where it counts something."""
+    options = get_args(annotation)
+    optional = type(None) in options
+    if optional and value is None:
+        return
+    kind = next(option for option in options if option is not type(None)) if optional else annotation
+    if kind is int:
+        least = 1 if name in _POSITIVE_COUNTS else 0
+        holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        expected = f"a whole number of at least {least}"
+    elif kind is float:
+        holds = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        expected = "a number of at least 0"
+    elif kind is bool:
+        holds, expected = isinstance(value, bool), "true or false"
+    elif name == "actor_reads":
+        return
+    else:
+        holds, expected = value in options, f"one of {', '.join(map(str, options))}"
+    if not holds:
+        expected += ", or null" if optional else ""
+        raise ValueError(
+            f"Dreamer's {name} must be {expected}, but got {value!r}; set agent.{name} accordingly."
+        )

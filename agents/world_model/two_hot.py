@@ -1,0 +1,98 @@
+"""Symlog and two-hot: regression of numbers of any magnitude as classification over fixed bins."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Spacing = Literal["symlog", "symexp"]
+
+
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) ln(1 + |x|): the identity near 0, a logarithm far from it."""
+    return x.sign() * x.abs().log1p()
+
+
+def symexp(x: Tensor) -> Tensor:
+    """sign(x) (exp |x| - 1), the inverse of `symlog`."""
+    return x.sign() * x.abs().expm1()
+
+
+def make_bins(spacing: Spacing, num_bins: int = 255, limit: float = 20.0) -> Tensor:
+    """Bins that are symmetric about 0 to the last bit.
+
+    Args:
+        spacing: `symlog`: uniform, for targets that are squashed by symlog; `symexp`: `symexp` of these,
+            for targets as they are.
+        num_bins: an odd number n, so that 0 is a bin.
+        limit: the outermost bin, in symlog space.
+
+    Returns:
+        Ascending float32 `[n]`.
+    """
+    positive = torch.linspace(0.0, limit, num_bins // 2 + 1)[1:]
+    if spacing == "symexp":
+        positive = symexp(positive)
+    return torch.cat([-positive.flip(0), torch.zeros(1), positive])
+
+
+class TwoHot:
+    """Distributions over bins that stand for one number each.
+
+    Args:
+        logits: `[..., n]`.
+        bins: from `make_bins`, `[n]`.
+        spacing: of the bins.
+
+    Source: Hafner et al. 2023 (DreamerV3): `symlog` bins in the first version, `symexp` bins since.
+    """
+
+    def __init__(self, logits: Tensor, bins: Tensor, spacing: Spacing) -> None:
+        self.logits, self.bins, self.spacing = logits.float(), bins, spacing
+
+    def __getitem__(self, index: Any) -> TwoHot:
+        """Pick some of the distributions."""
+        return TwoHot(self.logits[index], self.bins, self.spacing)
+
+    def mean(self) -> Tensor:
+        """Return the predicted number `[...]`; exactly 0 where all logits are equal."""
+        probs = self.logits.softmax(-1)
+        middle = self.bins.shape[0] // 2
+        # Opposite bins are paired before the sum: rounding cannot leave a rest of symmetric probabilities.
+        difference = probs[..., middle + 1 :] - probs[..., :middle].flip(-1)
+        mean = (difference * self.bins[middle + 1 :]).sum(-1)
+        return symexp(mean) if self.spacing == "symlog" else mean
+
+    def log_prob(self, target: Tensor) -> Tensor:
+        """Log-likelihood of numbers `[...]`: the bins on either side share it by nearness.
+
+        Args:
+            target: `[...]`; no gradient goes into it.
+
+        Returns:
+            Minus the cross-entropy with the two-hot target, `[...]`.
+        """
+        below, weight = two_hot(target.detach(), self.bins, self.spacing)
+        log_probs = F.log_softmax(self.logits, dim=-1)
+        pair = log_probs.gather(-1, torch.stack([below, below + 1], dim=-1))
+        return weight * pair[..., 0] + (1 - weight) * pair[..., 1]
+
+
+def two_hot(target: Tensor, bins: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:
+    """Find the two bins around every number.
+
+    Args:
+        target: `[...]`; beyond the outermost bins it counts as the outermost.
+        bins: from `make_bins`, `[n]`.
+        spacing: of the bins.
+
+    Returns:
+        Index of the bin below, at most n - 2, and its weight; the rest belongs to the bin above. Both `[...]`.
+    """
+    position = (symlog(target) if spacing == "symlog" else target).float().contiguous()
+    below = (torch.searchsorted(bins, position, right=True) - 1).clamp(0, bins.shape[0] - 2)
+    low, high = bins[below], bins[below + 1]
+    return below, ((high - position) / (high - low)).clamp(0.0, 1.0)

@@ -1,0 +1,251 @@
+"""The off-policy loop: how often it learns, what it logs, when it saves, and what the replay holds of acting."""
+
+import functools
+import itertools
+import math
+
+import pytest
+import torch
+from replay_agent import RewardPredictor
+from tensordict import TensorDict
+
+import envs
+import memory_cores
+from agents.off_policy_loop import num_updates_due, train_off_policy
+from agents.random_actions import RandomActions
+from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from agents.schedule import Hooks, Progress, Schedule
+
+GRU = functools.partial(memory_cores.GRU, hidden_size=8)
+
+
+class Run:
+    """A run in a folder, with its hooks' calls written down."""
+
+    def __init__(self, folder, settings=None, num_envs=3, delay=3, **options):
+        env = envs.RecallFirst(num_envs=num_envs, delay=delay)
+        self.agent = RewardPredictor(env.single_observation_space, env.single_action_space, GRU, **options)
+        self.settings = settings or ReplaySettings(capacity_bytes=60_000, prefill=100, store_carry_every=4)
+        self.driver = envs.Driver(env, self.settings.carry_every(self.agent))
+        self.driver.start(0, self.agent.initial_carry(num_envs))
+        storage = Storage.create(folder / "replay", self.settings.layout(self.agent, self.driver.row))
+        self.replay = Replay.for_agent(storage, self.agent, self.settings.sampling, seed=0)
+        self.lines, self.saves, self.media, self.batches, self.progress = [], [], [], [], Progress()
+
+    def save(self, name, env_steps):
+        self.saves.append((name, env_steps))
+        if name == "latest":
+            self.replay.state_dict()
+            self.replay.ring.mark_saved()
+
+    def train(self, total_env_steps=1000, evaluate_every=None, save_every=10_000, **options):
+        update = self.agent.update
+
+        def noted(batch, env_steps):
+            self.batches.append((env_steps, batch.rows["obs"].clone(), batch.is_trained.clone()))
+            return update(batch, env_steps)
+
+        self.agent.update = noted
+        hooks = Hooks(
+            log=lambda metrics, steps: self.lines.append((steps, metrics)),
+            evaluate=lambda steps: {"eval/episodic_return": float(steps)},
+            save=self.save,
+            report=lambda metrics, steps: None,
+            log_media=lambda media, steps: self.media.append((steps, media)),
+        )
+        schedule = Schedule(total_env_steps, evaluate_every, save_every)
+        train_off_policy(
+            self.agent,
+            self.driver,
+            self.replay,
+            hooks,
+            self.progress,
+            schedule,
+            prefill=self.settings.prefill,
+            **options,
+        )
+
+
+def test_the_toy_agent_is_a_replay_agent():
+    env = envs.RecallFirst(num_envs=1, delay=1)
+    agent = RewardPredictor(env.single_observation_space, env.single_action_space, GRU)
+    assert isinstance(agent, ReplayAgent)
+
+
+@pytest.mark.parametrize("train_ratio", [0.5, 4.0, 7.3, 100.0])
+def test_the_train_ratio_is_kept(tmp_path, train_ratio):
+    """After every collection the rows replayed are those asked for, short by less than one batch."""
+    run = Run(tmp_path, train_ratio=train_ratio)
+    run.train()
+    assert min(steps for steps, *_ in run.batches) > 100
+    rows_per_batch = run.agent.batch_size * run.agent.batch_length
+    steps = run.driver.env_steps
+    assert 0 <= (steps - 100) * train_ratio - len(run.batches) * rows_per_batch < rows_per_batch
+    # At no moment was it ahead.
+    for number, (steps, *_) in enumerate(run.batches, start=1):
+        assert number * rows_per_batch <= (steps - 100) * train_ratio
+
+
+def test_updates_due_by_hand(tmp_path):
+    """48 rows a batch, 4 replayed rows a step: one update every 12 steps."""
+    agent = Run(tmp_path).agent
+    assert [num_updates_due(agent, 0, steps) for steps in (-50, 0, 11, 12, 23, 24)] == [0, 0, 0, 1, 1, 2]
+    assert num_updates_due(agent, 1, 24) == 1 and num_updates_due(agent, 2, 24) == 0
+    assert num_updates_due(agent, 3, 24) == 0
+
+
+def test_log_lines_hold_means_since_the_line_before(tmp_path):
+    run = Run(tmp_path)
+    run.train(log_every=200)
+    steps = [line_steps for line_steps, _ in run.lines]
+    assert all(after // 200 > before // 200 for before, after in itertools.pairwise(steps[:-1]))
+    assert steps[-1] == run.driver.env_steps
+    before = 0
+    for line_steps, metrics in run.lines:
+        numbers = [n for n, (at, *_) in enumerate(run.batches, start=1) if before < at <= line_steps]
+        assert ("losses/num_updates" in metrics) == bool(numbers)
+        if numbers:
+            assert math.isclose(metrics["losses/num_updates"], sum(numbers) / len(numbers))
+        assert metrics["charts/episodic_length"] == 4.0 and metrics["charts/SPS"] > 0
+        before = line_steps
+
+
+def test_no_metric_waits_when_a_checkpoint_is_written(tmp_path):
+    run = Run(tmp_path)
+    run.train(log_every=10_000, save_every=300, evaluate_every=400)
+    logged = {steps for steps, _ in run.lines}
+    saved = {steps for name, steps in run.saves if name == "latest"}
+    assert len(saved) >= 4 and saved <= logged
+    evaluations = [steps for steps, metrics in run.lines if "eval/episodic_return" in metrics]
+    assert len(evaluations) == 3 and run.progress.best_return == evaluations[-1]
+    assert [steps for name, steps in run.saves if name == "best"] == evaluations
+
+
+def test_the_replay_asks_for_checkpoints_in_time(tmp_path):
+    """A ring so small that it goes round several times between two checkpoints that the schedule wants."""
+    settings = ReplaySettings(capacity_bytes=10_000, prefill=100, store_carry_every=4)
+    run = Run(tmp_path, settings)
+    run.train(3000, save_every=100_000)
+    assert run.replay.num_rows > 5 * run.replay.ring.layout.slots
+    saved = [steps for name, steps in run.saves if name == "latest"]
+    assert len(saved) > 20 and saved[-1] == run.driver.env_steps
+
+
+def test_pictures_are_drawn_at_evaluations_and_change_nothing(tmp_path):
+    run, blind = Run(tmp_path / "a"), Run(tmp_path / "b")
+    run.train(evaluate_every=300)
+    assert [steps for steps, _ in run.media] == [
+        steps for steps, metrics in run.lines if "eval/episodic_return" in metrics
+    ]
+    picture = run.media[0][1]["batch/rewards"]
+    assert picture.shape == (3, 4, 12) and picture.dtype == torch.uint8
+    blind.train(evaluate_every=None)
+    assert [steps for steps, *_ in blind.batches] == [steps for steps, *_ in run.batches]
+    for (_, one, _), (_, other, _) in zip(run.batches, blind.batches, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("rollout_length", [2, 4, 8])
+def test_stored_carries_are_those_acted_with(tmp_path, rollout_length):
+    """The core's carry before a window equals that of all rows since the start, run through the core at once."""
+    run = Run(tmp_path, carry_from="stored", rollout_length=rollout_length, train_ratio=1e-9)
+    played = []
+    while run.replay.num_rows < 80:
+        rollout = run.driver.collect(run.agent.act, rollout_length)
+        played.append(rollout.rows)
+        run.replay.extend(rollout.rows, rollout.carries)
+    rows = torch.cat(played, dim=1)
+    core, start = run.agent.network["core"], run.agent.initial_carry(3)
+    with torch.no_grad():
+        _, carries = core(run.agent._inputs(rows), start["core"], rows["is_first"], all_carries=True)
+    nonzero = 0
+    for _ in range(20):
+        batch = run.replay.sample()
+        for window in range(batch.rows.batch_size[0]):
+            places = [
+                (env, time)
+                for env in range(3)
+                for time in range(0, 80 - 11, 4)
+                if all(
+                    torch.equal(batch.rows[key][window], rows[key][env, time : time + 12])
+                    for key in ("obs", "action", "reward", "is_first")
+                )
+            ]
+            got = batch.carry["core"][window]
+            expected = [carries[env, time - 1] if time else start["core"][env] for env, time in places]
+            matches = [
+                all(torch.allclose(got[key], value[key], atol=1e-6) for key in got.keys(True, True))
+                for value in expected
+            ]
+            assert any(matches)
+            nonzero += any(got[key].abs().sum() > 0 for key in got.keys(True, True))
+    assert nonzero > 50
+
+
+def test_random_actions(tmp_path):
+    """Allowed actions alike, the same for the same row's number, and the agent's carry goes on."""
+    run = Run(tmp_path, num_envs=3)
+    space = run.agent.action_space
+    random_actions = RandomActions(run.agent.act, space, seed=5)
+    row, carry = run.driver.row, run.agent.initial_carry(3)
+    act = random_actions.act_from(0)
+    counts, actions = torch.zeros(int(space.n)), []
+    for _ in range(400):
+        expected_carry = run.agent.act(row, carry)[1]
+        action, carry, _ = act(row, carry)
+        assert all(torch.equal(carry[key], expected_carry[key]) for key in carry.keys(True, True))
+        counts += torch.bincount(action, minlength=len(counts))
+        actions.append(action)
+    deviation = (1200 * (1 / len(counts)) * (1 - 1 / len(counts))) ** 0.5
+    assert (counts - 1200 / len(counts)).abs().max() < 5 * deviation
+    again = random_actions.act_from(100)
+    assert torch.equal(again(row, carry)[0], actions[100]) and torch.equal(again(row, carry)[0], actions[101])
+    mask = torch.zeros(3, len(counts), dtype=torch.bool)
+    mask[:, 1] = True
+    masked = TensorDict({**dict(row.items()), "action_mask": mask}, batch_size=[3])
+    assert all(act(masked, carry)[0].eq(1).all() for _ in range(20))
+
+
+def test_random_prefill_ends(tmp_path):
+    run = Run(tmp_path)
+    asked = []
+    random_actions = RandomActions(run.agent.act, run.agent.action_space, seed=0)
+    act_from = random_actions.act_from
+    random_actions.act_from = lambda number: (asked.append((number, run.driver.env_steps)), act_from(number))[
+        1
+    ]
+    run.train(random_actions=random_actions)
+    assert asked[0] == (0, 0) and asked[-1][1] < 100 and len(asked) == len({number for number, _ in asked})
+    assert [number for number, _ in asked] == list(range(0, 4 * len(asked), 4))
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        ({"prefill": 35}, {}, r"expected replay.prefill >= 3 environments x 12 rows = 36, but got 35"),
+        ({"prefill": 47}, {"burn_in": 4}, r"3 environments x 16 rows = 48, but got 47"),
+        ({"capacity_bytes": 900}, {}, r"expected capacity_bytes >= [\d,]+, but got 900"),
+        ({"max_carry_bytes": 31}, {"carry_from": "stored"}, "at most 31 bytes, but this agent's has 32"),
+        (
+            {"store_carry_every": 6},
+            {"carry_from": "stored"},
+            "a divisor or a multiple of the agent's rollout_length 4, but got 6",
+        ),
+        ({}, {"carry_from": "nowhere"}, "carry_from must be one of initial, stored, but got 'nowhere'"),
+    ],
+)
+def test_what_cannot_work_is_refused(tmp_path, settings, options, message):
+    with pytest.raises(ValueError, match=message):
+        Run(tmp_path, ReplaySettings(**settings), **options)
+    assert not (tmp_path / "replay").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("capacity_bytes", 0), ("prefill", 1.5), ("sampling", "newest"), ("prefill_policy", "no")],
+)
+def test_settings_are_checked(name, value):
+    with pytest.raises(
+        ValueError, match=f"A replay's {name} must be .*, but got {value!r}; set replay.{name}"
+    ):
+        ReplaySettings(**{name: value})

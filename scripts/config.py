@@ -147,7 +147,10 @@ def _one_sentence(error: Exception, name: str, overrides: Sequence[str]) -> str:
     if unknown_key:
         key = unknown_key.group(1) or unknown_key.group(2)
         if key == "size":
-            return f"A size belongs to a world-model agent, r2i or dreamerv3, but got {_word(key, overrides)!r} without one; leave it out."
+            word = next(word for word in overrides if word.startswith("size="))
+            return (
+                f"A size belongs to the agents r2i and dreamerv3, but got {word!r} without one; leave it out."
+            )
         nearest = _nearest_key(key, name, overrides)
         hint = f"did you mean {nearest!r}? " if nearest else ""
         if not nearest and key.partition(".")[0] in GROUPS:
@@ -164,11 +167,6 @@ def _one_sentence(error: Exception, name: str, overrides: Sequence[str]) -> str:
         f"Options must be written in Hydra's grammar, key=value, but they could not be read ({first[:300]}); "
         "put words with special characters in quotes, key='\"value\"'."
     )
-
-
-def _word(key: str, overrides: Sequence[str]) -> str:
-    """The word that sets `key`."""
-    return next(word for word in overrides if word.partition("=")[0] == key)
 
 
 def _brief(options: list[str], got: str) -> str:

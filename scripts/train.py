@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -11,12 +12,14 @@ import torch
 from agents.logger import Logger
 from agents.loop import Hooks, train_on_policy
 from agents.run_folder import write_spaces
-from scripts.checks import TRAIN, check_options
+from scripts.checks import NEW_RUN, TRAIN, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import run, usage_errors
-from scripts.new_run import make_run_dir, resumed_config, resumed_run, write_description
+from scripts.new_run import make_given_dir, make_run_dir, resumed_config, resumed_run, write_description
 from scripts.progress import ProgressLine
+from scripts.run_lock import folder_lock
 from scripts.session import Session
+from scripts.sizes import write_sizes
 
 
 def main(words: Sequence[str]) -> None:
@@ -25,41 +28,49 @@ def main(words: Sequence[str]) -> None:
         print(help_text("train"))
         return
     run_dir = resumed_run(words)
-    with usage_errors():
-        if run_dir is not None:
-            session, resume_step = _continue(run_dir, words)
-        else:
-            (session, run_dir), resume_step = _begin(words), None
-    try:
+    with ExitStack() as held:
+        with usage_errors():
+            if run_dir is not None:
+                session, resume_step = _continue(run_dir, words, held)
+            else:
+                (session, run_dir), resume_step = _begin(words, held), None
+        held.callback(session.close)
         _train(session, run_dir, resume_step)
-    finally:
-        session.close()
 
 
-def _begin(words: Sequence[str]) -> tuple[Session, Path]:
+def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     config = composed.values
-    check_options(config, TRAIN)
+    config.pop("sweep", None)  # an experiment's grid is for scripts.sweep
+    check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.start()
-    run_dir = make_run_dir(
-        Path(config["logging"]["runs_dir"]),
-        session.driver.env.name,
-        composed.choices["agent"],
-        composed.choices["core"],
-        config["seed"],
+    given = config["logging"]["run_dir"]
+    run_dir = (
+        make_given_dir(Path(given))
+        if given
+        else make_run_dir(
+            Path(config["logging"]["runs_dir"]),
+            session.driver.env.name,
+            composed.choices["agent"],
+            composed.choices["core"],
+            config["seed"],
+        )
     )
+    held.enter_context(folder_lock(run_dir))
     write_description(run_dir, config)
     write_spaces(run_dir, session.agent)
+    write_sizes(run_dir, session.agent)
     return session, run_dir
 
 
-def _continue(run_dir: Path, words: Sequence[str]) -> tuple[Session, int]:
+def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int]:
     """Build the run of `run_dir` as it stood at its last checkpoint."""
     config = resumed_config(run_dir, words)
     check_options(config, TRAIN)
+    held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.resume(run_dir)

@@ -18,11 +18,15 @@ from scripts.sweep_table import SweepTable
 EXIT_FAILED_TRIALS = 1
 
 
-def main(words: Sequence[str]) -> None:
-    """Begin a sweep, continue it, or add to it: whatever of the grid has not finished is trained."""
+def main(words: Sequence[str]) -> bool:
+    """Begin a sweep, continue it, or add to it: whatever of the grid has not finished is trained.
+
+    Returns:
+        Whether all of it has finished.
+    """
     if any(word in ("-h", "--help") for word in words):
         print(help_text("sweep"))
-        return
+        return True
     with ExitStack() as held:
         with usage_errors():
             plan = make_plan(words)
@@ -31,7 +35,7 @@ def main(words: Sequence[str]) -> None:
             update_manifest(plan)
         statuses = read_statuses(plan.trials, plan.directory)
         _train(plan, statuses)
-    _conclude(plan, statuses)
+    return _conclude(plan, statuses)
 
 
 def _make_folder(plan: Plan) -> None:
@@ -60,21 +64,22 @@ def _train(plan: Plan, statuses: list[TrialStatus]) -> None:
         launcher.close()
 
 
-def _conclude(plan: Plan, statuses: list[TrialStatus]) -> None:
-    """Say how it ended; raise if trials failed."""
+def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
+    """Say how it ended, and whether all is well."""
     failed = [entry for entry in statuses if entry.status == FAILED]
     for entry in failed:
         print(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)
     print(
         f"{len(statuses) - len(failed)} of {len(statuses)} trials finished: {plan.directory}", file=sys.stderr
     )
-    if failed:
-        sys.exit(EXIT_FAILED_TRIALS)
+    return not failed
 
 
 def command(words: Sequence[str] | None = None) -> int:
-    """Entry point: returns the exit code."""
-    return run(main, words)
+    """Entry point: returns the exit code, 1 if trials failed."""
+    outcomes: list[bool] = []
+    code = run(lambda words: outcomes.append(main(words)), words)
+    return EXIT_FAILED_TRIALS if outcomes == [False] else code
 
 
 if __name__ == "__main__":

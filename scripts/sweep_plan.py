@@ -21,6 +21,7 @@ from scripts.sweep_words import axis_values, normal, split_words
 OWN_OPTIONS = ("dir", "workers", "retries", "launcher", "address", "gpus_per_trial", "match_parameters")
 # Options that a sweep sets for each trial.
 _SET_BY_SWEEP = ("resume", "logging.run_dir")
+_GROUPS = ("agent", "core", "env")
 _NO_PART_OF_A_SWEEP = (
     *_SET_BY_SWEEP,
     "sweep",

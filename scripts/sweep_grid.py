@@ -53,9 +53,9 @@ class Trial:
     def folder(self) -> Path:
         """Where it lies in the sweep's folder: `<env>/<agent>-<core>/<seed>`, then the values of other axes."""
         values = self.values
-        others = [f"{key.lstrip('+')}={value}" for key, value in values.items() if key not in NAMING_AXES]
+        others = [f"{key.lstrip('+')}-{value}" for key, value in values.items() if key not in NAMING_AXES]
         name = "-".join([values["seed"], *others])
-        readable = re.sub(r"[^\w.=+-]", "_", name)
+        readable = re.sub(r"[^\w.-]", "_", name)
         if readable != name or len(readable) > 100:
             readable = f"{readable[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
         return Path(values["env"]) / f"{values['agent']}-{values['core']}" / readable

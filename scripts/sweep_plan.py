@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agents.base import Agent
 from agents.run_folder import build_agent
 from scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
 from scripts.config import Composed, compose_config
@@ -136,12 +138,14 @@ def _check_ray(options: Mapping[str, Any], device: str) -> None:
 
 
 def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
-    """Compose a trial for each value of each axis and each set of overrides, as options are checked before a start."""
+    """Build an agent for each value of each axis and each set of overrides, so that a wrong one stops nothing later."""
     seen: set[Any] = set()
     for trial in trials:
         parts = {*((key, trial.values[key]) for key in axes if key != "seed"), tuple(trial.settings.items())}
         if not parts <= seen:
-            check_options(compose_config("sweep", trial.words).values, TRAIN)
+            config = compose_config("sweep", trial.words).values
+            check_options(config, TRAIN)
+            _small_agent(config).check_num_envs(config["num_envs"])
         seen |= parts
     folders = {trial.folder for trial in trials}
     if len(folders) < len(trials):
@@ -151,21 +155,28 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
         )
 
 
+def _small_agent(config: dict[str, Any]) -> Agent:
+    """The agent that a trial would train, on the CPU."""
+    env = build_env(config | {"device": "cpu"}, num_envs=1)
+    try:
+        spaces = env.single_observation_space, env.single_action_space
+        return build_agent(config, *spaces, "cpu", config["allow"])
+    finally:
+        env.close()
+
+
 def _matched(trials: Sequence[Trial], target: int) -> list[Trial]:
     """Give every trial the width at which its agent has about `target` parameters."""
     if any(key.lstrip("+") == "core.hidden_size" for trial in trials for key in trial.common | trial.values):
         raise UsageError("match_parameters chooses core.hidden_size, but got both; leave one of them out.")
 
+    print(f"choosing core.hidden_size for {target:,} parameters", file=sys.stderr)
+
     @functools.cache
     def width(words: tuple[str, ...]) -> int:
         def count(hidden_size: int) -> int:
             config = compose_config("sweep", [*words, f"core.hidden_size={hidden_size}"]).values
-            env = build_env(config | {"device": "cpu"}, num_envs=1)
-            try:
-                spaces = env.single_observation_space, env.single_action_space
-                return agent_sizes(build_agent(config, *spaces, "cpu", config["allow"]))["parameters"]
-            finally:
-                env.close()
+            return agent_sizes(_small_agent(config))["parameters"]
 
         return matching_width(count, target)
 

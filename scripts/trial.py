@@ -37,7 +37,8 @@ def main(words: list[str]) -> None:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
             train([f"resume={run_dir}", *anew])
             return
-    train([*options, f"logging.run_dir={run_dir}", "logging.progress=false"])
+    folder = str(run_dir).replace("\\", "\\\\").replace('"', '\\"')
+    train([*options, f'logging.run_dir="{folder}"', "logging.progress=false"])
 
 
 def has_checkpoint(run_dir: Path) -> bool:

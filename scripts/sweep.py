@@ -13,6 +13,7 @@ from scripts.sweep_launchers import make_launcher
 from scripts.sweep_loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
 from scripts.sweep_manifest import update_manifest
 from scripts.sweep_plan import Plan, make_plan
+from scripts.sweep_summary import summary_lines
 from scripts.sweep_table import SweepTable
 
 EXIT_FAILED_TRIALS = 1
@@ -66,6 +67,7 @@ def _train(plan: Plan, statuses: list[TrialStatus]) -> None:
 
 def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
     """Say how it ended, and whether all is well."""
+    print("\n".join(summary_lines(statuses)))
     failed = [entry for entry in statuses if entry.status == FAILED]
     for entry in failed:
         print(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from scripts.config import help_text
+from scripts.config import CONFIG_DIR, help_text
 from scripts.errors import UsageError, run, usage_errors
 from scripts.run_lock import folder_lock
 from scripts.sweep_launchers import make_launcher
@@ -27,6 +27,9 @@ def main(words: Sequence[str]) -> bool:
     """
     if any(word in ("-h", "--help") for word in words):
         print(help_text("sweep"))
+        print(
+            f"configs/train.yaml, whose options are those of every trial:\n\n{(CONFIG_DIR / 'train.yaml').read_text()}"
+        )
         return True
     with ExitStack() as held:
         with usage_errors():

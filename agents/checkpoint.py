@@ -127,6 +127,30 @@ def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> State:
     return unflatten_state({name: tensor.to(device) for name, tensor in tensors.items()}, json.loads(text))
 
 
+def read_values(path: Path) -> State:
+    """Read a checkpoint's JSON values alone: fast, and without verifying its tensors.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The nesting of the state that was saved, without its tensors.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        DamagedCheckpointError: if its header cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            values = json.loads((file.metadata() or {})["values"])
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {error}.") from error
+    assert isinstance(values, dict)
+    return values
+
+
 def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool = False) -> State:
     """Read `path`, or the checkpoint before it if `path` is missing or damaged.
 

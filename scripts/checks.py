@@ -91,6 +91,17 @@ TRAIN = {
     "logging.curve": SWITCH,
     "allow": PACKAGES,
 }
+NEW_RUN = {"logging.run_dir": or_null(WORD)}  # nothing that a continued run reads
+SWEEP = {
+    "sweep.dir": or_null(WORD),
+    "sweep.workers": or_null(COUNT),
+    "sweep.retries": Rule("a whole number of at least 0", lambda v: _is_whole(v) and v >= 0, "2"),
+    "sweep.launcher": Rule("local or ray", lambda value: value in ("local", "ray"), "local"),
+    "sweep.address": or_null(WORD),
+    "sweep.gpus_per_trial": Rule("a number of at least 0", lambda v: _is_number(v) and v >= 0, "0.25"),
+    "sweep.match_parameters": or_null(COUNT),
+    "sweep.axes": MAPPING,
+}
 EVALUATE = {
     "run": WORD,
     "checkpoint": WORD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
 
 
+@functools.cache
 def register_names() -> None:
     """Register the options that differ only by a name, so that each needs no file of its own."""
     store = ConfigStore.instance()

@@ -39,9 +39,8 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
 
 
 def _is_same(stored: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether both describe the same run; what has no replay does not store the options of one."""
-    own = config if "replay" in stored else {key: value for key, value in config.items() if key != "replay"}
-    return _fixed(stored) == _fixed(own)
+    """Whether both describe the same run; a run does not store groups that it has no use for."""
+    return _fixed(stored) == _fixed({key: config.get(key) for key in stored})
 
 
 def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:

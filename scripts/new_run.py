@@ -53,6 +53,30 @@ def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int
             ) from error
 
 
+def make_given_dir(run_dir: Path) -> Path:
+    """Make a run's folder where the user wants it.
+
+    Returns:
+        The new folder, with an empty `checkpoints/` in it.
+
+    Raises:
+        UsageError: if it exists or cannot be made.
+    """
+    try:
+        (run_dir / "checkpoints").mkdir(parents=True, exist_ok=False)
+    except FileExistsError as error:
+        raise UsageError(
+            f"A new run needs a folder of its own, but {run_dir} exists; give another logging.run_dir, or continue "
+            f"it with resume={run_dir}."
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"A run's folder must be one that can be made, but {run_dir} cannot ({error.strerror}); "
+            "set logging.run_dir=<folder>."
+        ) from error
+    return run_dir
+
+
 def write_description(run_dir: Path, config: dict[str, Any]) -> None:
     """Write `config.yaml` and `versions.json`."""
     (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -12,39 +13,41 @@ import torch
 from agents.logger import Logger
 from agents.run_folder import write_spaces
 from agents.schedule import Hooks
-from scripts.checks import TRAIN, check_options
-from scripts.config import compose_config, help_text
+from scripts.checks import NEW_RUN, TRAIN, check_options
+from scripts.config import Composed, compose_config, help_text
 from scripts.errors import room_errors, run, usage_errors
 from scripts.find_run import unfinished_run
 from scripts.new_run import (
     UNFINISHED,
     drop_unused_replay,
     is_resumable,
+    make_given_dir,
     make_run_dir,
     resumed_config,
     resumed_run,
     write_description,
 )
 from scripts.progress import ProgressLine
+from scripts.run_lock import folder_lock
 from scripts.session import Session
+from scripts.sizes import write_sizes
 
 
 def main(words: Sequence[str]) -> None:
-    """Start a run, or continue one with `resume=<run dir>` or `resume=unfinished`."""
+    """Start a run, or continue one with `resume=<run dir>`."""
     if any(word in ("-h", "--help") for word in words):
         print(help_text("train"))
         return
-    with usage_errors():
-        run_dir, words = _run_to_continue(words)
-        if run_dir is not None:
-            session, resume_step = _continue(run_dir, words)
-        else:
-            (session, run_dir), resume_step = _begin(words), None
-    try:
+    with ExitStack() as held:
+        with usage_errors():
+            run_dir, words = _run_to_continue(words)
+            if run_dir is not None:
+                session, resume_step = _continue(run_dir, words, held)
+            else:
+                (session, run_dir), resume_step = _begin(words, held), None
+        held.callback(session.close)
         with room_errors(run_dir):
             _train(session, run_dir, resume_step)
-    finally:
-        session.close()
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -56,24 +59,21 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     return run_dir, words if run_dir is None else [word for word in words if is_resumable(word)]
 
 
-def _begin(words: Sequence[str]) -> tuple[Session, Path]:
+def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     config = composed.values
-    check_options(config, TRAIN)
+    config.pop("sweep", None)  # an experiment's grid is for scripts.sweep
+    check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     drop_unused_replay(config, session.replay_settings, words)
     session.start()
-    run_dir = make_run_dir(
-        Path(config["logging"]["runs_dir"]),
-        session.driver.env.name,
-        composed.choices["agent"],
-        composed.choices["core"],
-        config["seed"],
-    )
+    run_dir = _make_folder(composed, session)
+    held.enter_context(folder_lock(run_dir))
     write_description(run_dir, config)
     write_spaces(run_dir, session.agent)
+    write_sizes(run_dir, session.agent)
     try:
         session.open_replay(run_dir, is_new=True)
     except OSError:
@@ -82,10 +82,20 @@ def _begin(words: Sequence[str]) -> tuple[Session, Path]:
     return session, run_dir
 
 
-def _continue(run_dir: Path, words: Sequence[str]) -> tuple[Session, int]:
+def _make_folder(composed: Composed, session: Session) -> Path:
+    """Make the new run's folder: the one that is given, or one named after what is run."""
+    config, choices = composed.values, composed.choices
+    if given := config["logging"]["run_dir"]:
+        return make_given_dir(Path(given))
+    runs_dir, name = Path(config["logging"]["runs_dir"]), session.driver.env.name
+    return make_run_dir(runs_dir, name, choices["agent"], choices["core"], config["seed"])
+
+
+def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int]:
     """Build the run of `run_dir` as it stood at its last checkpoint."""
     config = resumed_config(run_dir, words)
     check_options(config, TRAIN)
+    held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.resume(run_dir)

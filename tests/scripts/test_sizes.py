@@ -1,54 +1,53 @@
-"""World-model agents on the command line: every size composes, chooses its core and is accepted by the agent."""
+"""Sizes of agents, and the width that gives a wanted one."""
 
-import dataclasses
+import json
 
+import gymnasium.spaces as gs
 import pytest
 
-from agents.build import build
-from agents.world_model.settings import DreamerSettings
-from scripts.config import compose_config, group_options
-from scripts.errors import UsageError
-
-SIZES = group_options("size")
+from agents import PPO, ActorCritic
+from memory_cores import HCAM, LSTM
+from scripts.sizes import agent_sizes, matching_width
 
 
-def settings_of(values):
-    arguments = {key: value for key, value in values["agent"].items() if not key.startswith("_")}
-    assert set(arguments) == {field.name for field in dataclasses.fields(DreamerSettings)}
-    return DreamerSettings(**arguments)
+@pytest.mark.parametrize(
+    ("target", "width"), [(64, 8), (100, 8), (160, 8), (161, 16), (10_000, 96), (10_017, 104), (10_816, 104)]
+)
+def test_matching_width_is_the_nearest(target, width):
+    assert matching_width(lambda hidden_size: hidden_size**2, target) == width
 
 
-@pytest.mark.parametrize("agent", ["r2i", "dreamerv3"])
-@pytest.mark.parametrize("size", SIZES)
-def test_every_size_composes(agent, size):
-    composed = compose_config("train", [f"agent={agent}", f"size={size}"])
-    assert composed.choices["core"] == {"r2i": "r2i", "dreamerv3": "gru"}[agent]
-    settings = settings_of(composed.values)
-    core = build(composed.values["core"])
-    width = composed.values["size"]["hidden_size" if agent == "r2i" else "recurrent_size"]
-    assert core.keywords["hidden_size"] == width
-    assert settings.posterior == {"r2i": "observation", "dreamerv3": "memory"}[agent]
+def test_what_no_width_gives():
+    with pytest.raises(ValueError, match="smallest width"):
+        matching_width(lambda width: 1000 * width, 100)
+    with pytest.raises(ValueError, match="ask for fewer"):
+        matching_width(lambda width: width, 1_000_000)
 
 
-@pytest.mark.parametrize("core", group_options("core"))
-def test_any_core_goes_with_a_size(core):
-    if core == "custom":
-        return
-    composed = compose_config("train", ["agent=r2i", "size=tiny", f"core={core}"])
-    assert composed.choices["core"] == core
-    expected = {"gru": 256, "lstm": 256, "s5rl": 256, "gtrxl": 128}.get(core, 128)
-    assert composed.values["core"]["hidden_size"] == expected
+def sizes(make_core, **network):
+    def make_network(*arguments):
+        return ActorCritic(*arguments, **network)
+
+    return agent_sizes(PPO(gs.Discrete(3), gs.Discrete(2), make_core, make_network=make_network))
 
 
-def test_without_a_size_cores_keep_their_own():
-    assert compose_config("train", ["core=r2i"]).values["core"]["state_size"] == 256
-    with pytest.raises(UsageError, match="A size belongs"):
-        compose_config("train", ["agent=ppo", "size=tiny"])
+def test_sizes_of_an_lstm_agent():
+    def make_core(input_size):
+        return LSTM(input_size, hidden_size=8)
+
+    one = sizes(make_core)
+    core = LSTM(128, hidden_size=8)
+    assert one["core_parameters"] == sum(p.numel() for p in core.parameters()) < one["parameters"]
+    assert one["carry_bytes_per_env"] == 2 * 8 * 4  # hidden and cell, float32
+    two = sizes(make_core, separate_critic_core=True)
+    assert two["core_parameters"] == 2 * one["core_parameters"] and two["carry_bytes_per_env"] == 128
 
 
-def test_the_command_line_has_the_last_word():
-    values = compose_config(
-        "train", ["agent=r2i", "size=popgym", "agent.units=64", "core.state_size=16"]
-    ).values
-    assert (values["agent"]["units"], values["core"]["state_size"]) == (64, 16)
-    assert values["agent"]["memory_size"] == 1024
+def test_a_core_inside_a_core_counts_once():
+    core = HCAM(128, hidden_size=16, num_chunks=2, chunk_length=2, top_k=1, num_heads=2)
+    got = sizes(lambda input_size: HCAM(input_size, 16, num_chunks=2, chunk_length=2, top_k=1, num_heads=2))
+    assert got["core_parameters"] == sum(p.numel() for p in core.parameters())
+
+
+def test_a_run_stores_its_sizes(trained):
+    assert json.loads((trained / "sizes.json").read_text())["carry_bytes_per_env"] == 2 * 16 * 4

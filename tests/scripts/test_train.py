@@ -70,6 +70,8 @@ def test_files_of_a_run(run, tmp_path):
         "metrics.jsonl",
         "versions.json",
         "spaces.json",
+        "sizes.json",
+        "lock",
         "learning_curve.png",
         "checkpoints/latest.safetensors",
         "checkpoints/latest.previous.safetensors",

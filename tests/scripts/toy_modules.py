@@ -47,6 +47,20 @@ class MyEnv(RecallFirst):
     """An environment of the user's own."""
 
 
+class Fragile(GRU):
+    """A core that breaks in training after some calls, if that is its fate."""
+
+    def __init__(self, input_size: int, hidden_size: int, fate: str, calls: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.fate, self.calls = fate, calls
+
+    def step(self, x, carry, is_first, donate=False):
+        self.calls -= 1
+        if self.calls == 0 and self.fate == "error":
+            raise RuntimeError("the core is broken")
+        return super().step(x, carry, is_first, donate)
+
+
 def proof(path, **arguments):
     """Leave a trace of having run."""
     open(path, "w").close()

@@ -1,0 +1,39 @@
+"""A run's folder is written by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.errors import UsageError
+
+LOCK_FILE = "lock"
+
+
+@contextmanager
+def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold a folder's lock while the block runs; the system releases it when the process ends, however it ends.
+
+    Args:
+        folder: an existing folder; gets the file `lock`.
+        wait_seconds: how long to wait for another process that holds it.
+
+    Raises:
+        UsageError: if another process still holds it then.
+    """
+    deadline = time.monotonic() + wait_seconds
+    with (folder / LOCK_FILE).open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise UsageError(
+                        f"One process at a time may write to {folder}, but another one does; wait for it, or end it."
+                    ) from error
+                time.sleep(0.1)
+        yield

@@ -1,0 +1,91 @@
+"""Train a grid: `python -m scripts.sweep core=lstm,gru env=popgym/repeat_previous_easy seed=0..4`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from scripts.config import CONFIG_DIR, help_text
+from scripts.errors import UsageError, run, usage_errors
+from scripts.run_lock import folder_lock
+from scripts.sweep_launchers import make_launcher
+from scripts.sweep_loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
+from scripts.sweep_manifest import update_manifest
+from scripts.sweep_plan import Plan, make_plan
+from scripts.sweep_summary import summary_lines
+from scripts.sweep_table import SweepTable
+
+EXIT_FAILED_TRIALS = 1
+
+
+def main(words: Sequence[str]) -> bool:
+    """Begin a sweep, continue it, or add to it: whatever of the grid has not finished is trained.
+
+    Returns:
+        Whether all of it has finished.
+    """
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("sweep"))
+        print(
+            f"configs/train.yaml, whose options are those of every trial:\n\n{(CONFIG_DIR / 'train.yaml').read_text()}"
+        )
+        return True
+    with ExitStack() as held:
+        with usage_errors():
+            plan = make_plan(words)
+            _make_folder(plan)
+            held.enter_context(folder_lock(plan.directory))
+            update_manifest(plan)
+        statuses = read_statuses(plan.trials, plan.directory)
+        _train(plan, statuses)
+    return _conclude(plan, statuses)
+
+
+def _make_folder(plan: Plan) -> None:
+    try:
+        plan.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"A sweep's folder must be one that can be made, but {plan.directory} cannot ({error.strerror}); "
+            "set sweep.dir=<folder>."
+        ) from error
+
+
+def _train(plan: Plan, statuses: list[TrialStatus]) -> None:
+    """Run what waits."""
+    print(f"sweep in {plan.directory}", file=sys.stderr)
+    if all(entry.status == FINISHED for entry in statuses):
+        return
+    launcher = make_launcher(plan.options, plan.device, plan.threads)
+    try:
+        with SweepTable(statuses) as table:
+            run_trials(statuses, launcher, plan.options["retries"], table.report)
+    except KeyboardInterrupt:
+        print("stopped; the same command continues", file=sys.stderr)
+        raise
+    finally:
+        launcher.close()
+
+
+def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
+    """Say how it ended, and whether all is well."""
+    print("\n".join(summary_lines(statuses)))
+    failed = [entry for entry in statuses if entry.status == FAILED]
+    for entry in failed:
+        print(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)
+    print(
+        f"{len(statuses) - len(failed)} of {len(statuses)} trials finished: {plan.directory}", file=sys.stderr
+    )
+    return not failed
+
+
+def command(words: Sequence[str] | None = None) -> int:
+    """Entry point: returns the exit code, 1 if trials failed."""
+    outcomes: list[bool] = []
+    code = run(lambda words: outcomes.append(main(words)), words)
+    return EXIT_FAILED_TRIALS if outcomes == [False] else code
+
+
+if __name__ == "__main__":
+    sys.exit(command())

@@ -1,0 +1,181 @@
+"""Where a sweep's trials run: in processes of this machine, or on a Ray cluster. The processes are the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from scripts.errors import UsageError
+
+
+class Launcher(Protocol):
+    """Starts the processes of trials, and says when they have ended."""
+
+    def has_room(self) -> bool:
+        """Whether another process may be started."""
+
+    def start(self, name: str, words: Sequence[str], log: Path) -> None:
+        """Start `python -m scripts.trial` with `words`; what it prints is added to `log`."""
+
+    def ended(self) -> list[tuple[str, int]]:
+        """Names and exit codes of the processes that have ended since the last call; a signal's are negative."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
+def make_launcher(options: Mapping[str, Any], device: str, threads: int) -> Launcher:
+    """Make the launcher that a sweep's options ask for.
+
+    Args:
+        options: the group `sweep` of its configuration.
+        device: of the trials.
+        threads: of each trial.
+    """
+    if options["launcher"] == "ray":
+        return RayPool(options["workers"], options["address"], options["gpus_per_trial"], threads)
+    default = 1 if device != "cpu" else max((os.cpu_count() or 1) // threads, 1)
+    return LocalPool(options["workers"] or default, threads)
+
+
+class LocalPool:
+    """Processes of this machine, each with the threads it asks for and no part in one another's fate.
+
+    Args:
+        workers: how many at a time.
+        threads: of each.
+    """
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self._workers, self._threads = workers, threads
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def has_room(self) -> bool:  # noqa: D102
+        return len(self._processes) < self._workers
+
+    def start(self, name: str, words: Sequence[str], log: Path) -> None:  # noqa: D102
+        self._processes[name] = start_trial(words, str(log), self._threads, os.getcwd())
+
+    def ended(self) -> list[tuple[str, int]]:  # noqa: D102
+        codes = {name: process.poll() for name, process in self._processes.items()}
+        ended = [(name, code) for name, code in codes.items() if code is not None]
+        for name, _ in ended:
+            _release(self._processes.pop(name))
+        return ended
+
+    def close(self) -> None:  # noqa: D102
+        for process in self._processes.values():
+            process.kill()
+            process.wait()
+            _release(process)
+        self._processes.clear()
+
+
+def start_trial(words: Sequence[str], log: str, threads: int, directory: str) -> subprocess.Popen[bytes]:
+    """Start a trial's process; it dies once its standard input, a pipe of this process, is closed.
+
+    Args:
+        words: of `scripts.trial`.
+        log: gets what it prints.
+        threads: of the libraries it uses.
+        directory: to start it in.
+    """
+    with open(log, "ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "scripts.trial", *words],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            env={"OMP_NUM_THREADS": str(threads), **os.environ},
+            start_new_session=True,  # Ctrl-C is the sweep's to handle
+        )
+
+
+def _release(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+class RayPool:
+    """Tasks of a Ray cluster, each of which starts one trial's process and waits for it.
+
+    All machines need Engram installed, and the sweep's folder under the same path.
+
+    Args:
+        workers: at most so many at a time; None: as many as the cluster has room for.
+        address: of the cluster, `auto` for the one that runs here; None starts Ray on this machine alone.
+        gpus_per_trial: share of a GPU for each.
+        threads: CPU cores for each.
+    """
+
+    def __init__(self, workers: int | None, address: str | None, gpus_per_trial: float, threads: int) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            import ray  # an extra, and seconds to import
+        except ImportError as error:
+            raise UsageError(
+                "launcher=ray needs Ray, which is not installed; pip install 'engram-rl[ray]', or set launcher=local."
+            ) from error
+        self._ray = ray
+        self._workers, self._gpus, self._threads = workers, gpus_per_trial, threads
+        self._names: dict[Any, tuple[str, Path]] = {}
+        try:
+            if address is None:
+                cores = max(os.cpu_count() or 1, (workers or 1) * threads)
+                ray.init(
+                    "local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=40
+                )
+            else:
+                ray.init(address, log_to_driver=False, logging_level=40)
+        except (ConnectionError, ValueError) as error:
+            raise UsageError(
+                f"address must be that of a running Ray cluster, but {address!r} gave: "
+                f"{' '.join(str(error).split())[:200]}; start one with ray start --head, or leave address out."
+            ) from error
+        # By value: a worker may look for modules elsewhere than this process does.
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        self._run = ray.remote(num_cpus=threads, num_gpus=gpus_per_trial, max_retries=0)(wait_for_trial)
+
+    def has_room(self) -> bool:  # noqa: D102
+        resources = self._ray.cluster_resources()
+        room = int(resources.get("CPU", 0)) // self._threads
+        if self._gpus:
+            room = min(room, int(resources.get("GPU", 0) / self._gpus))
+        return len(self._names) < (room if self._workers is None else min(room, self._workers))
+
+    def start(self, name: str, words: Sequence[str], log: Path) -> None:  # noqa: D102
+        task = self._run.remote(list(words), str(log.absolute()), self._threads, os.getcwd())
+        self._names[task] = name, log
+
+    def ended(self) -> list[tuple[str, int]]:  # noqa: D102
+        if not self._names:
+            return []
+        done, _ = self._ray.wait(list(self._names), num_returns=len(self._names), timeout=0)
+        ended = []
+        for task in done:
+            name, log = self._names.pop(task)
+            try:
+                code = int(self._ray.get(task))
+            except self._ray.exceptions.RayError as error:
+                code = 1
+                with log.open("a") as file:
+                    file.write(f"Ray lost the worker: {' '.join(str(error).split())[:200]}\n")
+            ended.append((name, code))
+        return ended
+
+    def close(self) -> None:  # noqa: D102
+        self._ray.shutdown()
+
+
+def wait_for_trial(words: Sequence[str], log: str, threads: int, directory: str) -> int:
+    """Run a trial's process to its end, and return its exit code; see `start_trial`."""
+    process = start_trial(words, log, threads, directory)
+    try:
+        return process.wait()
+    finally:
+        process.kill()

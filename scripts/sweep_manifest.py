@@ -1,0 +1,117 @@
+"""`sweep.yaml` in a sweep's folder: its axes, common options and trials.
+
+A later call may add to it, and never contradict it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.errors import UsageError
+from scripts.sweep_grid import Trial
+from scripts.sweep_plan import Plan
+
+MANIFEST_FILE = "sweep.yaml"
+
+
+def update_manifest(plan: Plan) -> None:
+    """Write a plan into its folder's manifest, beside what earlier calls have put there.
+
+    Args:
+        plan: its folder exists.
+
+    Raises:
+        UsageError: if the plan contradicts the manifest, or that is damaged.
+    """
+    path = plan.directory / MANIFEST_FILE
+    stored = read_manifest(plan.directory)
+    if stored is not None:
+        _check_common(path, stored["options"], plan)
+        _check_trials(path, stored, plan)
+    axes = dict(stored["axes"]) if stored is not None else {}
+    trials = {trial["folder"]: trial for trial in stored["trials"]} if stored is not None else {}
+    for axis, values in plan.axes.items():
+        axes[axis] = list(dict.fromkeys([*axes.get(axis, []), *values]))
+    trials |= {entry["folder"]: entry for entry in map(_entry, plan.trials)}
+    _write(path, {"axes": axes, "options": plan.common, "trials": list(trials.values())})
+
+
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """Read a sweep's manifest.
+
+    Returns:
+        `axes` (axis → values), `options` (of all trials, resolved), and `trials`, each with its `folder`, `axes`,
+        `settings` and `command`; None if there is no manifest.
+
+    Raises:
+        UsageError: if it is damaged.
+    """
+    path = directory / MANIFEST_FILE
+    if not path.exists():
+        return None
+    try:
+        stored = yaml.load(
+            path.read_text(), Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+        )
+        if not {"axes", "options", "trials"} <= stored.keys():
+            raise ValueError
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"A sweep's {MANIFEST_FILE} holds axes, options and trials, but {path} does not; it is damaged: move it "
+            "away, and give the whole sweep's command again."
+        ) from error
+    return dict(stored)
+
+
+def _entry(trial: Trial) -> dict[str, Any]:
+    return {
+        "folder": trial.folder.as_posix(),
+        "axes": trial.values,
+        "settings": trial.settings,
+        "command": " ".join(["python -m scripts.train", *trial.words]),
+    }
+
+
+def _check_common(path: Path, stored: dict[str, Any], plan: Plan) -> None:
+    """Refuse a common option that has changed."""
+    for key in (*stored, *plan.common):
+        before, now = (options.get(key, "nothing") for options in (stored, plan.common))
+        if before != now:
+            raise UsageError(
+                f"A sweep keeps its options, and {path} says {key}={before}, but got {key}={now}; leave it as it was, "
+                "or give another sweep.dir=<folder>."
+            )
+
+
+def _check_trials(path: Path, stored: dict[str, Any], plan: Plan) -> None:
+    """Refuse other axes, and trials of the same values with other settings."""
+    before, now = list(stored["axes"]), list(plan.axes)
+    if set(before) != set(now):
+        raise UsageError(
+            f"A sweep keeps its axes, and {path} has {', '.join(before)}, but got {', '.join(now)}; give the same, "
+            "with more values if you like, or another sweep.dir=<folder>."
+        )
+    known = {trial["folder"]: trial for trial in stored["trials"]}
+    for trial in plan.trials:
+        same = known.get(trial.folder.as_posix())
+        if same is not None and same["settings"] != trial.settings:
+            raise UsageError(
+                f"A sweep keeps each trial's settings, and {path} has {same['settings']} for {trial.folder}, but got "
+                f"{trial.settings}; leave them as they were, or give another sweep.dir=<folder>."
+            )
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Replace the file in one step."""
+    temporary = path.with_name(path.name + ".tmp")
+    dumper = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
+    with temporary.open("w") as file:
+        file.write("# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n")
+        yaml.dump(content, file, Dumper=dumper, sort_keys=False, width=10_000)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

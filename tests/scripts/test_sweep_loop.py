@@ -1,0 +1,78 @@
+"""The loop over trials with processes that are only played: retries, final failures, counts, and what is shown."""
+
+import pytest
+from rich.console import Console
+
+from scripts.sweep_grid import make_trials
+from scripts.sweep_loop import FAILED, FINISHED, read_statuses, run_trials
+from scripts.sweep_summary import summary_lines
+from scripts.sweep_table import SweepTable, plain_line
+from scripts.trial_state import TrialState
+
+AXES = {"agent": ["ppo"], "core": ["lstm", "gru"], "env": ["diagnostic/t_maze"], "seed": ["0", "1"]}
+
+
+class PlayedLauncher:
+    """Ends each process at the next look, with the exit codes of a script."""
+
+    def __init__(self, codes, workers=2):
+        self.codes, self.workers = {name: list(values) for name, values in codes.items()}, workers
+        self.running, self.started, self.most = [], [], 0
+
+    def has_room(self):
+        return len(self.running) < self.workers
+
+    def start(self, name, words, log):
+        log.open("a").write("Traceback …\nRuntimeError: it broke\n\n")
+        self.running.append(name)
+        self.started.append(name)
+        self.most = max(self.most, len(self.running))
+
+    def ended(self):
+        ended, self.running = self.running, []
+        return [(name, self.codes.get(name, [0]).pop(0)) for name in ended]
+
+    def close(self):
+        pass
+
+
+def play(tmp_path, codes, retries=2):
+    statuses = read_statuses(make_trials(AXES, {}, []), tmp_path)
+    launcher, seen = PlayedLauncher(codes), []
+    run_trials(statuses, launcher, retries, lambda entry: seen.append(plain_line(entry)) if entry else None)
+    return {entry.trial.folder.as_posix(): entry for entry in statuses}, launcher, seen
+
+
+@pytest.mark.parametrize(
+    ("codes", "attempts", "status", "reason"),
+    [
+        ([1, -11, 0], 3, FINISHED, ""),
+        ([1, 1, 1], 3, FAILED, "RuntimeError: it broke"),
+        ([-9, -9, -9], 3, FAILED, "killed by signal 9 (Killed)"),
+        ([2], 1, FAILED, "RuntimeError: it broke"),
+        ([3], 1, FAILED, "RuntimeError: it broke"),
+    ],
+)
+def test_crashes_come_again_and_mistakes_do_not(tmp_path, codes, attempts, status, reason):
+    name = "diagnostic/t_maze/ppo-lstm/0"
+    entries, launcher, seen = play(tmp_path, {name: codes})
+    assert entries[name].attempts == launcher.started.count(name) == attempts
+    assert (entries[name].status, entries[name].reason) == (status, reason)
+    assert all(entry.status == FINISHED for key, entry in entries.items() if key != name)
+    assert len(launcher.started) == 3 + attempts and launcher.most == 2
+    assert sum(line.startswith("again") for line in seen) == attempts - 1
+
+
+def test_table_and_summary_show_what_there_is(tmp_path):
+    entries, *_ = play(tmp_path, {"diagnostic/t_maze/ppo-lstm/0": [2]})
+    for value, entry in zip((0.25, 0.5, 0.75, 1.0), entries.values(), strict=True):
+        entry.state = TrialState(1000, value, True)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    console.print(SweepTable(list(entries.values())).table())
+    text = console.export_text()
+    assert "4 trials: 1 failed, 3 finished" in text and "failed: RuntimeError: it broke" in text
+    assert "1,000" in text and "0.750" in text
+    assert summary_lines(list(entries.values()))[2:] == [
+        "| gru | diagnostic/t_maze | 2 | 0.750 ± 0.250 |  |  |",
+        "| lstm | diagnostic/t_maze | 1 | 0.750 |  |  |",
+    ]

@@ -1,0 +1,54 @@
+"""The words of a sweep: axes, ranges, patterns, numbers written one way."""
+
+import pytest
+
+import envs
+from scripts.errors import UsageError
+from scripts.sweep_words import axis_values, normal, split_words
+
+
+def test_words_are_parted():
+    words = ["core=lstm,gru", "seed=0..2", "num_envs=4", "allow=[a,b]", "+core.x={a:1,b:2}", "env.id='a,b'"]
+    options, axes = split_words(words)
+    assert axes == {"core": ["lstm", "gru"], "seed": ["0", "1", "2"]}
+    assert options == {"num_envs": "4", "allow": "[a,b]", "+core.x": "{a:1,b:2}", "env.id": "'a,b'"}
+
+
+def test_the_last_word_about_an_option_rules():
+    assert split_words(["seed=0..2", "seed=7"]) == ({"seed": "7"}, {})
+    assert split_words(["seed=7", "seed=0..1"]) == ({}, {"seed": ["0", "1"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1e-3,0.001,3.0e-4", ["0.001", "0.0003"]),
+        ("0..2,7,1", ["0", "1", "2", "7"]),
+        ([0.001, True, None, "0..1", [128, 128]], ["0.001", "true", "null", "0", "1", "[128, 128]"]),
+        ([5], ["5"]),
+        ("5", None),
+        ("4..4", ["4"]),
+    ],
+)
+def test_values_of_an_axis(value, expected):
+    assert axis_values("agent.x", value) == expected
+
+
+def test_patterns_name_tasks():
+    every = axis_values("env", ["popgym/*_easy", "popgym/*_medium", "popgym/*_hard"])
+    assert sorted(every) == sorted(f"popgym/{name}" for name in envs.popgym_names()) and len(every) == 48
+    assert axis_values("env.id", "a*") is None
+
+
+@pytest.mark.parametrize("word", ["seed=0,,1", "seed=3..1", "env=popgm/*_easy", "word", "=3"])
+def test_wrong_words(word):
+    with pytest.raises(UsageError):
+        split_words([word])
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("1e-3", "0.001"), ("200_000", "200000"), ("1.50", "1.5"), ("s5", "s5"), ("1e", "1e"), ("-2", "-2")],
+)
+def test_numbers_are_written_one_way(word, expected):
+    assert normal(word) == expected

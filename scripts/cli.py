@@ -7,7 +7,7 @@ import sys
 
 from scripts.launch import keep_large_blocks
 
-COMMANDS = ("train", "evaluate", "benchmark")
+COMMANDS = ("train", "evaluate", "plot", "benchmark")
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ FEWEST_SEEDS = 5
 """Below this many seeds an interval is not to be relied upon."""
 
 # Draws of one batch of resamples: what is computed of them stays in a cache.
-_BATCH_DRAWS = 1 << 17
+_BATCH_DRAWS = 1 << 16
 
 
 @dataclass(frozen=True)

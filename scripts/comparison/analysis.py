@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scripts.comparison.groups import Placed, drop_repetitions, place_runs
-from scripts.comparison.notes import task_notes
+from scripts.comparison.notes import task_notes, version_notes
 from scripts.comparison.runs import EVALUATION, SECONDS, STEPS, TRAINING, Run, Skipped
 from scripts.comparison.scores import SCORES, Scored, has_scale, rescale, score_task
 from scripts.errors import UsageError
@@ -107,6 +107,7 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
     groups = sorted({one.group for one in placed})
     shared, shared_notes = _comparable_tasks(tasks, groups, settings)
     scored = [one for ours in tasks.values() for one in ours]
+    notes += version_notes([one.placed.run for one in scored])
     return {
         "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group)},
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
@@ -241,18 +242,15 @@ def _aggregate(
         return nothing
     names = [name for name in AGGREGATES if name != "optimality_gap" or _all_scaled(tasks, settings)]
     pooled = np.concatenate([array[np.isfinite(array)] for array in scores.values()])
-    thresholds = np.linspace(pooled.min(), pooled.max(), 101)
+    margin = 0.03 * float(np.ptp(pooled)) or 0.5
+    thresholds = np.linspace(pooled.min() - margin, pooled.max() + margin, 107)
     profiles = {
         group: plain(
             settings.estimate(lambda values, draws: performance_profile(values, draws, thresholds), array)
         )
         for group, array in scores.items()
     }
-    pairs = [
-        {"group": one, "other": other}
-        | plain(settings.estimate(probability_of_improvement, scores[one], scores[other]))
-        for one, other in combinations(groups, 2)
-    ]
+    pairs = [_improvement(one, other, scores, settings) for one, other in combinations(groups, 2)]
     return {
         "aggregated_tasks": list(tasks),
         "aggregates": {
@@ -262,6 +260,18 @@ def _aggregate(
         "profiles": {"thresholds": thresholds.tolist(), "groups": profiles},
         "improvement": pairs,
     }
+
+
+def _improvement(
+    group: str, other: str, scores: Mapping[str, np.ndarray], settings: Settings
+) -> dict[str, Any]:
+    """The probability that one group improves on another, the likelier way round."""
+    found = settings.estimate(probability_of_improvement, scores[group], scores[other])
+    if found.value < 0.5:
+        group, other = other, group
+        low, high = (None if part is None else 1 - part for part in (found.high, found.low))
+        found = Estimate(1 - found.value, low, high)
+    return {"group": group, "other": other, **plain(found)}
 
 
 def _all_scaled(tasks: Mapping[str, Any], settings: Settings) -> bool:

@@ -79,9 +79,11 @@ def draw_aggregates(document: dict[str, Any]) -> Figure:
             better = " (lower is better)" if name == "optimality_gap" else ""
             axes.set_title(f"{LABELS[name]}{better}", loc="left", fontsize=8.5)
             axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.use_sticky_edges = False
+            axes.margins(x=0.06)
             _name_rows(axes, groups)
-        figure.supxlabel(_score_label(document), fontsize=9)
-        figure.tight_layout()
+        figure.tight_layout(rect=(0, 0.1, 1, 1), w_pad=1.6)
+        figure.supxlabel(_score_label(document), fontsize=9, y=0.07)
     return figure
 
 
@@ -176,6 +178,6 @@ def _add_legend(figure: Figure, document: dict[str, Any]) -> None:
         handles.append(line)
     columns = min(len(handles), max(2, int(figure.get_figwidth() // 1.4)))
     rows = -(-len(handles) // columns)
-    margin = 0.3 * rows / figure.get_figheight()
+    margin = 0.2 * rows / figure.get_figheight()
     figure.tight_layout(rect=(0, margin, 1, 1))
     figure.legend(handles=handles, loc="lower center", ncols=columns, handlelength=2.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scripts.comparison.groups import mixed_keys
+from scripts.comparison.runs import Run
 from scripts.comparison.scores import Scored
 from scripts.statistics.bootstrap import FEWEST_SEEDS
 
@@ -37,6 +38,18 @@ def task_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
             if one.seconds is None
         ]
     return notes + _length_notes(task, runs, end)
+
+
+def version_notes(runs: Sequence[Run]) -> list[str]:
+    """Say where runs differ in what should not differ: their code and their device."""
+    notes = []
+    commits = {run.versions.get("git_commit", "unknown") for run in runs}
+    if len(commits) > 1:
+        notes.append(f"The runs come from {len(commits)} versions of the code; see the list of runs.")
+    devices = sorted({run.versions.get("device", "unknown") for run in runs})
+    if len(devices) > 1:
+        notes.append(f"The runs come from several devices ({', '.join(devices)}): wall-clock is not comparable.")
+    return notes
 
 
 def _seed_notes(who: str, seeds: Sequence[int]) -> list[str]:

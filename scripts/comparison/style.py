@@ -7,7 +7,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B07D00", "#56B4E9", "#6
 # On a dark ground: the same hues, lighter.
 DARK_COLOURS = ("#4DA6E0", "#FF8A3D", "#2CC79A", "#E59CC4", "#E6B422", "#8FD0F5", "#A8A8A8")
 # Lengths of strokes and gaps in points.
-DASHES = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 1, 1, 1, 1, 1))
+DASHES = ((), (6, 2), (3, 1.5), (8, 2, 2, 2), (4, 1, 1, 1, 1, 1))
 
 LABELS = {
     "env_steps": "environment steps",

@@ -121,7 +121,7 @@ class Chart {
       this.line(left, y, right, y, "grid");
       this.text(left - 8, y + 4, short(value), "end");
     }
-    for (const value of ticks(...this.limits.x, Math.min(8, width / 90))) {
+    for (const value of ticks(...this.limits.x, Math.min(8, Math.max(4, width / 90)))) {
       const x = this.at(value, 0)[0];
       this.line(x, bottom, x, bottom + 5, "axis");
       this.text(x, bottom + 19, `${short(value)}${this.shown.unit}`, "middle");
@@ -184,8 +184,14 @@ class Chart {
     return { x: curve.x[index], value: curve.value[index], low: curve.low?.[index], high: curve.high?.[index] };
   }
 
+  // Where values are read: at the cursor, else at the end, or in the middle of profiles, which all end at 0.
+  reading() {
+    const [low, high] = this.limits.x;
+    return this.place ?? (this.shown.steps ? (low + high) / 2 : high);
+  }
+
   cursor() {
-    const place = this.place ?? this.limits.x[1];
+    const place = this.reading();
     if (this.place !== null) {
       const x = this.at(place, 0)[0];
       this.line(x, this.frame.top, x, this.frame.bottom, "cursor");
@@ -198,23 +204,25 @@ class Chart {
   }
 
   buttons() {
-    const place = this.place ?? this.limits.x[1];
-    this.names().forEach((name, position) => {
-      const index = this.data.groups.indexOf(name);
-      let button = this.groups.children[position];
-      if (button?.dataset.group !== name) {
-        button = element("button", { type: "button", "data-group": name });
-        button.append(swatch(index, this.data), element("span", {}, name), element("span", { class: "value" }));
-        button.addEventListener("click", () => this.toggle(name));
-        this.groups.children[position]?.replaceWith(button) ?? this.groups.append(button);
-        if (!button.isConnected) this.groups.append(button);
-      }
+    const place = this.reading();
+    const names = this.names();
+    if ([...this.groups.children].map((button) => button.dataset.group).join("\n") !== names.join("\n")) {
+      this.groups.replaceChildren(...names.map((name) => this.button(name)));
+    }
+    names.forEach((name, position) => {
+      const button = this.groups.children[position];
       button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       const found = this.read(name, place);
       const interval = found && found.low != null ? ` [${format(found.low)}, ${format(found.high)}]` : "";
-      button.lastChild.textContent = found ? `${format(found.value)}${interval}` : "ends earlier";
+      button.lastChild.textContent = found ? `${format(found.value)}${interval}` : "no value";
     });
-    while (this.groups.children.length > this.names().length) this.groups.lastChild.remove();
+  }
+
+  button(name) {
+    const made = element("button", { type: "button", "data-group": name });
+    made.append(swatch(this.data.groups.indexOf(name), this.data), element("span", {}, name), element("span", { class: "value" }));
+    made.addEventListener("click", () => this.toggle(name));
+    return made;
   }
 
   toggle(name) {
@@ -231,7 +239,7 @@ class Chart {
 
   key(event) {
     const [low, high] = this.limits.x;
-    const step = (high - low) / 50, place = this.place ?? high;
+    const step = (high - low) / 50, place = this.reading();
     const to = { ArrowLeft: place - step, ArrowRight: place + step, Home: low, End: high }[event.key];
     if (to === undefined) return;
     event.preventDefault();

@@ -35,6 +35,15 @@ function estimateCell(found, best) {
   return cell([element("span", best ? { class: "best" } : {}, format(found.value)), element("small", {}, interval)], "number");
 }
 
+// Whether a value is the best, or not told apart from it: their intervals overlap.
+function isAmongBest(found, others, lowerIsBetter = false) {
+  if (!found) return false;
+  const sign = lowerIsBetter ? -1 : 1;
+  const top = others.filter(Boolean).reduce((best, other) => (sign * other.value > sign * best.value ? other : best));
+  if (found.low === null || top.low === null) return found.value === top.value;
+  return lowerIsBetter ? found.low <= top.high : found.high >= top.low;
+}
+
 function fillSummary() {
   const seeds = data.table.map((row) => row.seeds);
   const [fewest, most] = [Math.min(...seeds), Math.max(...seeds)];
@@ -74,25 +83,26 @@ function fillCurves() {
 
 function fillTable() {
   find("table-text").textContent =
-    `In returns, ${labels[settings.metric]} over seeds with its interval; the best value of a task is bold. MMER is the ` +
+    `In returns, ${labels[settings.metric]} over seeds with its interval; the best of a task is bold, and what its interval does not tell apart from it. MMER is the ` +
     `highest mean return of an epoch during training; the area is the mean height of the curve; ` +
     "the evaluation is the last one. All are taken over the same environment steps of a task.";
-  const body = element("tbody");
+  const titles = ["group", "seeds", "MMER", "area under the curve", "final evaluation"];
+  const table = find("table");
+  table.append(head(titles));
   for (const task of data.tasks) {
     const rows = data.table.filter((row) => row.task === task.name);
-    rows.forEach((row, index) => {
-      const first = cell(index ? "" : task.name, "", "th");
-      if (!index) Object.assign(first, { scope: "rowgroup", rowSpan: rows.length });
-      const line = element("tr", index ? {} : { class: "first" }, ...(index ? [] : [first]), groupCell(row.group));
-      line.append(cell(String(row.seeds), "number"));
+    const title = cell(task.name, "task", "th");
+    Object.assign(title, { scope: "rowgroup", colSpan: titles.length });
+    const body = element("tbody", {}, element("tr", {}, title));
+    for (const row of rows) {
+      const line = element("tr", {}, groupCell(row.group), cell(String(row.seeds), "number"));
       for (const name of ["mmer", "area", "final_evaluation"]) {
-        const top = Math.max(...rows.map((other) => other[name]?.value ?? -Infinity));
-        line.append(estimateCell(row[name], row[name]?.value === top));
+        line.append(estimateCell(row[name], isAmongBest(row[name], rows.map((other) => other[name]))));
       }
       body.append(line);
-    });
+    }
+    table.append(body);
   }
-  find("table").append(head(["task", "group", "seeds", "MMER", "area under the curve", "final evaluation"], 2), body);
 }
 
 function intervalBar(found, low, high, index, middle = null) {
@@ -126,9 +136,9 @@ function fillAggregates() {
     const row = element("tr", {}, groupCell(name));
     row.append(intervalBar(data.aggregates[name].iqm, Math.min(...all), Math.max(...all), index));
     for (const aggregate of names) {
-      const values = data.groups.map((other) => data.aggregates[other][aggregate].value);
-      const top = aggregate === "optimality_gap" ? Math.min(...values) : Math.max(...values);
-      row.append(estimateCell(data.aggregates[name][aggregate], data.aggregates[name][aggregate].value === top));
+      const others = data.groups.map((other) => data.aggregates[other][aggregate]);
+      const found = data.aggregates[name][aggregate];
+      row.append(estimateCell(found, isAmongBest(found, others, aggregate === "optimality_gap")));
     }
     body.append(row);
   });
@@ -203,7 +213,7 @@ function fillMethod() {
     "MMER, the maximum over training of the mean episodic return, is POPGym's metric. A maximum favours noisy curves a little; the area under the curve does not.",
     "Returns of POPGym and of the diagnostic tasks lie in about [−1, 1] and are aggregated as they are, as POPGym's authors do; other tasks are aggregated by the bounds given.",
     "Wall-clock is the sum of the seconds spent collecting and learning, over all resumptions of a run; evaluation, checkpoints and start-up are not counted. It depends on the machine and on what else ran there.",
-    `Devices: ${[...new Set(data.runs.map((run) => run.device))].join(", ")}. Code: ${[...new Set(data.runs.map((run) => run.git_commit))].join(", ")}.`,
+    `Devices: ${[...new Set(data.runs.map((run) => run.device))].join(", ")}. Code: ${[...new Set(data.runs.map((run) => run.git_commit.slice(0, 12)))].join(", ")}.`,
   ];
   find("method").append(...sentences.map((sentence) => element("li", {}, sentence)));
 }

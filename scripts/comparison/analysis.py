@@ -129,9 +129,7 @@ def _comparable_tasks(
     tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
 ) -> tuple[list[str], list[str]]:
     """The tasks to aggregate over: those that every group has, on a common scale; and what was left out."""
-    complete = [
-        task for task, ours in tasks.items() if {one.placed.group for one in ours} == set(groups)
-    ]
+    complete = [task for task, ours in tasks.items() if {one.placed.group for one in ours} == set(groups)]
     kept = [task for task in complete if len(tasks) == 1 or has_scale(task, settings.bounds)]
     notes = []
     for task in tasks:
@@ -236,7 +234,7 @@ def _aggregate(
     tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
 ) -> dict[str, Any]:
     """Aggregates, profiles and probabilities of improvement over tasks and runs."""
-    nothing = {"aggregated_tasks": [], "aggregates": {}, "profiles": {}, "improvement": []}
+    nothing: dict[str, Any] = {"aggregated_tasks": [], "aggregates": {}, "profiles": {}, "improvement": []}
     scores = {group: _score_array(tasks, group, settings) for group in groups} if tasks else {}
     if not scores or any(not np.isfinite(array).any(0).all() for array in scores.values()):
         return nothing

@@ -18,7 +18,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from scripts.comparison.analysis import ALL_TASKS
 from scripts.comparison.style import LABELS, colour, dashes
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.spines.top": False,
@@ -71,7 +71,11 @@ def draw_aggregates(document: dict[str, Any]) -> Figure:
     names = list(aggregates[groups[0]])
     with plt.rc_context(_STYLE):
         figure, grid = plt.subplots(
-            1, len(names), figsize=(2.3 * len(names) + 0.8, 0.36 * len(groups) + 1.15), squeeze=False, sharey=True
+            1,
+            len(names),
+            figsize=(2.3 * len(names) + 0.8, 0.36 * len(groups) + 1.15),
+            squeeze=False,
+            sharey=True,
         )
         for axes, name in zip(grid[0], names, strict=True):
             for index, group in enumerate(groups):

@@ -42,8 +42,4 @@ def _draw(folder: Path, document: dict[str, Any]) -> list[Path]:
         drawings |= {"aggregates": figures.draw_aggregates, "profiles": figures.draw_profiles}
     if document["improvement"]:
         drawings["improvement"] = figures.draw_improvement
-    return [
-        path
-        for name, draw in drawings.items()
-        for path in figures.save(draw(document), folder / name)
-    ]
+    return [path for name, draw in drawings.items() for path in figures.save(draw(document), folder / name)]

@@ -48,7 +48,9 @@ def version_notes(runs: Sequence[Run]) -> list[str]:
         notes.append(f"The runs come from {len(commits)} versions of the code; see the list of runs.")
     devices = sorted({run.versions.get("device", "unknown") for run in runs})
     if len(devices) > 1:
-        notes.append(f"The runs come from several devices ({', '.join(devices)}): wall-clock is not comparable.")
+        notes.append(
+            f"The runs come from several devices ({', '.join(devices)}): wall-clock is not comparable."
+        )
     return notes
 
 

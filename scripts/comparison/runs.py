@@ -142,7 +142,7 @@ def _ascending_steps(lines: Sequence[Any]) -> np.ndarray:
     Raises:
         ValueError: if a line is not a mapping of numbers, or goes back.
     """
-    steps = []
+    steps: list[float] = []
     for number, line in enumerate(lines, start=1):
         if not isinstance(line, dict) or not _is_number(line.get(STEPS)):
             raise ValueError(f"line {number} has no number of {STEPS}")

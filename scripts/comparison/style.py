@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-# Okabe and Ito (2008), the strong ones first; black and yellow left out, yellow darkened.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B07D00", "#56B4E9", "#666666")
+# The hues of Okabe and Ito (2008), the strong ones first, the pale ones darkened: lines need a contrast of 3.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#B8588E", "#A87700", "#3A95CC", "#666666")
 # On a dark ground: the same hues, lighter.
 DARK_COLOURS = ("#4DA6E0", "#FF8A3D", "#2CC79A", "#E59CC4", "#E6B422", "#8FD0F5", "#A8A8A8")
 # Lengths of strokes and gaps in points.
-DASHES = ((), (6, 2), (3, 1.5), (8, 2, 2, 2), (4, 1, 1, 1, 1, 1))
+DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (3, 1.5), (8, 2, 2, 2), (4, 1, 1, 1, 1, 1))
 
 LABELS = {
     "env_steps": "environment steps",
@@ -29,6 +29,6 @@ def colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def dashes(index: int) -> tuple[int, ...]:
+def dashes(index: int) -> tuple[float, ...]:
     """The dashes of the group at `index`; another kind for each, so that print in grey works."""
     return DASHES[(index + index // len(COLOURS)) % len(DASHES)]

@@ -70,7 +70,9 @@ class Browser:
 
     def messages(self):
         """What the page wrote to the console since the last call."""
-        return [f"{entry['level']}: {entry['message']}" for entry in self._post("/se/log", {"type": "browser"})]
+        return [
+            f"{entry['level']}: {entry['message']}" for entry in self._post("/se/log", {"type": "browser"})
+        ]
 
     def resize(self, width, height=1000, dark=False):
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}

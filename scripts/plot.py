@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.checks import COUNT, LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options
-from scripts.comparison.analysis import KEYS, METRICS, Settings, compare
+from scripts.comparison.analysis import compare
 from scripts.comparison.files import write_files
 from scripts.comparison.names import training_command
 from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, find_run_folders, read_run
 from scripts.comparison.scores import SCORES
+from scripts.comparison.settings import KEYS, METRICS, Settings
 from scripts.config import compose_config, help_text
 from scripts.core_report import print_table
 from scripts.errors import UsageError, run, usage_errors

@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from scripts.comparison.groups import Placed, drop_repetitions, place_runs
-from scripts.comparison.notes import task_notes, version_notes
-from scripts.comparison.runs import EVALUATION, SECONDS, STEPS, TRAINING, Run, Skipped
-from scripts.comparison.scores import SCORES, Scored, has_scale, rescale, score_task
+from scripts.comparison.notes import score_notes, task_notes, version_notes
+from scripts.comparison.over_tasks import aggregate, comparable_tasks
+from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped
+from scripts.comparison.scores import SCORES, Scored, rescale, score_task
+from scripts.comparison.settings import KEYS, METRICS, Settings, plain
 from scripts.errors import UsageError
-from scripts.statistics import (
-    Estimate,
-    Series,
-    estimate,
-    interquartile_mean,
-    mean,
-    median,
-    on_grid,
-    optimality_gap,
-    performance_profile,
-    probability_of_improvement,
-)
+from scripts.statistics import Series, on_grid
 from scripts.statistics.curves import common_range
 
 ALL_TASKS = "all tasks"
-METRICS = {"mean": mean, "iqm": interquartile_mean}
-KEYS = {"training": TRAINING, "evaluation": EVALUATION}
-AGGREGATES = {"iqm": interquartile_mean, "median": median, "mean": mean, "optimality_gap": optimality_gap}
 _EPOCHS = 100
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to compare; the options of the command.
-
-    Attributes:
-        group: `agent`, `core` or keys of the configuration.
-        metric: `mean` or `iqm`, for curves and tables.
-        returns: `training` or `evaluation`.
-        score: one of `SCORES`, for aggregates, profiles and probabilities.
-        epoch_env_steps: over which training returns are averaged; None: a hundredth of the longest run.
-        points: of a curve.
-        resamples: of the bootstrap.
-        confidence: of the intervals.
-        seed: of the bootstrap.
-        bounds: returns that score 0 and 1, by task.
-    """
-
-    group: Sequence[str] = ("agent", "core")
-    metric: str = "mean"
-    returns: str = "training"
-    score: str = "mmer"
-    epoch_env_steps: float | None = None
-    points: int = 100
-    resamples: int = 10_000
-    confidence: float = 0.95
-    seed: int = 0
-    bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
-
-    def estimate(self, statistic: Any, *samples: np.ndarray) -> Estimate:
-        """An aggregate with its interval."""
-        return estimate(
-            statistic,
-            *samples,
-            resamples=self.resamples,
-            confidence=self.confidence,
-            seed=self.seed,
-        )
 
 
 def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings) -> dict[str, Any]:
@@ -105,9 +52,9 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         tasks[task], ranges[task] = score_task(ours, key, settings.epoch_env_steps or _epoch(ours))
         notes += task_notes(task, tasks[task], ranges[task][1])
     groups = sorted({one.group for one in placed})
-    shared, shared_notes = _comparable_tasks(tasks, groups, settings)
+    shared, shared_notes = comparable_tasks(tasks, groups, settings)
     scored = [one for ours in tasks.values() for one in ours]
-    notes += version_notes([one.placed.run for one in scored])
+    notes += version_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
     return {
         "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group)},
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
@@ -117,31 +64,12 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         "runs": [_describe(one) for one in scored],
         "table": _table(tasks, groups, settings),
         "curves": {x: _curves(tasks, shared, groups, settings, x) for x in (STEPS, SECONDS)},
-        **_aggregate({task: tasks[task] for task in shared}, groups, settings),
+        **aggregate({task: tasks[task] for task in shared}, groups, settings),
     }
 
 
 def _epoch(placed: Sequence[Placed]) -> float:
     return max(float(one.run.steps[-1]) for one in placed) / _EPOCHS
-
-
-def _comparable_tasks(
-    tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
-) -> tuple[list[str], list[str]]:
-    """The tasks to aggregate over: those that every group has, on a common scale; and what was left out."""
-    complete = [task for task, ours in tasks.items() if {one.placed.group for one in ours} == set(groups)]
-    kept = [task for task in complete if len(tasks) == 1 or has_scale(task, settings.bounds)]
-    notes = []
-    for task in tasks:
-        if task not in complete:
-            lacking = sorted(set(groups) - {one.placed.group for one in tasks[task]})
-            notes.append(f"{task} is left out of the aggregates over tasks: no runs of {', '.join(lacking)}.")
-        elif task not in kept:
-            notes.append(
-                f"{task} is left out of the aggregates over tasks: its returns have no known bounds; "
-                f"give bounds='{{{task}: [lowest, highest]}}'."
-            )
-    return kept, notes
 
 
 def _describe(one: Scored) -> dict[str, Any]:
@@ -228,67 +156,3 @@ def _curve(
             values = on_grid(one, grid)
             scores[row, column] = rescale(task, values, settings.bounds) if scaled else values
     return {"x": grid.tolist(), **plain(settings.estimate(METRICS[settings.metric], scores))}
-
-
-def _aggregate(
-    tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
-) -> dict[str, Any]:
-    """Aggregates, profiles and probabilities of improvement over tasks and runs."""
-    nothing: dict[str, Any] = {"aggregated_tasks": [], "aggregates": {}, "profiles": {}, "improvement": []}
-    scores = {group: _score_array(tasks, group, settings) for group in groups} if tasks else {}
-    if not scores or any(not np.isfinite(array).any(0).all() for array in scores.values()):
-        return nothing
-    names = [name for name in AGGREGATES if name != "optimality_gap" or _all_scaled(tasks, settings)]
-    pooled = np.concatenate([array[np.isfinite(array)] for array in scores.values()])
-    margin = 0.03 * float(np.ptp(pooled)) or 0.5
-    thresholds = np.linspace(pooled.min() - margin, pooled.max() + margin, 107)
-    profiles = {
-        group: plain(
-            settings.estimate(lambda values, draws: performance_profile(values, draws, thresholds), array)
-        )
-        for group, array in scores.items()
-    }
-    pairs = [_improvement(one, other, scores, settings) for one, other in combinations(groups, 2)]
-    return {
-        "aggregated_tasks": list(tasks),
-        "aggregates": {
-            group: {name: plain(settings.estimate(AGGREGATES[name], array)) for name in names}
-            for group, array in scores.items()
-        },
-        "profiles": {"thresholds": thresholds.tolist(), "groups": profiles},
-        "improvement": pairs,
-    }
-
-
-def _improvement(
-    group: str, other: str, scores: Mapping[str, np.ndarray], settings: Settings
-) -> dict[str, Any]:
-    """The probability that one group improves on another, the likelier way round."""
-    found = settings.estimate(probability_of_improvement, scores[group], scores[other])
-    if found.value < 0.5:
-        group, other = other, group
-        low, high = (None if part is None else 1 - part for part in (found.high, found.low))
-        found = Estimate(1 - found.value, low, high)
-    return {"group": group, "other": other, **plain(found)}
-
-
-def _all_scaled(tasks: Mapping[str, Any], settings: Settings) -> bool:
-    return all(has_scale(task, settings.bounds) for task in tasks)
-
-
-def _score_array(tasks: Mapping[str, Sequence[Scored]], group: str, settings: Settings) -> np.ndarray:
-    """A group's scores [N, M], filled up with NaN."""
-    columns = []
-    for task, ours in tasks.items():
-        values = [one.scores[settings.score] for one in ours if one.placed.group == group]
-        columns.append(rescale(task, np.array(values, float), settings.bounds))
-    array = np.full((max(map(len, columns)), len(columns)), np.nan)
-    for index, column in enumerate(columns):
-        array[: len(column), index] = column
-    return array
-
-
-def plain(found: Estimate) -> dict[str, Any]:
-    """An estimate as plain numbers and lists."""
-    parts = {"value": found.value, "low": found.low, "high": found.high}
-    return {name: None if part is None else np.asarray(part).tolist() for name, part in parts.items()}

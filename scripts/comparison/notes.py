@@ -54,6 +54,15 @@ def version_notes(runs: Sequence[Run]) -> list[str]:
     return notes
 
 
+def score_notes(runs: Sequence[Scored], score: str) -> list[str]:
+    """Say which runs lack the score that aggregates are made of."""
+    lacking = [one.placed.run.name for one in runs if one.scores[score] is None]
+    if not lacking:
+        return []
+    more = f" and {len(lacking) - 1} more have" if len(lacking) > 1 else " has"
+    return [f"{lacking[0]}{more} no {score}, and no part in the aggregates."]
+
+
 def _seed_notes(who: str, seeds: Sequence[int]) -> list[str]:
     notes = []
     if len(seeds) == 1:

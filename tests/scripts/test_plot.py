@@ -258,6 +258,18 @@ def test_evaluation_returns_and_other_scores(run, tmp_path):
     assert document["aggregates"]["gru"]["mean"]["value"] == 0.5
 
 
+def test_a_run_without_the_score_has_no_part_in_aggregates(run, tmp_path):
+    write_run(tmp_path / "runs", seed=0, evaluations=())
+    for seed in (1, 2):
+        write_run(tmp_path / "runs", seed=seed, evaluations=(0.1 * seed,))
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out", "score=final_evaluation")
+    assert "has no final_evaluation, and no part in the aggregates" in result.out
+    aggregates = document["aggregates"]["gru"]
+    assert aggregates["iqm"]["value"] == pytest.approx(0.15) == aggregates["mean"]["value"]
+    assert aggregates["iqm"]["low"] == pytest.approx(0.1) and aggregates["iqm"]["high"] == pytest.approx(0.2)
+    assert row_of(document, "gru")["final_evaluation"] is None
+
+
 def test_epochs_are_averaged_before_the_maximum(run, tmp_path):
     write_run(tmp_path / "runs", returns=(0.0, 1.0, 0.4, 0.4))
     _, document = plot(run, tmp_path / "runs", tmp_path / "out", "epoch_env_steps=2000")

@@ -7,7 +7,7 @@ import sys
 
 from scripts.launch import keep_large_blocks
 
-COMMANDS = ("train", "evaluate", "sweep", "benchmark")
+COMMANDS = ("train", "evaluate", "sweep", "plot", "benchmark")
 
 
 def main() -> int:

@@ -73,7 +73,7 @@ def test_contents(wheel):
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in (".py", ".yaml")
+        if path.suffix in (".py", ".yaml", ".html", ".css", ".js")
     }
     assert expected <= names
     extra = {name for name in names - expected if ".dist-info/" not in name}

@@ -55,7 +55,7 @@ class CommandRunner:
         )
 
     def __call__(self, command, *words, cwd=None, path=(), kill_after=None, kill_when=None):
-        """Run `command` (`train`, `evaluate`, `sweep`) with `words`.
+        """Run `command` (`train`, `evaluate`, `sweep`, `plot`) with `words`.
 
         `path` holds folders put in front of the module search path. The process is killed after
         `kill_after` seconds, or once `kill_when()` holds, if it still runs then.
@@ -103,7 +103,7 @@ def kill(pid, ended, seconds, condition):
 
 def serve():
     """Answer requests until the input ends."""
-    for command in ("train", "evaluate", "sweep"):
+    for command in ("train", "evaluate", "sweep", "plot"):
         importlib.import_module(f"scripts.{command}")
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:

@@ -1,0 +1,158 @@
+"""Everything a comparison says, as one document of plain values: the report, the figures and the files show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.comparison.groups import Placed, drop_repetitions, place_runs
+from scripts.comparison.notes import score_notes, task_notes, version_notes
+from scripts.comparison.over_tasks import aggregate, comparable_tasks
+from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped
+from scripts.comparison.scores import SCORES, Scored, rescale, score_task
+from scripts.comparison.settings import KEYS, METRICS, Settings, plain
+from scripts.errors import UsageError
+from scripts.statistics import Series, on_grid
+from scripts.statistics.curves import common_range
+
+ALL_TASKS = "all tasks"
+_EPOCHS = 100
+
+
+def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings) -> dict[str, Any]:
+    """Compare runs.
+
+    Args:
+        runs: those that could be read.
+        skipped: those that could not.
+        settings: how.
+
+    Returns:
+        The document: `skipped`, `notes`, `groups`, `tasks`, `runs`, `table`, `curves`, `aggregates`,
+        `profiles`, `improvement`, `settings`.
+
+    Raises:
+        UsageError: if nothing is left to compare.
+    """
+    key = KEYS[settings.returns]
+    usable = [run for run in runs if len(run.series(key)[0].x)]
+    left_out = [Skipped(run.name, f"no {key} in its metrics") for run in runs if run not in usable]
+    if not usable:
+        first = (*skipped, *left_out)[0]
+        raise UsageError(
+            f"runs must name at least one complete run, but none of {len(runs) + len(skipped)} is "
+            f"(the first, {first.name}: {first.reason}); give other folders, or returns=training."
+        )
+    placed, repeated = drop_repetitions(place_runs(usable, settings.group))
+    tasks, ranges, notes = {}, {}, []
+    for task in sorted({one.task for one in placed}):
+        ours = [one for one in placed if one.task == task]
+        tasks[task], ranges[task] = score_task(ours, key, settings.epoch_env_steps or _epoch(ours))
+        notes += task_notes(task, tasks[task], ranges[task][1])
+    groups = sorted({one.group for one in placed})
+    shared, shared_notes = comparable_tasks(tasks, groups, settings)
+    scored = [one for ours in tasks.values() for one in ours]
+    notes += version_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
+    return {
+        "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group)},
+        "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
+        "notes": notes + shared_notes,
+        "groups": groups,
+        "tasks": [{"name": task, "start": r[0], "end": r[1]} for task, r in ranges.items()],
+        "runs": [_describe(one) for one in scored],
+        "table": _table(tasks, groups, settings),
+        "curves": {x: _curves(tasks, shared, groups, settings, x) for x in (STEPS, SECONDS)},
+        **aggregate({task: tasks[task] for task in shared}, groups, settings),
+    }
+
+
+def _epoch(placed: Sequence[Placed]) -> float:
+    return max(float(one.run.steps[-1]) for one in placed) / _EPOCHS
+
+
+def _describe(one: Scored) -> dict[str, Any]:
+    run = one.placed.run
+    return {
+        "group": one.placed.group,
+        "agent": one.placed.agent,
+        "core": one.placed.core,
+        "task": one.placed.task,
+        "seed": run.seed,
+        "env_steps": int(run.steps[-1]),
+        "seconds": None if run.seconds is None else float(run.seconds[-1]),
+        "solved": run.solved,
+        **one.scores,
+        "device": run.versions.get("device", "unknown"),
+        "git_commit": run.versions.get("git_commit", "unknown"),
+        "folder": run.name,
+    }
+
+
+def _table(
+    tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
+) -> list[dict[str, Any]]:
+    """A row for every task and group: its scores in returns, with intervals and standard deviations."""
+    rows = []
+    for task, ours in tasks.items():
+        for group in groups:
+            members = [one for one in ours if one.placed.group == group]
+            if not members:
+                continue
+            row: dict[str, Any] = {"task": task, "group": group, "seeds": len(members)}
+            for name in SCORES:
+                values = np.array([one.scores[name] for one in members], float)
+                row[name] = None
+                if not np.isnan(values).any():
+                    found = plain(settings.estimate(METRICS[settings.metric], values[:, None]))
+                    deviation = float(values.std(ddof=1)) if len(values) > 1 else None
+                    row[name] = {**found, "standard_deviation": deviation}
+            rows.append(row)
+    return rows
+
+
+def _curves(
+    tasks: Mapping[str, Sequence[Scored]],
+    shared: Sequence[str],
+    groups: Sequence[str],
+    settings: Settings,
+    x: str,
+) -> dict[str, dict[str, Any]]:
+    """Curves of every task and group against `x`; of all tasks together in scores."""
+    found: dict[str, dict[str, Any]] = {}
+    if len(shared) > 1:
+        found[ALL_TASKS] = {
+            group: _curve({task: _series(tasks[task], group, x) for task in shared}, settings, scaled=True)
+            for group in groups
+        }
+    for task, ours in tasks.items():
+        found[task] = {
+            group: _curve({task: _series(ours, group, x)}, settings, scaled=False)
+            for group in groups
+            if any(one.placed.group == group for one in ours)
+        }
+    return found
+
+
+def _series(ours: Sequence[Scored], group: str, x: str) -> list[Series | None]:
+    return [one.steps if x == STEPS else one.seconds for one in ours if one.placed.group == group]
+
+
+def _curve(
+    tasks: Mapping[str, list[Series | None]], settings: Settings, scaled: bool
+) -> dict[str, Any] | None:
+    """One group's curve where all of its runs have values; None where there is no such place."""
+    known = {task: [one for one in ours if one is not None] for task, ours in tasks.items()}
+    if any(len(known[task]) < len(ours) for task, ours in tasks.items()):
+        return None
+    start, end = common_range([one for ours in known.values() for one in ours])
+    if end < start:
+        return None
+    grid = np.linspace(start, end, settings.points) if end > start else np.array([start])
+    scores = np.full((max(map(len, known.values())), len(known), len(grid)), np.nan)
+    for column, (task, ours) in enumerate(known.items()):
+        for row, one in enumerate(ours):
+            values = on_grid(one, grid)
+            scores[row, column] = rescale(task, values, settings.bounds) if scaled else values
+    return {"x": grid.tolist(), **plain(settings.estimate(METRICS[settings.metric], scores))}

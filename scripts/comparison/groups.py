@@ -1,0 +1,112 @@
+"""Which runs are seeds of one and the same thing: groups by agent, core or any configuration key, and tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.comparison.names import flatten, learning_config, option_of
+from scripts.comparison.runs import Run, Skipped
+from scripts.errors import UsageError
+
+# Arguments of an environment that change how it is run, not what is to be learnt.
+_SAME_TASK = ("render_mode", "vectorization", "_partial_")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A run in its place.
+
+    Attributes:
+        run: the run.
+        task: name of its environment.
+        group: name of what is compared.
+        agent: option of the agent.
+        core: option of the core.
+    """
+
+    run: Run
+    task: str
+    group: str
+    agent: str
+    core: str
+
+
+def place_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Placed]:
+    """Name the task and the group of every run.
+
+    Args:
+        runs: all of them, as what they share is left out of names.
+        keys: `agent`, `core`, or dotted keys of the configuration.
+
+    Raises:
+        UsageError: if no run has a key.
+    """
+    values = [{key: _value_of(run, key) for key in keys} for run in runs]
+    for key in keys:
+        if all(value[key] is None for value in values):
+            raise UsageError(
+                f"group must name agent, core or keys that runs were configured with, but no run has {key!r}; "
+                "look into a config.yaml."
+            )
+    # An agent that all runs share need not be said; a core is always said.
+    shown = [key for key in keys if key != "agent" or len({value[key] for value in values}) > 1]
+    tasks = _name_tasks(runs)
+    return [
+        Placed(run, task, _group_name(value, shown or keys), option_of(run, "agent"), option_of(run, "core"))
+        for run, task, value in zip(runs, tasks, values, strict=True)
+    ]
+
+
+def drop_repetitions(placed: Sequence[Placed]) -> tuple[list[Placed], list[Skipped]]:
+    """Leave out runs of the same configuration and seed: they are no independent evidence.
+
+    The longest is kept.
+    """
+    best: dict[str, Placed] = {}
+    skipped = []
+    for one in sorted(placed, key=lambda one: (-one.run.steps[-1], one.run.name)):
+        identity = json.dumps([one.task, one.run.seed, learning_config(one.run)], sort_keys=True)
+        if identity in best:
+            reason = f"same configuration and seed as {best[identity].run.name}, so no further evidence"
+            skipped.append(Skipped(one.run.name, reason))
+        else:
+            best[identity] = one
+    kept = sorted(best.values(), key=lambda one: (one.task, one.group, one.run.seed, one.run.name))
+    return kept, skipped
+
+
+def mixed_keys(placed: Sequence[Placed]) -> list[str]:
+    """The keys of the configuration, apart from the seed, in which runs of one group and task differ."""
+    configs = [learning_config(one.run) for one in placed]
+    keys = {key for config in configs for key in config}
+    return sorted(key for key in keys if len({str(config.get(key)) for config in configs}) > 1)
+
+
+def _value_of(run: Run, key: str) -> Any:
+    return option_of(run, key) if key in ("agent", "core") else flatten(run.config).get(key)
+
+
+def _group_name(values: dict[str, Any], shown: Sequence[str]) -> str:
+    parts = []
+    for key in shown:
+        value = "none" if values[key] is None else str(values[key])
+        parts.append(value if key in ("agent", "core") else f"{key.rpartition('.')[2]}={value}")
+    return " · ".join(parts)
+
+
+def _name_tasks(runs: Sequence[Run]) -> list[str]:
+    """An environment's option; where several of its arguments occur, those that differ are added."""
+    names = [option_of(run, "env") for run in runs]
+    arguments = [
+        {key: value for key, value in flatten(run.config["env"]).items() if key not in _SAME_TASK}
+        for run in runs
+    ]
+    tasks = []
+    for name, own in zip(names, arguments, strict=True):
+        alike = [other for other_name, other in zip(names, arguments, strict=True) if other_name == name]
+        varying = sorted(key for key in own if len({str(other.get(key)) for other in alike}) > 1)
+        tasks.append(" ".join([name, *(f"{key}={own[key]}" for key in varying)]))
+    return tasks

@@ -1,0 +1,118 @@
+"""What a run is called by: its agent, its core, its task and the command that repeats it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.comparison.runs import Run
+from scripts.config import CONFIG_DIR, compose_config, group_options
+from scripts.errors import UsageError
+
+# What decides where and how a run is watched, not what it learns.
+_OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")
+
+
+def option_of(run: Run, group: str) -> str:
+    """The option of a config group that a run was made with.
+
+    Training names a run's parent folder after agent and core; elsewhere the class tells, by the option whose
+    file names it and is most like the stored arguments, or else by its own name.
+
+    Args:
+        run: the run.
+        group: `agent`, `core` or `env`.
+    """
+    description = run.config[group]
+    target = str(description.get("_target_", "unknown"))
+    if group == "env" and target == "envs.make_popgym":
+        return f"popgym/{description.get('name')}"
+    if group == "env" and description.get("id"):
+        return str(description["id"])
+    options = _options_by_target(group).get(target, {})
+    named = [option for option in options if _is_in_folder_name(run.folder, group, option)]
+    if named:
+        return max(named, key=len)
+    stored = flatten(description).items()
+    alike = sorted(options, key=lambda option: len(stored ^ flatten(options[option]).items()))
+    return alike[0] if alike else _snake_case(target.rpartition(".")[2])
+
+
+def learning_config(run: Run) -> dict[str, Any]:
+    """What decides how a run learns, its seed apart: dotted keys and values."""
+    return {
+        key: value
+        for key, value in flatten(run.config).items()
+        if key.partition(".")[0] not in (*_OUTWARD, "seed")
+    }
+
+
+def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a nested mapping, with their values: plain ones, or JSON of a list or an empty mapping."""
+    if not isinstance(config, dict) or not config:
+        return {prefix: json.dumps(config) if isinstance(config, list | dict) else config}
+    parts = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in config.items())
+    return {name: found for key, value in parts for name, found in flatten(value, key).items()}
+
+
+def training_command(run: Run) -> str | None:
+    """The command that repeats a run, found by composing it: what differs from the defaults is given.
+
+    Returns:
+        None where no command gives exactly the stored configuration.
+    """
+    choices = [f"{group}={option_of(run, group)}" for group in ("agent", "core", "env")]
+    if "id" in run.config["env"]:
+        choices[2] = "env=gymnasium"
+    wanted = flatten(run.config)
+    try:
+        usual = flatten(compose_config("train", [*choices, *_needed(choices, wanted)]).values)
+        given = [
+            f"{'' if key in usual else '+'}{key}={_word(value)}"
+            for key, value in wanted.items()
+            if key not in usual or usual[key] != value
+        ]
+        words = [*choices, *given]
+        if flatten(compose_config("train", words).values) != wanted:
+            return None
+    except UsageError:
+        return None
+    return " ".join(["python -m scripts.train", *words])
+
+
+def _needed(choices: list[str], wanted: dict[str, Any]) -> list[str]:
+    """What must be given before anything can be composed."""
+    return [f"env.id={wanted['env.id']}"] if "env=gymnasium" in choices else []
+
+
+def _word(value: Any) -> str:
+    """A flat value as the command line writes it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+
+
+@functools.cache
+def _options_by_target(group: str) -> dict[str, dict[str, Any]]:
+    """What the options' files hold, by class and option."""
+    found: dict[str, dict[str, Any]] = {}
+    for option in group_options(group):
+        path = CONFIG_DIR / group / f"{option}.yaml"
+        if path.exists():
+            description = yaml.safe_load(path.read_text())
+            found.setdefault(str(description.get("_target_")), {})[option] = description
+    return found
+
+
+def _is_in_folder_name(folder: Path, group: str, option: str) -> bool:
+    name = folder.absolute().parent.name
+    return name.startswith(f"{option}-") if group == "agent" else name.endswith(f"-{option}")
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

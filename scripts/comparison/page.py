@@ -1,0 +1,43 @@
+"""The report as one HTML file that opens from disk: template, style, script and data, nothing from a network."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from scripts.comparison.style import COLOURS, DARK_COLOURS, DASHES, LABELS
+
+TEMPLATE = Path(__file__).resolve().parent / "template"
+
+
+def make_page(document: dict[str, Any]) -> str:
+    """Fill the template with a comparison.
+
+    Args:
+        document: of `compare`, with `x`, `command` and `configurations`.
+    """
+    read = {path.name: path.read_text() for path in sorted(TEMPLATE.iterdir())}
+    parts = {
+        "{{title}}": html.escape(f"Comparison of {', '.join(document['groups'])}"),
+        "{{colours}}": _colours(COLOURS),
+        "{{dark_colours}}": _colours(DARK_COLOURS),
+        "{{style}}": read["report.css"],
+        "{{chart}}": read["chart.js"],
+        "{{script}}": read["report.js"],
+        "{{data}}": _embed({**document, "labels": LABELS, "dashes": DASHES, "colours": len(COLOURS)}),
+    }
+    page = read["report.html"]
+    for place, text in parts.items():
+        page = page.replace(place, text)
+    return page
+
+
+def _colours(colours: tuple[str, ...]) -> str:
+    return " ".join(f"--group-{index}: {shade};" for index, shade in enumerate(colours))
+
+
+def _embed(document: dict[str, Any]) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")

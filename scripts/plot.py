@@ -1,0 +1,161 @@
+"""Compare runs: `python -m scripts.plot runs=runs output=report`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.checks import COUNT, LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options
+from scripts.comparison.analysis import compare
+from scripts.comparison.files import write_files
+from scripts.comparison.names import training_command
+from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, find_run_folders, read_run
+from scripts.comparison.scores import SCORES
+from scripts.comparison.settings import KEYS, METRICS, Settings
+from scripts.config import compose_config, help_text
+from scripts.core_report import print_table
+from scripts.errors import UsageError, run, usage_errors
+
+
+def _one_of(names: Sequence[str]) -> Rule:
+    return Rule(f"one of {', '.join(names)}", lambda value: value in names, names[0])
+
+
+def _is_bounds(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(part, int | float) for part in value)
+        and value[0] < value[1]
+    )
+
+
+def _or_list(rule: Rule) -> Rule:
+    """A word, or a list of words that is not empty."""
+    return Rule(
+        f"{rule.expected}, or a list of them",
+        lambda v: rule.holds(v) or (LIST.holds(v) and len(v) > 0 and all(map(rule.holds, v))),
+        rule.example,
+    )
+
+
+RULES = {
+    "runs": _or_list(WORD),
+    "output": WORD,
+    "group": _or_list(WORD),
+    "metric": _one_of(tuple(METRICS)),
+    "x": _one_of((STEPS, SECONDS)),
+    "returns": _one_of(tuple(KEYS)),
+    "score": _one_of(SCORES),
+    "epoch_env_steps": Rule(
+        "a number above 0, or null", lambda value: value is None or POSITIVE.holds(value), "65536"
+    ),
+    "bounds": Rule(
+        "a mapping of tasks to [lowest, highest]",
+        lambda value: MAPPING.holds(value) and all(map(_is_bounds, value.values())),
+        "'{CartPole-v1: [0,500]}'",
+    ),
+    "points": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "100"),
+    "resamples": Rule(
+        "a whole number of at least 100", lambda value: COUNT.holds(value) and value >= 100, "10000"
+    ),
+    "confidence": Rule("a number between 0 and 1", lambda v: POSITIVE.holds(v) and v < 1, "0.95"),
+    "seed": SEED,
+    "figures": SWITCH,
+}
+
+
+def main(words: Sequence[str]) -> None:
+    """Read runs, compare them, and write the report."""
+    if any(word in ("-h", "--help") for word in words):
+        print(help_text("plot"))
+        return
+    with usage_errors():
+        # Which tasks there are is known only after reading: `bounds` may name any.
+        options = compose_config(
+            "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
+        ).values
+        check_options(options, RULES)
+        folders = find_run_folders(_as_list(options["runs"]))
+        output = Path(options["output"])
+        _make_folder(output)
+    found = [read_run(folder) for folder in folders]
+    runs = [one for one in found if isinstance(one, Run)]
+    skipped = [one for one in found if isinstance(one, Skipped)]
+    document = compare(runs, skipped, _settings(options))
+    document["x"] = options["x"]
+    document["command"] = f"python -m scripts.plot {' '.join(shlex.quote(word) for word in words)}"
+    document["configurations"] = _configurations(runs, document)
+    _print(document)
+    for path in write_files(output, document, figures=options["figures"]):
+        print(path)
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    names = [name for name in Settings.__dataclass_fields__ if name != "group"]
+    return Settings(group=_as_list(options["group"]), **{name: options[name] for name in names})
+
+
+def _as_list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"output must be a folder that can be made, but {folder} cannot ({error.strerror}); "
+            "set output=<folder>."
+        ) from error
+
+
+def _configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[str, Any]]:
+    """The configuration, versions and command of the first run of every task and group."""
+    by_name = {one.name: one for one in runs}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in document["runs"]:
+        key = (row["task"], row["group"])
+        if key in found:
+            found[key]["seeds"].append(row["seed"])
+        else:
+            first = by_name[row["folder"]]
+            found[key] = {
+                "task": row["task"],
+                "group": row["group"],
+                "seeds": [row["seed"]],
+                "command": training_command(first),
+                "config": first.config,
+                "versions": first.versions,
+            }
+    return list(found.values())
+
+
+def _print(document: dict[str, Any]) -> None:
+    """Print the table of every task, then what was skipped and what limits the comparison."""
+    columns = ["seeds", "MMER", "low", "high", "area", "evaluation"]
+    for task in document["tasks"]:
+        lines = {}
+        for row in document["table"]:
+            if row["task"] == task["name"]:
+                mmer, last = row["mmer"], row["final_evaluation"]
+                values = [mmer["value"], mmer["low"], mmer["high"], row["area"]["value"]]
+                lines[row["group"]] = [float(row["seeds"]), *values, last and last["value"]]
+        print_table(f"{task['name']}, up to {task['end']:,.0f} environment steps", columns, lines)
+    print()
+    for one in document["skipped"]:
+        print(f"skipped: {one['name']}: {one['reason']}")
+    for note in document["notes"]:
+        print(f"note: {note}")
+
+
+def command(words: Sequence[str] | None = None) -> int:
+    """Entry point: returns the exit code."""
+    return run(main, words)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

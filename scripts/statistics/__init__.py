@@ -1,0 +1,27 @@
+"""Statistics of scores of several seeds and tasks: aggregates, stratified bootstrap intervals, curves."""
+
+from scripts.statistics.aggregates import (
+    interquartile_mean,
+    mean,
+    median,
+    optimality_gap,
+    performance_profile,
+    probability_of_improvement,
+)
+from scripts.statistics.bootstrap import Estimate, estimate
+from scripts.statistics.curves import Series, area, average_epochs, on_grid
+
+__all__ = [
+    "Estimate",
+    "Series",
+    "area",
+    "average_epochs",
+    "estimate",
+    "interquartile_mean",
+    "mean",
+    "median",
+    "on_grid",
+    "optimality_gap",
+    "performance_profile",
+    "probability_of_improvement",
+]

@@ -56,7 +56,9 @@ def begin_episodes(
     layout = randint(len(layouts), _LAYOUT, prefix=draws)
     room = torch.arange(size.max_rooms, device=draws.device)
     exists = room < layouts.num_rooms[layout][:, None]
-    order = torch.where(exists, hash_integers(_ROOMS, room, prefix=each), _NO_ROOM).argsort(dim=1, stable=True)
+    order = torch.where(exists, hash_integers(_ROOMS, room, prefix=each), _NO_ROOM).argsort(
+        dim=1, stable=True
+    )
     corners, sides = layouts.corners[layout], layouts.sides[layout]
     objects = randint(sides.prod(2), _OBJECTS, room, prefix=each)
     targets = order[:, : size.num_targets]

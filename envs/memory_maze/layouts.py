@@ -76,7 +76,11 @@ def make_layouts(size: MazeSize, count: int, seed: int = 0) -> Layouts:
     corners = torch.where(exists[..., None], corners, 0)
     sides = torch.where(exists[..., None], torch.stack([width, height], dim=2), 1)
     return Layouts(
-        walls.flip(1).to(torch.bool), _room_cells(corners, sides, exists, size.grid), corners, sides, num_rooms
+        walls.flip(1).to(torch.bool),
+        _room_cells(corners, sides, exists, size.grid),
+        corners,
+        sides,
+        num_rooms,
     )
 
 

@@ -161,7 +161,9 @@ class MemoryMaze(NativeVectorEnv):
         of every step shows the way it went.
         """
         if self.state is None:
-            raise ValueError(f"A picture shows a running episode, but {self.name} has none: call reset first.")
+            raise ValueError(
+                f"A picture shows a running episode, but {self.name} has none: call reset first."
+            )
         if not 0 <= index < self.num_envs:
             raise ValueError(
                 f"A picture shows one of the environments 0..{self.num_envs - 1}, but index is {index}: "

@@ -37,7 +37,9 @@ def load_pygame() -> ModuleType:
     try:
         pygame.display.init()
     except pygame.error as error:
-        raise ValueError(f"Playing needs a display, but there is none ({error}): play on a desktop.") from error
+        raise ValueError(
+            f"Playing needs a display, but there is none ({error}): play on a desktop."
+        ) from error
     return pygame
 
 

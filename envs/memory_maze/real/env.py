@@ -47,6 +47,8 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
             OpenGL for the pictures.
     """
 
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
+
     def __init__(
         self,
         size: str = "9x9",
@@ -85,7 +87,7 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
             )
         check_versions()
         choose_gl(camera)
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": round(control_freq)}
+        self.metadata = {**self.metadata, "render_fps": round(control_freq)}
         self.render_mode = render_mode
         self.observation_space = self.options.observation_space()
         self.action_space = self.options.action_space()
@@ -109,8 +111,9 @@ class RealMemoryMaze(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         if seed is not None or self._env is None:
             self.close()
-            exact = seed is not None and seed <= _LARGEST_SEED
-            self._env = self._build(seed if exact else int(self.np_random.integers(_LARGEST_SEED)))
+            if seed is None or seed > _LARGEST_SEED:
+                seed = int(self.np_random.integers(_LARGEST_SEED))
+            self._env = self._build(seed)
         self._is_over = False
         return self._observe(self._env.reset().observation), {}
 

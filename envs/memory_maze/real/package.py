@@ -49,7 +49,7 @@ def load_tasks() -> ModuleType:
 @contextmanager
 def without_camera(tasks: Any) -> Iterator[None]:
     """Within the block the tasks are built without the agent's camera, which they would draw with at once."""
-    seeing = tasks.MemoryMazeTask
+    seeing: Any = tasks.MemoryMazeTask
 
     class BlindTask(seeing):
         def __init__(self, *arguments: Any, **options: Any) -> None:

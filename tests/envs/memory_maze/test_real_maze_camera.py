@@ -5,12 +5,9 @@ import warnings
 import gymnasium
 import numpy as np
 import pytest
-import torch
-from contract import assert_equal, check_rows
 from gymnasium.utils.env_checker import check_env
 from record_frames import draw_position
 
-from envs import make_memory_maze
 from envs.memory_maze.real import VARIANTS, RealMemoryMaze, real_id
 from envs.memory_maze.real.gl import choose_gl
 from envs.memory_maze.real.state import FLOOR, SKY, WALL, place, read_scene, view, view_classes
@@ -78,21 +75,4 @@ def test_gymnasiums_checker_is_content(suffix: str) -> None:
         # Of ExtraObs it says that observations without bounds are unusual, which they are in the package.
         warnings.filterwarnings("ignore", message=".*A Box observation space (minimum|maximum) value is.*")
         check_env(env.unwrapped)
-    env.close()
-
-
-def test_rows_from_processes_of_their_own() -> None:
-    env = make_memory_maze("9x9_extra_obs", 2, backend="package", render_mode="rgb_array")
-    rows = [env.reset(5)]
-    actions = torch.tensor([[1, 4], [2, 1], [5, 0]])
-    rows += [env.step(action) for action in actions]
-    check_rows(env, rows)
-    assert rows[0]["obs", "image"].shape == (2, 64, 64, 3) and rows[0]["obs", "image"].dtype == torch.uint8
-    assert not torch.equal(rows[0]["obs", "maze_layout"][0], rows[0]["obs", "maze_layout"][1])
-    assert env.render(1).shape == (256, 256, 3)
-    state = env.state_dict()
-    following = env.step(actions[0])
-    assert_equal(env.load_state_dict(state), rows[-1])
-    assert_equal(env.step(actions[0]), following)
-    assert env.resume_is_exact
     env.close()

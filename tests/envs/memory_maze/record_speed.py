@@ -26,9 +26,9 @@ STEPS, TURNS = 100, 5
 
 def build(camera: bool, is_fast: bool) -> RealMemoryMaze:
     """An environment after its reset, whose targets are dm_control's own or the faster ones."""
+    load_tasks()
     from dm_control.locomotion.props import target_sphere
 
-    load_tasks()
     maze = sys.modules["memory_maze.maze"]
     if not is_fast:
         maze.target_sphere = target_sphere

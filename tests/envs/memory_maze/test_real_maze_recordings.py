@@ -108,9 +108,10 @@ def test_scores() -> None:
     oracle = {
         size: np.array([episode["return"] for episode in episodes("oracle", size)]) for size in REAL_SIZES
     }
-    # An earlier, less careful measurement of such a driver: 32.4, 45.0, 53.7 and 65.7.
-    for size, expected in zip(REAL_SIZES, (32.4, 45.0, 53.7, 65.7), strict=True):
+    # From an earlier, less careful driver's mean up to what the package's authors give as the most, in their readme.
+    bounds = zip(REAL_SIZES, (32.4, 45.0, 53.7, 65.7), (34.8, 58.0, 74.5, 87.7), strict=True)
+    for size, low, high in bounds:
         error = oracle[size].std() / np.sqrt(len(oracle[size]))
-        assert abs(oracle[size].mean() - expected) < 0.1 * expected + 3 * error
+        assert low - 3 * error < oracle[size].mean() < high + 3 * error
     random = np.array([episode["return"] for episode in episodes("random", "9x9")])
     assert random.mean() < 1

@@ -9,8 +9,17 @@ from envs.memory_maze.play import action_of, main, play
 
 @pytest.mark.parametrize(
     "keys, action",
-    [((0, 0, 0), 0), ((1, 0, 0), 1), ((0, 1, 0), 2), ((0, 0, 1), 3), ((1, 1, 0), 4), ((1, 0, 1), 5), ((0, 1, 1), 0), ((1, 1, 1), 1)],
-)  # fmt: skip
+    [
+        ((0, 0, 0), 0),
+        ((1, 0, 0), 1),
+        ((0, 1, 0), 2),
+        ((0, 0, 1), 3),
+        ((1, 1, 0), 4),
+        ((1, 0, 1), 5),
+        ((0, 1, 1), 0),
+        ((1, 1, 1), 1),
+    ],
+)
 def test_keys_become_actions(keys: tuple[int, int, int], action: int) -> None:
     assert action_of(*map(bool, keys)) == action
 

@@ -196,8 +196,12 @@ def test_render_shows_the_view_and_the_maze_from_above() -> None:
 
 @pytest.mark.parametrize(
     "options, message",
-    [({"size": "8x8"}, "must be one of tiny, 9x9"), ({"num_layouts": 0}, "at least 1"), ({"global_observables": False}, "must show something")],
-)  # fmt: skip
+    [
+        ({"size": "8x8"}, "must be one of tiny, 9x9"),
+        ({"num_layouts": 0}, "at least 1"),
+        ({"global_observables": False}, "must show something"),
+    ],
+)
 def test_wrong_options_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(1, **options)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
@@ -13,7 +16,8 @@ def move(
 ) -> tuple[Tensor, Tensor]:
     """Move every body for one step of 0.25 s; arguments and result are those of `reference.move_reference`.
 
-    A compiled loop runs on a CPU (numba). torch.compile keeps it as one node of its graph.
+    Compiled loops run on a CPU (numba) and on CUDA (Triton); on any other device the reference runs.
+    torch.compile keeps them as one node of its graph.
     """
     if torch.compiler.is_compiling():
         return _move_node(body, drive, steer, walls, layout, target, reach)
@@ -24,12 +28,30 @@ def _move(
     body: Tensor, drive: Tensor, steer: Tensor, walls: Tensor, layout: Tensor, target: Tensor, reach: float
 ) -> tuple[Tensor, Tensor]:
     """Move where the bodies are."""
-    if body.device.type != "cpu":
+    if body.device.type not in ("cpu", "cuda"):
         return move_reference(body, drive, steer, walls, layout, target, reach)
-    # numba is imported where it is first needed, since that takes half a second.
-    from envs.memory_maze.motion import cpu
+    return _engine(body.device.type).move(body, drive, steer, walls, layout, target, reach)
 
-    return cpu.move(body, drive, steer, walls, layout, target, reach)
+
+@functools.cache
+def _engine(device_type: str) -> ModuleType:
+    """Return the module of `move` for "cpu" or "cuda", imported late since its compiler is slow to.
+
+    Raises:
+        RuntimeError: Triton is missing.
+    """
+    if device_type == "cpu":
+        from envs.memory_maze.motion import cpu
+
+        return cpu
+    try:
+        from envs.memory_maze.motion import cuda
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "Memory Maze on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "
+            "installed; install triton or use device=cpu."
+        ) from error
+    return cuda
 
 
 @torch.library.custom_op("engram::move_bodies", mutates_args=())

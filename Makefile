@@ -22,7 +22,7 @@ maze: setup
 	$(BIN)/python -m scripts.evaluate run=runs/maze num_envs=100 video=true
 
 test: setup lint
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m "slow and not gpu"

@@ -19,6 +19,11 @@ from envs.spaces import action_converter, action_layout, action_mask_size, check
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 
+# Named, because some libraries change the default when they are imported. A forked worker starts at once and
+# knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
+_START_METHOD = "fork" if sys.platform == "linux" else None
+
+
 class GymnasiumEnv(VectorEnv):
     """Copies of a registered Gymnasium environment.
 
@@ -33,6 +38,8 @@ class GymnasiumEnv(VectorEnv):
         kwargs: options of the environment.
         vectorization: `sync` steps them in this process, the fastest unless one step takes over half a
             millisecond; `async` gives each its own process.
+        start_method: how such processes start: `fork` (the default on Linux), or `spawn` for environments that do
+            not live on in a fork, such as those that draw with OpenGL; they know registered ids of packages only.
         action: for Box actions: `clip` cuts them to the bounds, `rescale` maps [-1, 1] to the bounds.
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
         render_mode: `rgb_array` for videos.
@@ -52,6 +59,7 @@ class GymnasiumEnv(VectorEnv):
         num_envs: int,
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
+        start_method: Literal["fork", "spawn"] | None = None,
         action: Literal["clip", "rescale"] = "clip",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -64,6 +72,10 @@ class GymnasiumEnv(VectorEnv):
             raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
         if vectorization not in ("sync", "async"):
             raise ValueError(f"vectorization must be 'sync' or 'async', but it is {vectorization!r}.")
+        if start_method not in ("fork", "spawn", None):
+            raise ValueError(
+                f"start_method must be 'fork' or 'spawn', but it is {start_method!r}: set it so."
+            )
         make_one = partial(
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
         )
@@ -73,7 +85,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else AsyncVectorEnv(thunks, context=_start_method(), **options)
+            else AsyncVectorEnv(thunks, context=start_method or _START_METHOD, **options)
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
@@ -219,18 +231,6 @@ class GymnasiumEnv(VectorEnv):
 
     def close(self) -> None:  # noqa: D102
         self._vector.close()
-
-
-def _start_method() -> str | None:
-    """Return how worker processes start.
-
-    Named, because some libraries change the default when they are imported. A forked worker starts at once
-    and knows every environment registered so far; it steps its environment only, so torch's threads are no
-    danger. But a display of OpenGL does not live on in a fork.
-    """
-    if sys.platform != "linux":
-        return None
-    return "spawn" if "OpenGL" in sys.modules else "fork"
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

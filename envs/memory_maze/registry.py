@@ -92,6 +92,7 @@ def make_memory_maze(
         num_envs=num_envs,
         kwargs=kwargs,
         name=f"memory_maze/{name}",
+        start_method="spawn",  # a display of OpenGL that this process may hold does not live on in a fork
         **{"vectorization": "async", **given},  # type: ignore[arg-type]
         **common,  # type: ignore[arg-type]
     )

@@ -12,7 +12,7 @@ WRONG_OPTIONS = {
     "env=popgym/repeat_first_easy env.vectorization=async": "no option vectorization, but got .*=package",
     "env=popgym/repeat_first_easy env.max_episode_steps=5": "no option max_episode_steps, but got .*=package",
     "env=popgym/repeat_previos_easy": "env must be one of popgym/repeat_previous_easy",
-    "agent=null": "agent must be one of ppo",
+    "agent=null": "agent must be one of .*ppo",
     "experiment=none_such": "experiment must be one of",
     "core.hiden_size=3": r"did you mean 'core\.hidden_size'",
     "+core.foo=3": "memory_cores.LSTM takes the arguments .*hidden_size.*'foo'",

@@ -18,7 +18,6 @@ from envs.make import make_sub_env
 from envs.spaces import action_converter, action_layout, action_mask_size, check_action, observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
-
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
 # knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
 _START_METHOD = "fork" if sys.platform == "linux" else None

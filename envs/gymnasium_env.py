@@ -73,7 +73,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else AsyncVectorEnv(thunks, context=_start_method(), **options)
+            else AsyncVectorEnv(thunks, context=_start_method(id), **options)
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
@@ -221,16 +221,17 @@ class GymnasiumEnv(VectorEnv):
         self._vector.close()
 
 
-def _start_method() -> str | None:
-    """Return how worker processes start.
+def _start_method(id: str) -> str | None:
+    """Return how worker processes of an environment start.
 
     Named, because some libraries change the default when they are imported. A forked worker starts at once
     and knows every environment registered so far; it steps its environment only, so torch's threads are no
-    danger. But a display of OpenGL does not live on in a fork.
+    danger. But a display of OpenGL does not live on in a fork: where this process has one, a worker starts
+    from nothing, if the id names the package that registers it.
     """
     if sys.platform != "linux":
         return None
-    return "spawn" if "OpenGL" in sys.modules else "fork"
+    return "spawn" if "OpenGL" in sys.modules and ":" in id else "fork"
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

@@ -104,6 +104,7 @@ def test_the_package_plays_in_processes_of_its_own(monkeypatch) -> None:
         "kwargs": None,
         "name": "memory_maze/11x11_extra_obs",
         "vectorization": "async",
+        "start_method": "spawn",
         "render_mode": "rgb_array",
         "device": "cpu",
         "env_index_offset": 3,

@@ -146,6 +146,11 @@ def _one_sentence(error: Exception, name: str, overrides: Sequence[str]) -> str:
     unknown_key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", message)
     if unknown_key:
         key = unknown_key.group(1) or unknown_key.group(2)
+        if key == "size":
+            word = next(word for word in overrides if word.startswith("size="))
+            return (
+                f"A size belongs to the agents r2i and dreamerv3, but got {word!r} without one; leave it out."
+            )
         nearest = _nearest_key(key, name, overrides)
         hint = f"did you mean {nearest!r}? " if nearest else ""
         if not nearest and key.partition(".")[0] in GROUPS:

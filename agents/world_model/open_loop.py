@@ -26,7 +26,7 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
     Returns:
         `obs`: predictions by the leaf's name (`obs` if there is one) `[B, T, *shape]`, the shown rows reconstructed;
         `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`; `is_valid` `[B, T]` bool: false
-        from where an imagined row begins another episode.
+        from where an imagined row begins another episode; `images`: the names of those that are images.
 
     Raises:
         ValueError: if `context` leaves nothing to predict.
@@ -55,22 +55,37 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
         "reward": model.reward(stacked),
         "true_reward": rows["reward"],
         "is_valid": begun.cumsum(1) == 0,
+        "images": [_name(leaf.key) for leaf in model.decoder.images],
     }
 
 
-def open_loop_video(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Put truth, prediction and their difference below each other.
+def open_loop_films(found: dict[str, Any], episode: int = 0) -> dict[str, Tensor]:
+    """Draw a window's truth, prediction and difference below each other.
 
     Args:
-        prediction: images between 0 and 1, `[B, T, height, width, channels]`.
-        truth: the same shape.
+        found: from `predict_open_loop`.
+        episode: which window.
 
     Returns:
-        uint8 `[B, T, channels, 3 height, width]`, as TensorBoard's `add_video` takes it.
+        By the name of each image, uint8 `[T, 3 height, width, 3]`. Grey images and their channels are repeated.
     """
-    error = (prediction - truth + 1) / 2
-    tall = torch.cat([truth, prediction.clamp(0, 1), error.clamp(0, 1)], dim=2)
-    return (tall * 255).round().to(torch.uint8).movedim(-1, 2)
+    films = {}
+    for name, prediction in found["obs"].items():
+        if name in found["images"]:
+            pair = [_as_rgb(images[episode]) for images in (found["true_obs"][name], prediction)]
+            error = (pair[1] - pair[0] + 1) / 2
+            tall = torch.cat([*pair, error], dim=1).clamp(0, 1)
+            films[f"open_loop/{name}"] = (tall * 255).round().to(torch.uint8)
+    return films
+
+
+def _as_rgb(images: Tensor) -> Tensor:
+    """Bring `[T, height, width]`, `[T, height, width, channels]` or channels first to `[T, height, width, 3]`."""
+    if images.ndim == 3:
+        images = images.unsqueeze(-1)
+    elif images.shape[1] in (1, 3, 4) and images.shape[-1] not in (1, 3, 4):
+        images = images.movedim(1, -1)
+    return images.expand(*images.shape[:-1], 3) if images.shape[-1] == 1 else images[..., :3]
 
 
 def _name(key: tuple[str, ...]) -> str:

@@ -1,0 +1,67 @@
+"""Symlog and two-hot: literal numbers, exact zeros, and TorchRL's functions as oracle."""
+
+import math
+
+import pytest
+import torch
+from torchrl.objectives import two_hot_cross_entropy, two_hot_decode
+
+from agents.world_model.layers import TwoHotHead
+from agents.world_model.two_hot import TwoHot, make_bins, symexp, symlog, two_hot
+
+
+def test_symlog_by_hand():
+    x = torch.tensor([0.0, math.e - 1, 1 - math.e**2])
+    torch.testing.assert_close(symlog(x), torch.tensor([0.0, 1.0, -2.0]))
+    torch.testing.assert_close(symexp(symlog(x)), x)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "weight", "low", "high"),
+    [("symlog", 0.172978, 1.417323, 1.574803), ("symexp", 0.184432, 3.126059, 3.829791)],
+)
+def test_golden_two_hot(spacing, weight, low, high):
+    bins = make_bins(spacing)
+    below, share = two_hot(torch.tensor(3.7), bins, spacing)
+    assert below == 136
+    assert share.item() == pytest.approx(weight, abs=2e-6)
+    assert bins[136:138].tolist() == pytest.approx([low, high], abs=1e-5)
+
+
+@pytest.mark.parametrize("spacing", ["symlog", "symexp"])
+def test_bins_are_symmetric_to_the_last_bit(spacing):
+    bins = make_bins(spacing)
+    assert len(bins) == 255 and bins[127] == 0
+    assert torch.equal(bins, -bins.flip(0))
+    assert bins[-1].item() == pytest.approx(20.0 if spacing == "symlog" else math.expm1(20.0))
+
+
+@pytest.mark.parametrize("spacing", ["symlog", "symexp"])
+def test_a_new_head_predicts_exactly_zero(spacing):
+    head = TwoHotHead(6, 8, 2, "layer", spacing)
+    assert torch.equal(head(torch.randn(50, 6)).mean(), torch.zeros(50))
+
+
+@pytest.mark.parametrize("spacing", ["symlog", "symexp"])
+def test_targets_beyond_the_bins_and_on_them(spacing):
+    bins = make_bins(spacing)
+    targets = torch.tensor([-1e12, -2.5, 0.0, 1e12])
+    logits = torch.full((4, 255), -1e4)
+    below, weight = two_hot(targets, bins, spacing)
+    logits.scatter_(1, below[:, None], weight.clamp(min=1e-30).log()[:, None])
+    logits.scatter_(1, below[:, None] + 1, (1 - weight).clamp(min=1e-30).log()[:, None])
+    expected = torch.tensor([-math.expm1(20.0), -2.5, 0.0, math.expm1(20.0)])
+    torch.testing.assert_close(TwoHot(logits, bins, spacing).mean(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_torchrl_agrees():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(40, 255, generator=generator, requires_grad=True)
+    target = torch.randn(40, generator=generator) * 30
+    bins = make_bins("symexp")
+    distribution = TwoHot(logits, bins, "symexp")
+    ours, theirs = -distribution.log_prob(target), two_hot_cross_entropy(logits, target, bins)
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
+    torch.testing.assert_close(distribution.mean(), two_hot_decode(logits, bins))

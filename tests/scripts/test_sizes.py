@@ -1,0 +1,54 @@
+"""World-model agents on the command line: every size composes, chooses its core and is accepted by the agent."""
+
+import dataclasses
+
+import pytest
+
+from agents.build import build
+from agents.world_model.settings import DreamerSettings
+from scripts.config import compose_config, group_options
+from scripts.errors import UsageError
+
+SIZES = group_options("size")
+
+
+def settings_of(values):
+    arguments = {key: value for key, value in values["agent"].items() if not key.startswith("_")}
+    assert set(arguments) == {field.name for field in dataclasses.fields(DreamerSettings)}
+    return DreamerSettings(**arguments)
+
+
+@pytest.mark.parametrize("agent", ["r2i", "dreamerv3"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_composes(agent, size):
+    composed = compose_config("train", [f"agent={agent}", f"size={size}"])
+    assert composed.choices["core"] == {"r2i": "r2i", "dreamerv3": "gru"}[agent]
+    settings = settings_of(composed.values)
+    core = build(composed.values["core"])
+    width = composed.values["size"]["hidden_size" if agent == "r2i" else "recurrent_size"]
+    assert core.keywords["hidden_size"] == width
+    assert settings.posterior == {"r2i": "observation", "dreamerv3": "memory"}[agent]
+
+
+@pytest.mark.parametrize("core", group_options("core"))
+def test_any_core_goes_with_a_size(core):
+    if core == "custom":
+        return
+    composed = compose_config("train", ["agent=r2i", "size=tiny", f"core={core}"])
+    assert composed.choices["core"] == core
+    expected = {"gru": 256, "lstm": 256, "s5rl": 256, "gtrxl": 128}.get(core, 128)
+    assert composed.values["core"]["hidden_size"] == expected
+
+
+def test_without_a_size_cores_keep_their_own():
+    assert compose_config("train", ["core=r2i"]).values["core"]["state_size"] == 256
+    with pytest.raises(UsageError, match="A size belongs"):
+        compose_config("train", ["agent=ppo", "size=tiny"])
+
+
+def test_the_command_line_has_the_last_word():
+    values = compose_config(
+        "train", ["agent=r2i", "size=popgym", "agent.units=64", "core.state_size=16"]
+    ).values
+    assert (values["agent"]["units"], values["core"]["state_size"]) == (64, 16)
+    assert values["agent"]["memory_size"] == 1024

@@ -21,7 +21,7 @@ from agents.world_model.two_hot import symlog
         (IMAGE, {"image"}),
         (MIXED, {"symbol", "vector", "image"}),
     ],
-    ids=str,
+    ids=["discrete", "multi_discrete", "multi_binary", "box", "image", "mixed"],
 )
 def test_every_space_is_encoded_and_predicted(space, kinds):
     agent = make_agent("gru", space)

@@ -58,7 +58,7 @@ def make_memory_maze(
         num_envs: number of environments B.
         kwargs: options, of `MemoryMaze` or of `RealMemoryMaze`.
         backend: `native`: batched on any device; `package`: MuJoCo's own through Gymnasium, which needs
-            memory-maze, dm_control and mujoco, and about 1.5 GB of memory per environment.
+            memory-maze, dm_control and mujoco, and about 1.7 GB of memory per environment.
         vectorization: as for `GymnasiumEnv`, by default `async`; the package's version only.
         action: as for `GymnasiumEnv`, by default `clip`; for `discrete_actions=False` of the package's.
         max_episode_steps: as for `GymnasiumEnv`; episodes end by themselves, the native version's only so.

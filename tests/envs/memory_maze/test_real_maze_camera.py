@@ -67,7 +67,7 @@ def test_classes_of_pixels(env) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", VARIANTS)
+@pytest.mark.parametrize("suffix", ["", "ExtraObs", "Oracle-ExtraObs", "HiFreq-Vis", "6CL-Top"])
 def test_gymnasiums_checker_is_content(suffix: str) -> None:
     env = gymnasium.make(f"envs:{real_id('9x9', suffix)}", disable_env_checker=True, render_mode="rgb_array")
     with warnings.catch_warnings():
@@ -75,4 +75,28 @@ def test_gymnasiums_checker_is_content(suffix: str) -> None:
         # Of ExtraObs it says that observations without bounds are unusual, which they are in the package.
         warnings.filterwarnings("ignore", message=".*A Box observation space (minimum|maximum) value is.*")
         check_env(env.unwrapped)
+    env.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", VARIANTS)
+def test_every_variant_plays(suffix: str) -> None:
+    env = gymnasium.make(f"envs:{real_id('9x9', suffix)}", disable_env_checker=True).unwrapped
+    obs, _ = env.reset(seed=0)
+    for action in range(6):
+        assert env.observation_space.contains(obs)
+        obs = env.step(action)[0]
+    side = env.options.camera_resolution
+    # What the package says of itself: its own spec of the observation.
+    spec = env._env.observation_spec()
+    shapes = {key: part.shape for key, part in spec.items()} if isinstance(spec, dict) else spec.shape
+    space = env.observation_space
+    own = (
+        {key: part.shape for key, part in space.items()}
+        if isinstance(space, gymnasium.spaces.Dict)
+        else space.shape
+    )
+    assert shapes == own
+    image = obs["image"] if isinstance(obs, dict) else obs
+    assert image.shape == (side, side, 3) and image.std() > 10
     env.close()

@@ -18,7 +18,8 @@ class Scene:
         walls: bool [B, N, N], indexed [y, x], y = 0 the bottom outer wall.
         rooms: bool [B, N, N]; the floor is a room's, not a corridor's.
         wall_textures: uint8 [B, 3, 3], indexed [y, x]: entry of `WALL_TEXTURES` for each block of the grid,
-            whose edges are at floor(i * N / 3).
+            whose edges are at floor(i * N / 3) from the left and, as rows count from the top, at ceil(i * N / 3)
+            from the bottom.
         position: float32 [B, 2], the centre of the body.
         heading: float32 [B], radians, counter-clockwise from the x axis.
         target_positions: float32 [B, K, 2].

@@ -36,6 +36,8 @@ class ActorCritic(nn.Module):
         policy_gain: orthogonal gain of the policy's last layer; small makes the first policy uniform.
         initial_log_std: of the Gaussian for Box actions, a trained number per component.
         separate_critic_core: give the critic an encoder and a core of its own.
+        shortcut: policy and value read the encoder's features beside the core's output, so that a core whose
+            units are slow need not carry what is seen right now.
 
     Raises:
         ValueError: for a space that agents cannot read or act in.
@@ -54,9 +56,10 @@ class ActorCritic(nn.Module):
         policy_gain: float = 0.01,
         initial_log_std: float = 0.0,
         separate_critic_core: bool = False,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
-        self.action_space = action_space
+        self.action_space, self.shortcut = action_space, shortcut
         num_outputs = num_policy_outputs(action_space)
         self.encoder = make_encoder(observation_space, action_space)
         self.core = make_core(input_size=self.encoder.output_size)
@@ -66,8 +69,10 @@ class ActorCritic(nn.Module):
             self.critic_encoder = make_encoder(observation_space, action_space)
             self.critic_core = make_core(input_size=self.critic_encoder.output_size)
 
+        input_size = self.core.output_size + (self.encoder.output_size if shortcut else 0)
+
         def head(num_outputs: int, gain: float) -> nn.Sequential:
-            body = MLP(self.core.output_size, head_hidden_sizes, activation, head_gain)
+            body = MLP(input_size, head_hidden_sizes, activation, head_gain)
             return nn.Sequential(body, linear(body.output_size, num_outputs, gain))
 
         self.policy_head = head(num_outputs, policy_gain)
@@ -96,14 +101,15 @@ class ActorCritic(nn.Module):
             Action distributions and values, both `[B, T]`.
         """
         is_first = rows["is_first"]
-        actor_y, _ = self.core(self.encoder(rows), carry["core"], is_first, host_is_first=host_is_first)
+        actor_x = critic_x = self.encoder(rows)
+        actor_y, _ = self.core(actor_x, carry["core"], is_first, host_is_first=host_is_first)
         critic_y = actor_y
         if self.critic_core is not None and self.critic_encoder is not None:
             critic_x = self.critic_encoder(rows)
             critic_y, _ = self.critic_core(
                 critic_x, carry["critic_core"], is_first, host_is_first=host_is_first
             )
-        return self._heads(rows, actor_y, critic_y)
+        return self._policy(rows, actor_x, actor_y), self._value(critic_x, critic_y)
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
@@ -119,7 +125,8 @@ class ActorCritic(nn.Module):
             Action distributions `[B]`, values `[B]`, and the carry after this row.
         """
         is_first = row["is_first"]
-        actor_y, core_carry = self.core.step(self.encoder(row), carry["core"], is_first, donate=donate)
+        actor_x = critic_x = self.encoder(row)
+        actor_y, core_carry = self.core.step(actor_x, carry["core"], is_first, donate=donate)
         next_carry, critic_y = {"core": core_carry}, actor_y
         if self.critic_core is not None and self.critic_encoder is not None:
             critic_x = self.critic_encoder(row)
@@ -127,16 +134,19 @@ class ActorCritic(nn.Module):
                 critic_x, carry["critic_core"], is_first, donate=donate
             )
             next_carry["critic_core"] = critic_carry
-        distribution, value = self._heads(row, actor_y, critic_y)
+        distribution, value = self._policy(row, actor_x, actor_y), self._value(critic_x, critic_y)
         return distribution, value, TensorDict(next_carry, batch_size=row.batch_size)
 
-    def _heads(
-        self, rows: TensorDictBase, actor_y: Tensor, critic_y: Tensor
-    ) -> tuple[ActionDistribution, Tensor]:
-        mask = rows.get("action_mask", None)
-        outputs = self.policy_head(actor_y)
-        distribution = make_distribution(self.action_space, outputs, self.log_std, mask)
-        return distribution, self.value_head(critic_y).squeeze(-1)
+    def _policy(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> ActionDistribution:
+        outputs = self.policy_head(self._read(x, y))
+        return make_distribution(self.action_space, outputs, self.log_std, rows.get("action_mask", None))
+
+    def _value(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.value_head(self._read(x, y)).squeeze(-1)
+
+    def _read(self, x: Tensor, y: Tensor) -> Tensor:
+        """What a head reads: the core's output `y`, and the features `x` too with the shortcut."""
+        return torch.cat([x, y], dim=-1) if self.shortcut else y
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

@@ -17,17 +17,16 @@ from typing import Any
 
 import gymnasium
 import torch
-from torch import Tensor
 
 import envs
 from envs.make import make_gymnasium
-from envs.spaces import action_layout
 from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD, check_options
 from scripts.config import compose_config, help_text
+from scripts.env_timing import captured_rollout, random_actions, rate, stepper
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
 from scripts.session import check_device
-from scripts.timing import in_turn, now
+from scripts.timing import in_turn
 
 RULES = {
     "envs": NAMES,
@@ -124,17 +123,23 @@ def benchmark_env(name: str, config: dict[str, Any]) -> list[Result]:
     timers: dict[str, Callable[[], float]] = {}
     for num_envs in config["num_envs"]:
         env = native_makers()[name](num_envs=num_envs, device=device)
-        actions = _actions(env, _ACTIONS, config["seed"])
+        actions = random_actions(env, _ACTIONS, config["seed"])
         env.reset(config["seed"])
-        timers[f"native {num_envs}"] = partial(_rate, _stepper(env, actions), num_envs, config, device)
+        timers[f"native {num_envs}"] = partial(
+            rate, stepper(env, actions), num_envs, config["seconds"], device
+        )
         if device.type == "cuda":
             rows = num_envs * config["captured_steps"]
             timers[f"captured {num_envs}"] = partial(
-                _rate, _captured(env, actions, config), rows, config, device
+                rate,
+                captured_rollout(env, actions, config["captured_steps"], config["seed"]),
+                rows,
+                config["seconds"],
+                device,
             )
     family = name.removeprefix("popgym/")
     if config["package"] and family != name:
-        timers["package"] = partial(_rate, *_package(family, config), config, torch.device("cpu"))
+        timers["package"] = partial(rate, *_package(family, config), config["seconds"], torch.device("cpu"))
     rates = {key: values[1:] for key, values in in_turn(timers, config["repeats"] + 1).items()}
     return [_result(name, num_envs, rates) for num_envs in config["num_envs"]]
 
@@ -152,47 +157,6 @@ def _chosen(names: str | list[str]) -> list[str]:
     return names
 
 
-def _actions(env: envs.NativeVectorEnv, count: int, seed: int) -> Tensor:
-    """Random actions of the policy, [count, B, ...]."""
-    generator = torch.Generator().manual_seed(seed)
-    shape, dtype = action_layout(env.single_action_space)
-    draws = torch.rand(count, env.num_envs, *shape, generator=generator)
-    space: Any = env.single_action_space
-    if dtype.is_floating_point:
-        low, high = (torch.as_tensor(bound).clamp(-10, 10) for bound in (space.low, space.high))
-        return (low + draws * (high - low)).to(env.device, dtype)
-    size = torch.as_tensor(space.nvec if shape else space.n)
-    return (draws * size).to(env.device, dtype)
-
-
-def _stepper(env: envs.NativeVectorEnv, actions: Tensor) -> Callable[[], object]:
-    """A function that steps an environment once, with the next actions."""
-    place = iter(range(1 << 62))
-    batches = list(actions)
-    return lambda: env.step(batches[next(place) % len(batches)])
-
-
-def _captured(env: envs.NativeVectorEnv, actions: Tensor, config: dict[str, Any]) -> Callable[[], object]:
-    """A function that replays a rollout of `captured_steps` steps, each time from where the last one ended."""
-    # A copy, because tensors of a state may share memory, which the graph would write twice.
-    state, steps = env.reset_fn(config["seed"])[0].clone(), config["captured_steps"]
-
-    def rollout() -> None:
-        after = state
-        for step in range(steps):
-            after, _ = env.step_fn(after, actions[step % len(actions)])
-        state.update_(after)
-
-    torch.cuda.synchronize(env.device)
-    with torch.cuda.stream(torch.cuda.Stream()):
-        rollout()
-    torch.cuda.synchronize(env.device)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        rollout()
-    return graph.replay
-
-
 def _package(name: str, config: dict[str, Any]) -> tuple[Callable[[], object], int]:
     """A function that steps the package's version once, and how many rows that gives."""
     id, count = f"popgym:{envs.popgym_ids()[name]}", config["package_envs"]
@@ -202,17 +166,6 @@ def _package(name: str, config: dict[str, Any]) -> tuple[Callable[[], object], i
     batches = [vector.action_space.sample() for _ in range(_ACTIONS)]
     place = iter(range(1 << 62))
     return lambda: vector.step(batches[next(place) % _ACTIONS]), count
-
-
-def _rate(step: Callable[[], object], rows: int, config: dict[str, Any], device: torch.device) -> float:
-    """Rows per second of calls that go on for `seconds`."""
-    start, calls, seconds = now(device), 0, 0.0
-    while seconds < config["seconds"]:
-        for _ in range(8):
-            step()
-        calls += 8
-        seconds = now(device) - start
-    return calls * rows / seconds
 
 
 def _result(name: str, num_envs: int, rates: dict[str, list[float]]) -> Result:

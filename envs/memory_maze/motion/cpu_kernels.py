@@ -59,8 +59,10 @@ def move_bodies(
     reach: float,
     moved: Floats,
     touched: Flags,
+    begin: int,
+    end: int,
 ) -> None:
-    """Move every body for one step; arguments as in `motion.reference`, lengths in metres.
+    """Move the bodies from `begin` to `end` for one step; arguments as in `motion.reference`, lengths in metres.
 
     Args:
         body: [B, 9].
@@ -72,13 +74,15 @@ def move_bodies(
         reach: distance of the centres below which body and target touch.
         moved: [B, 9], overwritten.
         touched: [B], overwritten with whether they touched after any substep.
+        begin: the first that is moved.
+        end: the one after the last.
     """
     # For the floor and at most two walls: normal and distance; forces along the normal, both tangents and
     # about the normal; multipliers of both stages. Accelerations and speeds are forwards, to the left, up,
     # of the heading and of the roll.
     contact, force, multiplier = np.zeros((3, 3)), np.empty((3, 4)), np.empty((3, 2))
     rate, speed = np.empty(5), np.empty(5)
-    for i in range(len(body)):
+    for i in range(begin, end):
         state, grid = moved[i], walls[layout[i]]
         state[:] = body[i]
         force[:], multiplier[:] = 0.0, 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -29,3 +31,20 @@ def use_fast_touch(maze: ModuleType) -> None:
                 physics.bind(self._material).rgba[-1] = 0
 
     maze.target_sphere = SimpleNamespace(TargetSphere=FastTargetSphere)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def shipped_touch(maze: ModuleType) -> Iterator[None]:
+    """Within the block tasks are built with dm_control's own targets, for comparisons.
+
+    Args:
+        maze: the module `memory_maze.maze`.
+    """
+    from dm_control.locomotion.props import target_sphere
+
+    fast = maze.target_sphere
+    maze.target_sphere = target_sphere  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        maze.target_sphere = fast  # type: ignore[attr-defined]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +20,7 @@ from envs.memory_maze.rendering.camera import (
 from envs.memory_maze.rendering.cpu_kernels import draw_frames
 from envs.memory_maze.rendering.shading import border_width, prompt_colors, target_lights
 from envs.memory_maze.scene import Scene
+from envs.memory_maze.threads import in_shares
 
 FANS = 256
 """Fans of directions at least: each is then narrower than a cell at the far end of the largest maze."""
@@ -71,15 +69,7 @@ def render_frames(
         np.float32(target_height),
         frames.numpy(),
     )
-    threads = max(1, min(torch.get_num_threads(), batch // FRAMES_PER_THREAD))
-    if threads == 1:
-        draw_frames(*arguments, 0, batch)
-        return frames
-    bounds = [batch * k // threads for k in range(threads + 1)]
-    others = [_workers().submit(draw_frames, *arguments, *pair) for pair in itertools.pairwise(bounds[1:])]
-    draw_frames(*arguments, 0, bounds[1])
-    for other in others:
-        other.result()
+    in_shares(functools.partial(draw_frames, *arguments), batch, FRAMES_PER_THREAD)
     return frames
 
 
@@ -92,13 +82,3 @@ def _view(image_size: int) -> _View:
     edges = np.linspace(-widest, widest, number + 1, dtype=np.float32)
     fans = np.clip(np.searchsorted(edges, ratios, side="right") - 1, 0, number - 1)
     return _View(slopes, fans.astype(np.int32), edges, sky_picture(image_size, _CPU).numpy())
-
-
-@functools.cache
-def _workers() -> ThreadPoolExecutor:
-    """Return the threads, started when they are first needed."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="memory-maze-renderer")
-
-
-# Threads do not follow into a forked process, which must start its own.
-os.register_at_fork(after_in_child=_workers.cache_clear)

@@ -4,7 +4,8 @@ A pixel's ray goes in the horizontal direction (ahead, right) of its row and col
 two says which wall it meets. So the walls around a camera are found once, for the edges of narrow fans of
 directions. Where both edges of a fan meet the same wall, so does every ray between them, since a cell is wider
 than a fan at any distance in a maze; its pixels then cost a division. Only the pixels of the few fans with a
-corner in them follow their rays through the grid, as all do where walls are lower than the camera.
+corner in them follow their rays through the grid, as all do where walls are lower than the camera. What is the
+same for a column, a cell or a direction of the compass is computed once per frame.
 
 Colours are packed in 64 bits, 16 for each of the three, so that one product scales them all.
 
@@ -84,18 +85,22 @@ def draw_frames(
     depth = np.empty((width, width), np.float32)
     kinds = np.full(len(fan_edges) - 1, MIXED, np.int32)
     lines = np.empty(len(fan_edges) - 1, np.int32)
-    camera = np.empty(4, np.float32)
+    camera, lights_of_faces = np.empty(4, np.float32), np.empty(4, np.int64)
+    footprints = np.empty((3, width), np.float32)
+    pictures = np.empty((2, *walls.shape[1:]), np.uint64)
     for i in range(begin, end):
         cos, sin = np.cos(heading[i]), np.sin(heading[i])
         camera[0], camera[1] = position[i, 0] + LEAD * cos, position[i, 1] + LEAD * sin
         camera[2], camera[3] = cos, sin
         if wall_height >= EYE:
             _find_walls(walls[i], camera, fan_edges, kinds, lines)
+        _prepare(rooms[i], wall_textures[i], camera, slopes, lights_of_faces, footprints, pictures)
         _draw_maze(
             walls[i],
-            rooms[i],
-            wall_textures[i],
             camera,
+            lights_of_faces,
+            footprints,
+            pictures,
             atlas,
             slopes,
             fans,
@@ -175,11 +180,44 @@ def _find_walls(walls: Flags, camera: Floats, fan_edges: Floats, kinds: Integers
 
 
 @_compiled
-def _draw_maze(
-    walls: Flags,
+def _prepare(
     rooms: Flags,
     wall_textures: Bytes,
     camera: Floats,
+    slopes: Floats,
+    lights: Integers,
+    footprints: Floats,
+    pictures: Integers,
+) -> None:
+    """Write what the pixels of a frame share.
+
+    The light of faces that look west, east, south and north; by column, the longest way to the pixel below on
+    floors and on both kinds of faces, squared and without the distance; the picture of each cell's walls and floor.
+    """
+    _, _, cos, sin = camera
+    for k, facing in enumerate((cos, -cos, sin, -sin)):
+        lights[k] = int((DARK + LIGHT * (COS * max(facing, ZERO))) * BYTE + HALF)
+    for j in range(len(slopes)):
+        right = slopes[j]
+        along_x, along_y = cos + COS * right * sin, sin - COS * right * cos
+        footprints[0, j] = ONE + (COS * right) * (COS * right)
+        footprints[1, j] = (SIN * right) * (SIN * right) + along_x * along_x
+        footprints[2, j] = (SIN * right) * (SIN * right) + along_y * along_y
+    size = rooms.shape[0]
+    for row in range(size):
+        for column in range(size):
+            block = wall_textures[2 - _block_of(size - 1 - row, size), _block_of(column, size)]
+            pictures[0, row, column] = block
+            pictures[1, row, column] = FIRST_FLOOR + int(rooms[row, column])
+
+
+@_compiled
+def _draw_maze(
+    walls: Flags,
+    camera: Floats,
+    lights: Integers,
+    footprints: Floats,
+    pictures: Integers,
     atlas: Integers,
     slopes: Floats,
     fans: Integers,
@@ -196,21 +234,24 @@ def _draw_maze(
     eye_x, eye_y, cos, sin = camera
     size, width = walls.shape[0], len(slopes)
     density = (PIXELS / focal) * (PIXELS / focal)
-    for i in range(border, width - border):
+    # Unsigned indices spare numba the question whether they count from the end.
+    for i in range(np.uintp(border), np.uintp(width - border)):
         below = slopes[i]
         ahead, up = COS - below * SIN, -SIN - below * COS
-        floor = -EYE / up if up < ZERO else FAR
-        for j in range(border, width - border):
+        per_up = ONE / up
+        floor = -EYE * per_up if up < ZERO else FAR
+        across_x, across_y = ahead * ahead + (up * sin) * (up * sin), ahead * ahead + (up * cos) * (up * cos)
+        for j in range(np.uintp(border), np.uintp(width - border)):
             right = slopes[j]
             speed_x, speed_y = ahead * cos + right * sin, ahead * sin - right * cos
-            fan = fans[i, j]
+            fan = np.uintp(fans[i, j])
             kind = kinds[fan]
             if kind == X_FACE:
                 column, row = lines[fan], -1
-                distance = (np.float32(column - (speed_x > ZERO)) - eye_x) / speed_x
+                distance = (np.float32(column - (speed_x > ZERO)) - eye_x) * (ONE / speed_x)
             elif kind == Y_FACE:
                 column, row = -1, lines[fan]
-                distance = (np.float32(row - (speed_y > ZERO)) - eye_y) / speed_y
+                distance = (np.float32(row - (speed_y > ZERO)) - eye_y) * (ONE / speed_y)
             else:
                 kind, distance, column, row = _march(walls, eye_x, eye_y, speed_x, speed_y, up, wall_height)
             height = EYE + distance * up
@@ -225,31 +266,21 @@ def _draw_maze(
             x, y = eye_x + distance * speed_x, eye_y + distance * speed_y
             if kind >= TOP:
                 u, v, light = x, -y, LEVEL_LIGHT
-                stretch = distance / up
-                footprint = stretch * stretch * (ONE + (COS * right) * (COS * right))
                 column, row = int(np.floor(x)) + 1, int(np.floor(y)) + 1
+                stretch, footprint = distance * per_up, footprints[0, j]
             else:
-                if kind == X_FACE:
-                    row = int(np.floor(y)) + 1
-                    normal_ahead, normal_right = cos, sin
-                    u, facing = (-y, cos) if speed_x > ZERO else (y, -cos)
-                else:
-                    column = int(np.floor(x)) + 1
-                    normal_ahead, normal_right = sin, -cos
-                    u, facing = (x, sin) if speed_y > ZERO else (-x, -sin)
                 v = HALF + HALF * wall_height - height
-                light = int((DARK + LIGHT * (COS * max(facing, ZERO))) * BYTE + HALF)
-                across = ahead * ahead + (up * normal_right) * (up * normal_right)
-                slant = normal_ahead + COS * right * normal_right
-                down = (SIN * right) * (SIN * right) + slant * slant
-                stretch = distance / (ahead * normal_ahead + right * normal_right)
-                footprint = stretch * stretch * max(across, down)
+                if kind == X_FACE:
+                    u, light = (-y, lights[0]) if speed_x > ZERO else (y, lights[1])
+                    row = int(np.floor(y)) + 1
+                    stretch, footprint = distance * (ONE / speed_x), max(across_x, footprints[1, j])
+                else:
+                    u, light = (x, lights[2]) if speed_y > ZERO else (-x, lights[3])
+                    column = int(np.floor(x)) + 1
+                    stretch, footprint = distance * (ONE / speed_y), max(across_y, footprints[2, j])
             column, row = min(max(column, 0), size - 1), min(max(row, 0), size - 1)
-            if kind == FLOOR:
-                picture = FIRST_FLOOR + int(rooms[row, column])
-            else:
-                picture = int(wall_textures[2 - _block_of(size - 1 - row, size), _block_of(column, size)])
-            color = _sample(atlas[picture], u, v, footprint * density, light)
+            picture = pictures[np.uintp(kind == FLOOR), np.uintp(row), np.uintp(column)]
+            color = _sample(atlas[picture], u, v, stretch * stretch * footprint * density, light)
             frame[i, j, 0] = color & 255
             frame[i, j, 1] = (color >> 16) & 255
             frame[i, j, 2] = (color >> 32) & 255

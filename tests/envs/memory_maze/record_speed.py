@@ -7,6 +7,7 @@ drifts slows all alike; a list holds one figure per turn.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import numpy as np
 
 from envs.memory_maze.real import RealMemoryMaze, installed_versions
 from envs.memory_maze.real.package import load_tasks
-from envs.memory_maze.real.touch import use_fast_touch
+from envs.memory_maze.real.touch import shipped_touch
 
 RECORDINGS = Path(__file__).parent / "recordings"
 STEPS, TURNS = 100, 5
@@ -27,14 +28,9 @@ STEPS, TURNS = 100, 5
 def build(camera: bool, is_fast: bool) -> RealMemoryMaze:
     """An environment after its reset, whose targets are dm_control's own or the faster ones."""
     load_tasks()
-    from dm_control.locomotion.props import target_sphere
-
-    maze = sys.modules["memory_maze.maze"]
-    if not is_fast:
-        maze.target_sphere = target_sphere
     env = RealMemoryMaze("9x9", camera=camera)
-    env.reset(seed=0)
-    use_fast_touch(maze)
+    with contextlib.nullcontext() if is_fast else shipped_touch(sys.modules["memory_maze.maze"]):
+        env.reset(seed=0)
     return env
 
 

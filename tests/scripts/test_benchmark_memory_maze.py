@@ -1,0 +1,32 @@
+"""The benchmark of the mazes runs and writes what it measured; no test looks at the times."""
+
+import importlib.util
+import json
+
+import pytest
+
+from envs.memory_maze.real import versions
+from scripts import benchmark
+
+TINY = ("memory_maze", "num_envs=[2]", "num_layouts=4", "repeats=1", "seconds=0.001", "threads=1")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("memory_maze") is None, reason="needs the extra memory-maze")
+def test_it_writes_both_mazes(tmp_path, capsys):
+    output = tmp_path / "maze.json"
+    assert benchmark.command([*TINY, "sizes=[tiny,9x9]", f"output={output}"]) == 0
+    tiny, small = json.loads(output.read_text())["results"]
+    assert (tiny["size"], small["size"]) == ("tiny", "9x9")
+    assert tiny["real"] is None and tiny["ratio"] is None and tiny["blind"] > 0
+    assert small["native"] > 0 and small["real_fast"] > 0 and small["captured"] is None
+    # One repeat: the ratio is of the two figures beside it.
+    assert small["ratio"] == pytest.approx(small["native"] / small["real"])
+    assert "load average" in capsys.readouterr().out
+
+
+def test_wrong_options_are_named(capsys, monkeypatch):
+    assert benchmark.command(["memory_maze", "sizes=[8x8]"]) == 2
+    assert "'8x8'" in capsys.readouterr().err
+    monkeypatch.setattr(versions, "version", lambda name: "0.0")
+    assert benchmark.command(["memory_maze"]) == 2
+    assert "works with one mujoco" in capsys.readouterr().err

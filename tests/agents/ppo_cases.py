@@ -32,6 +32,7 @@ def make_agent(env, core=GRU, **options):
         # A first policy far from uniform, so that a leak of memory shows in the log-probabilities.
         policy_gain=2.0,
         separate_critic_core=options.pop("separate_critic_core", False),
+        shortcut=options.pop("shortcut", False),
         make_encoder=functools.partial(Encoder, hidden_sizes=(8,), **options.pop("encoder", {})),
     )
     settings = {"rollout_length": 30, "num_epochs": 1, "num_minibatches": 1, **options}

@@ -56,6 +56,26 @@ def test_learning_recomputes_what_acting_saw_on_popgym(name):
     assert log_prob < 1e-5 and value < 1e-5
 
 
+@pytest.mark.parametrize("separate_critic_core", [False, True])
+def test_with_a_shortcut_the_heads_read_the_features_too(separate_critic_core):
+    env = envs.make_popgym("repeat_previous_easy", num_envs=4)
+    agent = make_agent(env, shortcut=True, separate_critic_core=separate_critic_core)
+    rollout = collect(agent, env)
+    log_prob, value = recomputed_difference(agent, rollout)
+    assert log_prob < 1e-5 and value < 1e-5
+    # Without the core's output, which comes after the features, the heads still see the observation.
+    network, batch = agent.network, agent._prepare(rollout)
+    for head in (network.policy_head, network.value_head):
+        first = next(layer for layer in head.modules() if isinstance(layer, torch.nn.Linear))
+        assert first.in_features == network.encoder.output_size + network.core.output_size
+        with torch.no_grad():
+            first.weight[:, network.encoder.output_size :] = 0.0
+    with torch.no_grad():
+        distribution, value = network(batch["rows"], batch["carry"])
+    log_prob = distribution.log_prob(torch.zeros_like(batch["rows", "action"]))
+    assert log_prob.std() > 0 and value.std() > 0
+
+
 def test_forbidden_actions_are_never_taken():
     env = envs.GymnasiumEnv("Taxi-v4", num_envs=3)
     agent = make_agent(env)

@@ -12,6 +12,10 @@ episodes there shall be in the file; what is missing is played. A line holds:
                       wall cell, as a square in the plane, is at most 0.11 cell (the body's radius is 0.1)
     mujoco_contact    share of steps after which MuJoCo reports a contact between the body and a wall
     travelled         sum of the distances between the positions after consecutive steps, in cells
+    maze              rows of the inner cells from the bottom, 1 where free
+    start             where the agent stands, in cells from the bottom-left inner corner, and its heading in radians
+    targets           where the targets are, likewise
+    order             the number of the first target to reach, and of the next one after each reward
     versions          what it was recorded with
 """
 
@@ -52,7 +56,13 @@ def touches_wall(env: RealMemoryMaze) -> bool:
 def play(env: RealMemoryMaze, player: str, obs: dict, generator: np.random.Generator) -> dict:
     """Play the episode that has just begun with `obs`."""
     walls = np.pad(obs["maze_layout"] == 0, 1, constant_values=True)
+    begun = {
+        "maze": ["".join(str(int(cell)) for cell in row) for row in obs["maze_layout"]],
+        "start": [*map(float, obs["agent_pos"]), math.atan2(obs["agent_dir"][1], obs["agent_dir"][0])],
+        "targets": obs["targets_pos"].tolist(),
+    }
     positions, rewards, contacts, mujoco_contacts, is_over = [obs["agent_pos"]], [], [], [], False
+    order = [number_of_target(obs)]
     while not is_over:
         if player == "random":
             action = int(generator.integers(6))
@@ -62,6 +72,8 @@ def play(env: RealMemoryMaze, player: str, obs: dict, generator: np.random.Gener
         obs, reward, _, is_over, _ = env.step(action)
         positions.append(obs["agent_pos"])
         rewards.append(reward)
+        if reward:
+            order.append(number_of_target(obs))
         contacts.append(wall_distance(walls, obs["agent_pos"]) <= CONTACT)
         mujoco_contacts.append(touches_wall(env))
     return {
@@ -72,7 +84,14 @@ def play(env: RealMemoryMaze, player: str, obs: dict, generator: np.random.Gener
         "contact": round(float(np.mean(contacts)), 4),
         "mujoco_contact": round(float(np.mean(mujoco_contacts)), 4),
         "travelled": round(float(np.linalg.norm(np.diff(positions, axis=0), axis=1).sum()), 2),
+        **begun,
+        "order": order,
     }
+
+
+def number_of_target(obs: dict) -> int:
+    """Which of the targets is the current one."""
+    return int(np.abs(obs["targets_pos"] - obs["target_pos"]).sum(axis=1).argmin())
 
 
 def main(player: str, size: str, episodes: int) -> None:

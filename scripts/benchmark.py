@@ -1,4 +1,4 @@
-"""Measure speed: `python -m scripts.benchmark cores`, `envs`, `ppo`, `scan` or `statistics`."""
+"""Measure speed: `python -m scripts.benchmark cores`, `envs`, `ppo` and others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
 
-BENCHMARKS = ("cores", "envs", "ppo", "replay", "scan", "statistics")
+BENCHMARKS = ("cores", "envs", "ppo", "replay", "scan", "statistics", "world_model")
 
 
 def main(words: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from scripts.world_model_peer import TorchRLLearner
 from scripts.world_model_report import Result, find_ratios, print_problem
 
 T = TypeVar("T")
+REFERENCE = "gru/memory"
 # What warms up: enough to build kernels and optimisers.
 WARM_SHAPE = (2, 8)
 
@@ -45,6 +47,7 @@ def main(words: Sequence[str]) -> None:
     for problem in problems:
         found = measure(problem, config)
         print_problem(problem, found, config["reference"])
+        sys.stdout.flush()
         results += found
     print(f"load average before and after: {load[0]:.1f}, {os.getloadavg()[0]:.1f}")
     if config["output"]:
@@ -68,8 +71,14 @@ def read_options(words: Sequence[str]) -> dict[str, Any]:
     check_options(config, BENCHMARK_WORLD_MODEL)
     check_device(config["device"])
     torch.set_num_threads(config["threads"])
-    if config["reference"] not in (None, *config["learners"]):
-        config["reference"] = None
+    learners = config["learners"]
+    if config["reference"] is None and REFERENCE in learners:
+        config["reference"] = REFERENCE
+    elif config["reference"] not in (None, *learners):
+        raise UsageError(
+            f"reference must be one of the learners, {', '.join(learners)}, but got {config['reference']!r}; "
+            "name one of these."
+        )
     return config
 
 

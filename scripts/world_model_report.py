@@ -90,6 +90,21 @@ def find_ratios(results: Sequence[Result], reference: str | None) -> list[dict[s
 def print_problem(problem: Problem, results: Sequence[Result], reference: str | None) -> None:
     """Print the table of one problem."""
     print(f"\n{problem.size}, {problem.batch_size} x {problem.batch_length} rows of {problem.observation}s")
+    if any(result.updates or result.observed for result in results):
+        _print_times(results)
+    for ratio in find_ratios(results, reference):
+        times = [f"{name} {ratio[name]:.2f}" for name in ("update", "observe") if ratio[name] is not None]
+        if times:
+            print(f"times faster than {reference}: {ratio['learner']:<20}{', '.join(times)}")
+    for result in results:
+        if result.peak is not None:
+            peak, growth = result.peak.peak / _GIB, (result.peak.peak - result.peak.before) / _GIB
+            print(f"peak memory: {result.learner:<20}{peak:.2f} GiB, {growth:.2f} of it in the update")
+        elif result.exceeded:
+            print(f"peak memory: {result.learner:<20}more than the limit")
+
+
+def _print_times(results: Sequence[Result]) -> None:
     columns = ("update", *PARTS)
     print(
         f"{'median ms':<20}{'params':>8}"
@@ -107,16 +122,6 @@ def print_problem(problem: Problem, results: Sequence[Result], reference: str | 
         )
     rounds = f"{len(results[0].updates)} updates, {len(results[0].observed)} times observing alone, of each"
     print(f"{'measured':<20}{rounds}")
-    for ratio in find_ratios(results, reference):
-        times = [f"{name} {ratio[name]:.2f}" for name in ("update", "observe") if ratio[name] is not None]
-        if times:
-            print(f"times faster than {reference}: {ratio['learner']:<20}{', '.join(times)}")
-    for result in results:
-        if result.peak is not None:
-            peak, growth = result.peak.peak / _GIB, (result.peak.peak - result.peak.before) / _GIB
-            print(f"peak memory: {result.learner:<20}{peak:.2f} GiB, {growth:.2f} of it in the update")
-        elif result.exceeded:
-            print(f"peak memory: {result.learner:<20}more than the limit")
 
 
 def _ms(seconds: float) -> str:

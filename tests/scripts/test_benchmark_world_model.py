@@ -165,6 +165,10 @@ def test_ratios_are_of_the_same_round():
         (["learners=[torchrl/lstm]"], "torchrl/gru or torchrl/block_gru on vectors, but got 'torchrl/lstm'"),
         (["learners=[torchrl/gru]", "observation=image"], "on observation=image"),
         (["learners=[nothing/memory]"], "core must be one of"),
+        (
+            ["reference=gru/memory", "learners=[mlp/memory]"],
+            "one of the learners, mlp/memory, but got 'gru/memory'",
+        ),
         (["observation=sound"], "vector or image, or null, but got 'sound'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -12,10 +13,13 @@ from types import TracebackType
 from typing import Self
 
 import torch
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 METRICS_FILE = "metrics.jsonl"
+FRAMES_PER_SECOND = 8
 
 
 class Logger:
@@ -51,7 +55,7 @@ class Logger:
                 self._writer.add_scalar(key, value, env_steps)
 
     def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
-        """Write pictures, and films as strips of their frames below each other, to TensorBoard.
+        """Write pictures, and films as animated GIFs, their sequences side by side, to TensorBoard.
 
         Args:
             media: uint8, pictures `[3, height, width]` or films `[B, T, 3, height, width]` by name.
@@ -66,11 +70,14 @@ class Logger:
                     f"A picture is uint8 [3, height, width] and a film uint8 [B, T, 3, height, width], but {key} is "
                     f"{picture.dtype} {list(picture.shape)}; convert it first."
                 )
-            if self._writer is not None:
-                # TensorBoard shows films only through a package that no longer fits; a strip shows every frame.
-                if picture.ndim == 5:
-                    picture = picture.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+            if self._writer is None:
+                continue
+            if picture.ndim == 3:
                 self._writer.add_image(key, picture.cpu().numpy(), env_steps)
+            else:
+                image = _animation(picture.permute(1, 3, 0, 4, 2).flatten(2, 3))
+                summary = Summary(value=[Summary.Value(tag=key, image=image)])
+                self._writer._get_file_writer().add_summary(summary, env_steps)
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""
@@ -92,6 +99,15 @@ class Logger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _animation(frames: Tensor) -> Summary.Image:
+    """Encode frames `[T, height, width, 3]` as TensorBoard shows them; its own writer wants a package for it."""
+    first, *others = [Image.fromarray(frame) for frame in frames.cpu().numpy()]
+    encoded, milliseconds = io.BytesIO(), round(1000 / FRAMES_PER_SECOND)
+    first.save(encoded, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
+    height, width = frames.shape[1:3]
+    return Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded.getvalue())
 
 
 def _wait_for_a_later_name(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Memory cores: sequence models with an explicit carry, behind one contract."""
 
 from memory_cores.base import MemoryCore
+from memory_cores.block_gru import BlockGRU
 from memory_cores.card import CoreCard
 from memory_cores.ffm import FFM
 from memory_cores.frame_stack import FrameStack
@@ -19,6 +20,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "S5",
+    "BlockGRU",
     "CoreCard",
     "FrameStack",
     "GTrXL",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.errors import UsageError, run
 
-BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "statistics")
+BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "statistics", "world_model")
 
 
 def main(words: Sequence[str]) -> None:

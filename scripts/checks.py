@@ -55,6 +55,11 @@ NAMES = Rule(
     lambda v: v == "all" or (isinstance(v, list) and len(v) > 0 and all(isinstance(n, str) for n in v)),
     "[lstm,s5]",
 )
+WORDS = Rule(
+    "a list of one or more words",
+    lambda v: isinstance(v, list) and len(v) > 0 and all(isinstance(word, str) for word in v),
+    "[<name>]",
+)
 COUNTS = Rule(
     "a list of whole numbers of at least 1",
     lambda value: isinstance(value, list) and all(COUNT.holds(part) for part in value),
@@ -138,6 +143,26 @@ BENCHMARK_CORES = {
     "output": or_null(WORD),
     "plot": or_null(WORD),
     "allow": PACKAGES,
+}
+BENCHMARK_WORLD_MODEL = {
+    "learners": WORDS,
+    "reference": or_null(WORD),
+    "sizes": WORDS,
+    "shapes": WORDS,
+    "observation": or_null(
+        Rule("vector or image", lambda value: value in ("vector", "image"), "vector"),
+    ),
+    "updates": SWITCH,
+    "observe": SWITCH,
+    "memory": SWITCH,
+    "limit_gib": or_null(POSITIVE),
+    "device": WORD,
+    "threads": COUNT,
+    "seed": SEED,
+    "repeats": COUNT,
+    "budget_s": POSITIVE,
+    "overrides": LIST,
+    "output": or_null(WORD),
 }
 
 

@@ -19,7 +19,7 @@ from agents.replay import Batch
 from agents.returns import masked_mean
 from agents.world_model.behavior import Behavior
 from agents.world_model.dynamics import Latent, Observed
-from agents.world_model.open_loop import open_loop_films, predict_open_loop
+from agents.world_model.open_loop_figure import open_loop_pictures
 from agents.world_model.optimizers import Optimizers
 from agents.world_model.settings import DreamerSettings
 from agents.world_model.world_model import Imagined, WorldModel
@@ -147,9 +147,8 @@ class Dreamer(Agent):
         return found
 
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """Draw how the model expects a window to go on after its first quarter; see `open_loop_films`."""
-        found = predict_open_loop(self, batch, max(1, batch.rows.batch_size[1] // 4))
-        return {name: film.cpu() for name, film in open_loop_films(found).items()}
+        """Draw how the model expects windows to go on after their first quarter; see `open_loop_pictures`."""
+        return open_loop_pictures(self, batch)
 
     def noise(self, purpose: str, *shape: int) -> Tensor:
         """Draw uniform numbers in (0, 1) for this update, `shape`; the same whenever they are asked for."""

@@ -126,12 +126,10 @@ class WorldModel(nn.Module):
         """
         settings, features = self.settings, observed.features
         dynamics, representation = balanced_kl(observed.posterior, observed.prior, settings.free_nats)
-        gamma = settings.gamma if settings.discount_in_continue else 1.0
-        goes_on = (~rows["is_terminal"]).float() * gamma
         losses = self.decoder.losses(features, rows["obs"])
         losses |= {
             "reward": -self.reward_head(features).log_prob(rows["reward"]),
-            "continue": _binary_loss(self.continue_head(features).squeeze(-1), goes_on),
+            "continue": _binary_loss(self.continue_head(features).squeeze(-1), self.goes_on(rows)),
             "dynamics": settings.dynamics_scale * dynamics,
             "representation": settings.representation_scale * representation,
         }
@@ -146,6 +144,11 @@ class WorldModel(nn.Module):
                 "posterior_entropy": entropy(observed.posterior),
             }
         return losses, measured
+
+    def goes_on(self, rows: TensorDictBase) -> Tensor:
+        """What the continue head is to learn of rows `[...]`: 0 where they are terminal, else 1 (or γ)."""
+        gamma = self.settings.gamma if self.settings.discount_in_continue else 1.0
+        return (~rows["is_terminal"]).float() * gamma
 
     def imagine(self, starts: Latent, policy: ImaginedPolicy, horizon: int, noise: Tensor) -> Imagined:
         """Act inside the model.

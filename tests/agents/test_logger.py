@@ -40,7 +40,7 @@ def logged_picture(run_dir, key):
 
 
 def test_pictures_and_films(tmp_path):
-    """A film of two sequences of three frames becomes two strips of three frames below each other."""
+    """A film of two sequences of three frames becomes an animation of both beside each other."""
     picture = torch.arange(2 * 5 * 3, dtype=torch.uint8).reshape(3, 2, 5)
     film = torch.arange(2 * 3, dtype=torch.uint8).reshape(2, 3, 1, 1, 1).expand(2, 3, 3, 4, 5)
     with Logger(tmp_path) as logger:
@@ -50,9 +50,14 @@ def test_pictures_and_films(tmp_path):
                 logger.log_media({"x": wrong}, 8)
     step, shown = logged_picture(tmp_path, "picture")
     assert step == 7 and (shown == picture.permute(1, 2, 0).numpy()).all()
-    _, strips = logged_picture(tmp_path, "film")
-    assert strips.shape == (8, 15, 3)
-    assert [[strips[4 * b, 5 * t, 0] for t in range(3)] for b in range(2)] == [[0, 1, 2], [3, 4, 5]]
+    step, first = logged_picture(tmp_path, "film")
+    assert step == 7 and first.shape == (4, 10, 3)
+    frames = Image.open(tmp_path / "picture.png")
+    seen = []
+    for time in range(frames.n_frames):
+        frames.seek(time)
+        seen.append([np.asarray(frames.convert("RGB"))[0, 5 * b, 0] for b in range(2)])
+    assert seen == [[0, 3], [1, 4], [2, 5]] and frames.info["duration"] == 120
     (tmp_path / "without").mkdir()
     with Logger(tmp_path / "without", tensorboard=False) as logger:
         logger.log_media({"picture": picture}, 7)

@@ -22,7 +22,7 @@ def settings_of(values):
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_composes(agent, size):
     composed = compose_config("train", [f"agent={agent}", f"size={size}"])
-    assert composed.choices["core"] == {"r2i": "r2i", "dreamerv3": "gru"}[agent]
+    assert composed.choices["core"] == {"r2i": "r2i", "dreamerv3": "block_gru"}[agent]
     settings = settings_of(composed.values)
     core = build(composed.values["core"])
     width = composed.values["size"]["hidden_size" if agent == "r2i" else "recurrent_size"]
@@ -36,7 +36,7 @@ def test_any_core_goes_with_a_size(core):
         return
     composed = compose_config("train", ["agent=r2i", "size=tiny", f"core={core}"])
     assert composed.choices["core"] == core
-    expected = {"gru": 256, "lstm": 256, "s5rl": 256, "gtrxl": 128}.get(core, 128)
+    expected = {"gru": 256, "block_gru": 256, "lstm": 256, "s5rl": 256, "gtrxl": 128}.get(core, 128)
     assert composed.values["core"]["hidden_size"] == expected
 
 

@@ -112,6 +112,16 @@ def test_files_of_a_run_with_a_replay(replayed):
     assert latest["replay"]["ring"]["num_rows"] * 4 > 1000 and "replay" not in best
 
 
+def test_world_models_show_what_they_imagine_at_every_evaluation(train, tmp_path):
+    result = train(*case_words("r2i"), f"logging.runs_dir={tmp_path}")
+    assert result.code == 0, result.err
+    events = EventAccumulator(str(result.run_dir / "tensorboard")).Reload()
+    steps = [
+        int(line["env_steps"]) for line in metric_lines(result.run_dir) if "eval/episodic_return" in line
+    ]
+    assert [image.step for image in events.Images("open_loop/curves")] == steps and len(steps) > 2
+
+
 def test_runs_without_a_replay_know_nothing_of_it(run, trained):
     assert "replay" not in yaml.safe_load((trained / "config.yaml").read_text())
     assert not (trained / "replay").exists()

@@ -5,7 +5,6 @@ import torch
 from world_model_cases import (
     ACTIONS,
     CORES,
-    IMAGE,
     MIXED,
     VECTOR,
     make_agent,
@@ -17,7 +16,6 @@ from world_model_cases import (
 import envs
 from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.replay import ReplayAgent
-from agents.world_model.open_loop import open_loop_films, predict_open_loop
 
 VARIANTS = {
     "r2i": {"actor_reads": ("z", "carry")},
@@ -185,26 +183,3 @@ def test_settings_that_cannot_work_are_refused_in_one_sentence(options, message)
 def test_reading_the_carry_of_a_core_without_one_is_refused():
     with pytest.raises(ValueError, match="keeps none"):
         make_agent("mlp", actor_reads=("z", "carry"))
-
-
-def test_open_loop_prediction():
-    agent = make_agent("gru", MIXED)
-    scramble(agent.world_model)
-    batch = make_batch(agent, starts=(0, 9))
-    found = predict_open_loop(agent, batch, context=5)
-    assert found["reward"].shape == found["true_reward"].shape == (4, 12)
-    assert found["is_valid"].tolist() == [[True] * 9 + [False] * 3] * 4
-    assert found["obs"]["image"].shape == found["true_obs"]["image"].shape == (4, 12, *IMAGE.shape)
-    assert 0 <= found["true_obs"]["image"].min() and found["true_obs"]["image"].max() <= 1
-    # Nothing shown after the context: later observations change nothing, earlier ones do.
-    for row, same in ((5, True), (4, False)):
-        other = make_batch(agent, starts=(0, 9))
-        other.rows["obs", "vector"][:, row] += 10.0
-        changed = predict_open_loop(agent, other, context=5)
-        assert torch.equal(changed["reward"], found["reward"]) == same
-    films = open_loop_films(found, episode=2)
-    assert films["open_loop/image"].dtype == torch.uint8 and films["open_loop/image"].shape == (12, 48, 16, 3)
-    assert torch.equal(films["open_loop/image"][:, :16], batch.rows["obs", "image"][2])
-    assert set(agent.pictures(batch)) == {"open_loop/image"}
-    with pytest.raises(ValueError, match="context"):
-        predict_open_loop(agent, batch, context=12)

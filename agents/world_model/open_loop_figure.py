@@ -1,0 +1,110 @@
+"""Pictures of open-loop predictions: films of images, curves of rewards and of whether the episode goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.replay import Batch
+from agents.world_model.open_loop import predict_open_loop
+
+if TYPE_CHECKING:
+    from agents.world_model.dreamer import Dreamer
+
+# More would take megabytes at every evaluation.
+NUM_WINDOWS, NUM_ROWS = 3, 128
+
+# Colour-blind-safe (Okabe and Ito 2008).
+_TRUE, _IMAGINED, _GREY = "#0072B2", "#D55E00", "#666666"
+_DPI = 80
+_PANEL_INCHES = (5.0, 1.9)
+
+
+def open_loop_pictures(agent: Dreamer, batch: Batch) -> dict[str, Tensor]:
+    """Draw how the model expects the first windows of a batch to go on after their first quarter.
+
+    Args:
+        agent: its world model predicts.
+        batch: rows `[B, T]` and the carry before them; of these at most 3 windows of 128 rows.
+
+    Returns:
+        `open_loop/curves`, a picture, and a film for every image in the observations; on the CPU.
+    """
+    few, rows = slice(NUM_WINDOWS), slice(min(NUM_ROWS, batch.rows.batch_size[1]))
+    shown = Batch(batch.rows[few, rows], batch.carry[few], batch.is_trained[few, rows])
+    found = predict_open_loop(agent, shown, max(1, rows.stop // 4))
+    films = {name: film.cpu() for name, film in open_loop_films(found).items()}
+    return {"open_loop/curves": open_loop_curves(found), **films}
+
+
+def open_loop_films(found: dict[str, Any]) -> dict[str, Tensor]:
+    """Draw the windows' truth, prediction and difference below each other.
+
+    Args:
+        found: from `predict_open_loop`.
+
+    Returns:
+        By the name of each image, uint8 `[B, T, 3, 3 height, width]`. Grey images and their channels are repeated.
+        Where another episode has begun, prediction and difference are black.
+    """
+    films = {}
+    for name in found["images"]:
+        truth, prediction = (_as_rgb(found[key][name]) for key in ("true_obs", "obs"))
+        error = (prediction - truth + 1) / 2
+        counts = found["is_valid"][:, :, None, None, None]
+        below = torch.cat([prediction, error], dim=-2) * counts
+        tall = torch.cat([truth, below], dim=-2).clamp(0, 1)
+        films[f"open_loop/{name}"] = (tall * 255).round().to(torch.uint8)
+    return films
+
+
+def open_loop_curves(found: dict[str, Any]) -> Tensor:
+    """Draw what was imagined against what came: rewards, and the target of the continue head.
+
+    Args:
+        found: from `predict_open_loop`, with `context`; every window gets a row of panels.
+
+    Returns:
+        A picture, uint8 `[3, height, width]`. A vertical line stands after the rows that were shown; nothing is
+        drawn where another episode has begun.
+    """
+    # Matplotlib takes a second to import. A figure of its own needs no global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    is_valid = found["is_valid"].cpu().numpy()
+    num_windows, length = is_valid.shape
+    size = (2 * _PANEL_INCHES[0], num_windows * _PANEL_INCHES[1])
+    figure = Figure(figsize=size, dpi=_DPI, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.subplots(num_windows, 2, squeeze=False, sharex=True)
+    for window, panels in enumerate(grid):
+        for axes, key in zip(panels, ("reward", "goes_on"), strict=True):
+            for name, colour in ((f"true_{key}", _TRUE), (key, _IMAGINED)):
+                values = found[name][window].float().cpu().numpy()
+                label = "came" if name.startswith("true") else "imagined"
+                shown = np.where(is_valid[window], values, np.nan)
+                axes.plot(range(length), shown, ".-", color=colour, linewidth=1, markersize=4, label=label)
+            axes.axvline(found["context"] - 0.5, color=_GREY, linestyle="--", linewidth=1)
+            axes.set_ylabel(key.replace("_", " "))
+            axes.grid(alpha=0.3)
+    grid[0, 0].legend(frameon=False, fontsize=8)
+    for axes in grid[-1]:
+        axes.set_xlabel("row")
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    return torch.from_numpy(pixels.copy()).movedim(-1, 0)
+
+
+def _as_rgb(images: Tensor) -> Tensor:
+    """Bring `[B, T, height, width]`, channels last or channels first, to `[B, T, 3, height, width]`."""
+    if images.ndim == 4:
+        images = images.unsqueeze(2)
+    elif not (images.shape[2] in (1, 3, 4) and images.shape[-1] not in (1, 3, 4)):
+        images = images.movedim(-1, 2)
+    if images.shape[2] < 3:
+        return images[:, :, :1].expand(-1, -1, 3, -1, -1)
+    return images[:, :, :3]

@@ -16,6 +16,7 @@ from agents.arguments import check_names
 from agents.base import Agent, Rollout
 from agents.diagnosis import raise_first_nonfinite
 from agents.distributions import num_policy_outputs
+from agents.muon import MuonWithAdam
 from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
 from agents.random import environment_keys, permutation, stream_key, uniform
 from agents.returns import generalized_advantages, masked_mean, normalize
@@ -66,12 +67,12 @@ class PPO(Agent):
             torch.manual_seed(stream_key(seed, "parameters"))
             self.network = make_network(observation_space, action_space, make_core).to(self._device)
         self._parameters = list(self.network.parameters())
-        self.optimizer = torch.optim.Adam(
-            self._parameters,
-            lr=self.settings.learning_rate,
-            eps=self.settings.adam_epsilon,
-            fused=True,
-        )
+        rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
+        self.optimizer: torch.optim.Optimizer
+        if self.settings.optimizer == "muon":
+            self.optimizer = MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
+        else:
+            self.optimizer = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
         self.num_updates = 0
         self.kl_coef = self.settings.kl_coef
 

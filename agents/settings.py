@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 Schedule = Literal["constant", "linear"]
 Normalization = Literal["minibatch", "rollout", "none"]
+Optimization = Literal["adam", "muon"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class PPOSettings:
         kl_coef: initial weight of an adaptive KL penalty; 0 is off.
         kl_target: divergence that the adaptive penalty aims at.
         max_grad_norm: clip of the global gradient norm; None is off.
-        learning_rate: of Adam.
+        optimizer: `adam`, or `muon` for matrices beside Adam for the rest.
+        learning_rate: of either.
         learning_rate_schedule: `constant`, or `linear` to 0 at the end of the schedule's horizon.
         adam_epsilon: of Adam.
         normalize_advantage: over the valid rows of each `minibatch`, of the `rollout`, or `none`.
@@ -49,6 +51,7 @@ class PPOSettings:
     kl_coef: float = 0.0
     kl_target: float = 0.01
     max_grad_norm: float | None = 0.5
+    optimizer: Optimization = "adam"
     learning_rate: float = 3e-4
     learning_rate_schedule: Schedule = "constant"
     adam_epsilon: float = 1e-5
@@ -77,7 +80,11 @@ class PPOSettings:
             )
         for name in ("value_coef", "entropy_coef", "kl_coef"):
             self._require(name, "a number of at least 0", self._is_number(name) and getattr(self, name) >= 0)
-        for name, choices in (("learning_rate_schedule", Schedule), ("normalize_advantage", Normalization)):
+        for name, choices in (
+            ("learning_rate_schedule", Schedule),
+            ("normalize_advantage", Normalization),
+            ("optimizer", Optimization),
+        ):
             options = get_args(choices)
             self._require(name, f"one of {', '.join(options)}", getattr(self, name) in options)
         divides = self.bptt_length is None or self.rollout_length % self.bptt_length == 0

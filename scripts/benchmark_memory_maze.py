@@ -173,7 +173,7 @@ def _result(size: str, count: int, rates: dict[str, list[float]]) -> Result:
         captured=medians.get(f"captured {count}"),
         real=medians.get("real"),
         real_fast=medians.get("real fast"),
-        ratio=real and statistics.median(ours / theirs for ours, theirs in zip(best, real, strict=True)),
+        ratio=statistics.median(o / t for o, t in zip(best, real, strict=True)) if real else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""How the parameters of a world-model agent move: Adam by groups, or one LaProp with adaptive clipping."""
+"""How the parameters of a world-model agent move: Adam by groups, Muon with it, or LaProp with adaptive clipping."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from agents.muon import MuonWithAdam
 from agents.world_model.behavior import Behavior
 from agents.world_model.laprop import LaProp
 from agents.world_model.settings import DreamerSettings
@@ -88,6 +89,8 @@ class Optimizers:
         self.optimizer: torch.optim.Optimizer
         if settings.optimizer == "adam":
             self.optimizer = torch.optim.AdamW(groups, fused=True)
+        elif settings.optimizer == "muon":
+            self.optimizer = MuonWithAdam(groups)
         else:
             same = [{**group, "lr": settings.learning_rate} for group in groups]
             self.optimizer = LaProp(same, clip=settings.adaptive_clip)
@@ -104,7 +107,7 @@ class Optimizers:
                 for parameter in group["params"]
             ]
             if parameters:
-                limit = limit if self.settings.optimizer == "adam" else float("inf")
+                limit = limit if self.settings.optimizer != "laprop" else float("inf")
                 norms[f"{name}_gradient_norm"] = _clip_norm(parameters, limit)
         return norms
 

@@ -46,15 +46,16 @@ class DreamerSettings:
         slow_critic_rate: of the moving average of the critic.
         slow_critic_scale: weight of staying near it.
         replay_value_scale: weight of the critic's loss on the replayed rows themselves.
-        optimizer: `adam` (one each for model, actor, critic) or `laprop` (one for all, as DreamerV3 since 2024).
+        optimizer: `adam` (by groups, as R2I), `muon` (for all matrices, beside Adam for the rest), or `laprop` (one
+            for all, as DreamerV3 since 2024).
         learning_rate: of the model, or of everything with `laprop`.
         core_learning_rate: of the memory core; None: as the model.
-        actor_learning_rate: with `adam`.
-        critic_learning_rate: with `adam`.
-        weight_decay: of the model's matrices outside the core, with `adam`.
-        model_clip: largest gradient norm of the model, and of its core by itself, with `adam`.
-        actor_clip: the actor's, with `adam`.
-        critic_clip: the critic's, with `adam`.
+        actor_learning_rate: with `adam` and `muon`.
+        critic_learning_rate: with `adam` and `muon`.
+        weight_decay: of the model's matrices outside the core, with `adam` and `muon`.
+        model_clip: largest gradient norm of the model, and of its core by itself, with `adam` and `muon`.
+        actor_clip: the actor's, with `adam` and `muon`.
+        critic_clip: the critic's, with `adam` and `muon`.
         adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
         warmup_updates: updates over which the learning rates rise linearly.
         precision: `float32`, or `bfloat16` for mixed precision.
@@ -95,7 +96,7 @@ class DreamerSettings:
     slow_critic_rate: float = 0.02
     slow_critic_scale: float = 1.0
     replay_value_scale: float = 0.0
-    optimizer: Literal["adam", "laprop"] = "adam"
+    optimizer: Literal["adam", "muon", "laprop"] = "adam"
     learning_rate: float = 1e-4
     core_learning_rate: float | None = None
     actor_learning_rate: float = 3e-5

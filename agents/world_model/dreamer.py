@@ -118,6 +118,8 @@ class Dreamer(Agent):
         noise = self.noise("posterior", *rows.batch_size, settings.num_categoricals)
         with self._autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
+            if self.world_model.whitening is not None:
+                self.world_model.whitening.update(observed.features, mask)
             row_losses, measured = self.world_model.losses(rows, observed)
         losses = {name: masked_mean(loss, mask) for name, loss in row_losses.items()}
         measured = {name: masked_mean(value, mask) for name, value in measured.items()}

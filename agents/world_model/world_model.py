@@ -19,6 +19,8 @@ from agents.world_model.encoder import ObservationEncoder
 from agents.world_model.latents import balanced_kl, entropy
 from agents.world_model.layers import Head, TwoHotHead
 from agents.world_model.settings import DreamerSettings
+from agents.world_model.two_hot import TwoHot
+from agents.world_model.whitening import Whitening
 
 # (latent [N], step) -> action [N, ...] and what else is to be kept of that step, [N]
 ImaginedPolicy = Callable[[Latent, int], tuple[Tensor, TensorDict]]
@@ -68,10 +70,13 @@ class WorldModel(nn.Module):
             make_core,
             embedding_size=self.encoder.output_size,
             memory_size=settings.memory_size,
+            memory_norm=settings.memory_norm,
             units=units,
+            action_gain=settings.action_gain,
             num_categoricals=settings.num_categoricals,
             num_classes=settings.num_classes,
             posterior=settings.posterior,
+            posterior_scale=settings.posterior_scale,
             unimix_ratio=settings.unimix,
             norm=norm,
         )
@@ -79,6 +84,7 @@ class WorldModel(nn.Module):
         self.decoder = ObservationDecoder(
             observation_space, self.feature_size, units, layers, norm, settings.image_depth
         )
+        self.whitening = Whitening(self.feature_size) if settings.whiten else None
         self.reward_head = TwoHotHead(self.feature_size, units, layers, norm, settings.bins)
         self.continue_head = Head(self.feature_size, 1, units, layers, norm)
         # Which actions are allowed in imagined states has to be predicted like everything else.
@@ -130,7 +136,7 @@ class WorldModel(nn.Module):
         goes_on = (~rows["is_terminal"]).float() * gamma
         losses = self.decoder.losses(features, rows["obs"])
         losses |= {
-            "reward": -self.reward_head(features).log_prob(rows["reward"]),
+            "reward": -self.predict_reward(features).log_prob(rows["reward"]),
             "continue": _binary_loss(self.continue_head(features).squeeze(-1), goes_on),
             "dynamics": settings.dynamics_scale * dynamics,
             "representation": settings.representation_scale * representation,
@@ -171,7 +177,11 @@ class WorldModel(nn.Module):
 
     def reward(self, features: Tensor) -> Tensor:
         """Expected reward that arrives with states of `features` `[..., feature_size]`, `[...]`."""
-        return self.reward_head(features).mean()
+        return self.predict_reward(features).mean()
+
+    def predict_reward(self, features: Tensor) -> TwoHot:
+        """Distribution of the reward that arrives with states of `features` `[..., feature_size]`."""
+        return self.reward_head(features if self.whitening is None else self.whitening(features))
 
     def discount(self, features: Tensor) -> Tensor:
         """Weight of what follows states of `features`, γ included: `[...]`, 0 where the episode has ended."""

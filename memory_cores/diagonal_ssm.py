@@ -30,8 +30,11 @@ class DiagonalSSM(nn.Module):
         dt_min: Smallest initial time step.
         dt_max: Largest initial time step.
         learned_initial: Learn the state an episode begins with, from zero; else it is zero.
+        state_scale: Draw B̃ so that inputs of unit variance give every mode about this deviation. None leaves B̃ as
+            published: a mode answers a single row by about Δ, so that at first y hardly shows what was seen once.
 
-    Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 3.
+    Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 3; states of unit
+    variance: Orvieto et al., "Resurrecting recurrent neural networks for long sequences", 2023, section 3.4.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DiagonalSSM(nn.Module):
         dt_min: float,
         dt_max: float,
         learned_initial: bool = False,
+        state_scale: float | None = None,
     ) -> None:
         super().__init__()
         eigenvalues, vectors = hippo_blocks(state_size, blocks, conj_sym)
@@ -65,6 +69,15 @@ class DiagonalSSM(nn.Module):
         self.log_time_step = nn.Parameter(torch.empty(self.num_modes).uniform_(*log_range))
         zeros = torch.zeros(2 * self.num_modes)
         self.initial_parts = nn.Parameter(zeros) if learned_initial else None
+        if state_scale is not None:
+            self._scale_states(state_scale)
+
+    @torch.no_grad()
+    def _scale_states(self, deviation: float) -> None:
+        """Scale the rows of B̃: the variance that white noise gives a mode is |scale B̃|² / (1 − |Ā|²)."""
+        transition, scale = self._transition(torch.complex128)
+        factor = deviation * (1 - transition.abs().square()).sqrt() / scale.abs()
+        self.input_matrix.mul_(factor.to(self.input_matrix.dtype).repeat_interleave(2).unsqueeze(-1))
 
     def initial_state(self) -> Tensor:
         """Return the state an episode begins with, complex [P]."""

@@ -39,6 +39,9 @@ class S5(MemoryCore):
         dt_min: Smallest initial time step. Default: 0.001.
         dt_max: Largest initial time step. Default: 0.1.
         initial_state: What an episode begins with, "zero" or "learned" (from zero). Default: "zero".
+        state_scale: Deviation that inputs of unit variance give the states at first: with 1 and more, what was
+            seen in a single row long ago is not drowned by the row at hand. Default: None, as published,
+            where a single row moves the states by about its time step, 0.001 to 0.1.
 
     Source: Smith et al., "Simplified state space layers for sequence modeling", 2023; with resets: Lu et
     al., "Structured state space models for in-context reinforcement learning", 2023; with postnorm, blocks,
@@ -74,6 +77,7 @@ class S5(MemoryCore):
         dt_min: float = 0.001,
         dt_max: float = 0.1,
         initial_state: str = "zero",
+        state_scale: float | None = None,
     ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         one_of("discretization", discretization, DISCRETIZATIONS)
@@ -90,6 +94,10 @@ class S5(MemoryCore):
                 f"dt_min and dt_max must satisfy 0 < dt_min <= dt_max, got {dt_min} and {dt_max}; "
                 "the defaults are 0.001 and 0.1."
             )
+        if state_scale is not None and not state_scale > 0:
+            raise ValueError(
+                f"state_scale must be None or more than 0, got {state_scale}; 1 makes states as large as inputs."
+            )
         self.num_modes = state_size // 2 if conj_sym else state_size
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         layers = []
@@ -104,6 +112,7 @@ class S5(MemoryCore):
                 dt_min,
                 dt_max,
                 learned_initial=initial_state == "learned",
+                state_scale=state_scale,
             )
             layers.append(S5Layer(ssm, hidden_size, activation, prenorm, postnorm))
         self.layers = nn.ModuleList(layers)

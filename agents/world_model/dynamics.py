@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from agents.actor_critic import MakeCore
 from agents.features import action_feature_size, action_features
 from agents.world_model.latents import sample, unimix
-from agents.world_model.layers import DenseBlock, Head, Norm, dense
+from agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from memory_cores.base import select_initial
 
 Posterior = Literal["observation", "memory"]
@@ -77,9 +77,11 @@ class Dynamics(nn.Module):
         embedding_size: length of an encoded observation.
         memory_size: length of h = SiLU(W y); None takes the core's output y itself.
         units: width of the core's input and of the heads' blocks.
+        action_gain: factor of the initial weights from the action to the core's input.
         num_categoricals: C.
         num_classes: K, at most 256.
         posterior: `observation` or `memory`.
+        posterior_scale: of the posterior's initial output weights; large ones make z all but certain at first.
         unimix_ratio: share of the uniform distribution in prior and posterior.
         norm: of the blocks.
 
@@ -96,10 +98,13 @@ class Dynamics(nn.Module):
         *,
         embedding_size: int,
         memory_size: int | None,
+        memory_norm: bool,
         units: int,
+        action_gain: float,
         num_categoricals: int,
         num_classes: int,
         posterior: Posterior,
+        posterior_scale: float,
         unimix_ratio: float,
         norm: Norm,
     ) -> None:
@@ -109,11 +114,16 @@ class Dynamics(nn.Module):
         self.posterior_reads, self.unimix_ratio = posterior, unimix_ratio
         latent_size = num_categoricals * num_classes
         self.input = DenseBlock(latent_size + action_feature_size(action_space), units, norm)
+        with torch.no_grad():
+            self.input[0].weight[:, latent_size:] *= action_gain
         self.core = make_core(input_size=units)
         self.memory_size = memory_size or self.core.output_size
-        self.output = dense(self.core.output_size, memory_size) if memory_size else None
+        self.output: nn.Module | None = None
+        if memory_size:
+            linear = dense(self.core.output_size, memory_size)
+            self.output = nn.Sequential(linear, make_norm(norm, memory_size)) if memory_norm else linear
         reads = embedding_size + (self.memory_size if posterior == "memory" else 0)
-        self.posterior_head = Head(reads, latent_size, units, 1, norm)
+        self.posterior_head = Head(reads, latent_size, units, 1, norm, posterior_scale)
         self.prior_head = Head(self.memory_size, latent_size, units, 1, norm)
 
     def initial_carry(self, batch_size: int) -> TensorDict:

@@ -19,12 +19,17 @@ class DreamerSettings:
 
     Args:
         memory_size: length of h, a dense layer after the core; None takes the core's output itself.
+        memory_norm: normalise that layer, so that cores of any scale speak as loudly as z.
         units: width of all dense blocks and of the core's input.
+        action_gain: factor of the action's initial weights in the core's input; with 1 the action is as loud as one of
+            the categoricals.
         num_layers: blocks of encoder, decoder and heads.
         num_categoricals: categoricals of the latent z.
         num_classes: classes of each, at most 256.
         posterior: z is inferred from the `observation` alone (R2I: one call of the core for a whole sequence) or
             from observation and `memory` (DreamerV3: row by row).
+        posterior_scale: of the posterior's initial output weights. With 1, as published, z begins as noise, and stays
+            so wherever that costs little; with 8 it begins as a code of what is seen, all but certain.
         unimix: share of the uniform distribution in latents and discrete policies.
         norm: of the dense blocks, `layer` or `rms`.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
@@ -71,11 +76,14 @@ class DreamerSettings:
     """
 
     memory_size: int | None = 256
+    memory_norm: bool = False
     units: int = 128
+    action_gain: float = 1.0
     num_layers: int = 2
     num_categoricals: int = 32
     num_classes: int = 32
     posterior: Posterior = "observation"
+    posterior_scale: float = 1.0
     unimix: float = 0.01
     norm: Norm = "layer"
     bins: Spacing = "symlog"
@@ -126,6 +134,9 @@ class DreamerSettings:
         reads = set(self.actor_reads)
         self._require("actor_reads", "a list of h, z and carry", reads and reads <= {"h", "z", "carry"})
         divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0
+        self._require(
+            "memory_norm", "false where memory_size is null", not self.memory_norm or bool(self.memory_size)
+        )
         both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
         self._require("imagine_every", both, divides)
         if self.replay_value_scale > 0 and "carry" in reads:

@@ -68,10 +68,13 @@ class WorldModel(nn.Module):
             make_core,
             embedding_size=self.encoder.output_size,
             memory_size=settings.memory_size,
+            memory_norm=settings.memory_norm,
             units=units,
+            action_gain=settings.action_gain,
             num_categoricals=settings.num_categoricals,
             num_classes=settings.num_classes,
             posterior=settings.posterior,
+            posterior_scale=settings.posterior_scale,
             unimix_ratio=settings.unimix,
             norm=norm,
         )

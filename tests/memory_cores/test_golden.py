@@ -273,6 +273,7 @@ def test_every_s5_option_runs_alike_by_rows_and_by_sequences(activation, options
         ({"discretization": "euler"}, "one of zoh, bilinear"),
         ({"activation": "relu"}, "one of full_glu"),
         ({"dt_min": 0.2}, "dt_min <= dt_max"),
+        ({"state_scale": 0.0}, "state_scale must be None or more than 0"),
     ],
 )
 def test_wrong_s5_options_get_a_sentence(options, sentence):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from memory_cores import S5
+from memory_cores.diagonal_ssm import DiagonalSSM
 
 BATCH, LENGTH, WIDTH = 2, 16_384, 16
 erf = np.vectorize(math.erf)
@@ -101,3 +102,17 @@ def test_a_learned_initial_state_is_what_an_episode_begins_with():
     is_first[:, 0] = True
     torch.testing.assert_close(core(x, other, is_first)[0], expected)
     assert core.initial_carry(2)["state"].abs().min() > 0
+
+
+@pytest.mark.parametrize("discretization", ["zoh", "bilinear"])
+@pytest.mark.parametrize(("state_scale", "low", "high"), [(None, 0.1, 0.6), (1.0, 0.8, 1.2), (3.0, 2.4, 3.6)])
+def test_states_begin_as_large_as_they_are_asked_to_be(discretization, state_scale, low, high):
+    """Driven by noise of unit variance; time steps are long enough for the state to settle."""
+    torch.manual_seed(0)
+    ssm = DiagonalSSM(64, 32, 4, False, discretization, False, 0.02, 0.2, state_scale=state_scale)
+    with torch.no_grad():
+        states = ssm(
+            torch.randn(4, 1500, 64), ssm.initial_state().expand(4, -1), torch.zeros(4, 1500).bool()
+        )[1]
+    deviation = states[:, 500:].abs().square().mean().sqrt()
+    assert low < deviation < high

@@ -12,11 +12,20 @@ EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "exp
 # Small enough for a test, but with the experiment's own core, encoder, heads and loss. An evaluation plays whole
 # episodes, which have a thousand steps in a maze.
 SMALL = [*(word for word in TINY if not word.startswith("core")), "evaluation.every=null"]
+SMALL_WORLD_MODEL = [
+    *(word for word in SMALL if not word.startswith("agent.")),
+    "total_env_steps=150",
+    "agent.batch_size=2",
+    "agent.batch_length=16",
+    "replay.prefill=100",
+]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_trains(run, name, tmp_path):
-    result = run("train", f"experiment={name}", *SMALL, f"logging.runs_dir={tmp_path}")
+    agent = compose_config("train", [f"experiment={name}"]).choices["agent"]
+    small = [*SMALL, "agent.bptt_length=null"] if agent == "ppo" else SMALL_WORLD_MODEL
+    result = run("train", f"experiment={name}", *small, f"logging.runs_dir={tmp_path}")
     assert result.code == 0, result.err
 
 

@@ -141,9 +141,14 @@ def _print(document: dict[str, Any]) -> None:
         lines = {}
         for row in document["table"]:
             if row["task"] == task["name"]:
-                mmer, last = row["mmer"], row["final_evaluation"]
-                values = [mmer["value"], mmer["low"], mmer["high"], row["area"]["value"]]
-                lines[row["group"]] = [float(row["seeds"]), *values, last and last["value"]]
+                mmer, area, last = row["mmer"], row["area"], row["final_evaluation"]
+                best = [mmer and mmer[key] for key in ("value", "low", "high")]
+                lines[row["group"]] = [
+                    float(row["seeds"]),
+                    *best,
+                    area and area["value"],
+                    last and last["value"],
+                ]
         print_table(f"{task['name']}, up to {task['end']:,.0f} environment steps", columns, lines)
     print()
     for one in document["skipped"]:

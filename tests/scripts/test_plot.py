@@ -42,6 +42,15 @@ def test_everything_is_written(run, tmp_path):
     assert "{{" not in page
 
 
+def test_runs_that_have_no_steps_in_common(run, tmp_path):
+    """One was stopped before the other's first evaluation: there is no area to compare, and the rest is told."""
+    write_run(tmp_path / "runs", "gru", returns=(0.1, 0.2), evaluations=(0.1, 0.2), every=100)
+    write_run(tmp_path / "runs", "mlp", returns=(0.3, 0.4), evaluations=(0.3, 0.4), every=1000)
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out", "returns=evaluation")
+    assert row_of(document, "gru")["area"] is None and "gru" in result.out
+    assert row_of(document, "mlp")["area"]["value"] == pytest.approx(0.3)
+
+
 def test_the_numbers(run, tmp_path):
     write_comparison(tmp_path / "runs")
     _, document = plot(run, tmp_path / "runs", tmp_path / "out")

@@ -114,8 +114,10 @@ class Dynamics(nn.Module):
         self.posterior_reads, self.unimix_ratio = posterior, unimix_ratio
         latent_size = num_categoricals * num_classes
         self.input = DenseBlock(latent_size + action_feature_size(action_space), units, norm)
+        first = next(iter(self.input.children()))
+        assert isinstance(first, nn.Linear)
         with torch.no_grad():
-            self.input[0].weight[:, latent_size:] *= action_gain
+            first.weight[:, latent_size:] *= action_gain
         self.core = make_core(input_size=units)
         self.memory_size = memory_size or self.core.output_size
         self.output: nn.Module | None = None

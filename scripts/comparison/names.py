@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from scripts.comparison.runs import Run
 from scripts.config import CONFIG_DIR, compose_config, group_options
@@ -105,6 +106,8 @@ def _options_by_target(group: str) -> dict[str, dict[str, Any]]:
         path = CONFIG_DIR / group / f"{option}.yaml"
         if path.exists():
             description = yaml.safe_load(path.read_text())
+            if group == "core":  # whose sizes are references, stored by runs as values
+                description = OmegaConf.to_container(OmegaConf.create(description), resolve=True)
             found.setdefault(str(description.get("_target_")), {})[option] = description
     return found
 

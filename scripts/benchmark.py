@@ -3,24 +3,71 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from scripts.errors import UsageError, run
+import torch
+
+from scripts.checks import COUNT, WORD, Rule, check_folder, check_options, or_null
+from scripts.config import compose_config, help_text
+from scripts.errors import UsageError, run, usage_errors
+from scripts.new_run import versions
+from scripts.session import check_device
 
 BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "statistics", "world_model")
 
 
 def main(words: Sequence[str]) -> None:
-    """Run the benchmark named by the first word with the options after it."""
+    """Run the benchmark named by the first word with the options after it; write a JSON file if asked to.
+
+    The file holds the options, the versions, the load of the machine before and after, and what was measured.
+    """
     if not words or words[0] in ("-h", "--help"):
         print(f"usage: python -m scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
         return
-    if words[0] not in BENCHMARKS:
+    name, options = words[0], words[1:]
+    if name not in BENCHMARKS:
         raise UsageError(
-            f"A benchmark is one of {', '.join(BENCHMARKS)}, but got {words[0]!r}; name one of these."
+            f"A benchmark is one of {', '.join(BENCHMARKS)}, but got {name!r}; name one of these."
         )
-    importlib.import_module(f"scripts.benchmark_{words[0]}").main(words[1:])
+    if any(word in ("-h", "--help") for word in options):
+        print(help_text(f"benchmark_{name}"))
+        return
+    benchmark = importlib.import_module(f"scripts.benchmarks.{name}")
+    config = read_options(name, options, benchmark.RULES)
+    before = os.getloadavg()[0]
+    measured = benchmark.measure(config)
+    load = [before, os.getloadavg()[0]]
+    print(f"load average before and after: {load[0]:.1f}, {load[1]:.1f}")
+    if config["output"]:
+        document = {"config": config, "versions": versions(config.get("device", "cpu")), "load_average": load}
+        Path(config["output"]).write_text(json.dumps(document | measured, indent=1) + "\n")
+        print(f"written: {config['output']}", file=sys.stderr)
+
+
+def read_options(name: str, words: Sequence[str], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """Read and check a benchmark's options; torch gets the threads asked for.
+
+    Args:
+        name: of the benchmark.
+        words: `key=value`.
+        rules: of its own options, beside `threads` and `output`, which all have.
+
+    Raises:
+        UsageError: names the first option that is wrong.
+    """
+    with usage_errors():
+        config = compose_config(f"benchmark_{name}", words).values
+        check_options(config, {**rules, "threads": COUNT, "output": or_null(WORD)})
+        check_device(config.get("device", "cpu"))
+        if config["output"]:
+            check_folder("output", config["output"])
+        torch.set_num_threads(config["threads"])
+    return config
 
 
 def command(words: Sequence[str] | None = None) -> int:

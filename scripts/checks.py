@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from scripts.errors import UsageError
@@ -124,46 +125,6 @@ EVALUATE = {
     "output": or_null(WORD),
     "allow": PACKAGES,
 }
-BENCHMARK_CORES = {
-    "cores": NAMES,
-    "peers": SWITCH,
-    "lengths": or_null(COUNTS),
-    "reset_rates": RATES,
-    "batch_size": COUNT,
-    "input_size": COUNT,
-    "hidden_size": or_null(COUNT),
-    "dtype": DTYPE,
-    "device": WORD,
-    "threads": COUNT,
-    "seed": SEED,
-    "repeats": COUNT,
-    "budget_s": POSITIVE,
-    "budget_gib": or_null(POSITIVE),
-    "acting_rows": COUNTS,
-    "output": or_null(WORD),
-    "plot": or_null(WORD),
-    "allow": PACKAGES,
-}
-BENCHMARK_WORLD_MODEL = {
-    "learners": WORDS,
-    "reference": or_null(WORD),
-    "sizes": WORDS,
-    "shapes": WORDS,
-    "observation": or_null(
-        Rule("vector or image", lambda value: value in ("vector", "image"), "vector"),
-    ),
-    "updates": SWITCH,
-    "observe": SWITCH,
-    "memory": SWITCH,
-    "limit_gib": or_null(POSITIVE),
-    "device": WORD,
-    "threads": COUNT,
-    "seed": SEED,
-    "repeats": COUNT,
-    "budget_s": POSITIVE,
-    "overrides": LIST,
-    "output": or_null(WORD),
-}
 
 
 def check_options(config: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
@@ -186,3 +147,17 @@ def check_options(config: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
             value = value[key]
         if not rule.holds(value):
             raise UsageError(f"{name} must be {rule.expected}, but got {value!r}; set {name}={rule.example}.")
+
+
+def check_folder(name: str, path: str) -> None:
+    """Hold a file to be written against the rule that its folder exists.
+
+    Args:
+        name: of the option.
+        path: of the file.
+
+    Raises:
+        UsageError: if the folder does not exist.
+    """
+    if not Path(path).parent.is_dir():
+        raise UsageError(f"{name} must lie in a folder that exists, but got {path!r}; make the folder first.")

@@ -16,8 +16,8 @@ from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, find_run_folde
 from scripts.comparison.scores import SCORES
 from scripts.comparison.settings import KEYS, METRICS, Settings
 from scripts.config import compose_config, help_text
-from scripts.core_report import print_table
 from scripts.errors import UsageError, run, usage_errors
+from scripts.tables import print_table
 
 
 def _one_of(names: Sequence[str]) -> Rule:

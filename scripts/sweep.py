@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from scripts.config import CONFIG_DIR, help_text
 from scripts.errors import UsageError, run, usage_errors
 from scripts.run_lock import folder_lock
-from scripts.sweep_launchers import make_launcher
-from scripts.sweep_loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
-from scripts.sweep_manifest import update_manifest
-from scripts.sweep_plan import Plan, make_plan
-from scripts.sweep_summary import summary_lines
-from scripts.sweep_table import SweepTable
+from scripts.sweeps.launchers import make_launcher
+from scripts.sweeps.loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
+from scripts.sweeps.manifest import update_manifest
+from scripts.sweeps.plan import Plan, make_plan
+from scripts.sweeps.summary import summary_lines
+from scripts.sweeps.table import SweepTable
 
 EXIT_FAILED_TRIALS = 1
 

@@ -8,9 +8,9 @@ import torch
 
 from memory_cores import FFM, LSTM
 from scripts.benchmark import command
-from scripts.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
-from scripts.core_timing import Cell, Sizes, foresee
-from scripts.timing import copy_bandwidth, in_turn, peak_memory
+from scripts.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
+from scripts.benchmarks.core_timing import Cell, Sizes, foresee
+from scripts.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 
 CPU = torch.device("cpu")
 TINY = (

@@ -3,7 +3,7 @@
 import json
 
 from scripts import benchmark
-from scripts.benchmark_envs import native_makers
+from scripts.benchmarks.envs import native_makers
 
 TINY = ("envs", "num_envs=[3,5]", "repeats=1", "seconds=0.001", "package_envs=2")
 

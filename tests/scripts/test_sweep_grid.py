@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from scripts.errors import UsageError
-from scripts.sweep_grid import make_trials, read_overrides
-from scripts.sweep_manifest import MANIFEST_FILE, read_manifest, update_manifest
-from scripts.sweep_plan import make_plan
+from scripts.sweeps.grid import make_trials, read_overrides
+from scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
+from scripts.sweeps.plan import make_plan
 
 AXES = {
     "agent": ["ppo"],

@@ -3,11 +3,11 @@
 import pytest
 from rich.console import Console
 
-from scripts.sweep_grid import make_trials
-from scripts.sweep_loop import FAILED, FINISHED, read_statuses, run_trials
-from scripts.sweep_summary import summary_lines
-from scripts.sweep_table import SweepTable, plain_line
-from scripts.trial_state import TrialState
+from scripts.sweeps.grid import make_trials
+from scripts.sweeps.loop import FAILED, FINISHED, read_statuses, run_trials
+from scripts.sweeps.summary import summary_lines
+from scripts.sweeps.table import SweepTable, plain_line
+from scripts.sweeps.trial_state import TrialState
 
 AXES = {"agent": ["ppo"], "core": ["lstm", "gru"], "env": ["diagnostic/t_maze"], "seed": ["0", "1"]}
 

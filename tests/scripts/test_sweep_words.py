@@ -4,7 +4,7 @@ import pytest
 
 import envs
 from scripts.errors import UsageError
-from scripts.sweep_words import axis_values, normal, split_words
+from scripts.sweeps.words import axis_values, normal, split_words
 
 
 def test_words_are_parted():

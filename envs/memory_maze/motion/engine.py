@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from envs.memory_maze.motion.reference import move_reference
+from envs.memory_maze.triton_error import triton_is_needed
 
 
 def move(
@@ -44,13 +45,8 @@ def _engine(device_type: str) -> ModuleType:
         from envs.memory_maze.motion import cpu
 
         return cpu
-    try:
+    with triton_is_needed():
         from envs.memory_maze.motion import cuda
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "Memory Maze on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "
-            "installed; install triton or use device=cpu."
-        ) from error
     return cuda
 
 

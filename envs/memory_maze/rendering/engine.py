@@ -12,6 +12,7 @@ from envs.memory_maze.rendering.reference import render
 from envs.memory_maze.rendering.textures import TEXELS
 from envs.memory_maze.scene import Scene
 from envs.memory_maze.sizes import CELL_METRES, FLOOR_TEXTURES, WALL_TEXTURES
+from envs.memory_maze.triton_error import triton_is_needed
 
 _ENGINES = ("cpu", "cuda")
 
@@ -50,13 +51,8 @@ def render_engine(device_type: str) -> ModuleType:
         from envs.memory_maze.rendering import cpu
 
         return cpu
-    try:
+    with triton_is_needed():
         from envs.memory_maze.rendering import cuda
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "Memory Maze on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "
-            "installed; install triton or use device=cpu."
-        ) from error
     return cuda
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scripts.fresh_process import Peak
-from scripts.world_model_learners import PARTS, Problem
+from scripts.benchmarks.fresh_process import Peak
+from scripts.benchmarks.world_model_learners import PARTS, Problem
 
 _GIB = 2**30
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from scripts.checks import COUNT, SEED, WORD, Rule, check_options
-from scripts.config import compose_config, help_text
-from scripts.core_report import print_table
-from scripts.errors import UsageError, usage_errors
-from scripts.new_run import versions
+from scripts.benchmarks.timing import in_turn, seconds_of
+from scripts.checks import COUNT, SEED, Rule
+from scripts.errors import UsageError
 from scripts.statistics import (
     Estimate,
     estimate,
@@ -27,7 +23,7 @@ from scripts.statistics import (
     performance_profile,
     probability_of_improvement,
 )
-from scripts.timing import in_turn, seconds_of
+from scripts.tables import print_table
 
 RULES = {
     "runs": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "10"),
@@ -36,7 +32,6 @@ RULES = {
     "peer_resamples": COUNT,
     "repeats": COUNT,
     "seed": SEED,
-    "output": Rule("a file, or null", lambda value: value is None or WORD.holds(value), "statistics.json"),
 }
 _THRESHOLDS = np.linspace(-1, 1, 51)
 
@@ -62,15 +57,8 @@ class Result:
     peer_interval: tuple[float, float]
 
 
-def main(words: Sequence[str]) -> None:
-    """Print the time of every statistic beside rliable's; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_statistics"))
-        return
-    with usage_errors():
-        config = compose_config("benchmark_statistics", words).values
-        check_options(config, RULES)
-    torch.set_num_threads(1)
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print the time of every statistic beside rliable's; returns both."""
     results = benchmark_statistics(config)
     lines = {
         one.name: [one.seconds, one.peer_seconds, one.ratio, *one.interval, *one.peer_interval]
@@ -79,13 +67,7 @@ def main(words: Sequence[str]) -> None:
     columns = ["seconds", "rliable", "ratio", "low", "high", "its low", "its high"]
     sizes = f"{config['runs']} runs of {config['tasks']} tasks, {config['resamples']:,} resamples"
     print_table(sizes, columns, lines)
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions("cpu"),
-            "results": [asdict(result) for result in results],
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+    return {"results": [asdict(result) for result in results]}
 
 
 def benchmark_statistics(config: Mapping[str, Any]) -> list[Result]:

@@ -6,12 +6,10 @@ measured in turn in one process, so that a machine whose speed drifts slows all 
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +20,9 @@ from tensordict import TensorDict
 
 from agents.replay import Replay, Storage
 from agents.replay.layout import plan_layout, row_columns
-from scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, check_options, or_null
-from scripts.config import compose_config, help_text
+from scripts.benchmarks.timing import in_turn
+from scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, or_null
 from scripts.errors import UsageError, usage_errors
-from scripts.new_run import versions
-from scripts.timing import in_turn
 
 RULES = {
     "cases": NAMES,
@@ -38,9 +34,7 @@ RULES = {
     "peers": SWITCH,
     "seconds": POSITIVE,
     "repeats": COUNT,
-    "threads": COUNT,
     "folder": or_null(WORD),
-    "output": or_null(WORD),
 }
 # Shapes and types of the observations.
 CASES = {
@@ -71,21 +65,11 @@ class Result:
     torchrl: float | None
 
 
-def main(words: Sequence[str]) -> None:
-    """Print rows per second of every case; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_replay"))
-        return
-    with usage_errors():
-        config = compose_config("benchmark_replay", words).values
-        check_options(config, RULES)
-        names = _chosen(config["cases"])
-        torch.set_num_threads(config["threads"])
-    load = os.getloadavg()
-    results = []
-    print(
-        "{:<10}{:>10}{:>14}{:>14}{:>14}{:>12}".format("case", "bytes", "extend", "sample", "copy", "torchrl")
-    )
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print rows per second of every case; returns them."""
+    names, results = _chosen(config["cases"]), []
+    columns = ("case", "bytes", "extend", "sample", "copy", "torchrl")
+    print("{:<10}{:>10}{:>14}{:>14}{:>14}{:>12}".format(*columns))
     for name in names:
         with tempfile.TemporaryDirectory(dir=config["folder"]) as folder:
             result = benchmark_case(name, Path(folder), config)
@@ -96,15 +80,7 @@ def main(words: Sequence[str]) -> None:
             flush=True,
         )
         results.append(result)
-    print(f"load average before and after: {load[0]:.1f}, {os.getloadavg()[0]:.1f}")
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions("cpu"),
-            "load_average": [load[0], os.getloadavg()[0]],
-            "results": [asdict(result) for result in results],
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+    return {"results": [asdict(result) for result in results]}
 
 
 def benchmark_case(name: str, folder: Path, config: dict[str, Any]) -> Result:

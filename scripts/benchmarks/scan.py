@@ -6,26 +6,28 @@ measured in turn with the scan, so that a machine whose speed drifts slows both 
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
-from scripts.checks import COUNT, LIST, POSITIVE, WORD, Rule, check_options
-from scripts.config import compose_config, help_text
-from scripts.errors import usage_errors
-from scripts.new_run import versions
-from scripts.session import check_device
+from scripts.checks import COUNT, POSITIVE, WORD, Rule
 
 PASSES = 8
-DTYPES = ("float32", "float64", "complex64", "complex128")
+DTYPES = Rule(
+    "a list of float32, float64, complex64, complex128",
+    lambda value: (
+        isinstance(value, list)
+        and all(name in ("float32", "float64", "complex64", "complex128") for name in value)
+    ),
+    "[float32]",
+)
 SIZES = Rule(
     "a list of sizes [B, T, D]",
     lambda value: (
@@ -36,9 +38,8 @@ SIZES = Rule(
 )
 RULES = {
     "device": WORD,
-    "threads": COUNT,
     "sizes": SIZES,
-    "dtypes": LIST,
+    "dtypes": DTYPES,
     "resets": POSITIVE,
     "repeats": COUNT,
 }
@@ -73,53 +74,20 @@ class Result:
     reference_ms: float | None
 
 
-def main(words: Sequence[str]) -> None:
-    """Print the times of every size and dtype beside their floor; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_scan"))
-        return
-    with usage_errors():
-        config = compose_config("benchmark_scan", words).values
-        check_options(config, RULES)
-        check_device(config["device"])
-        for name in config["dtypes"]:
-            if name not in DTYPES:
-                raise ValueError(f"dtypes must be some of {', '.join(DTYPES)}, but got {name!r}.")
-        torch.set_num_threads(config["threads"])
-    results = benchmark_scan(
-        config["sizes"], config["dtypes"], config["device"], config["resets"], config["repeats"]
-    )
-    report(results)
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions(config["device"]),
-            "results": [asdict(result) for result in results],
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print the times of every size and dtype beside their floor; returns them.
 
-
-def benchmark_scan(
-    sizes: Sequence[Sequence[int]], dtypes: Sequence[str], device: str, resets: float, repeats: int
-) -> list[Result]:
-    """Measure the scan.
-
-    Args:
-        sizes: [B, T, D] each; the plain reference is measured at the smallest only.
-        dtypes: names of torch's dtypes.
-        device: "cpu" or a CUDA device.
-        resets: share of rows that begin an episode.
-        repeats: measurements of each.
-
-    Returns:
-        One result for each size and dtype.
+    The plain reference is measured at the smallest size only.
     """
+    sizes = config["sizes"]
     smallest = min(prod(size) for size in sizes)
-    return [
-        _measure(list(size), name, device, resets, repeats, with_reference=prod(size) == smallest)
+    results = [
+        _measure(size, name, config["device"], config["resets"], config["repeats"], prod(size) == smallest)
         for size in sizes
-        for name in dtypes
+        for name in config["dtypes"]
     ]
+    report(results)
+    return {"results": [asdict(result) for result in results]}
 
 
 def report(results: Sequence[Result]) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from memory_cores import MemoryCore
-from scripts.checks import BENCHMARK_CORES, check_options
-from scripts.config import compose_config, help_text
-from scripts.core_files import core_maker, core_names
-from scripts.core_peers import Contender, Floor, make_contender, make_peers
-from scripts.core_report import (
+from scripts.benchmarks.core_peers import Contender, Floor, make_contender, make_peers
+from scripts.benchmarks.core_report import (
     REFERENCE,
     draw,
     find_ratios,
@@ -25,23 +20,52 @@ from scripts.core_report import (
     print_lengths,
     print_ratios,
 )
-from scripts.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
+from scripts.benchmarks.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
+from scripts.benchmarks.timing import copy_bandwidth, free_memory
+from scripts.checks import (
+    COUNT,
+    COUNTS,
+    DTYPE,
+    NAMES,
+    PACKAGES,
+    POSITIVE,
+    RATES,
+    SEED,
+    SWITCH,
+    WORD,
+    check_folder,
+    or_null,
+)
+from scripts.core_files import core_maker, core_names
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
-from scripts.session import check_device
-from scripts.timing import copy_bandwidth, free_memory
 
+RULES = {
+    "device": WORD,
+    "cores": NAMES,
+    "peers": SWITCH,
+    "lengths": or_null(COUNTS),
+    "reset_rates": RATES,
+    "batch_size": COUNT,
+    "input_size": COUNT,
+    "hidden_size": or_null(COUNT),
+    "dtype": DTYPE,
+    "seed": SEED,
+    "repeats": COUNT,
+    "budget_s": POSITIVE,
+    "budget_gib": or_null(POSITIVE),
+    "acting_rows": COUNTS,
+    "plot": or_null(WORD),
+    "allow": PACKAGES,
+}
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
 CPU_LENGTHS = [32, 128, 512, 2048]
 
 
-def main(words: Sequence[str]) -> None:
-    """Print times and peak memory of every core and its peers; write and draw them if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_cores"))
-        return
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print times and peak memory of every core and its peers, draw them if asked to; returns them."""
     with usage_errors():
-        config = read_options(words)
+        config = complete(config)
         sizes, cores = Sizes.of(config), make_cores(config)
         contenders, notes = make_contenders(cores, config)
     print(*notes, sep="\n", end="\n" if notes else "")
@@ -55,17 +79,13 @@ def main(words: Sequence[str]) -> None:
     acting = measure_acting(cores, config["acting_rows"], sizes) if config["acting_rows"] else []
     if acting:
         print_acting(acting, sizes.batch_size)
-    if config["output"]:
-        document: dict[str, Any] = {"config": config, "versions": versions(config["device"])}
-        document |= {"copy_bandwidth": bandwidth, "ratios": ratios}
-        document |= make_document(cells, acting, cores)
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
-        print(f"written: {config['output']}", file=sys.stderr)
     if config["plot"]:
         path = draw(
             Path(config["plot"]), f"forward and backward: {describe(config)}", cells, contenders, cores
         )
         print(f"drawn: {path}", file=sys.stderr)
+    found = {"config": config, "copy_bandwidth": bandwidth, "ratios": ratios}
+    return found | make_document(cells, acting, cores)
 
 
 def describe(config: dict[str, Any]) -> str:
@@ -77,36 +97,30 @@ def describe(config: dict[str, Any]) -> str:
     )
 
 
-def read_options(words: Sequence[str]) -> dict[str, Any]:
-    """Read and check the options; defaults that depend on others are filled in.
+def complete(config: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults that depend on other options.
 
     Raises:
-        UsageError: names the first option that is wrong.
+        UsageError: if a plot cannot be drawn.
     """
-    config = compose_config("benchmark_cores", words).values
-    check_options(config, BENCHMARK_CORES)
-    check_device(config["device"])
-    torch.set_num_threads(config["threads"])
+    filled = dict(config)
     if config["cores"] == "all":
-        config["cores"] = core_names()
+        filled["cores"] = core_names()
     if config["lengths"] is None:
-        config["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
+        filled["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
     for key in ("lengths", "reset_rates", "acting_rows"):
-        config[key] = sorted(set(config[key]))
+        filled[key] = sorted(set(filled[key]))
     if config["budget_gib"] is None:
-        config["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
-    for key in ("output", "plot"):
-        if config[key] and not Path(config[key]).parent.is_dir():
-            raise UsageError(
-                f"{key} must lie in a folder that exists, but got {config[key]!r}; make the folder first."
-            )
-    if config["plot"] and not config["lengths"]:
+        filled["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
+    if config["plot"]:
+        check_folder("plot", config["plot"])
+    if config["plot"] and not filled["lengths"]:
         raise UsageError(
             "A plot shows times over lengths, but got lengths=[]; set lengths=[32,128] or plot=null."
         )
     if config["plot"] and Path(config["plot"]).suffix != ".png":
         raise UsageError(f"plot must end in .png, but got {config['plot']!r}; set plot=cores.png.")
-    return config
+    return filled
 
 
 def make_cores(config: dict[str, Any]) -> dict[str, MemoryCore]:

@@ -9,10 +9,10 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from agents.world_model.settings import DreamerSettings
+from scripts.benchmarks.stopwatch import Stopwatch
+from scripts.benchmarks.world_model_learners import NUM_ACTIONS, Problem, make_rows
+from scripts.benchmarks.world_model_peer_networks import PeerNetworks
 from scripts.errors import UsageError
-from scripts.stopwatch import Stopwatch
-from scripts.world_model_learners import NUM_ACTIONS, Problem, make_rows
-from scripts.world_model_peer_networks import PeerNetworks
 
 CORES = ("gru", "block_gru")
 

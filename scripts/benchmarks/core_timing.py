@@ -13,8 +13,8 @@ import torch
 from tensordict import TensorDict
 
 from memory_cores import MemoryCore
-from scripts.core_peers import Contender, Floor, Rows
-from scripts.timing import in_turn, peak_memory, seconds_of
+from scripts.benchmarks.core_peers import Contender, Floor, Rows
+from scripts.benchmarks.timing import in_turn, peak_memory, seconds_of
 
 STEPS_AT_ONCE, LEAST_ACTING = 20, 25
 CHUNK = 500

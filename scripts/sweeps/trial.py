@@ -1,4 +1,4 @@
-"""The process of one trial: `python -m scripts.trial <run dir> key=value …`, started by a launcher of a sweep.
+"""The process of one trial: `python -m scripts.sweeps.trial <run dir> key=value …`, started by a launcher of a sweep.
 
 It begins the run, or continues it from its checkpoint. It lives no longer than its standard input is open: the launcher
 holds the other end, so a trial dies with it, however that ends.

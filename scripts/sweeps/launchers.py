@@ -19,7 +19,7 @@ class Launcher(Protocol):
         """Whether another process may be started."""
 
     def start(self, name: str, words: Sequence[str], log: Path) -> None:
-        """Start `python -m scripts.trial` with `words`; what it prints is added to `log`."""
+        """Start `python -m scripts.sweeps.trial` with `words`; what it prints is added to `log`."""
 
     def ended(self) -> list[tuple[str, int]]:
         """Names and exit codes of the processes that have ended since the last call; a signal's are negative."""
@@ -79,14 +79,14 @@ def start_trial(words: Sequence[str], log: str, threads: int, directory: str) ->
     """Start a trial's process; it dies once its standard input, a pipe of this process, is closed.
 
     Args:
-        words: of `scripts.trial`.
+        words: of `scripts.sweeps.trial`.
         log: gets what it prints.
         threads: of the libraries it uses.
         directory: to start it in.
     """
     with open(log, "ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "scripts.trial", *words],
+            [sys.executable, "-m", "scripts.sweeps.trial", *words],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -6,13 +6,10 @@ compared is measured in turn in one process, so that a machine whose speed drift
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -20,19 +17,15 @@ import torch
 
 import envs
 from envs.make import make_gymnasium
-from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD, check_options
-from scripts.config import compose_config, help_text
-from scripts.env_timing import captured_rollout, random_actions, rate, stepper
+from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from scripts.benchmarks.timing import in_turn
+from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
-from scripts.new_run import versions
-from scripts.session import check_device
-from scripts.timing import in_turn
 
 RULES = {
+    "device": WORD,
     "envs": NAMES,
     "num_envs": COUNTS,
-    "device": WORD,
-    "threads": COUNT,
     "package": SWITCH,
     "package_envs": COUNT,
     "seconds": POSITIVE,
@@ -65,18 +58,10 @@ class Result:
     ratio: float | None
 
 
-def main(words: Sequence[str]) -> None:
-    """Print rows per second of every native task beside the package's; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_envs"))
-        return
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print rows per second of every native task beside the package's; returns them and the median ratios."""
     with usage_errors():
-        config = compose_config("benchmark_envs", words).values
-        check_options(config, RULES)
-        check_device(config["device"])
         names = _chosen(config["envs"])
-        torch.set_num_threads(config["threads"])
-    load = os.getloadavg()
     results = []
     print("{:<40}{:>8}{:>14}{:>14}{:>12}{:>8}".format("env", "B", "native", "captured", "package", "ratio"))
     for name in names:
@@ -86,16 +71,7 @@ def main(words: Sequence[str]) -> None:
     medians = _medians(results)
     for num_envs, ratio in medians.items():
         print(f"median ratio at {num_envs} environments: {ratio:.0f}")
-    print(f"load average before and after: {load[0]:.1f}, {os.getloadavg()[0]:.1f}")
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions(config["device"]),
-            "load_average": [load[0], os.getloadavg()[0]],
-            "median_ratios": medians,
-            "results": [asdict(result) for result in results],
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+    return {"median_ratios": medians, "results": [asdict(result) for result in results]}
 
 
 def native_makers() -> dict[str, Callable[..., envs.NativeVectorEnv]]:

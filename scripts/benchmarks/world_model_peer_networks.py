@@ -9,7 +9,7 @@ from tensordict.nn import TensorDictModule, TensorDictSequential
 from torch import nn
 
 from agents.world_model.settings import DreamerSettings
-from scripts.world_model_learners import NUM_ACTIONS, OBSERVATIONS
+from scripts.benchmarks.world_model_learners import NUM_ACTIONS, OBSERVATIONS
 
 BINS = 255
 BLOCKS = 8

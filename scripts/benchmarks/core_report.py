@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from memory_cores import MemoryCore
-from scripts.core_peers import Contender, Floor
-from scripts.core_timing import Acting, Cell, carry_bytes
+from scripts.benchmarks.core_peers import Contender, Floor
+from scripts.benchmarks.core_timing import Acting, Cell, carry_bytes
+from scripts.tables import print_table
 
 TRAINING = "forward and backward, ms"
 MEASURES: dict[str, Callable[[Cell], float]] = {
@@ -65,24 +66,6 @@ def print_acting(acting: Sequence[Acting], batch_size: int) -> None:
         lines.setdefault(part.name, [float(part.carry_bytes)]).append(1e6 * part.step_seconds)
     titles = ["bytes carried", *(f"µs at row {row:,}" for row in rows)]
     print_table(f"one step of {batch_size} environments; bytes of each", titles, lines)
-
-
-def print_table(title: str, columns: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> None:
-    """Print an aligned table; None is a dash."""
-    first = max(len(name) for name in lines) if lines else 0
-    widths = [max(10, len(column) + 2) for column in columns]
-    print(f"\n{title}")
-    print(" " * first + "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)))
-    for name, values in lines.items():
-        texts = ["-" if value is None else format_number(value) for value in values]
-        print(
-            f"{name:{first}}" + "".join(f"{text:>{width}}" for text, width in zip(texts, widths, strict=True))
-        )
-
-
-def format_number(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def label(contender: Contender | Floor) -> str:

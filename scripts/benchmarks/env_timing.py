@@ -10,7 +10,7 @@ from torch import Tensor
 
 from envs import NativeVectorEnv
 from envs.spaces import action_layout
-from scripts.timing import now
+from scripts.benchmarks.timing import now
 
 
 def random_actions(env: NativeVectorEnv, count: int, seed: int) -> Tensor:

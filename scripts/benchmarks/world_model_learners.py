@@ -13,9 +13,9 @@ from tensordict import TensorDict
 from agents import Dreamer
 from agents.replay import Batch
 from agents.run_folder import build_agent
+from scripts.benchmarks.stopwatch import Stopwatch
 from scripts.config import compose_config
 from scripts.errors import UsageError
-from scripts.stopwatch import Stopwatch
 
 OBSERVATIONS: dict[str, spaces.Box] = {
     "vector": spaces.Box(-np.inf, np.inf, (16,), np.float32),

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from scripts.timing import now
+from scripts.benchmarks.timing import now
 
 
 class Stopwatch:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from scripts.sizes import SIZES_FILE
-from scripts.sweep_loop import FINISHED, TrialStatus
+from scripts.sweeps.loop import FINISHED, TrialStatus
 
 _NO_COLUMN = ("agent", "seed")
 

@@ -6,80 +6,61 @@ all alike; peak memory is that of one update in a process of its own.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from scripts.checks import BENCHMARK_WORLD_MODEL, check_options
-from scripts.config import compose_config, group_options, help_text
+from scripts.benchmarks.fresh_process import Peak, peak_of
+from scripts.benchmarks.timing import in_turn, seconds_of
+from scripts.benchmarks.world_model_learners import EngramLearner, Learner, Problem
+from scripts.benchmarks.world_model_peer import TorchRLLearner
+from scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
+from scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rule, or_null
+from scripts.config import group_options
 from scripts.errors import UsageError, usage_errors
-from scripts.fresh_process import Peak, peak_of
 from scripts.new_run import versions
-from scripts.session import check_device
-from scripts.timing import in_turn, seconds_of
-from scripts.world_model_learners import EngramLearner, Learner, Problem
-from scripts.world_model_peer import TorchRLLearner
-from scripts.world_model_report import Result, find_ratios, print_problem
 
 T = TypeVar("T")
 REFERENCE = "gru/memory"
+RULES = {
+    "device": WORD,
+    "learners": WORDS,
+    "reference": or_null(WORD),
+    "sizes": WORDS,
+    "shapes": WORDS,
+    "observation": or_null(
+        Rule("vector or image", lambda value: value in ("vector", "image"), "vector"),
+    ),
+    "updates": SWITCH,
+    "observe": SWITCH,
+    "memory": SWITCH,
+    "limit_gib": or_null(POSITIVE),
+    "seed": SEED,
+    "repeats": COUNT,
+    "budget_s": POSITIVE,
+    "overrides": LIST,
+}
 # What warms up: enough to build kernels and optimisers.
 WARM_SHAPE = (2, 8)
 
 
-def main(words: Sequence[str]) -> None:
-    """Print times and memory of every learner at every size and shape; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_world_model"))
-        return
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print times and memory of every learner at every size and shape; returns them and their ratios."""
     with usage_errors():
-        config = read_options(words)
+        reference = _reference(config)
         problems = make_problems(config)
-    load, results = os.getloadavg(), []
+    results = []
     print(f"on {versions(config['device'])['device']}, threads={config['threads']}")
     for problem in problems:
-        found = measure(problem, config)
-        print_problem(problem, found, config["reference"])
+        found = measure_problem(problem, config)
+        print_problem(problem, found, reference)
         sys.stdout.flush()
         results += found
-    print(f"load average before and after: {load[0]:.1f}, {os.getloadavg()[0]:.1f}")
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions(config["device"]),
-            "load_average": [load[0], os.getloadavg()[0]],
-            "results": [result.as_dict() for result in results],
-            "ratios": find_ratios(results, config["reference"]),
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
-
-
-def read_options(words: Sequence[str]) -> dict[str, Any]:
-    """Read and check the options.
-
-    Raises:
-        UsageError: names the first option that is wrong.
-    """
-    config = compose_config("benchmark_world_model", words).values
-    check_options(config, BENCHMARK_WORLD_MODEL)
-    check_device(config["device"])
-    torch.set_num_threads(config["threads"])
-    learners = config["learners"]
-    if config["reference"] is None and REFERENCE in learners:
-        config["reference"] = REFERENCE
-    elif config["reference"] not in (None, *learners):
-        raise UsageError(
-            f"reference must be one of the learners, {', '.join(learners)}, but got {config['reference']!r}; "
-            "name one of these."
-        )
-    return config
+    return {"results": [result.as_dict() for result in results], "ratios": find_ratios(results, reference)}
 
 
 def make_problems(config: dict[str, Any]) -> list[Problem]:
@@ -106,7 +87,7 @@ def make_problems(config: dict[str, Any]) -> list[Problem]:
     return problems
 
 
-def measure(problem: Problem, config: dict[str, Any]) -> list[Result]:
+def measure_problem(problem: Problem, config: dict[str, Any]) -> list[Result]:
     """Measure every learner on one size and shape."""
     names, device = config["learners"], torch.device(config["device"])
     with usage_errors():
@@ -160,6 +141,19 @@ def repeat(calls: Mapping[str, Callable[[], T]], count: int, budget: float) -> d
     for name, more in in_turn(calls, rounds - 1).items():
         results[name] += more
     return results
+
+
+def _reference(config: dict[str, Any]) -> str | None:
+    """The learner the others are compared with; UsageError if it is none of them."""
+    learners, reference = config["learners"], config["reference"]
+    if reference is None and REFERENCE in learners:
+        return REFERENCE
+    if reference not in (None, *learners):
+        raise UsageError(
+            f"reference must be one of the learners, {', '.join(learners)}, but got {reference!r}; "
+            "name one of these."
+        )
+    return reference
 
 
 def _timer(learner: Learner, device: torch.device) -> Callable[[], float]:

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from scripts.errors import UsageError
-from scripts.sweep_grid import Trial
-from scripts.sweep_plan import Plan
+from scripts.sweeps.grid import Trial
+from scripts.sweeps.plan import Plan
 
 MANIFEST_FILE = "sweep.yaml"
 

@@ -6,15 +6,12 @@ random and drawn before. All are measured in turn in one process, so that a mach
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +20,15 @@ import torch
 from envs.memory_maze.maze import MemoryMaze
 from envs.memory_maze.real.versions import check_versions
 from envs.memory_maze.sizes import SIZES
-from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD, check_options
-from scripts.config import compose_config, help_text
-from scripts.env_timing import captured_rollout, random_actions, rate, stepper
+from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from scripts.benchmarks.timing import in_turn
+from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
-from scripts.new_run import versions
-from scripts.session import check_device
-from scripts.timing import in_turn
 
 RULES = {
+    "device": WORD,
     "sizes": NAMES,
     "num_envs": COUNTS,
-    "device": WORD,
-    "threads": COUNT,
     "package": SWITCH,
     "num_layouts": COUNT,
     "seconds": POSITIVE,
@@ -72,33 +65,18 @@ class Result:
     ratio: float | None
 
 
-def main(words: Sequence[str]) -> None:
-    """Print rows per second for every size; write them as JSON if asked to."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_memory_maze"))
-        return
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print rows per second of every size; returns them."""
     with usage_errors():
-        config = compose_config("benchmark_memory_maze", words).values
-        check_options(config, RULES)
-        check_device(config["device"])
         sizes = _chosen(config)
-        torch.set_num_threads(config["threads"])
-    load, results = os.getloadavg()[0], []
+    results = []
     columns = ("native", "no picture", "captured", "real", "real, fast", "ratio")
     print(f"{'size':<8}{'B':>8}" + "".join(f"{name:>14}" for name in columns))
     for size in sizes:
         for result in benchmark_size(size, config):
             print(_line(result), flush=True)
             results.append(result)
-    print(f"load average before and after: {load:.1f}, {os.getloadavg()[0]:.1f}")
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions(config["device"]),
-            "load_average": [load, os.getloadavg()[0]],
-            "results": [asdict(result) for result in results],
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+    return {"results": [asdict(result) for result in results]}
 
 
 def benchmark_size(size: str, config: dict[str, Any]) -> list[Result]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from scripts.sweep_loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
+from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
 
 _STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", WAITING: "dim"}
 _ROWS_BELOW = 8  # what else has to fit on the screen

@@ -5,26 +5,36 @@ All are measured in turn in one process, so that a machine whose speed drifts sl
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from agents.base import Rollout
 from agents.ppo import PPO
 from agents.run_folder import build_agent
 from envs import Driver
-from scripts.config import compose_config, help_text
+from scripts.benchmarks.ppo_floor import NetworksOnly
+from scripts.benchmarks.timing import in_turn, now
+from scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
-from scripts.floor import NetworksOnly
-from scripts.new_run import versions
-from scripts.session import build_env, check_device
-from scripts.timing import in_turn, now
+from scripts.session import build_env
+
+RULES = {
+    "device": WORD,
+    "agent": MAPPING,
+    "core": MAPPING,
+    "env": MAPPING,
+    "seed": SEED,
+    "num_envs": COUNT,
+    "capture": SWITCH,
+    "iterations": COUNT,
+    "package": SWITCH,
+    "sb3": SWITCH,
+    "schedule_env_steps": COUNT,
+    "allow": PACKAGES,
+}
 
 
 @dataclass(frozen=True)
@@ -45,17 +55,11 @@ class Iteration:
         return sum(self.seconds.values()) / self.env_steps
 
 
-def main(words: Sequence[str]) -> None:
-    """Print steps per second of training, of the floor and of the peer, and their ratios."""
-    if any(word in ("-h", "--help") for word in words):
-        print(help_text("benchmark_ppo"))
-        return
+def measure(config: dict[str, Any]) -> dict[str, Any]:
+    """Print steps per second of training, of the floor and of the peer, and their ratios; returns them."""
+    if config["package"] and "backend" in config["env"]:
+        config = config | {"env": config["env"] | {"backend": "package"}}
     with usage_errors():
-        config = compose_config("benchmark_ppo", words).values
-        check_device(config["device"])
-        torch.set_num_threads(config["threads"])
-        if config["package"] and "backend" in config["env"]:
-            config["env"]["backend"] = "package"
         ours = OurTraining(config)
         floor = NetworksOnly(ours.agent, ours.collect())
         iterations: dict[str, Callable[[], Iteration]] = {
@@ -64,8 +68,8 @@ def main(words: Sequence[str]) -> None:
         }
         if config["sb3"]:
             iterations["sb3-contrib"] = make_peer(config)
-    measured = measure(iterations, config["iterations"])
-    report(measured, config)
+    in_turn(iterations, 1)  # warms up
+    return report(in_turn(iterations, config["iterations"]))
 
 
 class OurTraining:
@@ -153,14 +157,8 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
     return iterate
 
 
-def measure(iterations: dict[str, Callable[[], Iteration]], count: int) -> dict[str, list[Iteration]]:
-    """Call every iteration once to warm up, then `count` times in turn."""
-    in_turn(iterations, 1)
-    return in_turn(iterations, count)
-
-
-def report(measured: dict[str, list[Iteration]], config: dict[str, Any]) -> None:
-    """Print the table of medians and ratios; write it as JSON if asked to.
+def report(measured: dict[str, list[Iteration]]) -> dict[str, Any]:
+    """Print and return the medians and ratios.
 
     The ratios are of times per real transition, pair by pair, and their medians.
     """
@@ -182,14 +180,7 @@ def report(measured: dict[str, list[Iteration]], config: dict[str, Any]) -> None
     ratios["engram update / floor update"] = _median_ratio(engram, floor, lambda part: part.seconds["update"])
     for name, ratio in ratios.items():
         print(f"time, {name}: {ratio:.2f}")
-    if config["output"]:
-        document = {
-            "config": config,
-            "versions": versions(config["device"]),
-            "results": results,
-            "ratios": ratios,
-        }
-        Path(config["output"]).write_text(json.dumps(document, indent=1) + "\n")
+    return {"results": results, "ratios": ratios}
 
 
 def _median_ratio(

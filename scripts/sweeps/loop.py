@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.errors import EXIT_DIVERGED, EXIT_USAGE
-from scripts.sweep_grid import Trial
-from scripts.sweep_launchers import Launcher
-from scripts.trial_state import TrialState, failure_reason, running_state, stored_state
+from scripts.sweeps.grid import Trial
+from scripts.sweeps.launchers import Launcher
+from scripts.sweeps.trial_state import TrialState, failure_reason, running_state, stored_state
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 # These come again however often a trial is repeated.

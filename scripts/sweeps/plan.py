@@ -16,8 +16,8 @@ from scripts.config import Composed, compose_config
 from scripts.errors import UsageError
 from scripts.session import build_env, check_device
 from scripts.sizes import agent_sizes, matching_width
-from scripts.sweep_grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
-from scripts.sweep_words import axis_values, normal, split_words
+from scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
+from scripts.sweeps.words import axis_values, normal, split_words
 
 # Options of the sweep itself, which may be given without "sweep.".
 OWN_OPTIONS = ("dir", "workers", "retries", "launcher", "address", "gpus_per_trial", "match_parameters")

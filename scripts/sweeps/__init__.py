@@ -1,0 +1,1 @@
+"""Grids of runs as resumable trials: what `scripts.sweep` is made of."""

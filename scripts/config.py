@@ -86,7 +86,8 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = compose(config_name=name, overrides=list(overrides), return_hydra_config=True)
+            words = [_open(word) for word in overrides]
+            config = compose(config_name=name, overrides=words, return_hydra_config=True)
         choices = dict(config.hydra.runtime.choices)
         with open_dict(config):
             del config["hydra"]
@@ -142,6 +143,11 @@ def _check_word(word: str, name: str) -> None:
             f"{key} must be one of {_brief(group_options(key), value)}, but got {value!r}; "
             f"python -m scripts.{name} --help lists all."
         )
+
+
+def _open(word: str) -> str:
+    """Let what an environment alone knows, `env.kwargs`, be given as any other option, without Hydra's `++`."""
+    return f"++{word}" if re.match(r"env\.kwargs[.=]", word) else word
 
 
 def _one_sentence(error: Exception, name: str, overrides: Sequence[str]) -> str:

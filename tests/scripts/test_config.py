@@ -1,0 +1,28 @@
+"""Composing options: what an environment alone knows."""
+
+import pytest
+
+from scripts.config import compose_config
+from scripts.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("words", "kwargs"),
+    [
+        (["env.kwargs.num_layouts=8"], {"num_layouts": 8}),
+        (["env.kwargs={num_layouts: 8}"], {"num_layouts": 8}),
+        (
+            ["env.kwargs={num_layouts: 8}", "env.kwargs.layout_seed=3"],
+            {"num_layouts": 8, "layout_seed": 3},
+        ),
+        (["++env.kwargs.num_layouts=8"], {"num_layouts": 8}),
+    ],
+)
+def test_options_of_an_environment_need_no_plus(words, kwargs):
+    config = compose_config("train", ["env=memory_maze/tiny", *words])
+    assert config.values["env"]["kwargs"] == kwargs
+
+
+def test_other_options_must_exist():
+    with pytest.raises(UsageError, match=r"'env\.kwarg' does not; did you mean 'env\.kwargs'"):
+        compose_config("train", ["env=memory_maze/tiny", "env.kwarg=8"])

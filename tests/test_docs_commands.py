@@ -1,0 +1,37 @@
+"""The commands that the documentation shows can be read: every option in them exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from scripts.config import compose_config
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot"}
+
+
+def commands():
+    """Every `python -m scripts.<command> …` in a code block, as page, command and words."""
+    for page in PAGES:
+        for block in re.findall(r"```(?:bash|text)\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                found = re.match(r"python -m scripts\.(\w+) (.*)", line)
+                if found:
+                    yield page.name, found[1], shlex.split(found[2], comments=True)
+
+
+@pytest.mark.parametrize(
+    ("page", "command", "words"),
+    [found for found in commands() if found[1] in (*CONFIGS, "benchmark")],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_every_option_exists(page, command, words):
+    if command == "benchmark":
+        command, words = f"benchmark_{words[0]}", words[1:]
+    if command == "evaluate":
+        words = [f"++{word}" if word.startswith("env.") else word for word in words]
+    words = [re.sub("[<>]", "", word) for word in words]
+    compose_config(CONFIGS.get(command, command), words)

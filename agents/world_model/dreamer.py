@@ -112,7 +112,7 @@ class Dreamer(Agent):
     def update(self, batch: Batch, env_steps: int) -> dict[str, float]:
         """Learn from a batch; see `Agent.update`."""
         settings = self.settings
-        rows, carry = batch.rows.to(self._device), batch.carry.to(self._device)
+        rows, carry = self.rows_of(batch), batch.carry.to(self._device)
         mask = batch.is_trained.to(self._device)
         host_is_first = batch.rows["is_first"].cpu()
         noise = self.noise("posterior", *rows.batch_size, settings.num_categoricals)
@@ -149,6 +149,13 @@ class Dreamer(Agent):
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
         """Draw how the model expects windows to go on after their first quarter; see `open_loop_pictures`."""
         return open_loop_pictures(self, batch)
+
+    def rows_of(self, batch: Batch) -> TensorDict:
+        """Return a batch's rows on the agent's device, with rewards in the agent's units: times `reward_scale`."""
+        rows = batch.rows.to(self._device)
+        if self.settings.reward_scale == 1:
+            return rows
+        return rows.copy().update({"reward": rows["reward"] * self.settings.reward_scale})
 
     def noise(self, purpose: str, *shape: int) -> Tensor:
         """Draw uniform numbers in (0, 1) for this update, `shape`; the same whenever they are asked for."""

@@ -24,14 +24,15 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
 
     Returns:
         `obs`: predictions by the leaf's name (`obs` if there is one) `[B, T, *shape]`, the shown rows reconstructed;
-        `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`; `goes_on` and `true_goes_on`
-        `[B, T]`: the continue head's prediction, and what it is to learn; `is_valid` `[B, T]` bool: false from where an
-        imagined row begins another episode; `images`: the names of those that are images; `context`.
+        `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`, in the agent's units; `goes_on`
+        and `true_goes_on` `[B, T]`: the continue head's prediction, and what it is to learn; `is_valid` `[B, T]` bool:
+        false from where an imagined row begins another episode; `images`: the names of those that are images;
+        `context`.
 
     Raises:
         ValueError: if `context` leaves nothing to predict.
     """
-    rows = batch.rows.to(agent.device)
+    rows = agent.rows_of(batch)
     batch_size, length = rows.batch_size
     if not 1 <= context < length:
         raise ValueError(

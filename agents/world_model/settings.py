@@ -32,6 +32,8 @@ class DreamerSettings:
             so wherever that costs little; with 8 it begins as a code of what is seen, all but certain.
         unimix: share of the uniform distribution in latents and discrete policies.
         norm: of the dense blocks, `layer` or `rms`.
+        reward_scale: factor of rewards before anything is learnt from them. Where a step is worth far less than 1, its
+            reward is a small share of one bin, and returns are not blown up: such tasks want a larger one.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
         image_depth: channels of the first convolution.
         dynamics_scale: weight of the prior's KL loss.
@@ -86,6 +88,7 @@ class DreamerSettings:
     posterior_scale: float = 1.0
     unimix: float = 0.01
     norm: Norm = "layer"
+    reward_scale: float = 1.0
     bins: Spacing = "symlog"
     image_depth: int = 32
     dynamics_scale: float = 0.5

@@ -49,6 +49,17 @@ def test_updates_lower_the_models_loss_on_a_fixed_batch(variant, action):
     assert agent.num_updates == 40
 
 
+def test_scaled_rewards_are_learnt_from_as_larger_ones():
+    scaled, plain = (
+        make_agent("gru", VECTOR, reward_scale=scale, **VARIANTS["dreamerv3"]) for scale in (8.0, 1.0)
+    )
+    batch, larger = make_batch(scaled), make_batch(plain)
+    before = batch.rows["reward"].clone()
+    larger.rows["reward"] *= 8
+    assert scaled.update(batch, 0) == plain.update(larger, 0)
+    assert torch.equal(batch.rows["reward"], before)
+
+
 @pytest.mark.parametrize("name", CORES)
 @pytest.mark.parametrize("posterior", ["observation", "memory"])
 def test_every_core_learns_and_every_parameter_moves(name, posterior):

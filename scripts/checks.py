@@ -120,6 +120,7 @@ EVALUATE = {
     "env": MAPPING,
     "video": SWITCH,
     "frames_per_second": POSITIVE,
+    "against": or_null(WORD),
     "probe.argument": or_null(WORD),
     "probe.values": LIST,
     "output": or_null(WORD),

@@ -19,6 +19,7 @@ from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
 from scripts.find_run import newest_run
+from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
 from scripts.probe import probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes
 from scripts.video import VideoWriter
@@ -34,6 +35,11 @@ def main(words: Sequence[str]) -> None:
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
         options = compose_config("evaluate", words).values
         check_options(options, EVALUATE)
+        if options["against"] is not None and options["probe"]["argument"] is not None:
+            raise UsageError(
+                "A probe plays other episodes at every value, so that there is none to compare with, but both "
+                "against and probe.argument are given; leave one of them out."
+            )
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
         run_dir = newest_run(Path(options["run"]))
@@ -52,6 +58,9 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     if options["video"] and "render_mode" in description:
         description["render_mode"] = "rgb_array"
     config = {**config, "env": description}
+    played = episodes_identity(description, options)
+    with usage_errors():
+        against = None if options["against"] is None else read_against(options["against"], played)
     video = output / "episode.mp4"
     if options["video"]:
         with VideoWriter(video, options["frames_per_second"]) as writer:
@@ -61,10 +70,23 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     print(
         f"{name}: return {result.mean:.4f} ± {result.standard_error:.4f} over {len(result.returns)} episodes"
     )
-    summary = {"env": name, **_summary(result), "deterministic": options["deterministic"]}
-    _write(output / "evaluation.json", summary | {"returns": result.returns, "lengths": result.lengths})
+    summary = {"env": name, **_summary(result), "deterministic": options["deterministic"], "played": played}
+    if against is not None:
+        summary["against"] = _compare(result, *against)
+    _write(output / EVALUATION_FILE, summary | {"returns": result.returns, "lengths": result.lengths})
     if options["video"]:
         print(f"video: {video}")
+
+
+def _compare(result: EvaluationResult, path: Path, others: list[float]) -> dict[str, Any]:
+    """Print and describe how far this agent is ahead in the same episodes."""
+    difference, error = paired_difference(result.returns, others)
+    print(f"difference from {path}, in the same episodes: {difference:+.4f} ± {error:.4f}")
+    return {
+        "evaluation": str(path),
+        "mean_difference": difference,
+        "standard_error": error if len(others) > 1 else None,
+    }
 
 
 def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:

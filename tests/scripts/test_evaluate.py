@@ -57,6 +57,37 @@ def test_sampled_actions_checkpoints_and_seeds(run, recall, tmp_path):
     assert_refused(missing, "step-1.safetensors, but there is no such file")
 
 
+def test_against_another_agent_in_the_same_episodes(run, recall, tmp_path):
+    evaluate(run, recall, tmp_path / "sampled", "episodes=40", "deterministic=false")
+    words = ("episodes=40", f"against={tmp_path / 'sampled' / 'evaluation.json'}")
+    result, files = evaluate(run, recall, tmp_path / "greedy", *words)
+    other = json.loads((tmp_path / "sampled" / "evaluation.json").read_text())["returns"]
+    found = files["evaluation.json"]
+    differences = [mine - its for mine, its in zip(found["returns"], other, strict=True)]
+    assert len(set(differences)) > 1
+    assert math.isclose(found["against"]["mean_difference"], statistics.fmean(differences))
+    assert math.isclose(found["against"]["standard_error"], statistics.stdev(differences) / math.sqrt(40))
+    assert f"in the same episodes: {statistics.fmean(differences):+.4f} ±" in result.out
+
+
+def test_against_a_folder_takes_its_evaluation(run, recall, tmp_path):
+    evaluate(run, recall, recall / "evaluation")
+    result, files = evaluate(run, recall, tmp_path, f"against={recall}")
+    assert files["evaluation.json"]["against"]["mean_difference"] == 0 and "+0.0000 ± 0.0000" in result.out
+
+
+def test_against_other_episodes_is_refused(run, recall, tmp_path):
+    evaluate(run, recall, tmp_path / "other", "seed=7", "env.delay=5")
+    words = ("episodes=7", "num_envs=3", f"against={tmp_path / 'other' / 'evaluation.json'}")
+    result = run("evaluate", f"run={recall}", f"output={tmp_path / 'out'}", *words)
+    assert_refused(
+        result, r"same episodes: expected env=.*'delay': 3.*seed=1000, but .* has .*'delay': 5.*seed=7"
+    )
+    missing = run("evaluate", f"run={recall}", f"output={tmp_path / 'out'}", f"against={tmp_path}")
+    assert_refused(missing, "against must name an evaluation")
+    assert not (tmp_path / "out").exists()
+
+
 def test_probe_over_the_delay(run, recall, tmp_path):
     result, files = evaluate(run, recall, tmp_path, "probe.argument=delay", "probe.values=[6,1,3]")
     found = files["probe_delay.json"]
@@ -96,6 +127,7 @@ def test_other_arguments_of_the_environment(run, recall, tmp_path):
         ("env.foo=7", "takes the arguments .*delay"),
         ("episodes=0", "episodes must be a whole number of at least 1"),
         ("deterministic=7", "deterministic must be true or false"),
+        ("against=. probe.argument=delay probe.values=[4]", "leave one of them out"),
         ("device=cuda:77", "device must be one of"),
         ("video=true", "diagnostic/recall_first cannot"),
     ],

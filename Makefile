@@ -19,7 +19,7 @@ train: setup
 # Hours; what was interrupted goes on where it stood. The curve and the video lie in the run's folder.
 maze: setup
 	$(BIN)/python -m scripts.train experiment=memory_maze_tiny logging.runs_dir=runs/maze resume=unfinished
-	$(BIN)/python -m scripts.evaluate run=runs/maze num_envs=100 video=true
+	$(BIN)/python -m scripts.evaluate run=runs/maze num_envs=100 deterministic=false video=true
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,9 +68,9 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
             name, result = _play(agent, config, options, writer.write)
     else:
         name, result = _play(agent, config, options)
-    print(
-        f"{name}: return {result.mean:.4f} ± {result.standard_error:.4f} over {len(result.returns)} episodes"
-    )
+    count = len(result.returns)
+    noun = "episode" if count == 1 else "episodes"
+    print(f"{name}: return {_with_error(result.mean, result.standard_error)} over {count} {noun}")
     summary = {"env": name, **_summary(result), "deterministic": options["deterministic"], "played": played}
     if against is not None:
         summary["against"] = _compare(result, *against)
@@ -81,7 +82,7 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
 def _compare(result: EvaluationResult, path: Path, others: list[float]) -> dict[str, Any]:
     """Print and describe how far this agent is ahead in the same episodes."""
     difference, error = paired_difference(result.returns, others)
-    print(f"difference from {path}, in the same episodes: {difference:+.4f} ± {error:.4f}")
+    print(f"difference from {path}, in the same episodes: {_with_error(difference, error)}")
     return {
         "evaluation": str(path),
         "mean_difference": difference,
@@ -101,7 +102,7 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         beyond = trained is not None and value > trained
         points.append({"value": value, "beyond_training": beyond, **_summary(result)})
         mark = "  (beyond training)" if beyond else ""
-        print(f"{name} {argument}={value}: return {result.mean:.4f} ± {result.standard_error:.4f}{mark}")
+        print(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
     stem = f"probe_{argument.replace('.', '_')}"
     _write(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
     from scripts.figures import draw_probe  # Matplotlib takes a second to import.
@@ -164,6 +165,11 @@ def _summary(result: EvaluationResult) -> dict[str, Any]:
         "standard_error": result.standard_error if len(result.returns) > 1 else None,
         "mean_length": float(np.mean(result.lengths)),
     }
+
+
+def _with_error(value: float, error: float) -> str:
+    """A mean, and its standard error where there is one."""
+    return f"{value:.4f}" if math.isnan(error) else f"{value:.4f} ± {error:.4f}"
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -37,7 +37,8 @@ def test_mean_and_standard_error(run, recall, tmp_path):
 
 
 def test_the_default_place_and_a_single_episode(run, recall):
-    assert run("evaluate", f"run={recall}", "episodes=1", "num_envs=3").code == 0
+    result = run("evaluate", f"run={recall}", "episodes=1", "num_envs=3")
+    assert result.code == 0 and "over 1 episode\n" in result.out and "nan" not in result.out
     found = json.loads((recall / "evaluation" / "evaluation.json").read_text())
     assert found["episodes"] == 1 and found["standard_error"] is None
 
@@ -67,13 +68,13 @@ def test_against_another_agent_in_the_same_episodes(run, recall, tmp_path):
     assert len(set(differences)) > 1
     assert math.isclose(found["against"]["mean_difference"], statistics.fmean(differences))
     assert math.isclose(found["against"]["standard_error"], statistics.stdev(differences) / math.sqrt(40))
-    assert f"in the same episodes: {statistics.fmean(differences):+.4f} ±" in result.out
+    assert f"in the same episodes: {statistics.fmean(differences):.4f} ±" in result.out
 
 
 def test_against_a_folder_takes_its_evaluation(run, recall, tmp_path):
     evaluate(run, recall, recall / "evaluation")
     result, files = evaluate(run, recall, tmp_path, f"against={recall}")
-    assert files["evaluation.json"]["against"]["mean_difference"] == 0 and "+0.0000 ± 0.0000" in result.out
+    assert files["evaluation.json"]["against"]["mean_difference"] == 0 and "0.0000 ± 0.0000" in result.out
 
 
 def test_against_other_episodes_is_refused(run, recall, tmp_path):

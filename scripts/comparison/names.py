@@ -17,6 +17,8 @@ from scripts.errors import UsageError
 
 # What decides where and how a run is watched, not what it learns.
 _OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")
+# Environments whose options are registered by name, not written as files.
+_TASKS_BY_NAME = {"envs.make_popgym": "popgym", "envs.make_memory_maze": "memory_maze"}
 
 
 def option_of(run: Run, group: str) -> str:
@@ -31,8 +33,8 @@ def option_of(run: Run, group: str) -> str:
     """
     description = run.config[group]
     target = str(description.get("_target_", "unknown"))
-    if group == "env" and target == "envs.make_popgym":
-        return f"popgym/{description.get('name')}"
+    if group == "env" and target in _TASKS_BY_NAME:
+        return f"{_TASKS_BY_NAME[target]}/{description.get('name')}"
     if group == "env" and description.get("id"):
         return str(description["id"])
     options = _options_by_target(group).get(target, {})

@@ -301,6 +301,13 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
     assert document["command"].startswith("python -m scripts.plot runs=")
 
 
+def test_a_maze_is_called_by_its_name(run, tmp_path):
+    write_run(tmp_path / "runs", env="memory_maze/tiny", words=("env.kwargs.image_size=32",))
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert [task["name"] for task in document["tasks"]] == ["memory_maze/tiny"]
+    assert "env=memory_maze/tiny" in document["configurations"][0]["command"]
+
+
 def test_help_and_the_engram_command(run):
     result = run("plot", "--help")
     assert result.code == 0 and "usage: python -m scripts.plot" in result.out and "runs: ???" in result.out

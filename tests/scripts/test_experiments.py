@@ -18,6 +18,7 @@ SMALL_WORLD_MODEL = [
     "agent.batch_size=2",
     "agent.batch_length=16",
     "replay.prefill=100",
+    "replay.capacity_bytes=20_000_000",  # the default reserves gigabytes
 ]
 
 

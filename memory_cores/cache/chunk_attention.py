@@ -11,7 +11,13 @@ from memory_cores.cache.attention import (
     sinusoids,
     split_heads,
 )
-from memory_cores.cache.chunks import ChunkList, carried_chunks, completed_chunks, select_chunks
+from memory_cores.cache.chunks import (
+    ChunkList,
+    carried_chunks,
+    completed_chunks,
+    needed_chunks,
+    select_chunks,
+)
 from memory_cores.cache.store import Timeline, empty_, take, unroll
 
 
@@ -78,13 +84,15 @@ class ChunkAttention(nn.Module):
         Returns:
             [B, T, D].
         """
-        tail_length = store.shape[1] - 1
+        earlier_rows = (x.shape[1] - 1) // SLICE * SLICE
+        num_chunks = needed_chunks(count, time, self.num_chunks, self.chunk_length, earlier_rows)
+        tail_length = (num_chunks + 1) * self.chunk_length - 1
         before = (count.unsqueeze(1) - tail_length + torch.arange(tail_length, device=x.device)).remainder(
             self.chunk_length
         )
         tail = unroll(store, count, tail_length) + self.encoding[before]
         window = self.key_value(tail)
-        chunks = carried_chunks(sums, count, self.chunk_length)
+        chunks = carried_chunks(sums, count, num_chunks, self.chunk_length)
         offset = time.position.remainder(self.chunk_length)
         # The sum before the row's own token.
         partial = torch.where((offset > 0).unsqueeze(-1), running - tokens, 0.0)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from memory_cores.cache.store import Timeline, finite, rows_kept, stores_after, take
+from memory_cores.tracing import is_traced
 
 
 class ChunkList(NamedTuple):
@@ -76,21 +77,42 @@ def sums_after(sums: Tensor, running: Tensor, time: Timeline, chunk_length: int,
     return stores_after(sums, running, source, time.is_carried[:, rows], every)
 
 
-def carried_chunks(sums: Tensor, count: Tensor, chunk_length: int) -> ChunkList:
-    """List the complete chunks that were carried in.
+def needed_chunks(count: Tensor, time: Timeline, num_chunks: int, chunk_length: int, rows: int) -> int:
+    """Bound the chunks that any row may read besides those completed in its own slice of rows.
+
+    A device would have to wait for the answer, and a trace cannot: all that are kept, there.
+
+    Args:
+        count: Rows the carried episode has had, [B].
+        time: Of the rows.
+        num_chunks: Chunks kept, M.
+        chunk_length: C.
+        rows: Rows before the last slice.
+
+    Returns:
+        At most M.
+    """
+    if count.device.type != "cpu" or is_traced():
+        return num_chunks
+    longest = int(torch.where(time.is_carried[:, 0], count, 0).max())
+    return min((longest + rows) // chunk_length, num_chunks)
+
+
+def carried_chunks(sums: Tensor, count: Tensor, num_chunks: int, chunk_length: int) -> ChunkList:
+    """List the newest complete chunks that were carried in.
 
     Args:
         sums: Of the blocks before row 0, [B, M + 1, D].
         count: Rows the carried episode has had, [B].
+        num_chunks: How many, K, at most M.
         chunk_length: C.
 
     Returns:
-        Chunks [B, M]; those missing have sums of zero, and begin before the episode does.
+        Chunks [B, K]; those missing have sums of zero, and begin before the episode does.
     """
-    kept = sums.shape[1] - 1
     current = count.div(chunk_length, rounding_mode="floor").unsqueeze(1)
-    chunk = current - kept + torch.arange(kept, device=count.device)
-    carried = finite(take(sums, chunk.remainder(kept + 1)))
+    chunk = current - num_chunks + torch.arange(num_chunks, device=count.device)
+    carried = finite(take(sums, chunk.remainder(sums.shape[1])))
     carried = torch.where((chunk >= 0).unsqueeze(-1), carried, 0.0)
     return ChunkList(carried, chunk * chunk_length - count.unsqueeze(1))
 
@@ -101,15 +123,15 @@ def completed_chunks(
     """Add the chunks that a slice of rows completes.
 
     Args:
-        chunks: Before the slice, [B, M].
+        chunks: Before the slice, [B, K].
         running: See `running_sums`, of the slice, [B, S, D].
         position: Of the slice's rows, [B, S].
         row: The slice's first row.
         chunk_length: C.
 
     Returns:
-        All chunks [B, M + N], as many new ones as there may be, those missing beginning after the slice; and the
-        last M before the next slice.
+        All chunks [B, K + N], as many new ones as there may be, those missing beginning after the slice; and the
+        last K before the next slice.
     """
     batch, length = position.shape
     most = -(-length // chunk_length)

@@ -196,7 +196,11 @@ def test_the_carry_matters_until_a_reset(name):
     y, _ = core(x, random_carry(core), flags("together"))
     other, _ = core(x, random_carry(core, seed=9), flags("together"))
     assert not torch.allclose(y[:, 0], other[:, 0])
-    assert torch.equal(y[:, LENGTH // 2 :], other[:, LENGTH // 2 :])
+    after, others = y[:, LENGTH // 2 :], other[:, LENGTH // 2 :]
+    if name == "hcam":  # unrolls its store as far as the longest carried episode goes, and rounds accordingly
+        torch.testing.assert_close(after, others, rtol=0, atol=1e-13)
+    else:
+        assert torch.equal(after, others)
 
 
 def test_inputs_are_not_modified(name):

@@ -8,7 +8,7 @@ from core_cases import BATCH, assert_same_carry, flags, make, random_carry, rand
 from test_contract import TIGHT, assert_same_results, results, sequence, split_at, steps
 
 from memory_cores import FFM, HCAM, LSTM, MLP, GTrXL
-from memory_cores.cache import chunk_attention, chunks
+from memory_cores.cache import chunk_attention, chunks, store
 from memory_cores.cache.attention import masked_softmax
 
 HEADS = 2
@@ -166,6 +166,19 @@ def test_slices_change_nothing(monkeypatch, kind):
     for rows in (1, 3, 4, 8):
         monkeypatch.setattr(chunk_attention, "SLICE", rows)
         assert_same_results(results(*case, sequence), expected, **TIGHT)
+
+
+def test_chunks_that_nobody_can_reach_are_not_unrolled():
+    """Carried rows of 37 and 90, where row 0 begins an episode or not; 16 rows a chunk, 5 kept at most."""
+    count = torch.tensor([37, 90])
+    neither, second = torch.zeros(2, 3, dtype=torch.bool), torch.tensor([[False] * 3, [True, False, False]])
+
+    def needed(is_first, rows, num_chunks=5):
+        return chunks.needed_chunks(count, store.timeline(count, is_first), num_chunks, 16, rows)
+
+    assert needed(neither, 0) == 5 and needed(neither, 0, num_chunks=9) == 5 and needed(neither, 6, 9) == 6
+    assert needed(second, 0) == 2 and needed(second, 11) == 3 and needed(second, 128) == 5
+    assert needed(torch.ones(2, 3, dtype=torch.bool), 15) == 0
 
 
 @pytest.mark.parametrize(("num_chunks", "chunk_length"), [(1, 1), (3, 1), (1, 4), (2, 20)])

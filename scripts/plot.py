@@ -136,7 +136,7 @@ def _configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[
 
 def _print(document: dict[str, Any]) -> None:
     """Print the table of every task, then what was skipped and what limits the comparison."""
-    columns = ["seeds", "MMER", "low", "high", "area", "evaluation"]
+    columns = ["seeds", "parameters", "carry bytes", "MMER", "low", "high", "area", "evaluation"]
     for task in document["tasks"]:
         lines = {}
         for row in document["table"]:
@@ -144,7 +144,9 @@ def _print(document: dict[str, Any]) -> None:
                 mmer, area, last = row["mmer"], row["area"], row["final_evaluation"]
                 best = [mmer and mmer[key] for key in ("value", "low", "high")]
                 lines[row["group"]] = [
-                    float(row["seeds"]),
+                    row["seeds"],
+                    row["parameters"],
+                    row["carry_bytes"],
                     *best,
                     area and area["value"],
                     last and last["value"],

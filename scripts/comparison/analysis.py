@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scripts.comparison.groups import Placed, drop_repetitions, place_runs
-from scripts.comparison.notes import score_notes, task_notes, version_notes
+from scripts.comparison.notes import folder_notes, score_notes, task_notes
 from scripts.comparison.over_tasks import aggregate, comparable_tasks
 from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped
 from scripts.comparison.scores import SCORES, Scored, rescale, score_task
@@ -18,6 +18,8 @@ from scripts.statistics import Series, on_grid
 from scripts.statistics.curves import common_range
 
 ALL_TASKS = "all tasks"
+# What tables tell of an agent's size, and its name in `sizes.json`.
+SIZES = {"parameters": "parameters", "carry_bytes": "carry_bytes_per_env"}
 _EPOCHS = 100
 
 
@@ -54,7 +56,7 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
     groups = sorted({one.group for one in placed})
     shared, shared_notes = comparable_tasks(tasks, groups, settings)
     scored = [one for ours in tasks.values() for one in ours]
-    notes += version_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
+    notes += folder_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
     return {
         "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group)},
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
@@ -83,6 +85,7 @@ def _describe(one: Scored) -> dict[str, Any]:
         "env_steps": int(run.steps[-1]),
         "seconds": None if run.seconds is None else float(run.seconds[-1]),
         "solved": run.solved,
+        **{name: run.sizes.get(key) for name, key in SIZES.items()},
         **one.scores,
         "device": run.versions.get("device", "unknown"),
         "git_commit": run.versions.get("git_commit", "unknown"),
@@ -101,6 +104,7 @@ def _table(
             if not members:
                 continue
             row: dict[str, Any] = {"task": task, "group": group, "seeds": len(members)}
+            row |= {name: _common_size(members, key) for name, key in SIZES.items()}
             for name in SCORES:
                 values = np.array([one.scores[name] for one in members], float)
                 row[name] = None
@@ -110,6 +114,12 @@ def _table(
                     row[name] = {**found, "standard_deviation": deviation}
             rows.append(row)
     return rows
+
+
+def _common_size(members: Sequence[Scored], key: str) -> int | None:
+    """The size that all runs of a group share; None where they differ or do not tell."""
+    found = {one.placed.run.sizes.get(key) for one in members}
+    return found.pop() if len(found) == 1 else None
 
 
 def _curves(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scripts.comparison.groups import mixed_keys
 from scripts.comparison.runs import Run
 from scripts.comparison.scores import Scored
+from scripts.sizes import SIZES_FILE
 from scripts.statistics.bootstrap import FEWEST_SEEDS
 
 # Runs end with the rollout in which their budget is spent, so that lengths differ a little.
@@ -40,9 +41,13 @@ def task_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
     return notes + _length_notes(task, runs, end)
 
 
-def version_notes(runs: Sequence[Run]) -> list[str]:
-    """Say where runs differ in what should not differ: their code and their device."""
+def folder_notes(runs: Sequence[Run]) -> list[str]:
+    """Say what the runs' folders do not tell, and where they differ in what should not differ: code and device."""
     notes = []
+    unsized = [run.name for run in runs if not run.sizes]
+    if unsized:
+        more = f" and {len(unsized) - 1} more have" if len(unsized) > 1 else " has"
+        notes.append(f"{unsized[0]}{more} no {SIZES_FILE}: no number of parameters and no size of the carry.")
     commits = {run.versions.get("git_commit", "unknown") for run in runs}
     if len(commits) > 1:
         notes.append(f"The runs come from {len(commits)} versions of the code; see the list of runs.")

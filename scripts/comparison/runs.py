@@ -14,6 +14,7 @@ import numpy as np
 from agents.logger import METRICS_FILE, read_metrics
 from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
 from scripts.errors import UsageError
+from scripts.sizes import SIZES_FILE
 from scripts.statistics import Series
 
 TRAINING, EVALUATION = "charts/episodic_return", "eval/episodic_return"
@@ -42,6 +43,7 @@ class Run:
         folder: where it lies.
         config: as stored.
         versions: of packages, code and device.
+        sizes: of the agent, by the names of `agent_sizes`; empty for runs that were made before these were stored.
         steps: environment steps of each line of metrics [L].
         seconds: spent collecting and learning up to each line, over all resumptions [L]; None where some
             line does not tell.
@@ -52,6 +54,7 @@ class Run:
     folder: Path
     config: dict[str, Any]
     versions: dict[str, str]
+    sizes: dict[str, int]
     steps: np.ndarray
     seconds: np.ndarray | None
     lines: Sequence[dict[str, float | None]]
@@ -119,12 +122,10 @@ def read_run(folder: Path) -> Run | Skipped:
         return Skipped(folder.as_posix(), f"{' and '.join(missing)} missing")
     try:
         config = read_config(folder)
-        versions = json.loads((folder / VERSIONS_FILE).read_text())
-        if not isinstance(versions, dict):
-            raise ValueError(f"{VERSIONS_FILE} is damaged")
+        versions = _read_mapping(folder / VERSIONS_FILE)
+        sizes = _read_sizes(folder / SIZES_FILE)
     except (ValueError, OSError) as error:
-        damaged = f"{VERSIONS_FILE} is damaged" if isinstance(error, json.JSONDecodeError) else str(error)
-        return Skipped(folder.as_posix(), " ".join(damaged.split()))
+        return Skipped(folder.as_posix(), " ".join(str(error).split()))
     try:
         lines = read_metrics(folder / METRICS_FILE)
         steps = _ascending_steps(lines)
@@ -133,7 +134,34 @@ def read_run(folder: Path) -> Run | Skipped:
     if not lines:
         return Skipped(folder.as_posix(), f"{METRICS_FILE} has no line yet")
     text_versions = {str(key): str(value) for key, value in versions.items()}
-    return Run(folder, config, text_versions, steps, _elapsed(lines), lines, _is_solved(config, lines))
+    return Run(folder, config, text_versions, sizes, steps, _elapsed(lines), lines, _is_solved(config, lines))
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping.
+
+    Raises:
+        ValueError: names a file that does not.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name} is damaged")
+    return found
+
+
+def _read_sizes(path: Path) -> dict[str, int]:
+    """Read an agent's sizes; none where the run is older than the file.
+
+    Raises:
+        ValueError: if they are not whole numbers.
+    """
+    sizes = _read_mapping(path) if path.exists() else {}
+    if not all(isinstance(size, int) for size in sizes.values()):
+        raise ValueError(f"{path.name} is damaged")
+    return sizes
 
 
 def _ascending_steps(lines: Sequence[Any]) -> np.ndarray:

@@ -7,6 +7,7 @@ import yaml
 
 from scripts.config import compose_config
 
+SIZES = {"parameters": 12_345, "core_parameters": 10_000, "carry_bytes_per_env": 512}
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0", "git_commit": "0" * 40, "device": "cpu"}
 
 
@@ -33,6 +34,7 @@ def write_run(
     config = {**composed(f"core={core}", f"env={env}", *words), "seed": seed}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "versions.json").write_text(json.dumps(VERSIONS))
+    (folder / "sizes.json").write_text(json.dumps(SIZES))
     lines = []
     for index, value in enumerate(returns):
         line = {"env_steps": (index + 1) * every, "charts/episodic_return": value}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from run_files import assert_refused
@@ -84,6 +85,7 @@ def test_raw_scores_as_csv(run, tmp_path):
     assert len(rows) == 8
     first = next(row for row in rows if row["core"] == "mlp" and row["seed"] == "1")
     assert float(first["mmer"]) == pytest.approx(0.41) and float(first["seconds"]) == 12
+    assert first["parameters"] == "12345" and first["carry_bytes"] == "512"
     assert first["env_steps"] == "4000" and first["agent"] == "ppo" and first["device"] == "cpu"
 
 
@@ -95,6 +97,8 @@ def test_runs_with_missing_or_damaged_files_are_skipped_by_name(run, tmp_path):
         "no-metrics": lambda folder: (folder / "metrics.jsonl").unlink(),
         "no-config": lambda folder: (folder / "config.yaml").unlink(),
         "bad-versions": lambda folder: (folder / "versions.json").write_text('{"python": '),
+        "bad-sizes": lambda folder: (folder / "sizes.json").write_text("[1]"),
+        "no-numbers": lambda folder: (folder / "sizes.json").write_text('{"parameters": "many"}'),
         "bad-config": lambda folder: (folder / "config.yaml").write_bytes(b"agent: [\xff"),
         "half-config": lambda folder: (folder / "config.yaml").write_text("seed: 1\n"),
         "bad-line": lambda folder: (folder / "metrics.jsonl").write_text('{"env_steps": 1}\nx\n{}\n'),
@@ -116,6 +120,8 @@ def test_runs_with_missing_or_damaged_files_are_skipped_by_name(run, tmp_path):
         "no-metrics": "metrics.jsonl missing",
         "no-config": "config.yaml missing",
         "bad-versions": "versions.json is damaged",
+        "bad-sizes": "sizes.json is damaged",
+        "no-numbers": "sizes.json is damaged",
         "half-config": "has no agent",
         "bad-line": "Line 2",
         "no-steps": "line 1 has no number of env_steps",
@@ -130,6 +136,28 @@ def test_runs_with_missing_or_damaged_files_are_skipped_by_name(run, tmp_path):
     page = (tmp_path / "out" / "index.html").read_text()
     assert all(name in page for name in damage)
     assert row_of(document, "gru")["seeds"] == 2
+
+
+def test_sizes_stand_in_the_tables(run, tmp_path):
+    """Runs without sizes are compared, and named; sizes that differ within a group are not shown as one."""
+    runs = tmp_path / "runs"
+    write_comparison(runs, cores=("gru", "lstm", "mlp"), tasks=("autoencode_easy",))
+    result, document = plot(run, runs, tmp_path / "whole")
+    row = row_of(document, "gru", "popgym/autoencode_easy")
+    assert (row["parameters"], row["carry_bytes"]) == (12_345, 512) and document["notes"] == []
+    assert re.search(r"gru +5 +12,345 +512 ", result.out)
+    for folder in sorted((runs / "popgym/autoencode_easy/ppo-mlp").iterdir())[:2]:
+        (folder / "sizes.json").unlink()
+    for folder in (runs / "popgym/autoencode_easy/ppo-lstm").iterdir():
+        sizes = {"parameters": 10_000 + int(folder.name[0]), "carry_bytes_per_env": 64}
+        (folder / "sizes.json").write_text(json.dumps(sizes))
+    result, document = plot(run, runs, tmp_path / "partly")
+    row = row_of(document, "lstm", "popgym/autoencode_easy")
+    assert (row["parameters"], row["carry_bytes"]) == (None, 64)
+    assert row_of(document, "mlp", "popgym/autoencode_easy")["parameters"] is None
+    assert re.search(
+        r"note: .*ppo-mlp/0-\S+ and 1 more have no sizes.json: no number of parameters", result.out
+    )
 
 
 def test_a_line_cut_off_while_being_written_is_no_damage(run, tmp_path):

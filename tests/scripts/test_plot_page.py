@@ -1,5 +1,6 @@
 """The report in a real browser: it draws, answers to pointer and keys, and fits a phone."""
 
+import itertools
 import json
 
 import pytest
@@ -84,6 +85,39 @@ def test_it_shows_what_there_is(browser):
     skipped = text(browser, "#skipped")
     assert "broken: metrics.jsonl missing" in skipped and "<b>&</script>: versions.json missing" in skipped
     assert browser.run("return document.querySelectorAll('#runs tbody tr').length") == 21
+
+
+def test_sizes_stand_beside_the_scores(browser):
+    titles = browser.run(
+        "return [...document.querySelectorAll('#table thead th')].map((cell) => cell.textContent)"
+    )
+    assert titles[:4] == ["group", "parameters", "carry bytes", "seeds"]
+    cells = "return [...document.querySelectorAll('#table tbody tr:nth-child(2) td')].map((cell) => cell.textContent)"
+    assert browser.run(cells)[:3] == ["12,345", "512", "5"]
+
+
+def test_texts_of_the_axes_do_not_touch(run, tmp_path):
+    """With numbers beside the axis as long as they get, such as -0.475."""
+    for seed, first in enumerate((-0.53, -0.51)):
+        write_run(tmp_path / "runs", seed=seed, returns=(first, -0.46, -0.43, -0.38))
+    out = tmp_path / "out"
+    result = run("plot", f"runs={tmp_path / 'runs'}", f"output={out}", "resamples=100", "figures=false")
+    assert result.code == 0, result.err
+    texts = """
+        return [...document.querySelectorAll('#curves > svg text')].map((text) => {
+            const {left, right, top, bottom} = text.getBoundingClientRect();
+            return [text.textContent, left, right, top, bottom];
+        });"""
+    opened = Browser(tmp_path / "profile")
+    try:
+        opened.open(out / "index.html")
+        boxes = opened.run(texts)
+    finally:
+        opened.close()
+    assert any(box[0].endswith("0.475") for box in boxes)
+    for (one, *a), (other, *b) in itertools.combinations(boxes, 2):
+        apart = a[1] <= b[0] or b[1] <= a[0] or a[3] <= b[2] or b[3] <= a[2]
+        assert apart, (one, other)
 
 
 def test_choosing_a_task_and_hiding_a_core(browser):

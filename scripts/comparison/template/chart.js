@@ -74,11 +74,12 @@ class Chart {
     this.shown = this.describe();
     const width = Math.max(280, this.host.clientWidth - 30);
     const height = Math.round(Math.min(430, Math.max(260, width * 0.48)));
-    this.frame = { left: 58, right: width - 14, top: 14, bottom: height - 44, width, height };
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.setAttribute("aria-label", `${this.shown.label}. Arrow keys move along the curves.`);
     this.svg.replaceChildren();
     this.range();
+    const widest = Math.max(0, ...ticks(...this.limits.y, height / 60).map((value) => short(value).length));
+    this.frame = { left: 34 + 7 * widest, right: width - 14, top: 14, bottom: height - 44, width, height };
     this.axes();
     const names = this.visible();
     for (const name of names) this.band(name);

@@ -6,7 +6,8 @@ const settings = data.settings;
 const hidden = new Set();
 const find = (id) => document.getElementById(id);
 const percent = `${+(settings.confidence * 100).toPrecision(4)} %`;
-const several = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+const count = (number) => (number === null ? "–" : number.toLocaleString("en"));
+const several = (number, word) => `${count(number)} ${word}${number === 1 ? "" : "s"}`;
 
 function cell(content, kind = "", name = "td") {
   const made = element(name, kind ? { class: kind } : {});
@@ -85,8 +86,9 @@ function fillTable() {
   find("table-text").textContent =
     `In returns, ${labels[settings.metric]} over seeds with its interval; the best of a task is bold, and what its interval does not tell apart from it. MMER is the ` +
     `highest mean return of an epoch during training; the area is the mean height of the curve; ` +
-    "the evaluation is the last one. All are taken over the same environment steps of a task.";
-  const titles = ["group", "seeds", "MMER", "area under the curve", "final evaluation"];
+    "the evaluation is the last one. All are taken over the same environment steps of a task. Parameters are those of the " +
+    "whole agent; carry bytes are what it remembers from step to step of one environment.";
+  const titles = ["group", "parameters", "carry bytes", "seeds", "MMER", "area under the curve", "final evaluation"];
   const table = find("table");
   table.append(head(titles));
   for (const task of data.tasks) {
@@ -95,7 +97,8 @@ function fillTable() {
     Object.assign(title, { scope: "rowgroup", colSpan: titles.length });
     const body = element("tbody", {}, element("tr", {}, title));
     for (const row of rows) {
-      const line = element("tr", {}, groupCell(row.group), cell(String(row.seeds), "number"));
+      const numbers = [row.parameters, row.carry_bytes, row.seeds].map((value) => cell(count(value), "number"));
+      const line = element("tr", {}, groupCell(row.group), ...numbers);
       for (const name of ["mmer", "area", "final_evaluation"]) {
         line.append(estimateCell(row[name], isAmongBest(row[name], rows.map((other) => other[name]))));
       }

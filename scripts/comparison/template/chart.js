@@ -78,7 +78,8 @@ class Chart {
     this.svg.setAttribute("aria-label", `${this.shown.label}. Arrow keys move along the curves.`);
     this.svg.replaceChildren();
     this.range();
-    const widest = Math.max(0, ...ticks(...this.limits.y, height / 60).map((value) => short(value).length));
+    this.levels = ticks(...this.limits.y, height / 60);
+    const widest = Math.max(0, ...this.levels.map((value) => short(value).length));
     this.frame = { left: 34 + 7 * widest, right: width - 14, top: 14, bottom: height - 44, width, height };
     this.axes();
     const names = this.visible();
@@ -117,7 +118,7 @@ class Chart {
 
   axes() {
     const { left, right, top, bottom, width, height } = this.frame;
-    for (const value of ticks(...this.limits.y, height / 60)) {
+    for (const value of this.levels) {
       const y = this.at(0, value)[1];
       this.line(left, y, right, y, "grid");
       this.text(left - 8, y + 4, short(value), "end");

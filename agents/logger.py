@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -123,9 +124,9 @@ def _wait_for_a_later_name(folder: Path) -> None:
         time.sleep(seconds)
 
 
-def read_metrics(path: Path) -> list[dict[str, float | None]]:
+def read_metrics(path: Traversable) -> list[dict[str, float | None]]:
     """Read JSON lines; a last line that was cut off while being written is left out."""
-    if not path.exists():
+    if not path.is_file():
         return []
     lines = path.read_text().splitlines()
     rows = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,18 @@ def checkpoint_path(run_dir: Path, name: str) -> Path:
     return run_dir / "checkpoints" / f"{name}.safetensors"
 
 
-def read_config(run_dir: Path) -> dict[str, Any]:
+def read_config(run_dir: Traversable) -> dict[str, Any]:
     """Read a run's resolved configuration as plain values.
+
+    Args:
+        run_dir: the run's folder, on disk or in an archive.
 
     Raises:
         FileNotFoundError: if `run_dir` is not a run's folder.
         ValueError: if the file is damaged.
     """
     path = run_dir / CONFIG_FILE
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(
             f"A run's folder holds a {CONFIG_FILE}, but {run_dir} has none; give a folder that training wrote, "
             "such as runs/<env>/<agent>-<core>/<seed>-<time>."

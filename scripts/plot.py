@@ -10,9 +10,11 @@ from typing import Any
 
 from scripts.checks import COUNT, LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options
 from scripts.comparison.analysis import compare
+from scripts.comparison.archive import ARCHIVE_FILE, write_archive
 from scripts.comparison.files import write_files
+from scripts.comparison.folders import find_run_folders
 from scripts.comparison.names import training_command
-from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, find_run_folders, read_run
+from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, read_run
 from scripts.comparison.scores import SCORES
 from scripts.comparison.settings import KEYS, METRICS, Settings
 from scripts.config import compose_config, help_text
@@ -65,6 +67,7 @@ RULES = {
     "confidence": Rule("a number between 0 and 1", lambda v: POSITIVE.holds(v) and v < 1, "0.95"),
     "seed": SEED,
     "figures": SWITCH,
+    "archive": SWITCH,
 }
 
 
@@ -90,7 +93,10 @@ def main(words: Sequence[str]) -> None:
     document["command"] = f"python -m scripts.plot {' '.join(shlex.quote(word) for word in words)}"
     document["configurations"] = _configurations(runs, document)
     _print(document)
-    for path in write_files(output, document, figures=options["figures"]):
+    written = write_files(output, document, figures=options["figures"])
+    if options["archive"]:
+        written.append(write_archive(output / ARCHIVE_FILE, runs))
+    for path in written:
         print(path)
 
 

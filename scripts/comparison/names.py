@@ -38,7 +38,7 @@ def option_of(run: Run, group: str) -> str:
     if group == "env" and description.get("id"):
         return str(description["id"])
     options = _options_by_target(group).get(target, {})
-    named = [option for option in options if _is_in_folder_name(run.folder, group, option)]
+    named = [option for option in options if _is_in_folder_name(run.name, group, option)]
     if named:
         return max(named, key=len)
     stored = flatten(description).items()
@@ -114,8 +114,8 @@ def _options_by_target(group: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _is_in_folder_name(folder: Path, group: str, option: str) -> bool:
-    name = folder.absolute().parent.name
+def _is_in_folder_name(folder: str, group: str, option: str) -> bool:
+    name = Path(folder).absolute().parent.name
     return name.startswith(f"{option}-") if group == "agent" else name.endswith(f"-{option}")
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.logger import METRICS_FILE, read_metrics
-from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
-from scripts.errors import UsageError
+from agents.run_folder import VERSIONS_FILE, read_config
+from scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
 from scripts.sizes import SIZES_FILE
 from scripts.statistics import Series
 
 TRAINING, EVALUATION = "charts/episodic_return", "eval/episodic_return"
 STEPS, SECONDS = "env_steps", "wall_clock"
-_FILES = (CONFIG_FILE, METRICS_FILE, VERSIONS_FILE)
+TIMES = ("time/collect_seconds", "time/update_seconds")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Run:
     """A run's folder as plain values.
 
     Attributes:
-        folder: where it lies.
+        name: its folder, as given, or as it lies in an archive.
         config: as stored.
         versions: of packages, code and device.
         sizes: of the agent, by the names of `agent_sizes`; empty for runs that were made before these were stored.
@@ -51,7 +49,7 @@ class Run:
         solved: it stopped because an evaluation reached `evaluation.stop_at_return`.
     """
 
-    folder: Path
+    name: str
     config: dict[str, Any]
     versions: dict[str, str]
     sizes: dict[str, int]
@@ -59,11 +57,6 @@ class Run:
     seconds: np.ndarray | None
     lines: Sequence[dict[str, float | None]]
     solved: bool
-
-    @property
-    def name(self) -> str:
-        """The folder, as given."""
-        return self.folder.as_posix()
 
     @property
     def seed(self) -> int:
@@ -87,57 +80,32 @@ class Run:
         return Series(axis[places], values, self.solved), self.steps[places]
 
 
-def find_run_folders(patterns: Sequence[str]) -> list[Path]:
-    """Find the run folders that globs or folders name, searched recursively.
-
-    A run's folder is known by any one of its files, so that one that lacks the others is noticed.
-
-    Raises:
-        UsageError: if a pattern matches nothing, or nothing in it is a run's folder.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        places = sorted(Path(place) for place in glob.glob(str(Path(pattern).expanduser()), recursive=True))
-        folders = [folder for place in places if place.is_dir() for folder in _descend(place)]
-        if not folders:
-            what = "holds none" if places else "does not exist"
-            raise UsageError(
-                f"runs must name run folders, or folders with run folders in them, but {pattern} {what}; "
-                "give a folder that training wrote into, such as runs=runs."
-            )
-        found |= dict.fromkeys(folders)
-    return list(found)
-
-
-def _descend(folder: Path) -> list[Path]:
-    if any((folder / name).is_file() for name in _FILES):
-        return [folder]
-    return [found for child in sorted(folder.iterdir()) if child.is_dir() for found in _descend(child)]
-
-
-def read_run(folder: Path) -> Run | Skipped:
+def read_run(folder: Folder) -> Run | Skipped:
     """Read one run's folder; one that lacks a file, or holds a damaged one, is named with the reason."""
-    missing = [name for name in _FILES if not (folder / name).is_file()]
+    name = folder_name(folder)
+    if folder.is_file():
+        return Skipped(name, "is damaged: no archive of runs")
+    missing = [file for file in RUN_FILES if not (folder / file).is_file()]
     if missing:
-        return Skipped(folder.as_posix(), f"{' and '.join(missing)} missing")
+        return Skipped(name, f"{' and '.join(missing)} missing")
     try:
         config = read_config(folder)
         versions = _read_mapping(folder / VERSIONS_FILE)
         sizes = _read_sizes(folder / SIZES_FILE)
-    except (ValueError, OSError) as error:
-        return Skipped(folder.as_posix(), " ".join(str(error).split()))
+    except DAMAGE as error:
+        return Skipped(name, " ".join(str(error).split()))
     try:
         lines = read_metrics(folder / METRICS_FILE)
         steps = _ascending_steps(lines)
-    except (ValueError, OSError) as error:
-        return Skipped(folder.as_posix(), f"{METRICS_FILE} is damaged: {' '.join(str(error).split())}")
+    except DAMAGE as error:
+        return Skipped(name, f"{METRICS_FILE} is damaged: {' '.join(str(error).split())}")
     if not lines:
-        return Skipped(folder.as_posix(), f"{METRICS_FILE} has no line yet")
+        return Skipped(name, f"{METRICS_FILE} has no line yet")
     text_versions = {str(key): str(value) for key, value in versions.items()}
-    return Run(folder, config, text_versions, sizes, steps, _elapsed(lines), lines, _is_solved(config, lines))
+    return Run(name, config, text_versions, sizes, steps, _elapsed(lines), lines, _is_solved(config, lines))
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
+def _read_mapping(path: Folder) -> dict[str, Any]:
     """Read a JSON file that holds a mapping.
 
     Raises:
@@ -152,13 +120,13 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_sizes(path: Path) -> dict[str, int]:
+def _read_sizes(path: Folder) -> dict[str, int]:
     """Read an agent's sizes; none where the run is older than the file.
 
     Raises:
         ValueError: if they are not whole numbers.
     """
-    sizes = _read_mapping(path) if path.exists() else {}
+    sizes = _read_mapping(path) if path.is_file() else {}
     if not all(isinstance(size, int) for size in sizes.values()):
         raise ValueError(f"{path.name} is damaged")
     return sizes
@@ -189,8 +157,7 @@ def _is_number(value: Any) -> bool:
 
 def _elapsed(lines: Sequence[dict[str, float | None]]) -> np.ndarray | None:
     """Seconds up to each line: a continued run keeps the lines before, so their sum spans resumptions."""
-    keys = ("time/collect_seconds", "time/update_seconds")
-    parts = [[line.get(key) for key in keys] for line in lines]
+    parts = [[line.get(key) for key in TIMES] for line in lines]
     if any(part is None for both in parts for part in both):
         return None
     return np.cumsum(np.array(parts, float).sum(1))

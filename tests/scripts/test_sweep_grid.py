@@ -76,19 +76,20 @@ def test_wrong_overrides(described):
 
 def test_the_comparison_is_what_its_file_says():
     plan = make_plan(["experiment=core_comparison"])
-    assert len(plan.trials) == 150 and plan.directory == Path("runs/sweeps/core_comparison")
+    assert len(plan.trials) == 180 and plan.directory == Path("runs/sweeps/core_comparison")
     budgets = {trial.values["env"]: trial.settings.get("total_env_steps", "1000000") for trial in plan.trials}
     assert budgets == {
         "popgym/repeat_previous_easy": "1000000",
         "popgym/repeat_previous_medium": "3000000",
         "popgym/autoencode_easy": "1000000",
         "popgym/count_recall_easy": "3000000",
-        "diagnostic/t_maze": "1000000",
+        "diagnostic/recall_first": "1000000",
+        "diagnostic/t_maze": "3000000",
     }
     maze = next(trial for trial in plan.trials if trial.values["env"] == "diagnostic/t_maze")
     assert maze.settings["env.corridor_length"] == "100"
     smaller = make_plan(["experiment=core_comparison", "core=mlp", "seed=7", "total_env_steps=1000"])
-    assert len(smaller.trials) == 5 and {trial.values["seed"] for trial in smaller.trials} == {"7"}
+    assert len(smaller.trials) == 6 and {trial.values["seed"] for trial in smaller.trials} == {"7"}
     assert not any("total_env_steps" in trial.settings for trial in smaller.trials)
 
 

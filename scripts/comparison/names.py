@@ -66,26 +66,38 @@ def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 def training_command(run: Run) -> str | None:
     """The command that repeats a run, found by composing it: what differs from the defaults is given.
 
+    Where the run was kept is its own (`logging.run_dir`), and no part of the command.
+
     Returns:
         None where no command gives exactly the stored configuration.
     """
     choices = [f"{group}={option_of(run, group)}" for group in ("agent", "core", "env")]
     if "id" in run.config["env"]:
         choices[2] = "env=gymnasium"
-    wanted = flatten(run.config)
+    wanted = _repeated(run.config, run.config)
     try:
-        usual = flatten(compose_config("train", [*choices, *_needed(choices, wanted)]).values)
+        needed = _needed(choices, wanted)
+        usual = _repeated(compose_config("train", [*choices, *needed]).values, run.config)
         given = [
             f"{'' if key in usual else '+'}{key}={_word(value)}"
             for key, value in wanted.items()
             if key not in usual or usual[key] != value
         ]
         words = [*choices, *given]
-        if flatten(compose_config("train", words).values) != wanted:
+        if _repeated(compose_config("train", words).values, run.config) != wanted:
             return None
     except UsageError:
         return None
     return " ".join(["python -m scripts.train", *words])
+
+
+def _repeated(config: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """What a command must give of a configuration, by dotted keys.
+
+    Training stores neither an experiment's grid nor the replay's options of an agent that has no replay.
+    """
+    absent = {"logging", *({"replay", "sweep"} - stored.keys())}
+    return flatten({key: value for key, value in config.items() if key not in absent})
 
 
 def _needed(choices: list[str], wanted: dict[str, Any]) -> list[str]:

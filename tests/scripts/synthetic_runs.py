@@ -32,6 +32,7 @@ def write_run(
     folder = root / env / f"ppo-{core}" / (name or f"{seed}-20260101-000000")
     folder.mkdir(parents=True)
     config = {**composed(f"core={core}", f"env={env}", *words), "seed": seed}
+    del config["replay"]  # as training does for an agent without one
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "versions.json").write_text(json.dumps(VERSIONS))
     (folder / "sizes.json").write_text(json.dumps(SIZES))

@@ -315,7 +315,8 @@ def test_epochs_are_averaged_before_the_maximum(run, tmp_path):
 
 def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
     words = ("core.hidden_size=24", "agent.learning_rate=1e-3", "evaluation.every=null")
-    write_run(tmp_path / "runs", "s5", words=words)
+    kept = ("logging.run_dir=somewhere", "logging.progress=false")
+    write_run(tmp_path / "runs", "s5", words=(*words, *kept))
     _, document = plot(run, tmp_path / "runs", tmp_path / "out")
     command = document["configurations"][0]["command"]
     assert command.startswith("python -m scripts.train agent=ppo core=s5 env=popgym/repeat_previous_easy")

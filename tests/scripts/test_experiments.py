@@ -17,6 +17,7 @@ SMALL_WORLD_MODEL = [
     "total_env_steps=150",
     "agent.batch_size=2",
     "agent.batch_length=16",
+    "agent.train_ratio=16",  # bsuite's 1,024 would be an update for every row collected
     "replay.prefill=100",
     "replay.capacity_bytes=20_000_000",  # the default reserves gigabytes
 ]

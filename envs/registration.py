@@ -17,6 +17,7 @@ from envs.memory_maze import memory_maze_factories
 from envs.memory_maze.registry import register_real_mazes
 from envs.native import NativeVectorEnv
 from envs.popgym import native_factories, register_families
+from envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
 from envs.spaces import action_layout
 
 _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
@@ -41,13 +42,15 @@ class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray])
     Args:
         native: registered id.
         num_envs: number of environments B.
+        render_mode: `rgb_array` for pictures, of environments that draw.
         **kwargs: options of the environment.
     """
 
-    def __init__(self, native: str, num_envs: int = 1, **kwargs: Any) -> None:
+    def __init__(self, native: str, num_envs: int = 1, render_mode: str | None = None, **kwargs: Any) -> None:
         self.native = _NATIVE[native](num_envs=num_envs, **kwargs)
         self.num_envs = num_envs
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self.render_mode = check_render_mode(self.native, render_mode)
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, **render_metadata(self.native)}
         self.single_observation_space = self.native.single_observation_space
         self.single_action_space = self.native.single_action_space
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
@@ -69,17 +72,26 @@ class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray])
         obs = _to_numpy(self.single_observation_space, row["obs"])
         return obs, row["reward"].double().cpu().numpy(), terminated, truncated, {}
 
+    def render(self) -> tuple[np.ndarray, ...] | None:  # noqa: D102
+        return render_frames(self.native, self.render_mode)
+
 
 class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
     """One copy of a native environment as a Gymnasium environment.
 
     Args:
         native: registered id.
+        render_mode: `rgb_array` for pictures, of environments that draw.
         **kwargs: options of the environment.
     """
 
-    def __init__(self, native: str, **kwargs: Any) -> None:
+    # Of the class, since gymnasium.make reads it before it makes the environment, whose own says what is true.
+    metadata = RENDER_METADATA
+
+    def __init__(self, native: str, render_mode: str | None = None, **kwargs: Any) -> None:
         self.native = _NATIVE[native](num_envs=1, **kwargs)
+        self.render_mode = check_render_mode(self.native, render_mode)
+        self.metadata = render_metadata(self.native)
         self.observation_space = self.native.single_observation_space
         self.action_space = self.native.single_action_space
 
@@ -99,6 +111,10 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
         row = self.native.step(_to_action(self.native, [action]))
         terminated = bool(row["is_terminal"])
         return self._first(row), float(row["reward"]), terminated, bool(row["is_last"]) and not terminated, {}
+
+    def render(self) -> np.ndarray | None:  # noqa: D102
+        frames = render_frames(self.native, self.render_mode)
+        return None if frames is None else frames[0]
 
     def _first(self, row: TensorDict) -> Any:
         """The observation of the only environment."""

@@ -99,7 +99,7 @@ class MemoryMaze(NativeVectorEnv):
         if not discrete_actions:
             self.single_action_space = gs.Box(-1.0, 1.0, (2,), np.float32)
             self._to_env = tensor_action_converter(self.single_action_space, "clip", self.device)
-        self._trail: tuple[tuple[int, int, int], list[Tensor]] = (-1, -1, -1), []
+        self._trails: dict[int, tuple[tuple[int, int], list[Tensor]]] = {}
         image = gs.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.single_observation_space = image
         if global_observables:
@@ -171,13 +171,14 @@ class MemoryMaze(NativeVectorEnv):
             )
         state = self.state[index : index + 1]
         scene = self.scene(dict(state["task"].items()))
-        episode, place = (index, int(state["seed"]), int(state["episode"])), scene.position[0].cpu()
-        if self._trail[0] != episode or state["time"] == 0:
-            self._trail = episode, []
-        self._trail[1].append(place)
+        episode = int(state["seed"]), int(state["episode"])
+        if index not in self._trails or self._trails[index][0] != episode or state["time"] == 0:
+            self._trails[index] = episode, []
+        trail = self._trails[index][1]
+        trail.append(scene.position[0].cpu())
         textures = load_textures(self.device) if self._textures is None else self._textures
         view = draw_frames(scene, textures, _VIEW_SIZE, *self._heights)[0]
-        return side_by_side(view, draw_top_view(scene, textures, path=torch.stack(self._trail[1])))
+        return side_by_side(view, draw_top_view(scene, textures, path=torch.stack(trail)))
 
     def _draw(self, scene: Scene, image_size: int) -> Tensor:
         """What the agents see, uint8 [B, size, size, 3]."""

@@ -18,6 +18,7 @@ from envs.popgym.multiarmed_bandit import MultiarmedBandit
 from envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
 from envs.popgym.repeat_first import RepeatFirst
 from envs.popgym.repeat_previous import RepeatPrevious
+from envs.render_modes import draws
 
 
 class NativeFamily(Protocol):
@@ -67,11 +68,6 @@ def native_options(family: str) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in parameters.items() if name not in _COMMON}
 
 
-def _draws(family: str) -> bool:
-    """Whether a family has pictures of its own."""
-    return cast(type[NativeVectorEnv], NATIVES[family]).render is not NativeVectorEnv.render
-
-
 def make_native(
     family: str,
     difficulty: str | None,
@@ -107,7 +103,7 @@ def make_native(
         )
     if difficulty is not None:
         kwargs = NATIVES[family].difficulties[difficulty]
-    if options.get("render_mode") == "rgb_array" and _draws(family):
+    if options.get("render_mode") == "rgb_array" and draws(cast(type[NativeVectorEnv], NATIVES[family])):
         del options["render_mode"]
     for option, value in options.items():
         if option in _PACKAGE and option not in known:

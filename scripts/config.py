@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 import configs
 import envs
 from scripts.errors import UsageError
+from scripts.paths import expand_paths, quote_paths
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
@@ -86,7 +87,7 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            words = [_open(word) for word in overrides]
+            words = [_open(word) for word in quote_paths(overrides)]
             config = compose(config_name=name, overrides=words, return_hydra_config=True)
         choices = dict(config.hydra.runtime.choices)
         with open_dict(config):
@@ -97,7 +98,7 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(_one_sentence(error, name, overrides)) from error
-    return Composed(to_plain(config), {group: str(choices.get(group)) for group in GROUPS})
+    return Composed(expand_paths(to_plain(config)), {group: str(choices.get(group)) for group in GROUPS})
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

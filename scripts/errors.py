@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,7 @@ def room_errors(run_dir: Path) -> Iterator[None]:
             raise
         raise UsageError(
             f"A run needs room on the disk, but {run_dir} has none left ({error.strerror}); its last checkpoint is "
-            f"intact: free space, then python -m scripts.train resume={run_dir}."
+            f"intact: free space, then python -m scripts.train {shlex.quote(f'resume={run_dir}')}."
         ) from error
 
 

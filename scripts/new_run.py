@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from agents.replay import ReplaySettings
 from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
 from scripts.errors import UsageError
+from scripts.words import parse_value
 
 # What a continued run may be given anew: its budget, its machine and what it reports.
 RESUMABLE = ("resume", "total_env_steps", "device", "capture", "threads", "logging", "allow")
@@ -171,8 +172,8 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
                 f"but got {key!r}; leave it out, or start a new run."
             )
         try:
-            OmegaConf.update(config, key, yaml.safe_load(value))
-        except (OmegaConfBaseException, yaml.YAMLError) as error:
+            OmegaConf.update(config, key, parse_value(value))
+        except (OmegaConfBaseException, ValueError) as error:
             raise UsageError(
                 f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
             ) from error

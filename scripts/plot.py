@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from scripts.comparison.settings import KEYS, METRICS, Settings
 from scripts.config import compose_config, help_text
 from scripts.errors import UsageError, run, usage_errors
 from scripts.tables import print_table
+from scripts.words import command_line
 
 
 def _one_of(names: Sequence[str]) -> Rule:
@@ -90,7 +90,7 @@ def main(words: Sequence[str]) -> None:
     skipped = [one for one in found if isinstance(one, Skipped)]
     document = compare(runs, skipped, _settings(options))
     document["x"] = options["x"]
-    document["command"] = f"python -m scripts.plot {' '.join(shlex.quote(word) for word in words)}"
+    document["command"] = command_line("plot", words)
     document["configurations"] = _configurations(runs, document)
     _print(document)
     written = write_files(output, document, figures=options["figures"])

@@ -27,10 +27,13 @@ from scripts.new_run import (
     resumed_run,
     write_description,
 )
+from scripts.paths import expand
 from scripts.progress import ProgressLine
+from scripts.run_command import write_command
 from scripts.run_lock import folder_lock
 from scripts.session import Session
 from scripts.sizes import write_sizes
+from scripts.words import command_line
 
 
 def main(words: Sequence[str]) -> None:
@@ -54,7 +57,7 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     """The run that `resume=` asks for, if there is one, and the words that are then for it."""
     asked = resumed_run(words)
     if asked != UNFINISHED:
-        return (None if asked is None else Path(asked)), words
+        return (None if asked is None else Path(expand(asked))), words
     run_dir = unfinished_run(compose_config("train", words).values)
     return run_dir, words if run_dir is None else [word for word in words if is_resumable(word)]
 
@@ -72,6 +75,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     run_dir = _make_folder(composed, session)
     held.enter_context(folder_lock(run_dir))
     write_description(run_dir, config)
+    write_command(run_dir, words, composed.choices)
     write_spaces(run_dir, session.agent)
     write_sizes(run_dir, session.agent)
     try:
@@ -125,7 +129,7 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
                 session.save(run_dir, "latest")
             session.train(hooks)
         except KeyboardInterrupt:
-            print(f"stopped; to continue: python -m scripts.train resume={run_dir}", file=sys.stderr)
+            print(f"stopped; to continue: {command_line('train', [f'resume={run_dir}'])}", file=sys.stderr)
             raise
         finally:
             progress.close()

@@ -32,7 +32,7 @@ def find_run_folders(patterns: Sequence[str]) -> list[Folder]:
     """
     found: dict[str, Folder] = {}
     for pattern in patterns:
-        places = sorted(Path(place) for place in glob.glob(str(Path(pattern).expanduser()), recursive=True))
+        places = sorted(Path(place) for place in glob.glob(pattern, recursive=True))
         folders = [folder for place in places for folder in _open(place)]
         if not folders:
             what = "holds none" if places else "does not exist"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import UsageError
-from scripts.sweeps.words import as_word, normal
+from scripts.sweeps.words import as_word
+from scripts.words import normal
 
 # Always axes, if of one value: they make a run's folder.
 NAMING_AXES = ("agent", "core", "env", "seed")

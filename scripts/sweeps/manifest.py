@@ -14,6 +14,7 @@ import yaml
 from scripts.errors import UsageError
 from scripts.sweeps.grid import Trial
 from scripts.sweeps.plan import Plan
+from scripts.words import command_line
 
 MANIFEST_FILE = "sweep.yaml"
 
@@ -72,7 +73,7 @@ def _entry(trial: Trial) -> dict[str, Any]:
         "folder": trial.folder.as_posix(),
         "axes": trial.values,
         "settings": trial.settings,
-        "command": " ".join(["python -m scripts.train", *trial.words]),
+        "command": command_line("train", trial.words),
     }
 
 

@@ -17,7 +17,8 @@ from scripts.errors import UsageError
 from scripts.session import build_env, check_device
 from scripts.sizes import agent_sizes, matching_width
 from scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
-from scripts.sweeps.words import axis_values, normal, split_words
+from scripts.sweeps.words import as_word, axis_values, split_words
+from scripts.words import normal
 
 # Options of the sweep itself, which may be given without "sweep.".
 OWN_OPTIONS = ("dir", "workers", "retries", "launcher", "address", "gpus_per_trial", "match_parameters")
@@ -121,7 +122,7 @@ def _all_axes(axes: Axes, given: Mapping[str, str], named: Mapping[str, Any], ba
     chosen = {**base.choices, "seed": str(base.values["seed"])}
     merged = {key: [chosen[key]] for key in NAMING_AXES}
     for key, values in named.items():
-        merged[key] = axis_values(key, values) or [normal(str(values))]
+        merged[key] = axis_values(key, values) or [normal(as_word(values))]
     for key, value in given.items():
         if key in merged:
             merged[key] = [normal(value)]

@@ -18,6 +18,7 @@ from agents.run_folder import checkpoint_path
 from scripts.errors import UsageError, run
 from scripts.run_lock import folder_lock
 from scripts.train import main as train
+from scripts.words import write_value
 
 # The trial of a driver that has just died may take a moment to die too.
 LOCK_WAIT_SECONDS = 60.0
@@ -37,8 +38,7 @@ def main(words: list[str]) -> None:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
             train([f"resume={run_dir}", *anew])
             return
-    folder = str(run_dir).replace("\\", "\\\\").replace('"', '\\"')
-    train([*options, f'logging.run_dir="{folder}"', "logging.progress=false"])
+    train([*options, f"logging.run_dir={write_value(str(run_dir))}", "logging.progress=false"])
 
 
 def has_checkpoint(run_dir: Path) -> bool:

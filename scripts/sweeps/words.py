@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from scripts.config import group_options
 from scripts.errors import UsageError
+from scripts.words import normal, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_WHOLE = re.compile(r"[-+]?\d[\d_]*")
-_REAL = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?")
+_RANGE = re.compile(r"([-+]?\d[\d_]*)\.\.([-+]?\d[\d_]*)")
 _OPENING, _CLOSING = "[{(", "]})"
 
 
@@ -71,28 +70,36 @@ def axis_values(key: str, value: Any) -> list[str] | None:
         raise UsageError(
             f"An axis needs a value between any two commas, but got {key}={value}; write {key}=a,b or {key}=0..4."
         )
-    return list(dict.fromkeys(values)) if is_axis else None
+    if not is_axis:
+        return None
+    once = list(dict.fromkeys(values))
+    if len(once) < len(values):
+        twice = next(value for value in once if values.count(value) > 1)
+        warnings.warn(
+            f"{key}={_shown(value)} names {twice} more than once; it is trained once.", stacklevel=2
+        )
+    return once
 
 
 def as_word(value: Any) -> str:
-    """Write a value of a YAML as it would stand on the command line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """Write a value of a YAML as it would stand on the command line, where a string is a word."""
+    return value if isinstance(value, str) else write_value(value)
 
 
-def normal(word: str) -> str:
-    """Write a number in one way only, so that 1e-3 and 0.001 are the same value; other words stay."""
-    if _WHOLE.fullmatch(word):
-        return str(int(word))
-    if _REAL.fullmatch(word):
-        return repr(float(word))
-    return word
+def _shown(value: Any) -> str:
+    return ",".join(map(as_word, value)) if isinstance(value, list) else as_word(value)
 
 
 def _expand(key: str, part: str) -> list[str] | None:
     """The values of a range or a pattern; None for a plain value."""
     found = _RANGE.fullmatch(part)
     if found:
-        first, last = int(found[1]), int(found[2])
+        first, last = (parse_value(end) for end in found.groups())
+        if not isinstance(first, int) or not isinstance(last, int):
+            raise UsageError(
+                f"A range goes from one whole number to another, written without leading zeros, but got {key}={part}; "
+                "write 0..4, or name the values."
+            )
         if last < first:
             raise UsageError(
                 f"A range goes from its first to its last value, but got {key}={part}; write {last}..{first}."

@@ -66,6 +66,7 @@ def test_files_of_a_run(run, tmp_path):
     events = {name for name in names if name.startswith("tensorboard/events.")}
     assert len(kept) == 2 and len(events) == 1
     assert names - kept - events == {
+        "command.json",
         "config.yaml",
         "metrics.jsonl",
         "versions.json",

@@ -1,0 +1,93 @@
+"""Options that are paths: any name a file can have is written as it is, and `~` is the home folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import UsageError
+from scripts.words import parse_value, write_value
+
+# Of all commands, by dotted name.
+PATH_OPTIONS = (
+    "logging.runs_dir",
+    "logging.run_dir",
+    "resume",
+    "sweep.dir",
+    "run",
+    "runs",
+    "against",
+    "output",
+    "plot",
+    "folder",
+)
+
+
+def expand(path: str) -> str:
+    """Put the home folder in the place of a leading `~` or `~name`.
+
+    Raises:
+        UsageError: if there is no such user.
+    """
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise UsageError(
+            f"A path may begin with ~, the home folder, but {path!r} has none ({error}); write ./~… for a name "
+            "that begins so."
+        ) from error
+
+
+def quote_paths(words: Sequence[str]) -> list[str]:
+    """Quote the values of path options that Hydra's grammar would refuse or misread, such as `~/x`, `a=b` or `2024`.
+
+    Args:
+        words: `key=value`.
+
+    Returns:
+        The words, the others as they were.
+    """
+    return [_quoted(word) for word in words]
+
+
+def expand_paths(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Expand every path option in a composed configuration.
+
+    Args:
+        values: nested; not changed.
+
+    Raises:
+        UsageError: see `expand`.
+    """
+    return _expanded(values, "")
+
+
+def _quoted(word: str) -> str:
+    key, equals, text = word.partition("=")
+    if not equals or key.lstrip("+") not in PATH_OPTIONS:
+        return word
+    return f"{key}={write_value(_read(text))}"
+
+
+def _read(text: str) -> str | list[Any] | None:
+    """A path, a list of paths or null; what is neither quoted, a list nor null is a path as it stands."""
+    try:
+        value = parse_value(text)
+    except ValueError:
+        in_brackets = text.startswith("[") and text.endswith("]")
+        return [_read(part.strip()) for part in text[1:-1].split(",")] if in_brackets else text
+    return value if value is None or isinstance(value, str | list) else text
+
+
+def _expanded(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            found[key] = _expanded(value, f"{name}.")
+        elif name in PATH_OPTIONS and isinstance(value, list):
+            found[key] = [expand(part) if isinstance(part, str) else part for part in value]
+        else:
+            found[key] = expand(value) if name in PATH_OPTIONS and isinstance(value, str) else value
+    return found

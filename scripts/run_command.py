@@ -1,0 +1,66 @@
+"""What a run was asked for: its command's words and the options chosen, kept in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+COMMAND_FILE = "command.json"
+# Where a run was kept, and which one was continued, is no part of what it is.
+_OF_THE_PLACE = ("logging.run_dir", "resume")
+
+
+@dataclass(frozen=True)
+class RunCommand:
+    """What a run was asked for.
+
+    Attributes:
+        words: `key=value`, as given, unquoted.
+        choices: config group → chosen option (`agent` → `r2i`); groups without a choice are left out.
+    """
+
+    words: Sequence[str]
+    choices: Mapping[str, str]
+
+
+def write_command(run_dir: Path, words: Sequence[str], choices: Mapping[str, str]) -> None:
+    """Store what a run was asked for.
+
+    Args:
+        run_dir: its folder.
+        words: of its command; those that only say where it is kept are left out.
+        choices: config group → chosen option, `None` as text where there is none.
+    """
+    kept = [word for word in words if word.lstrip("+").partition("=")[0] not in _OF_THE_PLACE]
+    chosen = {group: option for group, option in choices.items() if option != "None"}
+    (run_dir / COMMAND_FILE).write_text(command_text(RunCommand(kept, chosen)))
+
+
+def command_text(command: RunCommand) -> str:
+    """What the file holds."""
+    return json.dumps({"words": list(command.words), "choices": dict(command.choices)}, indent=1) + "\n"
+
+
+def read_command(run_dir: Traversable) -> RunCommand | None:
+    """Read what a run was asked for.
+
+    Args:
+        run_dir: its folder, on disk or in an archive.
+
+    Returns:
+        None for a run that was made before this was stored.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    path = run_dir / COMMAND_FILE
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text())
+        return RunCommand([str(word) for word in stored["words"]], {**stored["choices"]})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{COMMAND_FILE} is damaged") from error

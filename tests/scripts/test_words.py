@@ -1,0 +1,110 @@
+"""Words of the command line: one reading of a value, one way to write it, paths as they are."""
+
+import shlex
+
+import pytest
+from synthetic_runs import write_run
+
+from scripts.config import compose_config
+from scripts.errors import UsageError
+from scripts.new_run import resumed_config
+from scripts.paths import expand, expand_paths, quote_paths
+from scripts.train import main as train
+from scripts.words import command_line, normal, parse_value, write_value
+
+VALUES = {
+    "01": "01",
+    "007": "007",
+    "00.50": "00.50",
+    "0x10": "0x10",
+    "1e3": 1000.0,
+    "1_000": 1000,
+    "1e-05": 0.00001,
+    "+7": 7,
+    "null": None,
+    "TRUE": True,
+    "'true'": "true",
+    "'01'": "01",
+    '"a"': "a",
+    "a b": "a b",
+    "cuda:1": "cuda:1",
+    "[1,'x,y',[null]]": [1, "x,y", [None]],
+    "{a:1,b:[x,'2']}": {"a": 1, "b": ["x", "2"]},
+}
+
+
+def test_a_value_means_the_same_to_training_and_to_a_sweep():
+    """A sweep writes a word in its own way before it hands it to training."""
+    names = [f"v{index}" for index in range(len(VALUES))]
+    given = [f"+core.{name}={text}" for name, text in zip(names, VALUES, strict=True)]
+    handed_on = [f"+core.{name}={normal(text)}" for name, text in zip(names, VALUES, strict=True)]
+    for words in (given, handed_on):
+        core = compose_config("train", words).values["core"]
+        found = [core[name] for name in names]
+        assert found == list(VALUES.values())
+        assert [type(value) for value in found] == [type(value) for value in VALUES.values()]
+
+
+@pytest.mark.parametrize(
+    "value", [*VALUES.values(), 'it\'s "so"', "a\\b", "x,y", "", " a ", "1", "null", "[", "é", "a=b", 1e-7]
+)
+def test_a_written_value_is_read_back(value):
+    assert parse_value(write_value(value)) == value
+    assert normal(write_value(value)) == write_value(value)
+
+
+@pytest.mark.parametrize("text", ["a,b", "a=b", "(", "range(1,3)"])
+def test_what_is_no_single_value(text):
+    with pytest.raises(ValueError, match="but got"):
+        parse_value(text)
+    assert normal(text) == text
+
+
+def test_a_continued_run_reads_words_alike(tmp_path):
+    config = resumed_config(
+        write_run(tmp_path), ["total_env_steps=1_000", "device=cuda:1", "logging.runs_dir='01'"]
+    )
+    assert (config["total_env_steps"], config["device"]) == (1000, "cuda:1")
+    assert config["logging"]["runs_dir"] == "01"
+
+
+def test_a_command_is_quoted_for_the_shell():
+    words = ["env.id=a b", "env.kwargs.x={a:1}", "core.name='x'", "seed=1"]
+    line = command_line("train", words)
+    assert (
+        line == "python -m scripts.train 'env.id=a b' 'env.kwargs.x={a:1}' 'core.name='\"'\"'x'\"'\"'' seed=1"
+    )
+    assert shlex.split(line)[3:] == words
+
+
+@pytest.mark.parametrize(
+    "name", ["~/runs", "a=b", "2024", "1e3", "é", "a b", "a#b", "(x)", "it's", "x,y", "01", "true", "a\\b"]
+)
+def test_any_name_of_a_file_is_a_path(name):
+    (word,) = quote_paths([f"run={name}"])
+    assert parse_value(word.removeprefix("run=")) == name
+
+
+def test_every_path_option_expands(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    values = compose_config("evaluate", ["run=~/r", "against=~", "output='~/o'", "checkpoint=best"]).values
+    assert (values["run"], values["against"], values["output"]) == ("/home/me/r", "/home/me", "/home/me/o")
+    values = compose_config("plot", ["runs=[~/a, b/~c, '~/d']", "output=null"]).values
+    assert values["runs"] == ["/home/me/a", "b/~c", "/home/me/d"] and values["output"] is None
+    values = compose_config("sweep", ["sweep.dir=~/s", "logging.run_dir=~/t"]).values
+    assert values["sweep"]["dir"] == "/home/me/s" and values["logging"]["run_dir"] == "/home/me/t"
+    values = compose_config("benchmark_cores", ["output=~/b.json", "plot=~/b.png"]).values
+    assert (values["output"], values["plot"]) == ("/home/me/b.json", "/home/me/b.png")
+    assert expand_paths({"env": {"run": "~/kept"}, "run": "~/r"}) == {
+        "env": {"run": "~/kept"},
+        "run": "/home/me/r",
+    }
+    assert quote_paths(["core.x=~/x", "core=gru"]) == ["core.x=~/x", "core=gru"]
+    with pytest.raises(UsageError, match="'~nobody-of-this-name/x' has none"):
+        expand("~nobody-of-this-name/x")
+
+
+def test_a_run_is_continued_from_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises(UsageError, match="/home/me/runs/none has none"):
+        train(["resume=~/runs/none"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 
 import torch
 import yaml
-from gymnasium import spaces
 
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_checkpoint, load_latest
-from agents.space_json import space_from_json, space_to_json
+from agents.stored_spaces import read_spaces
 
 CONFIG_FILE = "config.yaml"
-SPACES_FILE = "spaces.json"
 VERSIONS_FILE = "versions.json"
 REPLAY_FOLDER = "replay"
 
@@ -55,36 +52,6 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
             f"A run's {CONFIG_FILE} holds {', '.join(needed)}, but {path} has no {missing[0]}; the file is damaged."
         )
     return config
-
-
-def write_spaces(run_dir: Path, agent: Agent) -> None:
-    """Store the spaces an agent was made for."""
-    description = {
-        "observation_space": space_to_json(agent.observation_space),
-        "action_space": space_to_json(agent.action_space),
-    }
-    (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
-
-
-def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
-    """Read the observation and the action space a run's agent was made for.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged.
-    """
-    path = run_dir / SPACES_FILE
-    if not path.exists():
-        raise FileNotFoundError(
-            f"A run's folder holds a {SPACES_FILE}, but {run_dir} has none; copy all of it."
-        )
-    try:
-        description = json.loads(path.read_text())
-        return space_from_json(description["observation_space"]), space_from_json(description["action_space"])
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
-        ) from error
 
 
 def build_agent(

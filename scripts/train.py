@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from agents.logger import Logger
-from agents.run_folder import write_spaces
 from agents.schedule import Hooks
+from agents.stored_spaces import write_spaces
 from scripts.checks import NEW_RUN, TRAIN, check_options
 from scripts.config import Composed, compose_config, help_text
 from scripts.errors import room_errors, run, usage_errors

@@ -92,7 +92,7 @@ class Layout:
         return sum(self.file_bytes(column) for column in self.columns)
 
     def describe(self) -> dict[str, Any]:
-        """JSON values that say everything about the files; equal for equal layouts."""
+        """JSON values that say everything about the files, in the order of `columns`."""
         files = [
             [column.file_name, str(column.dtype), list(self.file_shape(column)), self.file_bytes(column)]
             for column in self.columns
@@ -142,7 +142,12 @@ def _columns(kind: Literal["row", "carry"], tensors: TensorDictBase, every: int)
         assert isinstance(value, Tensor)
         path = key if isinstance(key, tuple) else (key,)
         found.append(Column(kind, path, value.dtype, tuple(value.shape[1:]), every))
-    return tuple(found)
+    # By key: the order of a TensorDict's leaves is another one after a checkpoint has been read.
+    return tuple(sorted(found, key=lambda column: (_place(column.key[0]), column.key)))
+
+
+def _place(name: str) -> int:
+    return _BELONGS_TO_ROW.index(name) if name in _BELONGS_TO_ROW else len(_BELONGS_TO_ROW)
 
 
 def plan_layout(

@@ -131,7 +131,11 @@ class Ring:
             ValueError: if the state is of a replay of another layout.
             DamagedReplayError: names a file whose newest rows are not those that were written.
         """
-        expected, got = self.layout.describe(), state["layout"]
+        expected, got = self.layout.describe(), dict(state["layout"])
+        names = [file[0] for file in expected["files"]]
+        order = {file[0]: index for index, file in enumerate(got["files"])}
+        if sorted(order) == sorted(names):  # the order of columns may be another one; checksums stand in it
+            got["files"] = [got["files"][order[name]] for name in names]
         if expected != got:
             changed = [key for key in expected if expected[key] != got.get(key)]
             raise ValueError(
@@ -140,7 +144,10 @@ class Ring:
             )
         self.num_rows = self._last_saved = int(state["num_rows"])
         self._saved_before = int(state["saved_before"])
-        self._segments = list(state["segments"])
+        self._segments = [
+            [first, last, [checksums[order[name]] for name in names]]
+            for first, last, checksums in state["segments"]
+        ]
         self._verify()
 
     def _verify(self) -> None:

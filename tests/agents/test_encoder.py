@@ -1,7 +1,5 @@
 """The encoder tells an agent what POPGym's wrappers tell it, and reads every space."""
 
-import json
-
 import gymnasium
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ import envs
 from agents.encoder import Encoder
 from agents.features import observation_leaves
 from agents.normalizer import RunningNormalizer
-from agents.space_json import space_from_json, space_to_json
 
 
 @pytest.mark.parametrize("name", envs.popgym_names())
@@ -136,17 +133,3 @@ def test_normalizer_knows_the_moments_of_everything_seen():
     torch.testing.assert_close(variance, flat.var(0, correction=0))
     expected = ((data - flat.mean(0)) / flat.std(0, correction=0)).clamp(-3, 3).float()
     torch.testing.assert_close(normalizer(data.float()), expected, rtol=1e-2, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    "space",
-    [
-        NESTED,
-        spaces.Discrete(4),
-        spaces.Box(np.array([-1.0, -np.inf], np.float32), np.array([2.0, np.inf], np.float32)),
-        spaces.Box(0, 255, (3, 4), np.uint8),
-        spaces.MultiDiscrete(np.array([[2, 3], [4, 5]])),
-    ],
-)
-def test_spaces_survive_json(space):
-    assert space_from_json(json.loads(json.dumps(space_to_json(space)))) == space

@@ -1,0 +1,62 @@
+"""The spaces that a run's agent was made for, in the run's folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gymnasium import spaces
+
+from agents.base import Agent
+from agents.space_json import space_from_json, space_to_json
+
+SPACES_FILE = "spaces.json"
+# 1 had no number, no dtypes of Discrete and MultiDiscrete, and a Dict's parts in an object.
+FORMAT = 2
+
+
+def write_spaces(run_dir: Path, agent: Agent) -> None:
+    """Store the spaces an agent was made for."""
+    description = {
+        "format": FORMAT,
+        "observation_space": space_to_json(agent.observation_space),
+        "action_space": space_to_json(agent.action_space),
+    }
+    (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
+
+
+def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
+    """Read the observation and the action space a run's agent was made for.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is damaged, or written by a later version.
+    """
+    path = run_dir / SPACES_FILE
+    if not path.exists():
+        raise FileNotFoundError(
+            f"A run's folder holds a {SPACES_FILE}, but {run_dir} has none; copy all of it."
+        )
+    try:
+        description = json.loads(path.read_text())
+        number = description.get("format", 1)
+        if number not in (1, FORMAT):
+            raise ValueError(
+                f"A run's {SPACES_FILE} has format 1 or {FORMAT}, but {path} has {number!r}, which engram-rl "
+                f"{written_by(run_dir)} wrote; read it with that version."
+            )
+        return space_from_json(description["observation_space"]), space_from_json(description["action_space"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
+        ) from error
+
+
+def written_by(run_dir: Path) -> str:
+    """Name the version of the package that began a run, as its `versions.json` says."""
+    try:
+        versions: dict[str, Any] = json.loads((run_dir / "versions.json").read_text())
+        return f"{versions.get('engram-rl', 'of unknown version')} (commit {versions['git_commit']})"
+    except (OSError, ValueError, KeyError):
+        return "of unknown version"

@@ -114,7 +114,7 @@ def _bound_to_json(bound: np.ndarray, is_bounded: np.ndarray, unbounded: str) ->
 def _box_from_json(description: Json) -> spaces.Box:
     shape, dtype = tuple(description["shape"]), np.dtype(description["dtype"])
     below, above = (_texts(description[name], shape) for name in ("low", "high"))
-    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(np.float64)
+    limits: Any = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(np.float64)
     low = np.array([_number(text, dtype, limits.min) for text in below], dtype).reshape(shape)
     high = np.array([_number(text, dtype, limits.max) for text in above], dtype).reshape(shape)
     box = spaces.Box(low, high, shape=shape, dtype=dtype.type)

@@ -14,12 +14,15 @@ from tensordict.nn import ProbabilisticTensorDictSequential as ProbabilisticSequ
 from tensordict.nn import TensorDictModule, TensorDictSequential
 from torch import nn
 from torchrl.collectors import Collector
-from torchrl.envs import GymEnv, InitTracker, SerialEnv, TransformedEnv
+from torchrl.data import LazyTensorStorage, TensorDictReplayBuffer
+from torchrl.data.replay_buffers import SamplerWithoutReplacement
+from torchrl.envs import BurnInTransform, GymEnv, InitTracker, SerialEnv, TransformedEnv
 from torchrl.envs.utils import check_env_specs
-from torchrl.modules import LSTMModule, OneHotCategorical, set_recurrent_mode
+from torchrl.modules import LSTMModule, OneHotCategorical, canonicalize_rnn_subset, set_recurrent_mode
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
+from memory_cores import GRU
 from memory_cores.torchrl_module import CoreModule
 
 NUM_ENVS, LENGTH = 2, 40
@@ -129,47 +132,107 @@ def test_the_losss_own_advantages(memory, deactivate_vmap):
     assert torch.isfinite(loss_module(data)["loss_critic"])
 
 
-def random_data(core, *batch):
+def random_data(memory, *batch):
+    """Rows in the middle of episodes, some of which begin one, each with the carry of an episode's beginning."""
     torch.manual_seed(1)
-    data = TensorDict({"observation": torch.randn(*batch, core.input_size)}, batch_size=batch)
+    data = TensorDict({"observation": torch.randn(*batch, memory.core.input_size)}, batch_size=batch)
+    begun = memory(data.copy().set("is_init", torch.ones(*batch, 1, dtype=torch.bool)))
+    if begun.get("next", None) is not None:
+        data["memory_carry"] = begun["next", "memory_carry"].detach()
     return data.set("is_init", torch.rand(*batch, 1) < 0.3)
+
+
+def step_by_step(memory, data):
+    """The sequential mode on rows [..., T] one after the other, each with the carry the one before left."""
+    rows, time = [], len(data.batch_size) - 1
+    for t in range(data.batch_size[-1]):
+        row = data[..., t].copy()
+        if rows and rows[-1].get("next", None) is not None:
+            row["memory_carry"] = rows[-1]["next", "memory_carry"]
+        rows.append(memory(row))
+    return torch.stack(rows, time)
 
 
 @pytest.mark.parametrize("batch", [(), (5,), (2, 5), (3, 2, 5)])
 def test_any_batch_size(memory, batch):
     core = memory.core
-    data = random_data(core, *batch)
+    data = random_data(memory, *batch)
     out = memory(data.clone())
     rows, flags = data["observation"].reshape(-1, core.input_size), data["is_init"].reshape(-1)
-    y, carry = core.step(rows, core.initial_carry(len(rows)), flags)
+    if core.carry_keys:
+        before = memory._read_carry(data, data["is_init"].squeeze(-1))
+    else:
+        before = core.initial_carry(len(rows))
+    y, _ = core.step(rows, before, flags)
     torch.testing.assert_close(out["memory"], y.reshape(*batch, -1))
-    # What is written can be read as the next row's carry.
-    following = data.clone()
-    if leaves(carry):
-        following["memory_carry"] = out["next", "memory_carry"]
-        assert following["memory_carry"].batch_size == batch
-    y, _ = core.step(rows, carry, flags)
-    torch.testing.assert_close(memory(following.clone())["memory"], y.reshape(*batch, -1))
+    assert out.select(*memory.out_keys).batch_size == batch
     with set_recurrent_mode("recurrent"):
         if not batch:
             with pytest.raises(ValueError, match="needs a last batch dimension for time"):
-                memory(following)
+                memory(data)
             return
-        out = memory(following.clone())
-    first = carry.reshape(*batch)[..., 0].reshape(-1)
-    y, _ = core(rows.reshape(-1, 5, core.input_size), first, flags.reshape(-1, 5))
-    torch.testing.assert_close(out["memory"], y.reshape(*batch, -1), **CLOSE)
-    assert "next" not in out
+        out = memory(data.clone()).select(*memory.out_keys)
+    expected = step_by_step(memory, data).select(*memory.out_keys)
+    torch.testing.assert_close(out, expected, **CLOSE)
+
+
+def test_burn_in_leaves_the_carry_after_the_rows_it_takes(memory):
+    """TorchRL's transform runs the module on the first rows and gives the first that is left their carry."""
+    if not memory.core.carry_keys:
+        pytest.skip("no memory")
+    memory.default_recurrent_mode = True
+    data = random_data(memory, 2, 5).set(("next", "done"), torch.zeros(2, 5, 1, dtype=torch.bool))
+    with set_recurrent_mode("sequential"):
+        expected = step_by_step(memory, data[:, :2])["next", "memory_carry"][:, -1]
+    buffer = TensorDictReplayBuffer(
+        storage=LazyTensorStorage(2), batch_size=2, sampler=SamplerWithoutReplacement()
+    )
+    buffer.append_transform(BurnInTransform(memory, burn_in=2))
+    buffer.extend(data.detach())
+    sampled = buffer.sample()
+    assert sampled.batch_size == (2, 3)
+    order = [
+        int((data["observation"][:, 2] == row).all(-1).nonzero()) for row in sampled["observation"][:, 0]
+    ]
+    torch.testing.assert_close(sampled["memory_carry"][:, 0], expected[order].detach(), **CLOSE)
+    torch.testing.assert_close(sampled["memory_carry"][:, 1:], data["memory_carry"][order][:, 3:].detach())
+
+
+def test_a_row_without_a_carry_must_begin_an_episode(memory):
+    if not memory.core.carry_keys:
+        pytest.skip("no memory")
+    data = random_data(memory, 2, 5).exclude("memory_carry")
+    data["is_init"][:] = False
+    sentence = r"neither .*'memory_carry'.* nor 'is_init'; add make_tensordict_primer\(\) and InitTracker\(\)"
+    for mode in ("sequential", "recurrent"):
+        data["is_init"][:, 1:] = mode == "recurrent"
+        with set_recurrent_mode(mode), pytest.raises(ValueError, match=sentence):
+            memory(data.clone())
+    data["is_init"][:, 0] = True
+    with set_recurrent_mode("recurrent"):
+        assert memory(data)["memory"].shape == (2, 5, memory.core.output_size)
+
+
+def test_keywords_in_the_place_of_a_tensordict(memory):
+    """As TorchRL's own modules are called: values by their keys, joined by "_" where nested."""
+    data = random_data(memory, 2, 5)
+    given = {"_".join(key): data[key] for key in memory._carry_in}
+    for mode in ("sequential", "recurrent"):
+        with set_recurrent_mode(mode):
+            outputs = memory(observation=data["observation"], is_init=data["is_init"], **given)
+            expected = memory(data.copy())
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        assert len(outputs) == len(memory.out_keys) == 1 + len(given)
+        for key, output in zip(memory.out_keys, outputs, strict=True):
+            torch.testing.assert_close(output, expected[key])
 
 
 def test_gradients_reach_the_parameters_and_the_first_carry(memory):
     core = memory.core
     if not core.carry_keys:
         pytest.skip("no memory")
-    data = random_data(core, 2, 5)
+    data = random_data(memory, 2, 5)
     data["is_init"][:, 0] = False
-    with torch.no_grad():
-        data["memory_carry"] = memory(data.clone())["next", "memory_carry"]
     numbers = [leaf.requires_grad_() for leaf in leaves(data["memory_carry"]).values() if is_number(leaf)]
     with set_recurrent_mode("recurrent"):
         memory(data)["memory"].square().sum().backward()
@@ -197,24 +260,68 @@ def test_equals_the_library_module_on_collected_data(monkeypatch):
         torch.testing.assert_close(memory(data)["memory"], theirs(data)["theirs"], **CLOSE)
 
 
-def test_default_mode_and_own_keys():
+def test_own_keys():
     core = make("gru", torch.float32)
     module = CoreModule(core, "x", ("deep", "y"), "carry", "begins", default_recurrent_mode=True)
-    data = random_data(core, 2, 5).rename_key_("observation", "x").rename_key_("is_init", "begins")
+    data = random_data(CoreModule(core), 2, 5).exclude("memory_carry")
+    data["is_init"][:, 0] = True
+    data = data.rename_key_("observation", "x").rename_key_("is_init", "begins")
     y, _ = core(data["x"], core.initial_carry(2), data["begins"].squeeze(-1))
     torch.testing.assert_close(module(data)["deep", "y"], y)
     assert module.in_keys == ["x", "begins", ("carry", "hidden")]
     assert module.out_keys == [("deep", "y"), ("next", "carry", "hidden")]
-    with set_recurrent_mode("sequential"):
-        assert ("next", "carry", "hidden") in module(data).keys(include_nested=True)
+    assert canonicalize_rnn_subset(data.transpose(0, 1), [module])["x"].is_contiguous()
 
 
-def test_missing_keys_get_a_sentence():
-    core = make("gru", torch.float32)
-    data = random_data(core, 2, 5)
+@pytest.mark.parametrize("default", [False, True, None])
+def test_the_mode_is_the_contexts_or_the_default(default):
+    module = CoreModule(make("gru", torch.float32), default_recurrent_mode=default)
+    assert module.recurrent_mode is bool(default)
+    with set_recurrent_mode("recurrent"):
+        assert module.recurrent_mode is True
+        with set_recurrent_mode(False):
+            assert module.recurrent_mode is False
+            with set_recurrent_mode(None):
+                assert module.recurrent_mode is bool(default)
+        assert module.recurrent_mode is True
+    assert module.recurrent_mode is bool(default)
+
+
+def test_carries_that_are_not_selected_are_not_written():
+    module = CoreModule(make("gru", torch.float32), default_recurrent_mode=True)
+    data = random_data(module, 2, 5)
+    whole = module(data.copy())
+    alone = module.select_out_keys("memory")(data.copy())
+    assert "next" not in alone.keys()
+    torch.testing.assert_close(alone["memory"], whole["memory"], **CLOSE)
+
+
+def test_rows_of_one_number_keep_their_dimension():
+    core = GRU(input_size=1, hidden_size=3)
+    x, flags = torch.randn(2, 5, 1), torch.ones(2, 5, 1, dtype=torch.bool)
+    y, hidden = CoreModule(core, default_recurrent_mode=True)(observation=x, is_init=flags)
+    assert y.shape == hidden.shape == (2, 5, 3)
+
+
+def test_missing_keys_and_other_shapes_get_a_sentence():
+    module = CoreModule(make("gru", torch.float32))
+    data = random_data(module, 2, 5)
     for key in ("observation", "is_init"):
         with pytest.raises(ValueError, match=f"got none at '{key}'; .* InitTracker"):
-            CoreModule(core)(data.exclude(key))
+            module(data.exclude(key))
+    data.batch_size = [2]
+    with pytest.raises(
+        ValueError, match=r"got shapes \[2, 5, 5\] and \[2, 5, 1\] in a TensorDict of batch size \[2\]"
+    ):
+        module(data)
+
+
+def test_an_environment_without_the_primer_is_noticed(monkeypatch):
+    monkeypatch.setattr(core_cases, "INPUT_SIZE", 4)
+    actor, _ = make_heads(CoreModule(make("gru", torch.float32)))
+    env = TransformedEnv(GymEnv("CartPole-v1"), InitTracker())
+    with pytest.raises(ValueError, match="add make_tensordict_primer"):
+        env.rollout(3, actor)
 
 
 def test_without_torchrl_one_sentence():

@@ -55,6 +55,10 @@ def find_target(target: str, allow: Sequence[str] = ()) -> Any:
     Raises:
         ValueError: if it is not defined in an allowed package, or not at all.
     """
+    if isinstance(allow, str):
+        raise ValueError(
+            f"allow must be a list of package names, but got {allow!r}; write allow=[{allow!r}]."
+        )
     allowed = (*OWN_PACKAGES, *allow)
     refusal = (
         f"A _target_ must be defined in one of the packages {', '.join(allowed)}, but got {target!r}; "
@@ -63,14 +67,29 @@ def find_target(target: str, allow: Sequence[str] = ()) -> Any:
     module_name, _, name = target.rpartition(".")
     if module_name.split(".")[0] not in allowed:
         raise ValueError(refusal)
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"A _target_ must exist, but {target!r} cannot be found: {error}.") from error
+    module = _import(module_name, target)
+    if not hasattr(module, name):
+        raise ValueError(
+            f"A _target_ must exist, but {target!r} does not: {module_name} defines no {name!r}; correct the name."
+        )
+    found = getattr(module, name)
     # An allowed module also holds what it imports; only what it defines itself may be built.
     if not callable(found) or getattr(found, "__module__", "").split(".")[0] not in allowed:
         raise ValueError(refusal)
     return found
+
+
+def _import(module_name: str, target: str) -> Any:
+    """Import a module; an error inside of it is its own, and stays as it is."""
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(
+            f"A _target_ must exist, but {target!r} cannot be found: there is no module {error.name!r}; correct the "
+            "name, or go to the folder it lies in."
+        ) from error
 
 
 def _is_directive(key: str) -> bool:

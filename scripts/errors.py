@@ -1,4 +1,4 @@
-"""A user's mistake becomes one sentence and exit code 2; a fault of ours keeps its traceback."""
+"""A user's mistake becomes one sentence and exit code 2; a fault in code, ours or the user's, keeps its traceback."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.user_code import is_refusal, place_in_user_code, print_whole
+
 # What a disk says when it has no room: no space, a quota, a limit on the size of a file.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_DIVERGED = 3
 
@@ -26,12 +29,17 @@ class UsageError(Exception):
 def usage_errors() -> Iterator[None]:
     """Mark a block in which the user's options and files are read: its errors are the user's to mend.
 
+    What code of the user's own raises, and an operation of ours that fails, are faults of code: they stay as they are.
+
     Raises:
         UsageError: in place of any error by which a constructor or a file refuses what it was given.
     """
     try:
         yield
     except (ValueError, TypeError, FileNotFoundError, ImportError, PermissionError) as error:
+        is_fault = isinstance(error, TypeError) and not is_refusal(error)
+        if is_fault or place_in_user_code(error) is not None:
+            raise
         raise UsageError(" ".join(str(error).split())) from error
     except OSError as error:
         if error.errno not in NO_ROOM:
@@ -65,25 +73,41 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         arguments: these words. Default: the process's own.
 
     Returns:
-        0, 2 for a user's mistake, 3 if training diverged, 130 if interrupted, or 1 if nobody reads the output.
+        0, 2 for a user's mistake, 3 if training diverged, 130 if interrupted, or 1 if code of the user's own raised an
+        error or nobody reads the output.
     """
     warnings.formatwarning = _format_warning
     try:
         main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE
-    except FloatingPointError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_DIVERGED
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Whoever read the output has seen enough, as in `--help | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        return _explain(error)
     return 0
+
+
+def _explain(error: Exception) -> int:
+    """Print what a person needs to mend the error; returns the exit code.
+
+    Raises:
+        Exception: the error itself, if it is a fault of ours.
+    """
+    place = place_in_user_code(error)
+    if place is not None:
+        print(print_whole(place), file=sys.stderr)
+        return EXIT_FAULT
+    if isinstance(error, UsageError):
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    if isinstance(error, FloatingPointError):
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_DIVERGED
+    raise error
 
 
 def _format_warning(

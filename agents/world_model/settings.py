@@ -134,6 +134,8 @@ class DreamerSettings:
         for name in ("unimix", "gamma", "return_lambda", "return_rate", "slow_critic_rate"):
             self._require(name, "a number from 0 to 1", 0 <= getattr(self, name) <= 1)
         self._require("num_classes", "a whole number from 2 to 256", 2 <= self.num_classes <= 256)
+        window = f"at least {max(2 - self.burn_in, 1)}, for windows of two rows of which one can be foretold"
+        self._require("batch_length", window, self.batch_length + self.burn_in >= 2)
         reads = set(self.actor_reads)
         self._require("actor_reads", "a list of h, z and carry", reads and reads <= {"h", "z", "carry"})
         divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0

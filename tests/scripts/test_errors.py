@@ -83,8 +83,10 @@ def test_cuda_on_a_machine_without(run, tmp_path):
     ],
 )
 def test_a_missing_package_says_what_to_install(run, tmp_path, module, words):
-    (tmp_path / f"{module}.py").write_text("raise ImportError('gone')")
-    result = run("train", *TINY, *words.split(), f"logging.runs_dir={tmp_path / 'runs'}", path=[tmp_path])
+    modules = tmp_path / "site-packages"
+    modules.mkdir()
+    (modules / f"{module}.py").write_text("raise ImportError('gone')")
+    result = run("train", *TINY, *words.split(), f"logging.runs_dir={tmp_path / 'runs'}", path=[modules])
     assert_refused(result, r"pip install '(popgym\[navigation\]|mazelib)'")
     assert not (tmp_path / "runs").exists()
 

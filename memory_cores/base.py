@@ -7,6 +7,7 @@ import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor, nn
 
+from memory_cores.boundary import CarryForm, carry_form, check_carry, check_host, check_rows
 from memory_cores.card import CoreCard
 
 
@@ -33,6 +34,8 @@ class MemoryCore(nn.Module, ABC):
         super().__init__()
         self.input_size = positive_int("input_size", input_size)
         self.output_size = positive_int("output_size", output_size)
+        # What `initial_carry` looks like, by the parameters' dtype: a constant, kept since each call compares with it.
+        self._carry_forms: dict[torch.dtype, CarryForm] = {}
 
     @abstractmethod
     def initial_carry(self, batch_size: int) -> TensorDict:
@@ -79,7 +82,7 @@ class MemoryCore(nn.Module, ABC):
         if host_is_first is None and is_first.device.type == "cpu":
             host_is_first = is_first
         elif host_is_first is not None:
-            self._check_host(host_is_first, is_first)
+            check_host(host_is_first, is_first)
         return self._sequence(x, carry, is_first, int(all_carries), host_is_first)
 
     def step(
@@ -146,52 +149,29 @@ class MemoryCore(nn.Module, ABC):
 
     def _reference_parameter(self) -> Tensor:
         """Return the parameter whose device and dtype the carry follows."""
+        for own in self._parameters.values():
+            if own is not None:
+                return own
         for parameter in self.parameters():
             return parameter
         # Functional calls as TorchRL's losses make them put plain tensors where the parameters were.
         tensors = (value for module in self.modules() for value in vars(module).values())
         return next(value for value in tensors if isinstance(value, Tensor) and value.is_floating_point())
 
-    def _check_host(self, host_is_first: Tensor, is_first: Tensor) -> None:
-        if (
-            host_is_first.device.type != "cpu"
-            or host_is_first.dtype != torch.bool
-            or host_is_first.shape != is_first.shape
-        ):
-            raise ValueError(
-                f"host_is_first must be a copy of is_first in host memory, bool of shape "
-                f"{list(is_first.shape)}, got {host_is_first.dtype} of shape {list(host_is_first.shape)} on "
-                f"{host_is_first.device}; pass is_first.cpu() or leave it out."
-            )
-
     def _check(self, x: Tensor, carry: TensorDict, is_first: Tensor, names: tuple[str, ...]) -> None:
-        shape = f"[{', '.join((*names, str(self.input_size)))}]"
-        if x.dim() != len(names) + 1 or x.shape[-1] != self.input_size or 0 in x.shape[:-1]:
-            raise ValueError(
-                f"x must have shape {shape} without empty dimensions, got {list(x.shape)}; "
-                "reshape the input or build the core with another input_size."
-            )
-        if is_first.dtype != torch.bool or is_first.shape != x.shape[:-1]:
-            raise ValueError(
-                f"is_first must be bool of shape {list(x.shape[:-1])}, got {is_first.dtype} of shape "
-                f"{list(is_first.shape)}; pass one flag for each row of x."
-            )
-        if carry.batch_size != x.shape[:1]:
-            raise ValueError(
-                f"carry must have batch size [{x.shape[0]}] like x, got {list(carry.batch_size)}; "
-                f"start from initial_carry({x.shape[0]}) or index both alike."
-            )
-        if set(carry.keys()) != set(self.carry_keys):
-            raise ValueError(
-                f"carry must have the keys {sorted(self.carry_keys)} of {type(self).__name__}, got "
-                f"{sorted(carry.keys())}; pass a carry which this core made."
-            )
-        dtype = self._reference_parameter().dtype
-        if x.dtype != dtype and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
-            raise ValueError(
-                f"x must be {dtype} like the core's parameters, got {x.dtype}; "
-                "convert the input or the core with .to(dtype)."
-            )
+        like = self._reference_parameter()
+        device = check_rows(x, is_first, like, self.input_size, names)
+        check_carry(carry, self._carry_form(like.dtype), x.shape[0], device, type(self).__name__)
+
+    def _carry_form(self, dtype: torch.dtype) -> CarryForm:
+        """Return what a carry must look like while the parameters are of a dtype."""
+        if torch.compiler.is_compiling():
+            return carry_form(self.initial_carry(1))  # costs the compiled code nothing: only its form is read
+        form = self._carry_forms.get(dtype)
+        if form is None:
+            with torch.no_grad():
+                form = self._carry_forms[dtype] = carry_form(self.initial_carry(1))
+        return form
 
 
 def positive_int(name: str, value: int) -> int:

@@ -1,14 +1,24 @@
-# `make train` and `make test` work on a fresh machine with Python 3.11 and make.
-PYTHON ?= python3.11
+# `make train` and `make test` work on a fresh machine with make and Python 3.11, 3.12 or 3.13: the first of these
+# that runs and has venv, or the one that is named, `make train PYTHON=/path/to/python3.12`.
+PYTHONS := python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
+USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 .PHONY: setup train maze test test-slow lint benchmark clean
 
 setup: .venv/installed
 
+# A .venv that is there is used as it is, with the build of torch that it holds.
+$(BIN)/python:
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+	    if $$python -c '$(USABLE)' 2>/dev/null; then echo "$$python -m venv .venv"; exec $$python -m venv .venv; fi; \
+	    found="$$found $$python ($$($$python --version 2>/dev/null || echo missing));"; \
+	done; \
+	echo "Engram needs Python 3.11, 3.12 or 3.13 with its module venv, but found:$$found install one" \
+	    "(Debian: python3 python3-venv), or name it, make PYTHON=/path/to/python3.12." >&2; exit 2
+
 # torch is asked for by its exact version: any other spec may pull gigabytes of CUDA libraries.
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+.venv/installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/pip install --quiet -c constraints.txt "torch==2.13.0"
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[test,video]"
 	touch $@

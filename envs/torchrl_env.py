@@ -1,4 +1,4 @@
-"""Any native environment in the place of TorchRL's own: `pip install "engram-rl[torchrl]"`."""
+"""Any native environment in the place of TorchRL's own: `pip install -e ".[torchrl]"`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "memory_cores.torchrl_module needs torchrl, which is not installed here; "
-        'install it with pip install "engram-rl[torchrl]".'
+        'install it with pip install -e ".[torchrl]".'
     ) from error
 
 

@@ -145,7 +145,7 @@ def _check_pictures(env: VectorEnv) -> None:
     except (ValueError, ImportError, gymnasium.error.Error) as error:
         raise UsageError(
             f"A video needs an environment that can draw, but {env.name} cannot ({' '.join(str(error).split())}); "
-            "set video=false, or pip install 'engram-rl[video]' if a package is missing."
+            "set video=false, or pip install -e '.[video]' if a package is missing."
         ) from error
 
 

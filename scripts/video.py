@@ -27,7 +27,7 @@ class VideoWriter:
             from moviepy.video.io.ffmpeg_writer import FFMPEG_VideoWriter
         except ImportError as error:
             raise UsageError(
-                "A video needs moviepy, which is not installed; pip install 'engram-rl[video]'."
+                "A video needs moviepy, which is not installed; pip install -e '.[video]'."
             ) from error
         self.path, self.frames_per_second = path, frames_per_second
         self._make_writer = FFMPEG_VideoWriter

@@ -32,7 +32,7 @@ def load_pygame() -> ModuleType:
         import pygame
     except ModuleNotFoundError as error:
         raise ValueError(
-            'Playing needs pygame, which is not installed: pip install "engram-rl[video]".'
+            'Playing needs pygame, which is not installed: pip install -e ".[video]".'
         ) from error
     try:
         pygame.display.init()

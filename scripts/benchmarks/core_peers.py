@@ -111,7 +111,7 @@ def make_peers(input_size: int, hidden_size: int, device: torch.device) -> tuple
         from torchrl.modules import LSTMModule
     except ImportError:
         return peers, [
-            "torchrl's LSTM is left out: torchrl is not installed (pip install 'engram-rl[benchmark]')."
+            "torchrl's LSTM is left out: torchrl is not installed (pip install -e '.[benchmark]')."
         ]
     backends = ["pad", "scan", *(["triton"] if device.type == "cuda" else [])]
     peers += [make_torchrl_lstm(LSTMModule, backend, input_size, hidden_size, device) for backend in backends]

@@ -121,7 +121,7 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
         from stable_baselines3.common.vec_env import DummyVecEnv
     except ImportError as error:
         raise UsageError(
-            "The peer needs sb3-contrib, which is not installed; pip install 'engram-rl[benchmark]', or sb3=false."
+            "The peer needs sb3-contrib, which is not installed; pip install -e '.[benchmark]', or sb3=false."
         ) from error
     import gymnasium
 

@@ -151,7 +151,7 @@ def torchrl_buffer(folder: Path, rows: TensorDict, config: dict[str, Any]) -> An
     except ImportError as error:
         raise UsageError(
             "The peer is TorchRL's buffer, but torchrl is not installed; "
-            "pip install 'engram-rl[torchrl]', or set peers=false."
+            "pip install -e '.[torchrl]', or set peers=false."
         ) from error
     buffer = TensorDictReplayBuffer(
         storage=LazyMemmapStorage(config["num_envs"] * config["rows"], scratch_dir=str(folder), ndim=2),

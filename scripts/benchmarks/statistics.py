@@ -119,7 +119,7 @@ def _contenders(
     except ImportError as error:
         raise UsageError(
             "This benchmark measures rliable beside Engram, but it cannot be imported "
-            f"({error}); pip install 'engram-rl[benchmark]'."
+            f"({error}); pip install -e '.[benchmark]'."
         ) from error
 
     def ours(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Callable[[], Estimate]:

@@ -43,7 +43,7 @@ class TorchRLLearner:
         except ImportError as error:
             raise UsageError(
                 "The peer is TorchRL's learner, but torchrl is not installed; "
-                "pip install 'engram-rl[torchrl]', or leave it out of learners."
+                "pip install -e '.[torchrl]', or leave it out of learners."
             ) from error
         config = problem.compose("core=gru", "agent.posterior=memory")
         names = DreamerSettings.__dataclass_fields__

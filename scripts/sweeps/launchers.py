@@ -119,7 +119,7 @@ class RayPool:
             import ray  # an extra, and seconds to import
         except ImportError as error:
             raise UsageError(
-                "launcher=ray needs Ray, which is not installed; pip install 'engram-rl[ray]', or set launcher=local."
+                "launcher=ray needs Ray, which is not installed; pip install -e '.[ray]', or set launcher=local."
             ) from error
         self._ray = ray
         self._workers, self._gpus, self._threads = workers, gpus_per_trial, threads

@@ -328,6 +328,6 @@ def test_without_torchrl_one_sentence():
     code = "import sys; sys.modules['torchrl'] = None; import memory_cores, memory_cores.torchrl_module"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 1
-    assert 'install it with pip install "engram-rl[torchrl]"' in result.stderr.splitlines()[-1]
+    assert 'install it with pip install -e ".[torchrl]"' in result.stderr.splitlines()[-1]
     code = "import sys, memory_cores; assert not [name for name in sys.modules if name.startswith('torchrl')]"
     subprocess.run([sys.executable, "-c", code], check=True)

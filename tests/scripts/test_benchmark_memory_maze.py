@@ -1,6 +1,5 @@
 """The benchmark of the mazes runs and writes what it measured; no test looks at the times."""
 
-import importlib.util
 import json
 
 import pytest
@@ -11,7 +10,7 @@ from scripts import benchmark
 TINY = ("memory_maze", "num_envs=[2]", "num_layouts=4", "repeats=1", "seconds=0.001", "threads=1")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("memory_maze") is None, reason="needs the extra memory-maze")
+@pytest.mark.real_maze
 def test_it_writes_both_mazes(tmp_path, capsys):
     output = tmp_path / "maze.json"
     assert benchmark.command([*TINY, "sizes=[tiny,9x9]", f"output={output}"]) == 0

@@ -251,7 +251,7 @@ def move_bodies(
         at_wall = at_x | at_y
         # A warp whose bodies all touch nothing but the floor needs one sweep of each kind.
         near = tl.max(at_wall.to(tl.int32), axis=0)
-        sweep, last = near * 0, 1 + (SWEEPS - 1) * near
+        sweep, last = near * 0, near * (SWEEPS - 1) + 1
         while sweep < last:
             (
                 r_0, r_1, r_2, r_3, r_4, p_n, p_0, p_1, p_2, q_n, q_0, q_1, q_2, s_n, s_0, s_1, s_2, l_0, l_1, l_2,
@@ -260,7 +260,7 @@ def move_bodies(
                 a_f, a_l, b_f, b_l, p_n, p_0, p_1, p_2, q_n, q_0, q_1, q_2, s_n, s_0, s_1, s_2, l_0, l_1, l_2, 0,
             )  # fmt: skip
             sweep += 1
-        sweep, last = near * 0, 1 + (NOSLIP - 1) * near
+        sweep, last = near * 0, near * (NOSLIP - 1) + 1
         while sweep < last:
             (
                 r_0, r_1, r_2, r_3, r_4, p_n, p_0, p_1, p_2, q_n, q_0, q_1, q_2, s_n, s_0, s_1, s_2, m_0, m_1, m_2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 # dm_control -> the one mujoco it works with, of those whose picture is that of the reference. Others stop with an
@@ -18,7 +19,9 @@ WORKING_PAIRS = {
     "1.0.41": "3.8.1",
     "1.0.43": "3.10.0",
 }
-INSTALL = "pip install memory-maze==1.0.3 dm_control==1.0.28 mujoco==3.3.0 pillow"
+INSTALL = "run pip install memory-maze==1.0.3 dm_control==1.0.28 mujoco==3.3.0 pillow"
+if sys.version_info >= (3, 13):
+    INSTALL = "use Python 3.11 or 3.12, since labmaze, which they need, has no wheel for 3.13"
 
 
 def installed_versions() -> dict[str, str]:
@@ -32,7 +35,7 @@ def installed_versions() -> dict[str, str]:
     except PackageNotFoundError as error:
         raise ValueError(
             "The real Memory Maze needs the packages memory-maze, dm_control and mujoco, but "
-            f"{error.name} is not installed: run {INSTALL}."
+            f"{error.name} is not installed: {INSTALL}."
         ) from error
 
 
@@ -46,5 +49,5 @@ def check_versions() -> None:
     if WORKING_PAIRS.get(found["dm_control"]) != found["mujoco"]:
         raise ValueError(
             "The real Memory Maze works with one mujoco for each dm_control, such as 3.3.0 for 1.0.28, but "
-            f"dm_control {found['dm_control']} and mujoco {found['mujoco']} are installed: run {INSTALL}."
+            f"dm_control {found['dm_control']} and mujoco {found['mujoco']} are installed: {INSTALL}."
         )

@@ -26,6 +26,7 @@ def test_every_variant_of_the_package_is_registered() -> None:
         assert gymnasium.spec(id).kwargs["size"] == name.partition("_")[0]
 
 
+@pytest.mark.real_maze
 def test_importing_and_making_one_imports_no_mujoco() -> None:
     code = (
         "import sys, envs; from envs.memory_maze.real import RealMemoryMaze; RealMemoryMaze(camera=False);"
@@ -98,6 +99,7 @@ def test_packages_that_work_together(monkeypatch) -> None:
         check_versions()
 
 
+@pytest.mark.real_maze
 def test_a_missing_package(monkeypatch) -> None:
     real_version = versions.version
     monkeypatch.setattr(
@@ -121,6 +123,7 @@ def fresh_gl(monkeypatch):
     failure.cache_clear()
 
 
+@pytest.mark.real_maze
 def test_without_opengl(fresh_gl) -> None:
     fresh_gl.setenv("PYOPENGL_PLATFORM", "neither")
     with pytest.raises(ValueError, match=r"nothing works \(egl: .*; osmesa: .*\): install EGL") as raised:
@@ -130,6 +133,7 @@ def test_without_opengl(fresh_gl) -> None:
     assert choose_gl(camera=False) == "off" == gl.os.environ["MUJOCO_GL"]
 
 
+@pytest.mark.real_maze
 def test_the_users_choice_is_respected(fresh_gl) -> None:
     fresh_gl.setenv("MUJOCO_GL", "off")
     with pytest.raises(ValueError, match="MUJOCO_GL is 'off': set it to egl"):

@@ -16,6 +16,8 @@ from envs.memory_maze.real.package import load_tasks, without_camera
 from envs.memory_maze.real.state import heading, place, position, read_scene
 from envs.memory_maze.real.touch import use_fast_touch
 
+pytestmark = pytest.mark.real_maze
+
 
 def blind(**options) -> RealMemoryMaze:
     return RealMemoryMaze(**{"camera": False, "global_observables": True, **options})

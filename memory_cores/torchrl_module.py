@@ -10,7 +10,7 @@ from memory_cores.base import MemoryCore
 try:
     from torchrl.data import Composite, Unbounded
     from torchrl.envs import TensorDictPrimer
-    from torchrl.modules import recurrent_mode
+    from torchrl.modules import canonicalize_rnn_subset, recurrent_mode
 except ImportError as error:
     raise ImportError(
         "memory_cores.torchrl_module needs torchrl, which is not installed here; "
@@ -79,8 +79,12 @@ class CoreModule(TensorDictModuleBase):
 
     @property
     def canonical_keys(self) -> list[NestedKey]:
-        """The keys that TorchRL's `canonicalize_rnn_subset` makes contiguous for this module."""
+        """The keys that `canonicalize` and TorchRL's `canonicalize_rnn_subset` make contiguous."""
         return [*self.in_keys, *self.out_keys]
+
+    def canonicalize(self, data: TensorDictBase, *, inplace: bool = False) -> TensorDictBase:
+        """Return the TensorDict, or a shallow copy unless `inplace`, with this module's keys made contiguous."""
+        return canonicalize_rnn_subset(data, [self], inplace=inplace)
 
     def make_tensordict_primer(self) -> TensorDictPrimer:
         """Make the transform that tells an environment of the carry, as TorchRL's own modules do.

@@ -18,7 +18,7 @@ from torchrl.data import LazyTensorStorage, TensorDictReplayBuffer
 from torchrl.data.replay_buffers import SamplerWithoutReplacement
 from torchrl.envs import BurnInTransform, GymEnv, InitTracker, SerialEnv, TransformedEnv
 from torchrl.envs.utils import check_env_specs
-from torchrl.modules import LSTMModule, OneHotCategorical, canonicalize_rnn_subset, set_recurrent_mode
+from torchrl.modules import LSTMModule, OneHotCategorical, set_recurrent_mode
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
@@ -270,7 +270,7 @@ def test_own_keys():
     torch.testing.assert_close(module(data)["deep", "y"], y)
     assert module.in_keys == ["x", "begins", ("carry", "hidden")]
     assert module.out_keys == [("deep", "y"), ("next", "carry", "hidden")]
-    assert canonicalize_rnn_subset(data.transpose(0, 1), [module])["x"].is_contiguous()
+    assert module.canonicalize(data.transpose(0, 1))["x"].is_contiguous()
 
 
 @pytest.mark.parametrize("default", [False, True, None])

@@ -7,18 +7,16 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode
 from tensordict import TensorDict
-from torch import Tensor
 
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.memory_maze import memory_maze_factories
 from envs.memory_maze.registry import register_real_mazes
 from envs.native import NativeVectorEnv
+from envs.numpy_rows import action_to_tensor, observation_to_numpy
 from envs.popgym import native_factories, register_families
 from envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
-from envs.spaces import action_layout
 
 _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
     "engram/CopySequence-v0": CopySequence,
@@ -61,15 +59,15 @@ class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray])
     ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         row = self.native.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
-        return _to_numpy(self.single_observation_space, row["obs"]), {}
+        return observation_to_numpy(self.single_observation_space, row["obs"]), {}
 
     def step(  # noqa: D102
         self, actions: Any
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        row = self.native.step(_to_action(self.native, actions))
+        row = self.native.step(action_to_tensor(self.native, actions))
         terminated = row["is_terminal"].cpu().numpy().copy()
         truncated = row["is_last"].cpu().numpy() & ~terminated
-        obs = _to_numpy(self.single_observation_space, row["obs"])
+        obs = observation_to_numpy(self.single_observation_space, row["obs"])
         return obs, row["reward"].double().cpu().numpy(), terminated, truncated, {}
 
     def render(self) -> tuple[np.ndarray, ...] | None:  # noqa: D102
@@ -102,13 +100,13 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
         if seed is None and self.native.state is not None:
             # Without a seed the next episode of the same run begins, wherever this one is.
             self.native.state = self.native.state.clone().fill_("is_last", True)
-            row = self.native.step(_to_action(self.native, [self.action_space.sample()]))
+            row = self.native.step(action_to_tensor(self.native, [self.action_space.sample()]))
         else:
             row = self.native.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
         return self._first(row), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: D102
-        row = self.native.step(_to_action(self.native, [action]))
+        row = self.native.step(action_to_tensor(self.native, [action]))
         terminated = bool(row["is_terminal"])
         return self._first(row), float(row["reward"]), terminated, bool(row["is_last"]) and not terminated, {}
 
@@ -118,25 +116,10 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
 
     def _first(self, row: TensorDict) -> Any:
         """The observation of the only environment."""
-        obs = _to_numpy(self.observation_space, row["obs"])
+        obs = observation_to_numpy(self.observation_space, row["obs"])
         return next(
             gymnasium.vector.utils.iterate(gymnasium.vector.utils.batch_space(self.observation_space), obs)
         )
-
-
-def _to_numpy(space: gymnasium.Space[Any], obs: Any) -> Any:
-    """Turn the observation of a row into a batched Gymnasium observation."""
-    if isinstance(space, gymnasium.spaces.Dict):
-        return {key: _to_numpy(part, obs[key]) for key, part in space.spaces.items()}
-    if isinstance(space, gymnasium.spaces.Tuple):
-        return tuple(_to_numpy(part, obs[str(index)]) for index, part in enumerate(space.spaces))
-    return obs.cpu().numpy().astype(space.dtype)
-
-
-def _to_action(native: NativeVectorEnv, actions: Any) -> Tensor:
-    """Turn batched Gymnasium actions into a tensor."""
-    _, dtype = action_layout(native.single_action_space)
-    return torch.as_tensor(np.asarray(actions), device=native.device).to(dtype)
 
 
 def register() -> None:

@@ -23,7 +23,7 @@ _LISTS = (list, tuple, collections.abc.Sequence)
 _MAPPINGS = (dict, collections.abc.Mapping)
 
 
-def check_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], name: str) -> None:
+def fit_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Hold arguments against the signature of `factory`, so that a wrong one is named before it is used.
 
     Annotations other than of numbers, words, lists, mappings and callables are taken to fit.
@@ -33,22 +33,33 @@ def check_arguments(factory: Callable[..., Any], arguments: Mapping[str, Any], n
         arguments: keyword arguments for it, maybe not all.
         name: of the factory, for the message.
 
+    Returns:
+        The arguments, those that are to be whole numbers as such.
+
     Raises:
         ValueError: if it takes no such argument, or one of another type.
     """
+    fitted = dict(arguments)
     try:
         parameters = inspect.signature(factory).parameters
         annotated = factory.__init__ if inspect.isclass(factory) else factory
         annotations = typing.get_type_hints(annotated)
     except (TypeError, ValueError, NameError):
-        return
+        return fitted
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         check_names(arguments, parameters, name)
-    for key, value in arguments.items():
-        if key in parameters and key in annotations and not _fits(value, annotations[key]):
+    for key in (key for key in arguments if key in parameters and key in annotations):
+        fitted[key] = value = _read(arguments[key], annotations[key])
+        if not _fits(value, annotations[key]):
             raise ValueError(
                 f"{key} of {name} must be {describe(annotations[key])}, but got {value!r}; give it another value."
             )
+    return fitted
+
+
+def whole_number(value: Any) -> Any:
+    """Read a whole number that is written as `1e6`; anything else stays what it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def check_names(arguments: Iterable[str], known: Iterable[str], name: str) -> None:
@@ -78,6 +89,14 @@ def describe(annotation: Any) -> str:
     if origin is collections.abc.Callable or getattr(origin, "_is_protocol", False):
         return _NAMES[Callable]
     return _NAMES.get(origin, getattr(origin, "__name__", str(origin)))
+
+
+def _read(value: Any, annotation: Any) -> Any:
+    """What a value means where a whole number, or a list of such, is asked for."""
+    if _fits(value, annotation):
+        return value
+    whole = [whole_number(part) for part in value] if isinstance(value, list | tuple) else whole_number(value)
+    return whole if _fits(whole, annotation) else value
 
 
 def _fits(value: Any, annotation: Any) -> bool:

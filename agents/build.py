@@ -12,7 +12,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agents.arguments import check_arguments
+from agents.arguments import fit_arguments
 
 OWN_PACKAGES = ("agents", "envs", "memory_cores")
 
@@ -36,7 +36,7 @@ def build(description: Any, allow: Sequence[str] = ()) -> Any:
             return arguments
         target = str(description["_target_"])
         factory = find_target(target, allow)
-        check_arguments(factory, arguments, target)
+        arguments = fit_arguments(factory, arguments, target)
         if description.get("_partial_", False):
             return functools.partial(factory, **arguments)
         return factory(**arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from agents.arguments import whole_number
+
 Schedule = Literal["constant", "linear"]
 Normalization = Literal["minibatch", "rollout", "none"]
 Optimization = Literal["adam", "muon"]
@@ -60,7 +62,8 @@ class PPOSettings:
 
     def __post_init__(self) -> None:
         for name in ("rollout_length", "num_epochs", "num_minibatches", "bptt_length"):
-            value = getattr(self, name)
+            value = whole_number(getattr(self, name))
+            object.__setattr__(self, name, value)
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             absent = name == "bptt_length" and value is None
             expected = "a whole number of at least 1" + (", or null" if name == "bptt_length" else "")

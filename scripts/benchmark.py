@@ -62,7 +62,7 @@ def read_options(name: str, words: Sequence[str], rules: Mapping[str, Rule]) -> 
     """
     with usage_errors():
         config = compose_config(f"benchmark_{name}", words).values
-        check_options(config, {**rules, "threads": COUNT, "output": or_null(WORD)})
+        config = check_options(config, {**rules, "threads": COUNT, "output": or_null(WORD)})
         check_device(config.get("device", "cpu"))
         if config["output"]:
             check_folder("output", config["output"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agents.arguments import whole_number
 from scripts.errors import UsageError
+
+
+def as_given(value: Any) -> Any:
+    """Read a value as what it is."""
+    return value
 
 
 @dataclass(frozen=True)
@@ -18,11 +25,13 @@ class Rule:
         expected: the rule in words, after "must be".
         holds: whether a value follows it.
         example: a value that does.
+        read: turns what was given into what is meant, before it is held against the rule.
     """
 
     expected: str
     holds: Callable[[Any], bool]
     example: str
+    read: Callable[[Any], Any] = as_given
 
 
 def _is_whole(value: Any) -> bool:
@@ -35,11 +44,23 @@ def _is_number(value: Any) -> bool:
 
 def or_null(rule: Rule) -> Rule:
     """Allow null beside what a rule allows."""
-    return Rule(f"{rule.expected}, or null", lambda value: value is None or rule.holds(value), rule.example)
+    return replace(
+        rule, expected=f"{rule.expected}, or null", holds=lambda value: value is None or rule.holds(value)
+    )
 
 
-COUNT = Rule("a whole number of at least 1", lambda value: _is_whole(value) and value >= 1, "8")
-SEED = Rule("a whole number from 0 to 2**63 - 1", lambda v: _is_whole(v) and 0 <= v < 2**63, "0")
+def whole(expected: str, holds: Callable[[int], bool], example: str) -> Rule:
+    """A whole number, which may be written `1e6`."""
+    return Rule(expected, lambda value: _is_whole(value) and holds(value), example, whole_number)
+
+
+def count(example: str) -> Rule:
+    """A number of things."""
+    return whole("a whole number of at least 1", lambda value: value >= 1, example)
+
+
+COUNT = count("8")
+SEED = whole("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63, "0")
 NUMBER = Rule("a number", _is_number, "1.0")
 POSITIVE = Rule("a number above 0", lambda value: _is_number(value) and value > 0, "1.0")
 SWITCH = Rule("true or false", lambda value: isinstance(value, bool), "true")
@@ -65,6 +86,7 @@ COUNTS = Rule(
     "a list of whole numbers of at least 1",
     lambda value: isinstance(value, list) and all(COUNT.holds(part) for part in value),
     "[32,128]",
+    lambda value: [whole_number(part) for part in value] if isinstance(value, list) else value,
 )
 RATES = Rule(
     "a list of numbers from 0 to 1",
@@ -78,19 +100,19 @@ TRAIN = {
     "core": MAPPING,
     "env": MAPPING,
     "seed": SEED,
-    "num_envs": COUNT,
-    "total_env_steps": COUNT,
-    "schedule_env_steps": COUNT,
+    "num_envs": count("64"),
+    "total_env_steps": count("1_000_000"),
+    "schedule_env_steps": count("1_000_000"),
     "device": WORD,
     "capture": SWITCH,
-    "threads": COUNT,
-    "evaluation.every": or_null(COUNT),
-    "evaluation.episodes": COUNT,
-    "evaluation.num_envs": COUNT,
+    "threads": count("1"),
+    "evaluation.every": or_null(count("100_000")),
+    "evaluation.episodes": count("100"),
+    "evaluation.num_envs": count("20"),
     "evaluation.deterministic": SWITCH,
     "evaluation.stop_at_return": or_null(NUMBER),
-    "checkpoint.every": COUNT,
-    "checkpoint.keep_every": or_null(COUNT),
+    "checkpoint.every": count("100_000"),
+    "checkpoint.keep_every": or_null(count("100_000")),
     "logging.runs_dir": WORD,
     "logging.tensorboard": SWITCH,
     "logging.progress": SWITCH,
@@ -100,23 +122,23 @@ TRAIN = {
 NEW_RUN = {"logging.run_dir": or_null(WORD)}  # nothing that a continued run reads
 SWEEP = {
     "sweep.dir": or_null(WORD),
-    "sweep.workers": or_null(COUNT),
-    "sweep.retries": Rule("a whole number of at least 0", lambda v: _is_whole(v) and v >= 0, "2"),
+    "sweep.workers": or_null(count("4")),
+    "sweep.retries": whole("a whole number of at least 0", lambda value: value >= 0, "2"),
     "sweep.launcher": Rule("local or ray", lambda value: value in ("local", "ray"), "local"),
     "sweep.address": or_null(WORD),
     "sweep.gpus_per_trial": Rule("a number of at least 0", lambda v: _is_number(v) and v >= 0, "0.25"),
-    "sweep.match_parameters": or_null(COUNT),
+    "sweep.match_parameters": or_null(count("100_000")),
     "sweep.axes": MAPPING,
 }
 EVALUATE = {
     "run": WORD,
     "checkpoint": WORD,
-    "episodes": COUNT,
-    "num_envs": COUNT,
+    "episodes": count("100"),
+    "num_envs": count("20"),
     "deterministic": SWITCH,
     "seed": SEED,
     "device": WORD,
-    "threads": COUNT,
+    "threads": count("1"),
     "env": MAPPING,
     "video": SWITCH,
     "frames_per_second": POSITIVE,
@@ -128,26 +150,49 @@ EVALUATE = {
 }
 
 
-def check_options(config: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+def check_options(config: Mapping[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
     """Hold every option against its rule.
 
     Args:
-        config: plain mapping.
+        config: plain mapping; not changed.
         rules: by dotted name.
+
+    Returns:
+        The configuration with what was meant: whole numbers as such, however they were written.
 
     Raises:
         UsageError: names the first option that is missing or breaks its rule.
     """
+    checked = dict(config)
     for name, rule in rules.items():
-        value: Any = config
-        for key in name.split("."):
-            if not isinstance(value, Mapping) or key not in value:
-                raise UsageError(
-                    f"The configuration must hold {name}, but has none; give {name}={rule.example}."
-                )
-            value = value[key]
-        if not rule.holds(value):
-            raise UsageError(f"{name} must be {rule.expected}, but got {value!r}; set {name}={rule.example}.")
+        checked = _checked(checked, name.split("."), name, rule)
+    return checked
+
+
+def _checked(node: Mapping[str, Any], keys: list[str], name: str, rule: Rule) -> dict[str, Any]:
+    """A copy of `node` whose value at `keys` is read by the rule, and holds it."""
+    key, rest = keys[0], keys[1:]
+    if not isinstance(node, Mapping) or key not in node:
+        raise UsageError(f"The configuration must hold {name}, but has none; give {name}={rule.example}.")
+    if rest:
+        return {**node, key: _checked(node[key], rest, name, rule)}
+    value = rule.read(node[key])
+    if not rule.holds(value):
+        raise UsageError(
+            f"{name} must be {rule.expected}, but got {value!r}; set {name}={_meant(value, rule)}."
+        )
+    return {**node, key: value}
+
+
+def _meant(value: Any, rule: Rule) -> str:
+    """The value that was probably meant: `10k` is 10000, and a single word a list of it; else an example."""
+    short = re.fullmatch(r"([\d.]+)\s*([kKmM])", value) if isinstance(value, str) else None
+    if short:
+        number = whole_number(float(short[1]) * {"k": 1e3, "m": 1e6}[short[2].lower()])
+        return str(number) if rule.holds(number) else rule.example
+    if isinstance(value, str) and rule.holds([value]):
+        return f"[{value}]"
+    return rule.example
 
 
 def check_folder(name: str, path: str) -> None:

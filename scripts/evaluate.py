@@ -34,8 +34,7 @@ def main(words: Sequence[str]) -> None:
     with usage_errors():
         # Which arguments an environment takes is its own affair: `env.…` may name any of them.
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
-        options = compose_config("evaluate", words).values
-        check_options(options, EVALUATE)
+        options = check_options(compose_config("evaluate", words).values, EVALUATE)
         if options["against"] is not None and options["probe"]["argument"] is not None:
             raise UsageError(
                 "A probe plays other episodes at every value, so that there is none to compare with, but both "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.checks import COUNT, LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options
+from scripts.checks import LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options, whole
 from scripts.comparison.analysis import compare
 from scripts.comparison.archive import ARCHIVE_FILE, write_archive
 from scripts.comparison.files import write_files
@@ -60,10 +60,8 @@ RULES = {
         lambda value: MAPPING.holds(value) and all(map(_is_bounds, value.values())),
         "'{CartPole-v1: [0,500]}'",
     ),
-    "points": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "100"),
-    "resamples": Rule(
-        "a whole number of at least 100", lambda value: COUNT.holds(value) and value >= 100, "10000"
-    ),
+    "points": whole("a whole number of at least 2", lambda value: value >= 2, "100"),
+    "resamples": whole("a whole number of at least 100", lambda value: value >= 100, "10000"),
     "confidence": Rule("a number between 0 and 1", lambda v: POSITIVE.holds(v) and v < 1, "0.95"),
     "seed": SEED,
     "figures": SWITCH,
@@ -81,7 +79,7 @@ def main(words: Sequence[str]) -> None:
         options = compose_config(
             "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
         ).values
-        check_options(options, RULES)
+        options = check_options(options, RULES)
         folders = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
         _make_folder(output)

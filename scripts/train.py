@@ -67,7 +67,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     composed = compose_config("train", words)
     config = composed.values
     config.pop("sweep", None)  # an experiment's grid is for scripts.sweep
-    check_options(config, TRAIN | NEW_RUN)
+    config = check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     drop_unused_replay(config, session.replay_settings, words)
@@ -88,7 +88,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
 
 def _make_folder(composed: Composed, session: Session) -> Path:
     """Make the new run's folder: the one that is given, or one named after what is run."""
-    config, choices = composed.values, composed.choices
+    config, choices = session.config, composed.choices
     if given := config["logging"]["run_dir"]:
         return make_given_dir(Path(given))
     runs_dir, name = Path(config["logging"]["runs_dir"]), session.driver.env.name
@@ -97,8 +97,7 @@ def _make_folder(composed: Composed, session: Session) -> Path:
 
 def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int]:
     """Build the run of `run_dir` as it stood at its last checkpoint."""
-    config = resumed_config(run_dir, words)
-    check_options(config, TRAIN)
+    config = check_options(resumed_config(run_dir, words), TRAIN)
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
     session = Session.build(config)

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from tensordict import TensorDictBase
 
+from agents.arguments import whole_number
 from agents.replay.batch import CarryFrom, ReplayAgent
 from agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
 from agents.replay.windows import Sampling
@@ -41,7 +42,8 @@ class ReplaySettings:
 
     def __post_init__(self) -> None:
         for name in ("capacity_bytes", "prefill", "store_carry_every", "max_carry_bytes", "log_every"):
-            value = getattr(self, name)
+            value = whole_number(getattr(self, name))
+            object.__setattr__(self, name, value)
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             self._require(name, "a whole number of at least 1", whole)
         for name, choices in (("prefill_policy", PrefillPolicy), ("sampling", Sampling)):

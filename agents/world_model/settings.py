@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from agents.arguments import whole_number
 from agents.world_model.dynamics import Posterior
 from agents.world_model.layers import Norm
 from agents.world_model.two_hot import Spacing
@@ -127,10 +128,16 @@ class DreamerSettings:
     carry_from: Literal["initial", "stored"] = "initial"
 
     def __post_init__(self) -> None:
+        is_list = isinstance(self.actor_reads, list | tuple)
+        self._require("actor_reads", "a list of h, z and carry", is_list)
         object.__setattr__(self, "actor_reads", tuple(self.actor_reads))
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):
-            _check_type(field.name, getattr(self, field.name), hints[field.name])
+            value = getattr(self, field.name)
+            if int in (hints[field.name], *get_args(hints[field.name])):
+                value = whole_number(value)
+                object.__setattr__(self, field.name, value)
+            _check_type(field.name, value, hints[field.name])
         for name in ("unimix", "gamma", "return_lambda", "return_rate", "slow_critic_rate"):
             self._require(name, "a number from 0 to 1", 0 <= getattr(self, name) <= 1)
         self._require("num_classes", "a whole number from 2 to 256", 2 <= self.num_classes <= 256)

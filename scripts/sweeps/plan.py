@@ -75,11 +75,11 @@ def make_plan(words: Sequence[str]) -> Plan:
     own = {key: given.pop(key) for key in list(given) if key.partition(".")[0] == "sweep"}
     _refuse(given, axes)
     base = compose_config("sweep", _words(own | given | {key: values[0] for key, values in axes.items()}))
+    base = replace(base, values=check_options(base.values, TRAIN | NEW_RUN | SWEEP))
     options = base.values["sweep"]
     axes = _all_axes(axes, given, options["axes"], base)
     # Axes of one value are words of the command as well.
     given = {key: normal(value) for key, value in given.items() if key not in axes}
-    check_options(base.values, TRAIN | NEW_RUN | SWEEP)
     check_device(base.values["device"])
     _check_ray(options, base.values["device"])
     overrides = read_overrides(options["overrides"], axes)
@@ -144,8 +144,7 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
     for trial in trials:
         parts = {*((key, trial.values[key]) for key in axes if key != "seed"), tuple(trial.settings.items())}
         if not parts <= seen:
-            config = compose_config("sweep", trial.words).values
-            check_options(config, TRAIN)
+            config = check_options(compose_config("sweep", trial.words).values, TRAIN)
             _small_agent(config).check_num_envs(config["num_envs"])
         seen |= parts
     folders = {trial.folder for trial in trials}

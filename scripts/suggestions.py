@@ -1,0 +1,106 @@
+"""What a user may have meant by a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import gymnasium
+
+from scripts.groups import GROUPS, group_options
+
+# Names of other libraries for the same thing, by the last part of the key.
+_OTHER_NAMES = {
+    "lr": "learning_rate",
+    "total_timesteps": "total_env_steps",
+    "timesteps": "total_env_steps",
+    "steps": "total_env_steps",
+    "total_steps": "total_env_steps",
+    "n_envs": "num_envs",
+    "n_steps": "rollout_length",
+    "num_steps": "rollout_length",
+    "n_epochs": "num_epochs",
+    "update_epochs": "num_epochs",
+    "num_minibatch": "num_minibatches",
+    "clip_coef": "clip_range",
+    "clip_epsilon": "clip_range",
+    "ent_coef": "entropy_coef",
+    "entropy_coeff": "entropy_coef",
+    "vf_coef": "value_coef",
+    "discount": "gamma",
+    "lambda": "gae_lambda",
+    "lam": "gae_lambda",
+    "hidden": "hidden_size",
+    "hidden_dim": "hidden_size",
+    "hidden_units": "hidden_size",
+    "d_model": "hidden_size",
+    "layers": "num_layers",
+    "n_layers": "num_layers",
+    "env_id": "id",
+    "log_dir": "runs_dir",
+    "logdir": "runs_dir",
+    "eval_freq": "every",
+    "save_freq": "every",
+}
+_GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)*[\w.-]+-v\d+|[\w.]+:[\w./-]+")
+MOST = 20  # options are all listed up to so many
+
+
+def nearest_keys(key: str, known: Sequence[str]) -> list[str]:
+    """Find the options that a dotted key may mean, at most three.
+
+    Args:
+        key: that does not exist.
+        known: dotted keys that do.
+
+    Returns:
+        Those of the same last part elsewhere; else by another library's name for it; else the one that is spelt most
+        alike.
+    """
+    head, _, last = key.rpartition(".")
+    for wanted in (last, _OTHER_NAMES.get(last.lower())):
+        found = [one for one in known if one.rpartition(".")[2] == wanted]
+        group = head.partition(".")[0]
+        inside = [one for one in found if head and one.startswith(f"{group}.")]
+        if found:
+            return sorted(inside or found, key=len)[:3]
+    spelt = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
+    if spelt:
+        return spelt
+    # One letter out of a few weighs more in the last part alone.
+    siblings = [one for one in known if one.rpartition(".")[0] == head]
+    parts = difflib.get_close_matches(last, [one.rpartition(".")[2] for one in siblings], n=1, cutoff=0.75)
+    return [f"{head}.{parts[0]}" if head else parts[0]] if parts else []
+
+
+def nearest_option(group: str, got: str) -> str | None:
+    """Find the word that chooses what `group=got` may mean, such as `env=gymnasium env.id=CartPole-v1`."""
+    options = group_options(group)
+    by_name = {_plain(option): option for option in options}
+    # The last part alone, where it says which one it is.
+    for option in options:
+        last = _plain(option.rpartition("/")[2])
+        by_name.setdefault(last, option)
+    plain = _plain(re.sub(r"^(engram/|popgym:|envs:)|-v\d+$", "", got))
+    if plain in by_name:
+        return f"{group}={by_name[plain]}"
+    for other in GROUPS:
+        if got in group_options(other):
+            return f"{other}={got}"
+    if group == "env" and (got in gymnasium.registry or _GYMNASIUM_ID.fullmatch(got)):
+        return f"env=gymnasium env.id={got}"
+    return None
+
+
+def listed(options: Sequence[str], got: str) -> str:
+    """All options if they are few, else the nearest ones and how many there are."""
+    if len(options) <= MOST:
+        return ", ".join(options)
+    nearest = difflib.get_close_matches(got, options, n=4, cutoff=0.4) or list(options[:4])
+    return f"{', '.join(nearest)} … ({len(options)} in all)"
+
+
+def _plain(name: str) -> str:
+    """A name without what is written differently elsewhere: `RepeatPreviousEasy` and `repeat_previous_easy`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())

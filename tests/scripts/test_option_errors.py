@@ -1,0 +1,214 @@
+"""What a user mistypes is answered by what was meant; every option names itself when its value will not do."""
+
+import pytest
+from gymnasium import spaces
+
+import agents
+from agents.arguments import fit_arguments
+from agents.build import build, find_target
+from agents.replay import ReplaySettings
+from agents.settings import PPOSettings
+from agents.world_model.settings import DreamerSettings
+from scripts.checks import EVALUATE, NEW_RUN, SWEEP, TRAIN, check_options
+from scripts.config import compose_config
+from scripts.errors import UsageError
+from scripts.groups import group_options
+from scripts.suggestions import nearest_keys
+
+DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help lists all options."
+CORES = "block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, mlp, r2i, s5, s5rl, stack"
+HELP = "python -m scripts.train --help lists all."
+SENTENCES = {
+    "core=transformer": f"core must be one of {CORES}, but got 'transformer'; {HELP}",
+    "core=S5": f"core must be one of {CORES}, but got 'S5'; write core=s5.",
+    "agent=s5": "agent must be one of custom, dreamerv3, ppo, r2i, but got 's5'; write core=s5.",
+    "core=s5,gru seed=1": "Training takes one value of every option, but got core=s5,gru; to train all of them: "
+    "python -m scripts.sweep core=s5,gru seed=1.",
+    "seed=0..4": "Training takes one value of every option, but got seed=0..4; to train all of them: "
+    "python -m scripts.sweep seed=0..4.",
+    "env=popgym/*_easy": "Training takes one value of every option, but got env=popgym/*_easy; to train all of them: "
+    "python -m scripts.sweep 'env=popgym/*_easy'.",
+    "seed=choice(1,2)": "An option has one value, but got seed=choice(1,2); leave one: several are for "
+    "python -m scripts.sweep, written a,b,c or 0..4.",
+    "env=CartPole-v1": "'CartPole-v1'; write env=gymnasium env.id=CartPole-v1.",
+    "env=ALE/Pong-v5": "'ALE/Pong-v5'; write env=gymnasium env.id=ALE/Pong-v5.",
+    "env=my_envs:My-v0": "'my_envs:My-v0'; write env=gymnasium env.id=my_envs:My-v0.",
+    "env=popgym-RepeatPreviousEasy-v0": "; write env=popgym/repeat_previous_easy.",
+    "env=RepeatPreviousEasy": "; write env=popgym/repeat_previous_easy.",
+    "env=recall_first": "; write env=diagnostic/recall_first.",
+    "env=MemoryMaze-9x9-v0": "; write env=memory_maze/9x9.",
+    "agent.lr=1e-3": DOES_NOT.format("agent.lr", "did you mean 'agent.learning_rate'? "),
+    "lr=1e-3": DOES_NOT.format("lr", "did you mean 'agent.learning_rate'? "),
+    "hidden_size=8": DOES_NOT.format("hidden_size", "did you mean 'core.hidden_size'? "),
+    "total_timesteps=8": DOES_NOT.format("total_timesteps", "did you mean 'total_env_steps'? "),
+    "core.state_size=8 core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
+    "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first; an argument",
+    "env.id=CartPole-v1": "it belongs to env=gymnasium; an argument",
+    "--core=s5": "An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
+    "--core s5": "An option is written without dashes, key=value, but got '--core'; write core=s5.",
+    "--total-env-steps=8": "but got '--total-env-steps=8'; write total_env_steps=8.",
+    "core s5": "An option is written key=value, but got 'core'; write core=s5.",
+    "core = s5": "An option is written key=value, but got 'core'; write core=s5, without spaces.",
+    "s5": "An option is written key=value, but got 's5'; write core=s5.",
+    "core:s5": "An option is written key=value, but got 'core:s5'; write core=s5.",
+}
+
+
+@pytest.mark.parametrize("words", SENTENCES)
+def test_what_is_mistyped_is_answered_by_what_was_meant(words):
+    with pytest.raises(UsageError) as caught:
+        compose_config("train", words.split())
+    assert str(caught.value).endswith(SENTENCES[words]) or SENTENCES[words] in str(caught.value)
+
+
+def test_an_argument_of_a_class_of_the_users_own_takes_a_plus():
+    with pytest.raises(UsageError, match=r"is added by \+core\.hidden_size=value"):
+        compose_config("train", ["core=custom", "core._target_=my.Core", "core.hidden_size=8"])
+
+
+@pytest.fixture(scope="module")
+def composed():
+    """The options of both kinds of agents, with a core and an environment."""
+    return {
+        agent: compose_config("train", [f"agent={agent}", "core=s5", "env=diagnostic/recall_first"]).values
+        for agent in ("ppo", "r2i")
+    }
+
+
+def leaves(node, prefix=()):
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*prefix, key))
+        elif not key.startswith("_"):
+            yield (*prefix, key), value
+
+
+def replaced(node, path, value):
+    return {**node, path[0]: replaced(node[path[0]], path[1:], value) if len(path) > 1 else value}
+
+
+@pytest.mark.parametrize("agent", ["ppo", "r2i"])
+def test_a_misspelt_key_at_any_depth(composed, agent):
+    known = [".".join(path) for path, _ in leaves(composed[agent])]
+    assert len(known) > 60
+    for key in known:
+        head, _, last = key.rpartition(".")
+        if len(last) > 4:
+            wrong = f"{head}.{last[:2]}{last[3:]}".lstrip(".")  # its third letter is missing
+            assert nearest_keys(wrong, known) == [key], wrong
+
+
+WRONG = ("a_word", -1, 0, 1.5, True, None, [1], {"a": 1})
+
+
+@pytest.mark.parametrize("rules", [TRAIN | NEW_RUN, SWEEP, EVALUATE], ids=["train", "sweep", "evaluate"])
+def test_every_option_of_a_command_names_itself(rules):
+    good = {
+        name: value
+        for name, rule in rules.items()
+        for value in (*WRONG[::-1], "local", 7, ["my_package"])
+        if rule.holds(rule.read(value))
+    }
+    assert good.keys() == rules.keys()
+    nested = {}
+    for name, value in good.items():
+        head, _, last = name.rpartition(".")
+        (nested.setdefault(head, {}) if head else nested)[last] = value
+    check_options(nested, rules)
+    for name, rule in rules.items():
+        refused = [value for value in WRONG if not rule.holds(rule.read(value))]
+        assert len(refused) >= 3, name
+        for value in refused:
+            with pytest.raises(UsageError, match=rf"^{name} must be .*, but got .*; set {name}="):
+                check_options(replaced(nested, name.split("."), value), rules)
+
+
+def refusals(build_with, description):
+    """For every value of a description, what is said of those that will not do."""
+    found = {}
+    for path, _ in leaves(description):
+        for value in WRONG:
+            try:
+                build_with(replaced(description, path, value))
+            except ValueError as error:
+                found.setdefault(path[-1], []).append(str(error))
+            else:
+                found.setdefault(path[-1], [])
+    return found
+
+
+@pytest.mark.parametrize("core", sorted(set(group_options("core")) - {"custom"}))
+def test_every_option_of_a_core_names_itself(core):
+    description = compose_config("train", [f"core={core}", "core.hidden_size=8"]).values["core"]
+    for name, sentences in refusals(lambda changed: build(changed)(input_size=4), description).items():
+        assert len(sentences) >= 3 and all(name in sentence for sentence in sentences), (name, sentences)
+
+
+@pytest.mark.parametrize("settings", [PPOSettings, DreamerSettings, ReplaySettings])
+def test_every_setting_of_an_agent_names_itself(settings):
+    defaults = {field: getattr(settings(), field) for field in settings.__dataclass_fields__}
+    for name, sentences in refusals(lambda changed: settings(**changed), defaults).items():
+        assert len(sentences) >= 3, name
+        assert sum(name in sentence for sentence in sentences) >= len(sentences) - 1, (name, sentences)
+
+
+def test_every_setting_of_a_network_names_itself():
+    box, discrete = spaces.Box(0, 1, (3,)), spaces.Discrete(2)
+    description = compose_config("train", ["agent=ppo"]).values["agent"]["make_network"]
+    make_core = build({"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 8})
+
+    def build_network(changed):
+        build(changed)(observation_space=box, action_space=discrete, make_core=make_core)
+
+    for name, sentences in refusals(build_network, description).items():
+        assert len(sentences) >= 3 and all(name in sentence for sentence in sentences), (name, sentences)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("1e6", 1_000_000), ("2.5e3", 2500), ("1_000", 1000), ("7.0", 7), ("1e0", 1)],
+)
+def test_a_whole_number_however_it_is_written(word, expected):
+    words = [
+        f"total_env_steps={word}",
+        "agent=ppo",
+        f"agent.rollout_length={word}",
+        f"core.hidden_size={word}",
+    ]
+    values = check_options(compose_config("train", words).values, TRAIN)
+    assert repr(values["total_env_steps"]) == repr(values["schedule_env_steps"]) == repr(expected)
+    assert repr(PPOSettings(rollout_length=values["agent"]["rollout_length"]).rollout_length) == repr(
+        expected
+    )
+    make_core = build(values["core"])
+    assert repr(make_core.keywords["hidden_size"]) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("10k", "10000"), ("1.5M", "1500000"), ("1.5", "1_000_000"), ("0", "1_000_000"), ("many", "1_000_000")],
+)
+def test_what_is_no_whole_number(word, meant):
+    values = compose_config("train", [f"total_env_steps={word}"]).values
+    with pytest.raises(
+        UsageError, match=rf"total_env_steps must be a whole number.*; set total_env_steps={meant}\.$"
+    ):
+        check_options(values, TRAIN)
+
+
+def test_whole_numbers_of_settings_and_arguments():
+    assert repr(DreamerSettings(units=1e2, memory_size=1e2).memory_size) == "100"
+    assert repr(ReplaySettings(prefill=1e4).prefill) == "10000"
+    fitted = fit_arguments(agents.Encoder, {"hidden_sizes": [1e1, 8], "image_features": 2e1}, "Encoder")
+    assert repr(fitted) == "{'hidden_sizes': [10, 8], 'image_features': 20}"
+    with pytest.raises(ValueError, match=r"hidden_size of GRU must be a whole number, but got 1\.5"):
+        fit_arguments(find_target("memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
+
+
+def test_an_allow_list_is_no_word():
+    with pytest.raises(
+        ValueError, match=r"allow must be a list of package names, but got 'my_cores'; write allow="
+    ):
+        find_target("memory_cores.GRU", allow="my_cores")
+    with pytest.raises(UsageError, match=r"but got 'my_cores'; set allow=\[my_cores\]"):
+        check_options({"allow": "my_cores"}, {"allow": TRAIN["allow"]})

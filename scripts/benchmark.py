@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from scripts.checks import COUNT, WORD, Rule, check_folder, check_options, or_null
-from scripts.config import compose_config, help_text
+from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
+from scripts.help import help_text
 from scripts.new_run import versions
 from scripts.session import check_device
 

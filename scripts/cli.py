@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Sequence
 
 from scripts.launch import keep_large_blocks
 
@@ -17,7 +19,22 @@ def main() -> int:
         print(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     keep_large_blocks()
-    return importlib.import_module(f"scripts.{words[0]}").command(words[1:])
+    command = importlib.import_module(f"scripts.{words[0]}").command
+    if names_own_code(words[1:]):
+        # As `python -m` sees it, but behind everything installed: nothing there takes the place of a library.
+        sys.path.append(os.getcwd())
+    return command(words[1:])
+
+
+def names_own_code(words: Sequence[str]) -> bool:
+    """Whether a command names code of the user's own: by `allow=[my_package]`, or by an `env.id=my_module:id`."""
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if key == "allow" and value.strip("[] ") not in ("", "null"):
+            return True
+        if key == "env.id" and ":" in value:
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from scripts.errors import UsageError
-from scripts.groups import CONFIG_DIR, GROUPS, group_options, register_names
+from scripts.groups import CONFIG_DIR, GROUPS, register_names
 from scripts.option_errors import explain
 from scripts.paths import expand_paths, quote_paths
 from scripts.word_checks import check_words
@@ -43,6 +43,15 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
     Raises:
         UsageError: one sentence about a wrong option.
     """
+    return _compose(name, overrides, may_lack=False)
+
+
+def compose_plain(name: str, overrides: Sequence[str]) -> Composed:
+    """Compose as `compose_config` does, but leave `???` where a value must still be given."""
+    return _compose(name, overrides, may_lack=True)
+
+
+def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     register_names()
     check_words(overrides, name)
     GlobalHydra.instance().clear()
@@ -54,7 +63,7 @@ def compose_config(name: str, overrides: Sequence[str]) -> Composed:
         with open_dict(config):
             del config["hydra"]
         missing = sorted(OmegaConf.missing_keys(config))
-        if missing:
+        if missing and not may_lack:
             raise UsageError(f"{missing[0]} has no default, so it must be given: {missing[0]}=<value>.")
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
@@ -67,21 +76,6 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
-
-
-def help_text(name: str) -> str:
-    """Describe every option of `configs/<name>.yaml`: its groups with their choices, then the file."""
-    command = name.replace("_", " ", 1)  # benchmark_ppo: scripts.benchmark ppo
-    lines = [f"usage: python -m scripts.{command} [group=option] [key=value] …", ""]
-    text = (CONFIG_DIR / f"{name}.yaml").read_text()
-    if "defaults:" in text:
-        for group in GROUPS:
-            lines += [f"{group}=", *(f"    {option}" for option in group_options(group)), ""]
-        lines += [
-            "Options of an agent, a core or an environment: see its file in configs/, e.g. core.hidden_size=64.",
-            "",
-        ]
-    return "\n".join([*lines, f"configs/{name}.yaml:", "", text])
 
 
 def _open(word: str) -> str:

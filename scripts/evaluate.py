@@ -17,9 +17,10 @@ from agents.base import Agent
 from agents.run_folder import load, read_config
 from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
-from scripts.config import compose_config, help_text
+from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
 from scripts.find_run import newest_run
+from scripts.help import help_text
 from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
 from scripts.probe import probe_values, with_argument
 from scripts.session import build_env, check_device, play_episodes

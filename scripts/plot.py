@@ -16,8 +16,9 @@ from scripts.comparison.names import training_command
 from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, read_run
 from scripts.comparison.scores import SCORES
 from scripts.comparison.settings import KEYS, METRICS, Settings
-from scripts.config import compose_config, help_text
+from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
+from scripts.help import help_text
 from scripts.tables import print_table
 from scripts.words import command_line
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from scripts.config import CONFIG_DIR, help_text
 from scripts.errors import UsageError, run, usage_errors
+from scripts.help import help_text
 from scripts.run_lock import folder_lock
 from scripts.sweeps.launchers import make_launcher
 from scripts.sweeps.loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
@@ -26,10 +26,7 @@ def main(words: Sequence[str]) -> bool:
         Whether all of it has finished.
     """
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("sweep"))
-        print(
-            f"configs/train.yaml, whose options are those of every trial:\n\n{(CONFIG_DIR / 'train.yaml').read_text()}"
-        )
+        print(help_text("sweep", words))
         return True
     with ExitStack() as held:
         with usage_errors():

@@ -14,9 +14,10 @@ from agents.logger import Logger
 from agents.schedule import Hooks
 from agents.stored_spaces import write_spaces
 from scripts.checks import NEW_RUN, TRAIN, check_options
-from scripts.config import Composed, compose_config, help_text
+from scripts.config import Composed, compose_config
 from scripts.errors import room_errors, run, usage_errors
 from scripts.find_run import unfinished_run
+from scripts.help import help_text
 from scripts.new_run import (
     UNFINISHED,
     drop_unused_replay,
@@ -39,7 +40,7 @@ from scripts.words import command_line
 def main(words: Sequence[str]) -> None:
     """Start a run, or continue one with `resume=<run dir>`."""
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("train"))
+        print(help_text("train", words))
         return
     with ExitStack() as held:
         with usage_errors():

@@ -8,6 +8,7 @@ from scripts.errors import UsageError
 from scripts.groups import GROUPS, group_options
 from scripts.paths import PATH_OPTIONS
 from scripts.suggestions import listed
+from scripts.sweeps.words import axis_values
 from scripts.words import command_line
 
 
@@ -63,8 +64,6 @@ def _bare_value(following: Sequence[str]) -> str:
 
 def _check_one_value(word: str, words: Sequence[str], name: str) -> None:
     """Refuse an axis of a grid where one run is to be trained."""
-    from scripts.sweeps.words import axis_values  # which reads the groups' options, too
-
     key, _, value = word.partition("=")
     if name == "sweep" or key.lstrip("+~") in PATH_OPTIONS:
         return

@@ -20,8 +20,8 @@ from scripts.benchmarks.world_model_learners import EngramLearner, Learner, Prob
 from scripts.benchmarks.world_model_peer import TorchRLLearner
 from scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
 from scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rule, or_null
-from scripts.config import group_options
 from scripts.errors import UsageError, usage_errors
+from scripts.groups import group_options
 from scripts.new_run import versions
 
 T = TypeVar("T")

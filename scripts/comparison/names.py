@@ -12,8 +12,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from scripts.comparison.runs import Run
-from scripts.config import CONFIG_DIR, compose_config, group_options
+from scripts.config import compose_config
 from scripts.errors import UsageError
+from scripts.groups import CONFIG_DIR, group_options
 
 # What decides where and how a run is watched, not what it learns.
 _OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.config import group_options
 from scripts.errors import UsageError
+from scripts.groups import group_options
 from scripts.words import normal, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")

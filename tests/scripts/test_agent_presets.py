@@ -6,8 +6,9 @@ import pytest
 
 from agents.build import build
 from agents.world_model.settings import DreamerSettings
-from scripts.config import compose_config, group_options
+from scripts.config import compose_config
 from scripts.errors import UsageError
+from scripts.groups import group_options
 
 SIZES = group_options("size")
 

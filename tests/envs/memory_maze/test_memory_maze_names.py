@@ -8,7 +8,8 @@ import pytest
 
 from envs import GymnasiumEnv, NativeVectorEnv, make_memory_maze, memory_maze_names
 from envs.memory_maze.real import real_ids
-from scripts.config import compose_config, group_options
+from scripts.config import compose_config
+from scripts.groups import group_options
 
 
 class Recorder(NativeVectorEnv):

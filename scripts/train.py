@@ -17,6 +17,7 @@ from scripts.checks import NEW_RUN, TRAIN, check_options
 from scripts.config import Composed, compose_config
 from scripts.errors import room_errors, run, usage_errors
 from scripts.find_run import unfinished_run
+from scripts.headline import headline
 from scripts.help import help_text
 from scripts.new_run import (
     UNFINISHED,
@@ -109,7 +110,14 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
 def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
     """Run the loop, then draw the curve; `resume_step` is where a continued run stands."""
     config, options = session.config, session.config["logging"]
-    progress = ProgressLine(config["total_env_steps"], session.driver.env_steps, enabled=options["progress"])
+    settings = session.replay_settings
+    progress = ProgressLine(
+        config["total_env_steps"],
+        session.driver.env_steps,
+        enabled=options["progress"],
+        prefill=0 if settings is None else settings.prefill,
+    )
+    print(headline(session), file=sys.stderr)
     print(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     with Logger(run_dir, resume_step, options["tensorboard"]) as logger:
 

@@ -40,6 +40,8 @@ def test_the_working_directory_is_seen_for_the_users_own_code(tmp_path):
     (tmp_path / "omegaconf.py").write_text("raise ImportError('not this one')")
     environment = os.environ | {"GLIBC_TUNABLES": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", SCRIPT, "train", "--help", "allow=[my_cores]", *CORE]
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert "+core.hidden_size=" in result.stdout

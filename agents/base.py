@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
+
+from envs.box_actions import ActionConverter, BoxAction
 
 
 class Rollout(Protocol):
@@ -46,12 +49,14 @@ class Agent(ABC):
         action_space: single Gymnasium space of the actions.
         rollout_length: rows per environment between two updates.
         carry_every: the driver keeps the carry before every k-th row of a rollout.
+        box_action: how its environment brings Box actions between the bounds, as in `envs.BoxActions`.
     """
 
     observation_space: spaces.Space
     action_space: spaces.Space
     rollout_length: int
     carry_every: int
+    box_action: BoxAction = "auto"
 
     @property
     @abstractmethod
@@ -91,8 +96,26 @@ class Agent(ABC):
             donate: allow the call to overwrite `carry`, which is faster for large memories.
 
         Returns:
-            The action `[B, …]`, the next carry `[B]`, and extras `[B]` to be stored with the row.
+            The action `[B, …]` in the policy's own units (`to_env` converts it), the next carry `[B]`, and extras `[B]`
+            to be stored with the row.
         """
+
+    def to_env(self, action: Tensor) -> np.ndarray:
+        """Turn actions of `act` into what a Gymnasium environment takes, as in the environments it learnt in.
+
+        Example::
+
+            action, carry, _ = agent.act(row, carry, deterministic=True)
+            observation, reward, terminated, truncated, info = env.step(agent.to_env(action)[0])
+
+        Args:
+            action: `[B, …]`, the agent's own.
+
+        Returns:
+            `[B, …]` in the dtype of the action space: discrete ones counted from its `start`, Box ones within its
+            bounds.
+        """
+        return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
 
     @abstractmethod
     def update(self, experience: Any, env_steps: int) -> dict[str, float]:

@@ -13,7 +13,8 @@ import yaml
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_checkpoint, load_latest
-from agents.stored_spaces import read_spaces
+from agents.stored_spaces import read_box_action, read_spaces
+from envs.box_actions import BoxAction
 
 CONFIG_FILE = "config.yaml"
 VERSIONS_FILE = "versions.json"
@@ -51,7 +52,16 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
         raise ValueError(
             f"A run's {CONFIG_FILE} holds {', '.join(needed)}, but {path} has no {missing[0]}; the file is damaged."
         )
+    _name_old_default(config["env"])
     return config
+
+
+def _name_old_default(env: Any) -> None:
+    """Write the way in which Box actions were treated before it had a name, and before `auto`: clipped."""
+    makers = ("envs.make_popgym", "envs.make_memory_maze")
+    if isinstance(env, dict) and env.get("_target_") in makers and env.get("action", "") is None:
+        # Of these tasks only the pendulums have bounds for which it matters.
+        env["action"] = "clip" if "pendulum" in str(env.get("name")) else "auto"
 
 
 def build_agent(
@@ -60,6 +70,7 @@ def build_agent(
     action_space: Any,
     device: str | torch.device,
     allow: Sequence[str] = (),
+    box_action: BoxAction = "auto",
 ) -> Agent:
     """Build the agent that a configuration describes, with fresh parameters.
 
@@ -69,9 +80,10 @@ def build_agent(
         action_space: single Gymnasium space.
         device: where the parameters go.
         allow: further packages whose classes may be built.
+        box_action: how its environment brings Box actions between the bounds.
     """
     make_agent = build(config["agent"], allow)
-    return make_agent(
+    agent: Agent = make_agent(
         observation_space=observation_space,
         action_space=action_space,
         make_core=build(config["core"], allow),
@@ -79,6 +91,8 @@ def build_agent(
         seed=config["seed"],
         device=device,
     )
+    agent.box_action = box_action
+    return agent
 
 
 def load(
@@ -94,6 +108,7 @@ def load(
         agent = agents.load("runs/…")
         carry = agent.initial_carry(batch_size=1)
         action, carry, extras = agent.act(row, carry, deterministic=True)
+        observation, *_ = env.step(agent.to_env(action)[0])  # a Gymnasium environment
 
     Args:
         run_dir: a run's folder.
@@ -111,7 +126,8 @@ def load(
     run_dir = Path(run_dir)
     config = read_config(run_dir)
     observation_space, action_space = read_spaces(run_dir)
-    agent = build_agent(config, observation_space, action_space, device, allow)
+    box_action = read_box_action(run_dir, config)
+    agent = build_agent(config, observation_space, action_space, device, allow, box_action)
     if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
         checkpoint = "latest"
     path = checkpoint_path(run_dir, checkpoint)

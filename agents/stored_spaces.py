@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from agents.base import Agent
 from agents.space_json import space_from_json, space_to_json
+from envs.box_actions import BOX_ACTIONS, BoxAction
 
 SPACES_FILE = "spaces.json"
 # 1 had no number, no dtypes of Discrete and MultiDiscrete, and a Dict's parts in an object.
@@ -17,11 +18,12 @@ FORMAT = 2
 
 
 def write_spaces(run_dir: Path, agent: Agent) -> None:
-    """Store the spaces an agent was made for."""
+    """Store the spaces an agent was made for, and how its Box actions are brought between the bounds."""
     description = {
         "format": FORMAT,
         "observation_space": space_to_json(agent.observation_space),
         "action_space": space_to_json(agent.action_space),
+        "box_action": agent.box_action,
     }
     (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
 
@@ -51,6 +53,26 @@ def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
         raise ValueError(
             f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
         ) from error
+
+
+def read_box_action(run_dir: Path, config: dict[str, Any]) -> BoxAction:
+    """Read how a run's environment brings Box actions between the bounds; before it was stored, they were clipped.
+
+    Args:
+        run_dir: the run's folder, whose spaces can be read.
+        config: the run's configuration.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    stored = json.loads((run_dir / SPACES_FILE).read_text()).get("box_action")
+    box_action: BoxAction = stored or config["env"].get("action") or "clip"
+    if box_action not in BOX_ACTIONS:
+        raise ValueError(
+            f"A run's {SPACES_FILE} holds a box_action of {', '.join(BOX_ACTIONS)}, but that of {run_dir} has "
+            f"{box_action!r}; it is damaged."
+        )
+    return box_action
 
 
 def written_by(run_dir: Path) -> str:

@@ -1,7 +1,9 @@
 """Environments: everything becomes a stream of rows."""
 
+from envs.box_actions import ActionConverter, BoxActions
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.driver import Act, Driver, Rollout
+from envs.errors import EnvironmentFault
 from envs.evaluation import EvaluationResult, evaluate
 from envs.forking import loaded_libgomps, make_forks_safe
 from envs.gymnasium_env import GymnasiumEnv
@@ -15,9 +17,12 @@ make_forks_safe(loaded_libgomps())
 
 __all__ = [
     "Act",
+    "ActionConverter",
+    "BoxActions",
     "CopySequence",
     "DiscountingChain",
     "Driver",
+    "EnvironmentFault",
     "EvaluationResult",
     "GymnasiumEnv",
     "MemoryChain",

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
+from envs.action_masks import check_masks
 from envs.captured import CapturedPlay, check_capture
 from envs.native import NativeVectorEnv
 from envs.play import Act, Played, play
@@ -97,12 +98,17 @@ class Driver:
 
         Returns:
             The rollout; its tensors are nobody else's.
+
+        Raises:
+            ValueError: if the policy gave an action outside of the space (a device clamps it instead).
+            EnvironmentFault: if an action mask allows nothing on a row that is not an episode's last.
         """
         assert self._row is not None and self._carry is not None, "start comes before collect"
         every = rollout_length if self.carry_every is None else self.carry_every
         if rollout_length < 1:
             raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
         played = self._played(act, rollout_length, every)
+        self._check(played.rows)
         self._row, self._carry = played.pending, played.pending_carry
         returns, lengths = self._finish_episodes(played.rows)
         pending, pending_carry = played.pending.clone(), played.pending_carry.clone()
@@ -117,6 +123,13 @@ class Driver:
         if self._captured is None or not self._captured.plays(act, rollout_length, every):
             self._captured = CapturedPlay(self.env, act, rollout_length, every)
         return self._captured(self._row, self._carry)
+
+    def _check(self, rows: TensorDict) -> None:
+        """Refuse actions and masks that nothing should be learnt from; all rows at once cost nearly nothing."""
+        if isinstance(self.env, NativeVectorEnv) and self.env.device.type == "cpu":
+            self.env.action_check.check_rollout(rows["action"], rows["is_last"])
+        if "action_mask" in rows.keys():
+            check_masks(rows["action_mask"], rows["is_last"], self.env.single_action_space)
 
     def _finish_episodes(self, rows: TensorDict) -> tuple[list[float], list[int]]:
         """Update the counters by rows [B, T] and return the finished episodes' returns and lengths."""

@@ -50,6 +50,10 @@ class EpisodeLog:
             [actions[index] for actions in self._actions[start:]] for index, start in enumerate(self._start)
         ]
 
+    def num_actions(self, index: int) -> int:
+        """Return how many actions the running episode of one environment has had."""
+        return len(self._actions) - int(self._start[index])
+
     def state_dict(self) -> dict[str, Any]:
         """Return tensors: `episodes` [B], `start` [B], and `actions` [steps, B, ...] if there are any."""
         begin = int(self._start.min())

@@ -13,9 +13,13 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
+from envs.action_masks import KEY, no_action_message, nothing_allowed
+from envs.actions import ActionCheck, action_layout, action_mask_size
+from envs.box_actions import ActionConverter, BoxAction
 from envs.episode_log import EpisodeLog
+from envs.errors import EnvironmentFault
 from envs.make import make_sub_env
-from envs.spaces import action_converter, action_layout, action_mask_size, check_action, observation_converter
+from envs.spaces import observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
@@ -39,7 +43,8 @@ class GymnasiumEnv(VectorEnv):
             millisecond; `async` gives each its own process.
         start_method: how such processes start: `fork` (the default on Linux), or `spawn` for environments that do
             not live on in a fork, such as those that draw with OpenGL; they know registered ids of packages only.
-        action: for Box actions: `clip` cuts them to the bounds, `rescale` maps [-1, 1] to the bounds.
+        action: for Box actions: `rescale` maps a policy's [-1, 1] to the bounds, `clip` cuts its numbers to them,
+            and `auto` rescales each number whose bounds are both finite and clips the others (`envs.BoxActions`).
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
         render_mode: `rgb_array` for videos.
         guard_global_random: for environments that draw from the process' `random` or `numpy.random` when
@@ -59,7 +64,7 @@ class GymnasiumEnv(VectorEnv):
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn"] | None = None,
-        action: Literal["clip", "rescale"] = "clip",
+        action: BoxAction = "auto",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         guard_global_random: bool = False,
@@ -96,7 +101,9 @@ class GymnasiumEnv(VectorEnv):
         self.single_action_space = self._vector.single_action_space
         self._observe = observation_converter(self.single_observation_space, num_envs, self.device)
         self._layout = action_layout(self.single_action_space)
-        self._to_env = action_converter(self.single_action_space, action)
+        self._check = ActionCheck(self.single_action_space, torch.device("cpu"))
+        self.box_action = action
+        self._to_env = ActionConverter(self.single_action_space, action)
         self._has_mask = False
         self._seed = 0
         self._log = EpisodeLog(num_envs)
@@ -107,7 +114,7 @@ class GymnasiumEnv(VectorEnv):
         self._seed = check_seed(seed)
         self._vector.call("begin", self._seed)
         obs, infos = self._vector.reset()
-        self._has_mask = "action_mask" in infos
+        self._has_mask = KEY in infos
         self._log = EpisodeLog(self.num_envs)
         everywhere, nowhere = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         shape, dtype = self._layout
@@ -117,10 +124,11 @@ class GymnasiumEnv(VectorEnv):
         return self._row
 
     def step(self, action: Tensor) -> TensorDict:  # noqa: D102
-        check_action(action, self.num_envs, self._layout)
-        given = self._to_env(np.array(action.detach().cpu().numpy()))
-        obs, reward, terminated, truncated, infos = self._vector.step(given)
         is_first = self._is_last
+        sample = self._check(action.detach().cpu(), torch.from_numpy(is_first))
+        given = self._to_env(sample.numpy())
+        # A copy, because an environment may write to what it is given.
+        obs, reward, terminated, truncated, infos = self._vector.step(given.copy())
         self._log.append(given, is_first)
         prev_action = action.detach().to(device=self.device, dtype=self._layout[1], copy=True)
         if is_first.any():
@@ -141,18 +149,6 @@ class GymnasiumEnv(VectorEnv):
     ) -> TensorDict:
         """Make the row of what the vector environment returned, and remember `is_last`."""
         self._is_last = terminated | truncated
-        mask = None
-        if self._has_mask:
-            # An environment that gives none with this row allows everything.
-            allowed = np.ones((self.num_envs, action_mask_size(self.single_action_space) or 0), np.bool_)
-            if "action_mask" in infos:
-                allowed[infos["_action_mask"]] = infos["action_mask"][infos["_action_mask"]]
-            mask = torch.from_numpy(allowed).to(self.device)
-        elif "action_mask" in infos:
-            raise ValueError(
-                "An environment with action masks must give info['action_mask'] at its first reset too, "
-                f"but {self.name} gave its first one later: correct the environment."
-            )
         return make_row(
             obs=self._observe(obs),
             reward=torch.from_numpy(reward.astype(np.float32)).to(self.device),
@@ -160,8 +156,29 @@ class GymnasiumEnv(VectorEnv):
             is_first=torch.from_numpy(is_first).to(self.device),
             is_last=torch.from_numpy(self._is_last).to(self.device),
             is_terminal=torch.from_numpy(terminated).to(self.device),
-            action_mask=mask,
+            action_mask=self._mask(infos),
         )
+
+    def _mask(self, infos: dict[str, Any]) -> Tensor | None:
+        """The masks of a row, bool [B, n]; an environment that gives none with it allows everything."""
+        if not self._has_mask:
+            if KEY not in infos:
+                return None
+            raise EnvironmentFault(
+                f"An environment with action masks must give info[{KEY!r}] at its first reset too, "
+                f"but {self.name} gave its first one later: correct the environment."
+            )
+        allowed = np.ones((self.num_envs, action_mask_size(self.single_action_space) or 0), np.bool_)
+        if KEY in infos:
+            given = infos[f"_{KEY}"]
+            allowed[given] = infos[KEY][given]
+        wrong = nothing_allowed(allowed, self.single_action_space) & ~self._is_last
+        if wrong.any():
+            index = int(wrong.argmax())
+            where = f"row {self._log.num_actions(index)} of its episode"
+            number = index + self.env_index_offset
+            raise EnvironmentFault(no_action_message(allowed[index].tolist(), number, where))
+        return torch.from_numpy(allowed).to(self.device)
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         assert self._row is not None, "reset comes before state_dict"
@@ -208,7 +225,9 @@ class GymnasiumEnv(VectorEnv):
         Returns:
             The row, and where the episode ended too soon, bool [B].
         """
-        given = self._log.actions_since_reset()
+        # Older runs have stored them in another dtype than the space's.
+        dtype = self.single_action_space.dtype
+        given = [[action.astype(dtype) for action in own] for own in self._log.actions_since_reset()]
         self._vector.call("restore", self._seed, self._log.episodes.tolist(), given, self.env_index_offset)
         self._vector.reset()
         nothing = self._to_env(np.zeros_like(prev_action.cpu().numpy()))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
+import inspect
+import re
+import traceback
 from typing import Any
 
 import gymnasium
 import torch
 
-from envs.spaces import action_layout, action_mask_size, observation_converter
+from envs.actions import action_layout
+from envs.ids import import_package, malformed, not_registered
+from envs.spaces import observation_converter
 from envs.sub_env import SubEnv
+from envs.vector_env import VectorEnv
 
-# Where the name to install is not the name to import.
-_PACKAGES = {"popgym": "popgym[navigation]", "ale_py": "ale-py"}
+_VECTOR_ONLY = (
+    "An environment must be registered with an entry point of one environment, but {name!r} has only that of a vector "
+    "(vector_entry_point), whose episodes cannot be seeded one by one: register its single environment, or write a "
+    "VectorEnv of your own and take env=custom."
+)
 
 
 def make_sub_env(
@@ -30,9 +37,10 @@ def make_sub_env(
         ValueError: if the id, a package, an option or a space will not do.
     """
     env = make_gymnasium(id, kwargs, max_episode_steps, render_mode)
+    _check_not_empty(env.observation_space)
     observation_converter(env.observation_space, 1, torch.device("cpu"))
     action_layout(env.action_space)
-    return SubEnv(env, env_index, action_mask_size(env.action_space), guard_global_random)
+    return SubEnv(env, env_index, guard_global_random)
 
 
 def make_gymnasium(
@@ -43,12 +51,21 @@ def make_gymnasium(
 ) -> gymnasium.Env[Any, Any]:
     """Call `gymnasium.make` without its checker and turn a user's mistake into a ValueError of one sentence.
 
+    A mistake inside the environment's own code is none of these and keeps its traceback.
+
     Args:
         id: registered id; `package:id` imports the package first.
         kwargs: options of the environment.
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
         render_mode: passed on only if given, because many environments do not take it.
+
+    Raises:
+        ValueError: if the id, a package or an option will not do.
     """
+    if malformed(id):
+        raise ValueError(
+            f"An environment id must be a name such as 'CartPole-v1' or 'package:Name-v0', but it is {id!r}: give one."
+        )
     module, _, name = id.rpartition(":")
     if module:
         import_package(module, f"environment id {id!r}")
@@ -60,32 +77,73 @@ def make_gymnasium(
     except gymnasium.error.DeprecatedEnv as error:
         raise ValueError(f"An environment id must be a current one, but got {name!r}: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:
-        nearest = difflib.get_close_matches(name, gymnasium.registry, n=3, cutoff=0.5)
-        raise ValueError(
-            f"An environment id must be registered with Gymnasium, but {name!r} is not: "
-            + (f"did you mean {' or '.join(nearest)}?" if nearest else "put its package first, `package:id`.")
-        ) from error
-    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise ValueError(not_registered(name)) from error
+    except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(f"Environment {name!r} needs a package that is not installed: {error}.") from error
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"Environment {name!r} needs the package {error.name!r}, which is not installed: install it."
+        ) from error
+    except gymnasium.error.Error as error:
+        if "entry_point" not in str(error):
+            raise
+        raise ValueError(_VECTOR_ONLY.format(name=name)) from error
     except TypeError as error:
+        if _is_another_kind(error):
+            raise ValueError(f"Environment {name!r} cannot be used: {error}") from error
+        if not _is_about_options(error, options):
+            raise
+        said = str(error.__cause__ or error)
         raise ValueError(
-            f"The options of environment {name!r} must be arguments of its constructor, but with {options} "
-            f"it says: {error}."
+            f"The options of environment {name!r} must be arguments of its constructor, but with {options} it says: "
+            f"{said}."
         ) from error
 
 
-def import_package(module: str, user: str) -> None:
-    """Import a module that registers environments; ValueError saying what to install if there is none.
+def _is_another_kind(error: TypeError) -> bool:
+    """Whether Gymnasium says that what was made is no environment of its own, but of the older Gym, say."""
+    return str(error).startswith(("Gym is incompatible", "The environment must inherit"))
 
-    Args:
-        module: name to import.
-        user: what needs it, for the message.
+
+def _is_about_options(error: TypeError, options: dict[str, Any]) -> bool:
+    """Whether a constructor refused its arguments; all else is a mistake in its own code."""
+    cause = error.__cause__ or error
+    named = re.search(r"unexpected keyword argument '(\w+)'", str(cause))
+    if named is not None:
+        return named.group(1) in options
+    frames = traceback.extract_tb(cause.__traceback__)
+    return bool(frames) and frames[-1].filename.endswith("registration.py")
+
+
+def _check_not_empty(space: gymnasium.Space[Any]) -> None:
+    """Refuse an observation in which there is nothing to see."""
+    if isinstance(space, (gymnasium.spaces.Dict, gymnasium.spaces.Tuple)):
+        parts = list(space.spaces.values() if isinstance(space, gymnasium.spaces.Dict) else space.spaces)
+        for part in parts:
+            _check_not_empty(part)
+        if parts:
+            return
+    elif space.shape is None or 0 not in space.shape:
+        return
+    raise ValueError(
+        f"An observation space must hold one number or more in each of its parts, but got {space}: wrap the "
+        "environment so that the empty part is left out."
+    )
+
+
+def check_vector_env(env: Any) -> None:
+    """Refuse what is no VectorEnv: an object, or a class of them before one is made.
+
+    Raises:
+        ValueError: says how a class of Gymnasium's is taken instead.
     """
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        package = _PACKAGES.get(module.partition(".")[0], module.partition(".")[0])
-        raise ValueError(
-            f"The {user} needs the package {module!r}, which cannot be imported ({error}): "
-            f"run pip install '{package}'."
-        ) from error
+    kind = env if isinstance(env, type) else type(env)
+    if issubclass(kind, VectorEnv) or (env is not kind and inspect.isroutine(env)):
+        return
+    name = f"{kind.__module__}.{kind.__name__}"
+    module, register = kind.__module__, f"gymnasium.register('{kind.__name__}-v0', {kind.__name__})"
+    if issubclass(kind, gymnasium.Env):
+        hint = f"call {register} in {module} and take env=gymnasium env.id={module}:{kind.__name__}-v0"
+    else:
+        hint = "derive it from envs.VectorEnv, or take a Gymnasium environment by env=gymnasium env.id=<id>"
+    raise ValueError(f"An environment here must be an envs.VectorEnv, but {name} is not: {hint}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.spaces import action_layout, check_action
+from envs.actions import ActionCheck, action_layout
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 
@@ -25,8 +26,11 @@ class NativeVectorEnv(VectorEnv):
     size, on any device.
 
     A task sets `name` and the two spaces and implements `begin`, `advance` and `observe` without changing
-    `self`. One with Box actions also sets `_to_env` to a `tensor_action_converter`, so that `advance` gets
-    actions within the bounds whatever the policy's units; the row keeps the policy's own.
+    `self`. One with Box actions also sets `_to_env` to a `BoxActions.on(device)`, so that `advance` gets actions
+    within the bounds whatever the policy's units; the row keeps the policy's own.
+
+    An action outside of the space is refused in host memory. On a device, and in a compiled or captured rollout,
+    it is clamped instead: to the nearest in the space, NaN to 0.
 
     Args:
         num_envs: number of environments B.
@@ -43,6 +47,11 @@ class NativeVectorEnv(VectorEnv):
         self.state: TensorDict | None = None
         self._row: TensorDict | None = None
         self._to_env: Callable[[Tensor], Tensor] | None = None
+
+    @functools.cached_property
+    def action_check(self) -> ActionCheck:
+        """What holds actions against the action space."""
+        return ActionCheck(self.single_action_space, self.device)
 
     @abstractmethod
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:
@@ -80,20 +89,33 @@ class NativeVectorEnv(VectorEnv):
         action = torch.zeros(self.num_envs, *shape, dtype=dtype, device=self.device)
         return self.step_fn(TensorDict(before, batch_size=[self.num_envs]), action)
 
-    def step_fn(self, state: TensorDict, action: Tensor) -> tuple[TensorDict, TensorDict]:
+    def step_fn(
+        self, state: TensorDict, action: Tensor, in_space: bool = False
+    ) -> tuple[TensorDict, TensorDict]:
         """Advance every environment by one row, without side effects.
 
         Args:
             state: [B], as returned by this function; not modified.
             action: [B, ...].
+            in_space: the action is a member of `single_action_space`, as other libraries give it, and not a
+                policy's sample: a Box action is neither clipped nor rescaled.
 
         Returns:
             The new state [B] and the row [B].
+
+        Raises:
+            ValueError: if an action is outside of the space, in host memory only.
         """
+        return self._step_fn(state, self.action_check(action, state["is_last"], in_space), in_space)
+
+    def _step_fn(
+        self, state: TensorDict, action: Tensor, in_space: bool = False
+    ) -> tuple[TensorDict, TensorDict]:
+        """`step_fn` with actions that are known to be in the space."""
         is_first, seed, env_index = state["is_last"], state["seed"], state["env_index"]
         episode = state["episode"] + is_first
         task = dict(state["task"].items())
-        given = action if self._to_env is None else self._to_env(action)
+        given = action if self._to_env is None or in_space else self._to_env(action)
         moved, reward, terminated, truncated = self.advance(task, state["time"], given)
         task = self._restart(moved, is_first, seed, env_index, episode)
         time = torch.where(is_first, 0, state["time"] + 1)
@@ -140,10 +162,23 @@ class NativeVectorEnv(VectorEnv):
         self.state, self._row = self.reset_fn(check_seed(seed))
         return self._row
 
-    def step(self, action: Tensor) -> TensorDict:  # noqa: D102
+    def step(self, action: Tensor, in_space: bool = False) -> TensorDict:  # noqa: D102 (in_space: see step_fn)
         assert self.state is not None, "reset comes before step"
-        check_action(action, self.num_envs, action_layout(self.single_action_space))
-        self.state, self._row = self.step_fn(self.state, action)
+        self.state, self._row = self.step_fn(self.state, action, in_space)
+        return self._row
+
+    def step_sampled(self, action: Tensor) -> TensorDict:  # noqa: D102
+        if self.device.type != "cpu":
+            return self.step(action)  # which clamps, and waits for nothing
+        assert self.state is not None, "reset comes before step"
+        self.action_check.check_kind(action, self.num_envs)
+        try:
+            self.state, self._row = self._step_fn(self.state, action)
+        except (IndexError, RuntimeError):
+            valid = self.action_check(action, self.state["is_last"])  # says so, if an action is why
+            if valid is action:
+                raise
+            self.state, self._row = self._step_fn(self.state, valid)
         return self._row
 
     def stand_at(self, state: TensorDict, row: TensorDict) -> None:

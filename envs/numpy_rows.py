@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium.spaces as gs
-import numpy as np
-import torch
 from gymnasium import Space
 from torch import Tensor
 
+from envs.actions import ActionCheck, batch_actions
 from envs.native import NativeVectorEnv
-from envs.spaces import action_layout
 
 
 def observation_to_numpy(space: Space[Any], obs: Any) -> Any:
@@ -32,6 +30,19 @@ def observation_to_numpy(space: Space[Any], obs: Any) -> Any:
 
 
 def action_to_tensor(native: NativeVectorEnv, actions: Any) -> Tensor:
-    """Turn batched actions of Gymnasium, [B, ...] of numbers, into what a native's `step` takes."""
-    _, dtype = action_layout(native.single_action_space)
-    return torch.as_tensor(np.asarray(actions), device=native.device).to(dtype)
+    """Turn batched actions of Gymnasium, [B, ...] of numbers, into what a native's `step` takes with `in_space`.
+
+    Args:
+        native: after its reset.
+        actions: members of the action space, an array or nested sequence.
+
+    Raises:
+        ValueError: if there are not so many, or they are of another kind, or one is outside of the space and the
+            native on a device would clamp it (in host memory its `step` refuses it).
+    """
+    space = native.single_action_space
+    batch = batch_actions(space, actions, native.num_envs)
+    if native.device.type != "cpu":
+        assert native.state is not None, "reset comes before step"
+        batch = ActionCheck(space, batch.device)(batch, native.state["is_last"].cpu(), in_space=True)
+    return batch.to(native.device)

@@ -68,7 +68,7 @@ def play(
         rows.append(row.exclude(*large) if large else row)
         actions.append(action)
         extras.append(extra)
-        row = env.step(action)
+        row = env.step_sampled(action)
     stacked = stack_time(rows)
     for key, leaf in large.items():
         stacked.set(key, leaf)

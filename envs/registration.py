@@ -64,7 +64,7 @@ class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray])
     def step(  # noqa: D102
         self, actions: Any
     ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        row = self.native.step(action_to_tensor(self.native, actions))
+        row = self.native.step(action_to_tensor(self.native, actions), in_space=True)
         terminated = row["is_terminal"].cpu().numpy().copy()
         truncated = row["is_last"].cpu().numpy() & ~terminated
         obs = observation_to_numpy(self.single_observation_space, row["obs"])
@@ -100,13 +100,13 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
         if seed is None and self.native.state is not None:
             # Without a seed the next episode of the same run begins, wherever this one is.
             self.native.state = self.native.state.clone().fill_("is_last", True)
-            row = self.native.step(action_to_tensor(self.native, [self.action_space.sample()]))
+            row = self.native.step(action_to_tensor(self.native, [self.action_space.sample()]), in_space=True)
         else:
             row = self.native.reset(int(self.np_random.integers(2**31)) if seed is None else seed)
         return self._first(row), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:  # noqa: D102
-        row = self.native.step(action_to_tensor(self.native, [action]))
+        row = self.native.step(action_to_tensor(self.native, [action]), in_space=True)
         terminated = bool(row["is_terminal"])
         return self._first(row), float(row["reward"]), terminated, bool(row["is_last"]) and not terminated, {}
 

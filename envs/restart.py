@@ -6,8 +6,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from envs.actions import action_layout
 from envs.native import NativeVectorEnv
-from envs.spaces import action_layout
 
 
 def begin_next(native: NativeVectorEnv, index: Tensor) -> TensorDict:

@@ -78,7 +78,7 @@ class SB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
         """Step, begin anew what is done, and return observations, rewards, dones and infos."""
-        row = self.native.step(self._actions)
+        row = self.native.step(self._actions, in_space=True)
         obs = self._observed(row)
         dones, terminals = row["is_last"].cpu().numpy().copy(), row["is_terminal"].cpu().numpy()
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": cut} for cut in (dones & ~terminals).tolist()]

@@ -10,30 +10,32 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 
+from envs.action_masks import KEY, MaskReader
 from envs.random import hash_to_int
+from envs.step_checks import StepCheck
 
 
 class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Resets every episode with a seed of (run seed, environment index, episode number).
 
     The vector environment resets a sub-environment when it likes and without a seed; here that begins the
-    next episode of the run. Of the infos only `action_mask` goes on: others may hold the answer.
+    next episode of the run. What it returns is held against Gymnasium's contract. Of the infos only the action
+    mask goes on, wherever it came from (`MaskReader`): others may hold the answer.
 
     Args:
         env: the environment.
         env_index: its index in the run.
-        mask_size: entries in a mask of its actions, None if they have no masks.
         guard_global_random: seed the process' `random` and `numpy.random` for the time of each reset and put
             them back afterwards, for environments that draw from these instead of their own generator.
     """
 
-    def __init__(
-        self, env: gymnasium.Env[Any, Any], env_index: int, mask_size: int | None, guard_global_random: bool
-    ) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], env_index: int, guard_global_random: bool) -> None:
         super().__init__(env)
         self._step = env.step
         self._env_index = env_index
-        self._mask_size = mask_size
+        self._check = StepCheck(env)
+        self._read_mask = MaskReader(env)
+        self._takes_array = isinstance(env.action_space, gymnasium.spaces.Box)
         self._guard = guard_global_random
         self._seed = 0
         self._episode = -1
@@ -69,10 +71,11 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         episode_seed = hash_to_int(self._seed, "episode", self._env_index, self._episode)
         if self._guard:
             with _seeded_global_random(episode_seed):
-                obs, info = self.env.reset(seed=episode_seed, options=options)
+                result = self.env.reset(seed=episode_seed, options=options)
         else:
-            obs, info = self.env.reset(seed=episode_seed, options=options)
-        info = self._keep(info)
+            result = self.env.reset(seed=episode_seed, options=options)
+        obs, info = self._check.reset(result)
+        info = self._keep(obs, info)
         if self._replay is not None:
             self._repeat(self._replay, obs, info)
             self._replay = None
@@ -84,34 +87,32 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         if not actions:
             self._held = obs, info
         for action in actions[:-1]:
-            obs, _, terminated, truncated, info = self.env.step(action)
+            obs, _, terminated, truncated, info = self._check.step(self._step(self._given(action)))
             if terminated or truncated:  # not the same episode, and it cannot be stepped further
-                self.replay_failed, self._held = True, (obs, self._keep(info))
+                self.replay_failed, self._held = True, (obs, self._keep(obs, info))
                 return
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:  # noqa: D102
         if self._held is not None:
             (obs, info), self._held = self._held, None
             return obs, 0.0, False, False, info
-        result = self._step(action)
-        return result if not result[4] else (*result[:4], self._keep(result[4]))
+        obs, reward, terminated, truncated, info = self._check.step(self._step(self._given(action)))
+        # Where an episode has ended nothing need be allowed, and a game that is over may not even be asked.
+        is_asked = self._read_mask.is_needed and (KEY in info or not (terminated or truncated))
+        return obs, reward, terminated, truncated, self._keep(obs, info) if is_asked else {}
+
+    def _given(self, action: Any) -> Any:
+        """The action as the space has it: of a Box without axes a vector hands out numbers, not arrays."""
+        return np.asarray(action) if self._takes_array else action
 
     def picture(self, index: int) -> np.ndarray | None:
         """Return the rendered frame if this is environment `index` of the run, else None."""
         return self.env.render() if index == self._env_index else None  # type: ignore[return-value]
 
-    def _keep(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Return only the action mask, as one bool array."""
-        if self._mask_size is None or "action_mask" not in info:
-            return {}
-        mask = info["action_mask"]
-        mask = np.concatenate(mask) if isinstance(mask, tuple) else np.asarray(mask)
-        if mask.shape != (self._mask_size,):
-            raise ValueError(
-                f"info['action_mask'] must have {self._mask_size} entries, one per action (for MultiDiscrete "
-                f"its parts one after the other), but its shape is {mask.shape}: correct the environment."
-            )
-        return {"action_mask": mask.astype(np.bool_)}
+    def _keep(self, obs: Any, info: dict[str, Any]) -> dict[str, Any]:
+        """Return only the action mask, if there is one."""
+        mask = self._read_mask(obs, info)
+        return {} if mask is None else {KEY: mask}
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from torchrl.data import Binary, Bounded, Categorical, Composite, MultiCategoric
 from torchrl.data.tensor_specs import TensorSpec
 from torchrl.envs import EnvBase
 
+from envs.actions import action_layout
 from envs.native import NativeVectorEnv
-from envs.spaces import action_layout
 from envs.vector_env import check_seed, select
 
 
@@ -66,7 +66,7 @@ class TorchRLEnv(EnvBase):
 
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         assert self.native_state is not None, "reset comes before step"
-        self.native_state, row = self.native.step_fn(self.native_state, tensordict["action"])
+        self.native_state, row = self.native.step_fn(self.native_state, tensordict["action"], True)
         return self._observed(row).set("reward", row["reward"].unsqueeze(1))
 
     def _observed(self, row: TensorDict) -> TensorDict:

@@ -11,6 +11,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from envs.box_actions import BoxAction
+
 
 class VectorEnv(ABC):
     """`num_envs` copies of an environment that restart by themselves, as rows of torch tensors.
@@ -22,10 +24,11 @@ class VectorEnv(ABC):
     - `reward` float32 [B] and `prev_action`: what led to `obs`; both zero where `is_first`;
     - `is_first`, `is_last`, `is_terminal` bool [B];
     - `action_mask` bool [B, n] if the environment gives one: the actions allowed now (for MultiDiscrete the
-      masks of its parts, concatenated).
+      masks of its parts, concatenated); one at least, unless `is_last`.
 
     `action` and `prev_action` are the policy's own sample in its own units: int64 [B] for Discrete and
-    int64 [B, n] for MultiDiscrete, both counted from 0, float32 [B, *shape] for Box.
+    int64 [B, n] for MultiDiscrete, both counted from 0, float32 [B, *shape] for Box, of which the environment makes
+    numbers within its bounds (`box_action`).
 
     `is_last = terminated | truncated`, `is_terminal = terminated`, and the next row's `is_first` is this
     row's `is_last`. The action given on an `is_last` row is ignored. An episode of two steps and what
@@ -45,6 +48,7 @@ class VectorEnv(ABC):
         single_action_space: Gymnasium space of one environment.
         device: where every tensor of a row lives.
         resume_is_exact: False once a loaded state could not be reproduced.
+        box_action: how a policy's Box actions are brought between the bounds, as in `envs.BoxActions`.
     """
 
     name: str
@@ -53,6 +57,7 @@ class VectorEnv(ABC):
     single_action_space: gymnasium.Space[Any]
     device: torch.device
     resume_is_exact: bool = True
+    box_action: BoxAction = "auto"
 
     @abstractmethod
     def reset(self, seed: int) -> TensorDict:
@@ -74,7 +79,15 @@ class VectorEnv(ABC):
 
         Returns:
             The next row, batch size [num_envs]. Its tensors are fresh: nothing writes to them later.
+
+        Raises:
+            ValueError: if an action that counts is outside of the space, or NaN. Where a device would have to be
+                waited for to know, it is clamped instead.
         """
+
+    def step_sampled(self, action: Tensor) -> TensorDict:
+        """`step` for whoever holds all actions of a rollout against the space at once, as the `Driver` does."""
+        return self.step(action)
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from envs.errors import EnvironmentFault
 from scripts.user_code import is_refusal, place_in_user_code, print_whole
 
 # What a disk says when it has no room: no space, a quota, a limit on the size of a file.
@@ -101,7 +102,7 @@ def _explain(error: Exception) -> int:
     if place is not None:
         print(print_whole(place), file=sys.stderr)
         return EXIT_FAULT
-    if isinstance(error, UsageError):
+    if isinstance(error, (UsageError, EnvironmentFault)):
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
     if isinstance(error, FloatingPointError):

@@ -28,7 +28,7 @@ def register_names() -> None:
             "kwargs": {},
             "backend": "native",
             "vectorization": None,
-            "action": None,
+            "action": "auto",
             "max_episode_steps": None,
             "render_mode": None,
         }

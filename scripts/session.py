@@ -22,6 +22,7 @@ from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
 from envs import Driver, EvaluationResult, VectorEnv, evaluate
+from envs.make import check_vector_env
 from scripts.checks import MAPPING, check_options
 
 
@@ -44,8 +45,15 @@ def build_env(config: dict[str, Any], num_envs: int) -> VectorEnv:
     Args:
         config: plain mapping with `env`, `device` and `allow`.
         num_envs: how many.
+
+    Raises:
+        ValueError: if they are none of Engram's kind, or refuse an option.
     """
-    return build(config["env"], config["allow"])(num_envs=num_envs, device=config["device"])
+    make_env = build(config["env"], config["allow"])
+    check_vector_env(getattr(make_env, "func", make_env))
+    env = make_env(num_envs=num_envs, device=config["device"])
+    check_vector_env(env)
+    return env
 
 
 def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
@@ -119,7 +127,12 @@ class Session:
         evaluation = config["evaluation"]
         evaluation_env = build_env(config, evaluation["num_envs"]) if evaluation["every"] else None
         agent = build_agent(
-            config, env.single_observation_space, env.single_action_space, config["device"], config["allow"]
+            config,
+            env.single_observation_space,
+            env.single_action_space,
+            config["device"],
+            config["allow"],
+            env.box_action,
         )
         agent.check_num_envs(env.num_envs)
         carry_every, replay_settings = agent.carry_every, None

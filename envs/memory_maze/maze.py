@@ -8,6 +8,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from envs.box_actions import BoxActions
 from envs.memory_maze.episodes import begin_episodes, next_targets
 from envs.memory_maze.frames import draw_frames
 from envs.memory_maze.layouts import make_layouts
@@ -19,7 +20,6 @@ from envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
 from envs.memory_maze.scene import Scene
 from envs.memory_maze.sizes import CELL_METRES, SIZES
 from envs.native import NativeVectorEnv
-from envs.spaces import tensor_action_converter
 
 _STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
 """Height of the walls and of the targets' centres, in metres."""
@@ -97,8 +97,8 @@ class MemoryMaze(NativeVectorEnv):
         self._presses = torch.tensor([DRIVE, STEER], dtype=torch.float64, device=self.device)
         self.single_action_space: gs.Space = gs.Discrete(6)
         if not discrete_actions:
-            self.single_action_space = gs.Box(-1.0, 1.0, (2,), np.float32)
-            self._to_env = tensor_action_converter(self.single_action_space, "clip", self.device)
+            presses = gs.Box(-1.0, 1.0, (2,), np.float32)
+            self.single_action_space, self._to_env = presses, BoxActions(presses).on(self.device)
         self._trails: dict[int, tuple[tuple[int, int], list[Tensor]]] = {}
         image = gs.Box(0, 255, (image_size, image_size, 3), np.uint8)
         self.single_observation_space = image

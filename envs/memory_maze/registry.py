@@ -9,6 +9,7 @@ from typing import Any, Literal
 import gymnasium
 import torch
 
+from envs.box_actions import BoxAction, check_box_action
 from envs.gymnasium_env import GymnasiumEnv
 from envs.memory_maze.real import REAL_SIZES, VARIANTS, real_id, real_ids
 from envs.memory_maze.sizes import SIZES
@@ -45,7 +46,7 @@ def make_memory_maze(
     kwargs: dict[str, Any] | None = None,
     backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
-    action: Literal["clip", "rescale"] | None = None,
+    action: BoxAction = "auto",
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
     device: torch.device | str = "cpu",
@@ -60,7 +61,7 @@ def make_memory_maze(
         backend: `native`: batched on any device; `package`: MuJoCo's own through Gymnasium, which needs
             memory-maze, dm_control and mujoco, and about 1.7 GB of memory per environment.
         vectorization: as for `GymnasiumEnv`, by default `async`; the package's version only.
-        action: as for `GymnasiumEnv`, by default `clip`; for `discrete_actions=False` of the package's.
+        action: as for `GymnasiumEnv`; with `discrete_actions=False`, whose bounds of -1 and 1 make all ways the same.
         max_episode_steps: as for `GymnasiumEnv`; episodes end by themselves, the native version's only so.
         render_mode: `rgb_array` for videos.
         device: of the rows.
@@ -73,11 +74,11 @@ def make_memory_maze(
         ValueError: if there is no such maze or option, or the packages are missing or do not work together.
     """
     _check_name(name, backend)
+    check_box_action(action)
     given = {
         option: value
         for option, value in (
             ("vectorization", vectorization),
-            ("action", action),
             ("max_episode_steps", max_episode_steps),
             ("render_mode", render_mode),
         )
@@ -92,6 +93,7 @@ def make_memory_maze(
         num_envs=num_envs,
         kwargs=kwargs,
         name=f"memory_maze/{name}",
+        action=action,
         start_method="spawn",  # a display of OpenGL that this process may hold does not live on in a fork
         **{"vectorization": "async", **given},  # type: ignore[arg-type]
         **common,  # type: ignore[arg-type]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import gymnasium.spaces as gs
 import numpy as np
 import torch
 from torch import Tensor
 
+from envs.box_actions import BoxAction, BoxActions
 from envs.native import NativeVectorEnv
 from envs.random import hash_prefix, normal, purpose, uniform
-from envs.spaces import tensor_action_converter
 
 # The constants of Gymnasium's Pendulum-v1.
 _GRAVITY = 10.0
@@ -41,7 +41,7 @@ class PositionOnlyPendulum(NativeVectorEnv):
     Args:
         num_envs: number of environments B.
         max_episode_length: actions until an episode is truncated (shorter where the task is harder).
-        action: `clip` cuts actions to the torques allowed, `rescale` maps [-1, 1] to them.
+        action: `auto` and `rescale` map a policy's [-1, 1] to the torques allowed, `clip` cuts actions to them.
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
@@ -56,7 +56,7 @@ class PositionOnlyPendulum(NativeVectorEnv):
         self,
         num_envs: int,
         max_episode_length: int = 200,
-        action: Literal["clip", "rescale"] = "clip",
+        action: BoxAction = "auto",
         device: torch.device | str = "cpu",
         env_index_offset: int = 0,
     ) -> None:
@@ -69,7 +69,8 @@ class PositionOnlyPendulum(NativeVectorEnv):
         self.max_episode_length = max_episode_length
         self.single_observation_space = gs.Box(-1.0, 1.0, (2,), np.float32)
         self.single_action_space = gs.Box(-_MAX_TORQUE, _MAX_TORQUE, (1,), np.float32)
-        self._to_env = tensor_action_converter(self.single_action_space, action, self.device)
+        self.box_action = action
+        self._to_env = BoxActions(self.single_action_space, action).on(self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = hash_prefix(seed, _START, env_index, episode)
@@ -108,7 +109,7 @@ class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
         num_envs: number of environments B.
         max_episode_length: actions until an episode is truncated.
         noise_sigma: standard deviation of the noise.
-        action: `clip` cuts actions to the torques allowed, `rescale` maps [-1, 1] to them.
+        action: `auto` and `rescale` map a policy's [-1, 1] to the torques allowed, `clip` cuts actions to them.
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
@@ -124,7 +125,7 @@ class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
         num_envs: int,
         max_episode_length: int = 200,
         noise_sigma: float = 0.1,
-        action: Literal["clip", "rescale"] = "clip",
+        action: BoxAction = "auto",
         device: torch.device | str = "cpu",
         env_index_offset: int = 0,
     ) -> None:

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import gymnasium
 import torch
 
+from envs.box_actions import BoxAction, check_box_action
 from envs.gymnasium_env import GymnasiumEnv
-from envs.make import import_package
+from envs.ids import import_package
 from envs.native import NativeVectorEnv
-from envs.popgym.natives import NATIVES, make_native
+from envs.popgym.natives import NATIVES, make_native, native_options
 from envs.vector_env import VectorEnv
 
 # Short name of a family -> its class in popgym, and its name in the registered ids where that is another.
@@ -89,7 +90,7 @@ def make_popgym(
     kwargs: dict[str, Any] | None = None,
     backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
-    action: Literal["clip", "rescale"] | None = None,
+    action: BoxAction = "auto",
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
     device: torch.device | str = "cpu",
@@ -106,7 +107,7 @@ def make_popgym(
         backend: `native`: the batched version on any device, which needs no popgym; `package`: the package's
             own through Gymnasium.
         vectorization: as for `GymnasiumEnv`, by default `sync`; the package's version only.
-        action: as for `GymnasiumEnv`, by default `clip`; natively for tasks with continuous actions only.
+        action: as for `GymnasiumEnv`; of the pendulums, since no other task has continuous actions.
         max_episode_steps: as for `GymnasiumEnv`; the tasks end by themselves, the native versions only so.
         render_mode: as for `GymnasiumEnv`; few tasks take one.
         device: of the rows.
@@ -124,17 +125,19 @@ def make_popgym(
         raise ValueError(
             f"backend of POPGym task {name!r} must be 'native' or 'package', but it is {backend!r}: set it so."
         )
-    given = {
+    given: dict[str, Any] = {
         option: value
         for option, value in (
             ("vectorization", vectorization),
-            ("action", action),
             ("max_episode_steps", max_episode_steps),
             ("render_mode", render_mode),
         )
         if value is not None
     }
     common = {"device": device, "env_index_offset": env_index_offset}
+    check_box_action(action)
+    if backend == "package" or "action" in native_options(family):
+        given["action"] = action  # a preset may say it for all tasks; the others have nothing to convert
     if backend == "native":
         return make_native(family, difficulty, num_envs, kwargs, **given, **common)
     is_labyrinth = family.startswith("labyrinth")
@@ -148,7 +151,7 @@ def make_popgym(
         kwargs=kwargs,
         guard_global_random=is_labyrinth,
         name=f"popgym/{name}",
-        **given,  # type: ignore[arg-type]
+        **given,
         **common,  # type: ignore[arg-type]
     )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from envs import NativeVectorEnv
-from envs.spaces import action_layout
+from envs.actions import action_layout
 from scripts.benchmarks.timing import now
 
 

@@ -5,7 +5,7 @@ import torch
 from tensordict import TensorDict
 
 from envs import VectorEnv
-from envs.spaces import action_layout
+from envs.actions import action_layout
 
 
 def random_action(env: VectorEnv, generator: torch.Generator) -> torch.Tensor:

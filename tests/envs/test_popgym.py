@@ -173,7 +173,7 @@ WRONG = {
     "has no option vectorization, but got vectorization='sync': .* backend=package": {
         "vectorization": "sync"
     },
-    "has no option action, but got action='rescale': .* backend=package": {"action": "rescale"},
+    "must be 'auto', 'clip' or 'rescale', but it is 'squash'": {"action": "squash"},
     "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
     "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},
     "backend of POPGym task 'repeat_previous_hard' must be 'native' or 'package', but it is 'jax'": {

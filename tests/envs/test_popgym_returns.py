@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from envs import make_popgym, popgym_ids, popgym_names
+from envs.actions import action_layout
 from envs.make import make_gymnasium
-from envs.spaces import action_layout
 
 pytestmark = [
     pytest.mark.slow,

@@ -193,7 +193,7 @@ def test_echo_needs_no_actions_in_bounds_to_begin() -> None:
     env = GymnasiumEnv(register(Echo), 2, kwargs={"action_space": gs.Box(1, 2, (1,))})
     env.reset(0)
     env.load_state_dict(env.state_dict())
-    assert env.resume_is_exact and env.step(torch.zeros(2, 1))["obs"].tolist() == [[1], [1]]
+    assert env.resume_is_exact and env.step(torch.zeros(2, 1))["obs"].tolist() == [[1.5], [1.5]]
 
 
 def test_a_policy_may_reuse_its_action_tensor() -> None:

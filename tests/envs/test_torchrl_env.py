@@ -32,11 +32,11 @@ def compare(id: str, steps: int) -> int:
         row = native.reset(7)
         for now in data[index]:
             if row["is_last"]:
-                row = native.step(now["action"].unsqueeze(0))
+                row = native.step(now["action"].unsqueeze(0), in_space=True)
                 ended += 1
             same(now["observation"], row["obs"][0])
             action = now["action"].unsqueeze(0)
-            row = native.step(action)
+            row = native.step(action, in_space=True)
             following = now["next"]
             same(following["observation"], row["obs"][0])
             assert following["reward"].item() == row["reward"].item()

@@ -104,6 +104,7 @@ def test_the_package_plays_in_processes_of_its_own(monkeypatch) -> None:
         "num_envs": 2,
         "kwargs": None,
         "name": "memory_maze/11x11_extra_obs",
+        "action": "auto",
         "vectorization": "async",
         "start_method": "spawn",
         "render_mode": "rgb_array",

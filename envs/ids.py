@@ -1,0 +1,91 @@
+"""Ids of Gymnasium environments: which are well formed, and which package those that are missing come from."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+
+import gymnasium
+from gymnasium.envs.registration import ENV_ID_RE
+
+# Where the name to install is not the name to import.
+_PACKAGES = {"popgym": "popgym[navigation]", "ale_py": "ale-py", "memory_maze": "memory-maze"}
+# How ids of well-known packages begin -> the package to put before them.
+_HOMES = {
+    "ALE/": "ale_py",
+    "BabyAI-": "minigrid",
+    "MiniGrid-": "minigrid",
+    "MiniWorld-": "miniworld",
+    "MemoryMaze-": "memory_maze",
+    "popgym-": "popgym",
+    "Crafter": "crafter",
+    "MiniHack-": "minihack",
+    "NetHack": "nle",
+    "Fetch": "gymnasium_robotics",
+    "PointMaze": "gymnasium_robotics",
+    "AntMaze": "gymnasium_robotics",
+    "Adroit": "gymnasium_robotics",
+    "HandManipulate": "gymnasium_robotics",
+    "Vizdoom": "vizdoom.gymnasium_wrapper",
+    "highway-": "highway_env",
+    "dm_control/": "shimmy",
+    "procgen": "procgen",
+    "engram/": "envs",
+}
+_INSTALL = {"gymnasium_robotics": "gymnasium-robotics", "highway_env": "highway-env", "vizdoom": "vizdoom"}
+
+
+def malformed(id: object) -> bool:
+    """Whether this is no id: a name as Gymnasium registers them, with `package:` before it or not."""
+    if not isinstance(id, str):
+        return True
+    module, colon, name = id.rpartition(":")
+    is_module = all(part.isidentifier() for part in module.split(".")) if colon else True
+    return not is_module or ENV_ID_RE.fullmatch(name) is None
+
+
+def not_registered(name: str) -> str:
+    """Say in one sentence that an id is not registered, and what to do: another spelling, or the package first."""
+    said = f"An environment id must be registered with Gymnasium, but {name!r} is not: "
+    nearest = difflib.get_close_matches(name, gymnasium.registry, n=3, cutoff=0.8)
+    home = next((package for start, package in _HOMES.items() if name.startswith(start)), None)
+    own = [id for id in nearest if home is None or id.startswith(name.partition("-")[0])]
+    if own:
+        return said + f"did you mean {' or '.join(own)}?"
+    if home is None:
+        return said + "put its package first, `package:id`."
+    package = home.partition(".")[0]
+    if importlib.util.find_spec(package) is not None:
+        return said + f"put its package first, env.id={home}:{name}, and if that is so look for its spelling."
+    return said + f"run pip install '{_to_install(package)}' and put the package first, env.id={home}:{name}."
+
+
+def import_package(module: str, user: str) -> None:
+    """Import a module that registers environments; ValueError saying what to install if there is none.
+
+    Args:
+        module: name to import.
+        user: what needs it, for the message.
+
+    Raises:
+        ValueError: if it, or a package that it imports, is not installed.
+    """
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or module).partition(".")[0]
+        if missing == module.partition(".")[0]:
+            raise ValueError(
+                f"The {user} needs the package {module!r}, which cannot be imported ({error}): "
+                f"run pip install '{_to_install(missing)}'."
+            ) from error
+        raise ValueError(
+            f"The {user} needs {module!r}, which imports {missing!r}, and that is not installed: "
+            f"run pip install '{_to_install(missing)}'."
+        ) from error
+
+
+def _to_install(package: str) -> str:
+    """What pip knows a package as."""
+    return {**_PACKAGES, **_INSTALL}.get(package, package)

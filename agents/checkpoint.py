@@ -46,9 +46,7 @@ def flatten_state(state: State) -> tuple[dict[str, Tensor], State]:
             return node
         values = {}
         for key, value in node.items():
-            if _SEPARATOR in key:
-                raise ValueError(f"A state's keys may not hold {_SEPARATOR!r}, but got {key!r}; rename it.")
-            name = prefix + key
+            name = prefix + _escape(key)
             if isinstance(value, Tensor):
                 tensors[name] = value.detach()
             else:
@@ -61,7 +59,7 @@ def flatten_state(state: State) -> tuple[dict[str, Tensor], State]:
 def unflatten_state(tensors: dict[str, Tensor], values: State) -> State:
     """Put the tensors back where they were: the inverse of `flatten_state`."""
     for name, tensor in tensors.items():
-        *path, key = name.split(_SEPARATOR)
+        *path, key = map(_unescape, name.split(_SEPARATOR))
         node = values
         for step in path:
             node = node.setdefault(step, {})
@@ -78,8 +76,7 @@ def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> No
         keep_previous: keep the file that is replaced as `<name>.previous<suffix>`.
     """
     tensors, values = flatten_state(state)
-    # Copies: safetensors wants contiguous tensors that share no memory.
-    tensors = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors.items()}
+    tensors = {name: _packed(tensor) for name, tensor in tensors.items()}
     text = json.dumps(values)
     content = save(tensors, metadata={"values": text, "checksum": _checksum(tensors, text)})
     temporary = path.with_name(path.name + ".tmp")
@@ -190,6 +187,24 @@ def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool 
 def previous_path(path: Path) -> Path:
     """Name of the checkpoint that `path` replaced."""
     return path.with_suffix(".previous" + path.suffix)
+
+
+def _escape(key: str) -> str:
+    """A key as a part of a flat name; an observation's keys are the user's and may hold the separator."""
+    return key.replace("%", "%25").replace(_SEPARATOR, "%2F")
+
+
+def _unescape(part: str) -> str:
+    return part.replace("%2F", _SEPARATOR).replace("%25", "%")
+
+
+def _packed(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the CPU with the strides that its shape alone gives.
+
+    `contiguous` and `clone` keep any stride of a dimension of size 1, which a view as bytes refuses; safetensors wants
+    tensors that share no memory.
+    """
+    return torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor)
 
 
 def _checksum(tensors: dict[str, Tensor], text: str) -> str:

@@ -50,6 +50,34 @@ def test_tensors_that_share_memory(tmp_path):
     assert state["part"].tolist() == [1, 2] and state["column"].tolist() == [1, 4]
 
 
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(10)[::10],  # what an index of one environment leaves: shape [1], stride 10
+        torch.arange(6).view(2, 3).t()[:1],
+        torch.arange(6.0).view(3, 2)[:, ::2][1:2],
+        torch.ones(1, dtype=torch.bool).expand(3),
+        torch.tensor([1 + 2j, 3 - 4j]).conj(),
+        torch.tensor([[1.5]], dtype=torch.bfloat16).as_strided((1, 1), (7, 5)),
+    ],
+    ids=["index", "transposed", "sliced", "expanded", "conjugate", "stray strides"],
+)
+def test_saving_does_not_depend_on_strides(tmp_path, tensor):
+    expected = tensor.tolist()
+    save_checkpoint(tmp_path / "a.safetensors", {"tensor": tensor})
+    loaded = load_checkpoint(tmp_path / "a.safetensors")["tensor"]
+    assert loaded.tolist() == expected and loaded.dtype == tensor.dtype and loaded.shape == tensor.shape
+
+
+def test_keys_may_hold_anything(tmp_path):
+    keys = ["a/b", "a", "/", "%2F", "%", "", "a.b", "a b", "ü"]
+    state = {key: {"x/y": torch.tensor(index), "n/m": index} for index, key in enumerate(keys)}
+    save_checkpoint(tmp_path / "a.safetensors", state)
+    loaded = load_checkpoint(tmp_path / "a.safetensors")
+    assert list(loaded) == keys
+    assert [(node["x/y"].item(), node["n/m"]) for node in loaded.values()] == [(n, n) for n in range(9)]
+
+
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
 def test_damage_is_refused_by_name_and_the_previous_one_used(tmp_path, damage):
     path = tmp_path / "latest.safetensors"

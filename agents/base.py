@@ -123,7 +123,8 @@ class Agent(ABC):
 
         Args:
             experience: collected by this agent's `act`.
-            env_steps: real transitions so far, for the schedules.
+            env_steps: real transitions before this iteration, for the schedules: the first update has a schedule's
+                first value, and the last one not yet that of its end.
 
         Returns:
             Metrics by name.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from agents.base import Agent, Rollout
-from agents.schedule import Hooks, Metrics, Progress, Schedule
+from agents.record import Record
+from agents.schedule import Hooks, Progress, Schedule
 
 
 class Driver(Protocol):
@@ -21,37 +21,45 @@ class Driver(Protocol):
 
 
 def train_on_policy(
-    agent: Agent, driver: Driver, hooks: Hooks, progress: Progress, schedule: Schedule
-) -> None:
-    """Train until the budget is spent or the task is solved.
+    agent: Agent,
+    driver: Driver,
+    hooks: Hooks,
+    progress: Progress,
+    schedule: Schedule,
+    record: Record | None = None,
+) -> bool:
+    """Train until the budget is spent, the task is solved, or the run is asked to stop.
 
     Args:
         agent: acts and learns.
         driver: steps the environments.
-        hooks: logging, evaluation, checkpoints.
+        hooks: logging, evaluation, checkpoints. A checkpoint `latest` must hold `record.state_dict()`.
         progress: changed in place.
         schedule: when these are due.
+        record: what waits for the next log line. Default: nothing.
+
+    Returns:
+        Whether it has come to its end; otherwise `hooks.should_stop` asked it to stop, and it has saved.
     """
     # One and the same for all rollouts: a driver may record it.
     act = functools.partial(agent.act, donate=True)
+    record = Record(driver.env_steps) if record is None else record
+    finish = functools.partial(schedule.finish_iteration, record, hooks, progress)
+    if progress.unfinished_from is not None and not finish(progress.unfinished_from, driver.env_steps):
+        return False
     while not schedule.is_over(driver.env_steps, progress):
         before = driver.env_steps
-        metrics = _iterate(agent, driver, act)
-        schedule.finish_iteration(metrics.copy, hooks, progress, before, driver.env_steps)
+        _iterate(agent, driver, act, record)
+        if not finish(before, driver.env_steps):
+            return False
+    return True
 
 
-def _iterate(agent: Agent, driver: Driver, act: Callable[..., Any]) -> Metrics:
-    """Collect one rollout and learn from it; returns the metrics of both."""
-    start, steps_before = time.perf_counter(), driver.env_steps
+def _iterate(agent: Agent, driver: Driver, act: Callable[..., Any], record: Record) -> None:
+    """Collect one rollout and learn from it; the metrics of both go into the record."""
+    start, before = time.perf_counter(), driver.env_steps
     rollout = driver.collect(act, agent.rollout_length)
     collected = time.perf_counter()
-    losses = agent.update(rollout, driver.env_steps)
-    end = time.perf_counter()
-    metrics = {f"losses/{name}": value for name, value in losses.items()}
-    if rollout.episode_returns:
-        metrics["charts/episodic_return"] = statistics.fmean(rollout.episode_returns)
-        metrics["charts/episodic_length"] = statistics.fmean(rollout.episode_lengths)
-    metrics["charts/SPS"] = (driver.env_steps - steps_before) / (end - start)
-    metrics["time/collect_seconds"] = collected - start
-    metrics["time/update_seconds"] = end - collected
-    return metrics
+    record.add_rollout(rollout, collected - start)
+    losses = agent.update(rollout, before)
+    record.add_update(losses, time.perf_counter() - collected)

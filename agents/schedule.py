@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-Metrics = dict[str, float]
+from agents.record import Metrics, Record
+
+
+def never() -> bool:
+    """Say no."""
+    return False
 
 
 @dataclass
@@ -18,11 +23,14 @@ class Progress:
         best_return: highest mean return of an evaluation so far.
         last_return: mean return of the last evaluation.
         solved: an evaluation reached the return at which the run was to stop.
+        unfinished_from: environment steps before the iteration whose evaluation was cut short: it is still to be
+            logged and evaluated. None if there is none.
     """
 
     best_return: float | None = None
     last_return: float | None = None
     solved: bool = False
+    unfinished_from: int | None = None
 
 
 @dataclass(frozen=True)
@@ -31,17 +39,22 @@ class Hooks:
 
     Attributes:
         log: write metrics.
-        evaluate: play evaluation episodes; gives `eval/episodic_return` and more.
+        evaluate: play evaluation episodes; gives `eval/episodic_return` and more, or None if it was cut short
+            because the run is asked to stop.
         save: write a checkpoint under a name (`latest`, `best`, `step-…`).
         report: tell a person how far it is.
         log_media: write pictures and films by name.
+        should_stop: whether the run is asked to stop.
+        is_checkpoint_due: whether it is time for a checkpoint by the clock.
     """
 
     log: Callable[[Metrics, int], None]
-    evaluate: Callable[[int], Metrics]
+    evaluate: Callable[[int], Metrics | None]
     save: Callable[[str, int], None]
     report: Callable[[Metrics, int], None]
     log_media: Callable[[Mapping[str, Tensor], int], None]
+    should_stop: Callable[[], bool] = never
+    is_checkpoint_due: Callable[[], bool] = never
 
 
 @dataclass(frozen=True)
@@ -73,9 +86,11 @@ class Schedule:
         """Tell whether an iteration from `before` to `env_steps` passed a multiple of `every`, or the end."""
         return every is not None and (env_steps >= self.total_env_steps or passes(every, before, env_steps))
 
-    def evaluate(self, hooks: Hooks, progress: Progress, env_steps: int) -> tuple[Metrics, bool]:
+    def evaluate(self, hooks: Hooks, progress: Progress, env_steps: int) -> tuple[Metrics | None, bool]:
         """Evaluate and note the outcome in `progress`; returns metrics and whether they are the best so far."""
         metrics = hooks.evaluate(env_steps)
+        if metrics is None:
+            return None, False
         progress.last_return = metrics["eval/episodic_return"]
         is_best = progress.best_return is None or progress.last_return > progress.best_return
         if is_best:
@@ -85,7 +100,7 @@ class Schedule:
 
     def finish_iteration(
         self,
-        take_metrics: Callable[[], Metrics],
+        record: Record,
         hooks: Hooks,
         progress: Progress,
         before: int,
@@ -93,38 +108,50 @@ class Schedule:
         *,
         log_every: int | None = None,
         must_save: bool = False,
-    ) -> None:
+        draw: Callable[[int], None] | None = None,
+    ) -> bool:
         """Do what an iteration from `before` to `env_steps` has made due.
 
-        Metrics are always logged before a checkpoint, so that none is waiting when a run is continued from it.
+        A checkpoint changes nothing else: metrics that wait for their line are part of it.
 
         Args:
-            take_metrics: gives the metrics since it was called last.
+            record: metrics since the last log line.
             hooks: what to do.
             progress: changed in place.
             before: environment steps before the iteration.
             env_steps: environment steps after it.
             log_every: steps between log lines; None logs every iteration.
             must_save: a `latest` checkpoint is due for another reason.
+            draw: draws pictures, at an evaluation.
+
+        Returns:
+            Whether to go on; if not, `latest` is on disk.
         """
-        evaluates = self.is_due(self.evaluate_every, before, env_steps)
-        keeps = self.keep_every is not None and passes(self.keep_every, before, env_steps)
-        saves = must_save or self.is_due(self.save_every, before, env_steps)
-        logs = log_every is None or self.is_due(log_every, before, env_steps)
-        if not (evaluates or keeps or saves or logs):
-            return
-        metrics, is_best = take_metrics(), False
-        if evaluates:
+        evaluation: Metrics | None = {}
+        is_best = False
+        if self.is_due(self.evaluate_every, before, env_steps):
             evaluation, is_best = self.evaluate(hooks, progress, env_steps)
-            metrics |= evaluation
-        hooks.log(metrics, env_steps)
-        hooks.report(metrics, env_steps)
+            if evaluation is None:
+                progress.unfinished_from = before
+                hooks.save("latest", env_steps)
+                return False
+            if draw is not None:
+                draw(env_steps)
+        progress.unfinished_from = None
+        if evaluation or log_every is None or self.is_due(log_every, before, env_steps):
+            metrics = record.take(env_steps) | (evaluation or {})
+            hooks.log(metrics, env_steps)
+            hooks.report(metrics, env_steps)
         if is_best:
             hooks.save("best", env_steps)
-        if keeps:
+        if self.keep_every is not None and passes(self.keep_every, before, env_steps):
             hooks.save(f"step-{env_steps:012d}", env_steps)
-        if saves or progress.solved:
+        is_over = self.is_over(env_steps, progress)
+        stops = hooks.should_stop() and not is_over
+        saves = must_save or is_over or self.is_due(self.save_every, before, env_steps)
+        if saves or stops or hooks.is_checkpoint_due():
             hooks.save("latest", env_steps)
+        return not stops
 
 
 def passes(every: int, before: int, env_steps: int) -> bool:

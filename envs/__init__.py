@@ -4,7 +4,7 @@ from envs.box_actions import ActionConverter, BoxActions
 from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from envs.driver import Act, Driver, Rollout
 from envs.errors import EnvironmentFault
-from envs.evaluation import EvaluationResult, evaluate
+from envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
 from envs.forking import loaded_libgomps, make_forks_safe
 from envs.gymnasium_env import GymnasiumEnv
 from envs.memory_maze.registry import make_memory_maze, memory_maze_names
@@ -24,6 +24,7 @@ __all__ = [
     "Driver",
     "EnvironmentFault",
     "EvaluationResult",
+    "EvaluationStoppedError",
     "GymnasiumEnv",
     "MemoryChain",
     "NativeVectorEnv",

@@ -26,6 +26,18 @@ class UsageError(Exception):
     """Something the user can mend; its text is one sentence."""
 
 
+class StoppedError(Exception):
+    """A signal asked the command to end, and it did so in good order.
+
+    Args:
+        exit_code: 128 and the number of the signal.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"stopped with exit code {exit_code}")
+        self.exit_code = exit_code
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Mark a block in which the user's options and files are read: its errors are the user's to mend.
@@ -74,13 +86,15 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         arguments: these words. Default: the process's own.
 
     Returns:
-        0, 2 for a user's mistake, 3 if training diverged, 130 if interrupted, or 1 if code of the user's own raised an
-        error or nobody reads the output.
+        0, 2 for a user's mistake, 3 if training diverged, 130 if interrupted, 143 or 129 if terminated or hung up, or 1
+        if code of the user's own raised an error or nobody reads the output.
     """
     warnings.formatwarning = _format_warning
     try:
         main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
+    except StoppedError as stopped:
+        return stopped.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

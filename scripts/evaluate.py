@@ -18,13 +18,17 @@ from agents.run_folder import load, read_config
 from envs import EvaluationResult, VectorEnv
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config
+from scripts.episodes import play_episodes, truncation_note
 from scripts.errors import UsageError, run, usage_errors
 from scripts.find_run import newest_run
 from scripts.help import help_text
+from scripts.outputs import check_writable
 from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
 from scripts.probe import probe_values, with_argument
-from scripts.session import build_env, check_device, play_episodes
+from scripts.session import build_env, check_device
 from scripts.video import VideoWriter
+
+VIDEO_FILE = "episode.mp4"
 
 
 def main(words: Sequence[str]) -> None:
@@ -47,10 +51,22 @@ def main(words: Sequence[str]) -> None:
         agent = load(run_dir, options["checkpoint"], options["device"], options["allow"])
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
     output = Path(options["output"]) if options["output"] else run_dir / "evaluation"
+    check_writable("output", output, _files(options))
     if options["probe"]["argument"] is None:
         _evaluate(agent, config, options, output)
     else:
         _probe(agent, config, options, output)
+
+
+def _files(options: dict[str, Any]) -> list[str]:
+    """Names of the files that are to be written."""
+    if (argument := options["probe"]["argument"]) is not None:
+        return [f"{_probe_stem(argument)}.json", f"{_probe_stem(argument)}.png"]
+    return [EVALUATION_FILE, *([VIDEO_FILE] if options["video"] else [])]
+
+
+def _probe_stem(argument: str) -> str:
+    return f"probe_{argument.replace('.', '_')}"
 
 
 def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
@@ -62,7 +78,7 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     played = episodes_identity(description, options)
     with usage_errors():
         against = None if options["against"] is None else read_against(options["against"], played)
-    video = output / "episode.mp4"
+    video = output / VIDEO_FILE
     if options["video"]:
         with VideoWriter(video, options["frames_per_second"]) as writer:
             name, result = _play(agent, config, options, writer.write)
@@ -74,7 +90,7 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     summary = {"env": name, **_summary(result), "deterministic": options["deterministic"], "played": played}
     if against is not None:
         summary["against"] = _compare(result, *against)
-    _write(output / EVALUATION_FILE, summary | {"returns": result.returns, "lengths": result.lengths})
+    write_results(output / EVALUATION_FILE, summary | {"returns": result.returns, "lengths": result.lengths})
     if options["video"]:
         print(f"video: {video}")
 
@@ -103,8 +119,8 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         points.append({"value": value, "beyond_training": beyond, **_summary(result)})
         mark = "  (beyond training)" if beyond else ""
         print(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
-    stem = f"probe_{argument.replace('.', '_')}"
-    _write(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
+    stem = _probe_stem(argument)
+    write_results(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
     from scripts.figures import draw_probe  # Matplotlib takes a second to import.
 
     print(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
@@ -129,9 +145,18 @@ def _play(
                 )
         if on_frame is not None:
             _check_pictures(env)
+        limit = options["max_episode_steps"]
         result = play_episodes(
-            agent, env, options["episodes"], options["deterministic"], options["seed"], on_frame=on_frame
+            agent,
+            env,
+            options["episodes"],
+            options["deterministic"],
+            options["seed"],
+            on_frame=on_frame,
+            max_episode_steps=limit,
         )
+        if result.num_truncated:
+            print(truncation_note(result, "max_episode_steps", limit), file=sys.stderr)
         return env.name, result
     finally:
         env.close()
@@ -164,6 +189,7 @@ def _summary(result: EvaluationResult) -> dict[str, Any]:
         "mean": result.mean,
         "standard_error": result.standard_error if len(result.returns) > 1 else None,
         "mean_length": float(np.mean(result.lengths)),
+        "num_truncated": result.num_truncated,
     }
 
 
@@ -172,9 +198,27 @@ def _with_error(value: float, error: float) -> str:
     return f"{value:.4f}" if math.isnan(error) else f"{value:.4f} ± {error:.4f}"
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+def write_results(path: Path, content: dict[str, Any]) -> None:
+    """Write results in one step; if that fails after all, print them, because they took long to get.
+
+    Args:
+        path: the file; its folder is made.
+        content: JSON values.
+
+    Raises:
+        UsageError: if it cannot be written.
+    """
+    text = json.dumps(content, indent=1) + "\n"
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        print(text)
+        raise UsageError(
+            f"Results are written to {path}, but it cannot be written to ({error.strerror}); they are printed above."
+        ) from error
     print(f"results: {path}")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import load_latest
-from agents.run_folder import CONFIG_FILE, checkpoint_path, read_config
-from scripts.new_run import RESUMABLE
+from agents.run_folder import CONFIG_FILE, checkpoint_path
+from scripts.resuming import MACHINE, stored_config
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
         ValueError: if the run's files are damaged.
     """
     for run_dir in runs_in(Path(config["logging"]["runs_dir"])):
-        if _is_same(read_config(run_dir), config):
+        if _is_same(stored_config(run_dir), config):
             path = checkpoint_path(run_dir, "latest")
             return run_dir if path.exists() and _is_unfinished(path, config) else None
     return None
@@ -45,7 +45,7 @@ def _is_same(stored: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
 
 def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a configuration that a continued run keeps."""
-    return {key: value for key, value in config.items() if key not in RESUMABLE}
+    return {key: value for key, value in config.items() if key not in (*MACHINE, "total_env_steps")}
 
 
 def _is_unfinished(path: Path, config: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Making a run's folder, and reading one that is to be continued."""
+"""Making a run's folder."""
 
 from __future__ import annotations
 
@@ -13,18 +13,11 @@ from typing import Any
 
 import torch
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from agents.replay import ReplaySettings
-from agents.run_folder import CONFIG_FILE, VERSIONS_FILE, read_config
+from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
 from scripts.errors import UsageError
-from scripts.words import parse_value
 
-# What a continued run may be given anew: its budget, its machine and what it reports.
-RESUMABLE = ("resume", "total_env_steps", "device", "capture", "threads", "logging", "allow")
-# In place of a run's folder: the newest run of the same configuration, if it is not at its end.
-UNFINISHED = "unfinished"
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
 
@@ -134,49 +127,3 @@ def drop_unused_replay(config: dict[str, Any], settings: ReplaySettings | None, 
                 f"does not, and {word!r} was given; leave it out, or choose another agent."
             )
     del config["replay"]
-
-
-def resumed_run(words: Sequence[str]) -> str | None:
-    """Find what `resume=` asks for among the command's words: a run's folder, or `UNFINISHED`."""
-    for word in words:
-        key, _, value = word.partition("=")
-        if key.lstrip("+") == "resume" and value not in ("", "null"):
-            return value
-    return None
-
-
-def is_resumable(word: str) -> bool:
-    """Whether a `key=value` word may be given to a continued run."""
-    return word.lstrip("+").partition("=")[0].split(".")[0] in RESUMABLE
-
-
-def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
-    """Read a run's stored configuration; it rules, but for what `RESUMABLE` lists.
-
-    Args:
-        run_dir: the run's folder.
-        words: the command's `key=value` words.
-
-    Raises:
-        UsageError: if a word would change anything else.
-    """
-    config = OmegaConf.create(read_config(run_dir))
-    # An allow-list is the user's to give, never a stored run's.
-    config["allow"] = []
-    OmegaConf.set_struct(config, True)
-    for word in words:
-        key, _, value = word.lstrip("+").partition("=")
-        if not is_resumable(word):
-            raise UsageError(
-                f"A continued run keeps its own configuration; only {', '.join(RESUMABLE[1:])} may be given anew, "
-                f"but got {key!r}; leave it out, or start a new run."
-            )
-        try:
-            OmegaConf.update(config, key, parse_value(value))
-        except (OmegaConfBaseException, ValueError) as error:
-            raise UsageError(
-                f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
-            ) from error
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}

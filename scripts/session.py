@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import statistics
-from dataclasses import asdict, dataclass, fields
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from agents.loop import train_on_policy
 from agents.off_policy_loop import train_off_policy
 from agents.random import stream_key
 from agents.random_actions import RandomActions
+from agents.record import Record
 from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
-from envs import Driver, EvaluationResult, VectorEnv, evaluate
+from envs import Driver, EvaluationStoppedError, VectorEnv
 from envs.make import check_vector_env
 from scripts.checks import MAPPING, check_options
+from scripts.episodes import play_episodes, truncation_note
 
 
 def check_device(device: str) -> None:
@@ -65,7 +68,7 @@ def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
     """
     check_options(config, {"replay": MAPPING})
     options = config["replay"]
-    check_names(options, (field.name for field in fields(ReplaySettings)), "replay")
+    check_names(options, (one.name for one in fields(ReplaySettings)), "replay")
     settings = ReplaySettings(**options)
     if config["capture"] and settings.prefill_policy == "random":
         raise ValueError(
@@ -73,24 +76,6 @@ def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
             "set replay.prefill_policy=own or capture=false."
         )
     return settings
-
-
-def play_episodes(
-    agent: Agent, env: VectorEnv, episodes: int, deterministic: bool, seed: int, **arguments: Any
-) -> EvaluationResult:
-    """Play evaluation episodes with an agent, each environment its fixed share of them.
-
-    Args:
-        agent: the policy.
-        env: environments of the evaluation's own.
-        episodes: how many in all.
-        deterministic: take the most likely action.
-        seed: of the episodes and of the action noise.
-        **arguments: further arguments of `envs.evaluate`.
-    """
-    act = functools.partial(agent.act, deterministic=deterministic, donate=True)
-    carry = agent.initial_carry(env.num_envs, seed=seed)
-    return evaluate(env, act, carry, episodes=episodes, seed=seed, **arguments)
 
 
 @dataclass
@@ -105,6 +90,7 @@ class Session:
         progress: best and last evaluation.
         replay_settings: of an agent that learns from a replay; None for others.
         replay: opened when the run's folder is known.
+        record: metrics that wait for the next log line.
     """
 
     config: dict[str, Any]
@@ -114,6 +100,8 @@ class Session:
     progress: Progress
     replay_settings: ReplaySettings | None = None
     replay: Replay | None = None
+    record: Record = field(default_factory=Record)
+    _has_noted_truncation: bool = False
 
     @classmethod
     def build(cls, config: dict[str, Any]) -> Session:
@@ -177,6 +165,8 @@ class Session:
         restore_agent(self.agent, state, path)
         self.driver.load_state_dict(state["driver"], self.agent.initial_carry(self.driver.env.num_envs))
         self.progress = Progress(**state["progress"])
+        if "record" in state:
+            self.record.load_state_dict(state["record"])
         self.open_replay(run_dir, is_new=False)
         if self.replay is not None:
             self.replay.load_state_dict(state["replay"])
@@ -189,14 +179,16 @@ class Session:
             "progress": asdict(self.progress),
         }
         is_latest = name == "latest"  # the one that a run is continued from
+        if is_latest:
+            state["record"] = self.record.state_dict()
         if self.replay is not None and is_latest:
             state["replay"] = self.replay.state_dict()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
         if self.replay is not None and is_latest:
             self.replay.ring.mark_saved()
 
-    def train(self, hooks: Hooks) -> None:
-        """Run the loop that suits the agent."""
+    def train(self, hooks: Hooks) -> bool:
+        """Run the loop that suits the agent; returns whether it has come to its end."""
         config = self.config
         schedule = Schedule(
             total_env_steps=config["total_env_steps"],
@@ -206,12 +198,11 @@ class Session:
             stop_at_return=config["evaluation"]["stop_at_return"],
         )
         if self.replay is None:
-            train_on_policy(self.agent, self.driver, hooks, self.progress, schedule)
-            return
+            return train_on_policy(self.agent, self.driver, hooks, self.progress, schedule, self.record)
         assert self.replay_settings is not None and isinstance(self.agent, ReplayAgent)
         settings, space = self.replay_settings, self.agent.action_space
         is_random = settings.prefill_policy == "random"
-        train_off_policy(
+        return train_off_policy(
             self.agent,
             self.driver,
             self.replay,
@@ -221,16 +212,29 @@ class Session:
             prefill=settings.prefill,
             random_actions=RandomActions(self.agent.act, space, config["seed"]) if is_random else None,
             log_every=settings.log_every,
+            record=self.record,
         )
 
-    def evaluate(self, env_steps: int) -> Metrics:
-        """Play the evaluation episodes due at `env_steps`."""
+    def evaluate(self, env_steps: int, should_stop: Callable[[], bool] | None = None) -> Metrics | None:
+        """Play the evaluation episodes due at `env_steps`; returns None if `should_stop` cut them short."""
         assert self.evaluation_env is not None
         evaluation = self.config["evaluation"]
-        seed = stream_key(self.config["seed"], "evaluation", env_steps)
-        result = play_episodes(
-            self.agent, self.evaluation_env, evaluation["episodes"], evaluation["deterministic"], seed
-        )
+        limit = evaluation["max_episode_steps"]
+        try:
+            result = play_episodes(
+                self.agent,
+                self.evaluation_env,
+                evaluation["episodes"],
+                evaluation["deterministic"],
+                stream_key(self.config["seed"], "evaluation", env_steps),
+                max_episode_steps=limit,
+                should_stop=should_stop,
+            )
+        except EvaluationStoppedError:
+            return None
+        if result.num_truncated and not self._has_noted_truncation:
+            self._has_noted_truncation = True
+            print(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
         return {
             "eval/episodic_return": result.mean,
             "eval/standard_error": result.standard_error,

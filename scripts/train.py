@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,23 +20,23 @@ from scripts.errors import room_errors, run, usage_errors
 from scripts.find_run import unfinished_run
 from scripts.headline import headline
 from scripts.help import help_text
-from scripts.new_run import (
-    UNFINISHED,
-    drop_unused_replay,
-    is_resumable,
-    make_given_dir,
-    make_run_dir,
-    resumed_config,
-    resumed_run,
-    write_description,
-)
+from scripts.new_run import drop_unused_replay, make_given_dir, make_run_dir, write_description
 from scripts.paths import expand
 from scripts.progress import ProgressLine
+from scripts.resuming import (
+    UNFINISHED,
+    is_resumable,
+    resume_command,
+    resumed_config,
+    resumed_run,
+    schedule_note,
+    store_changes,
+)
 from scripts.run_command import write_command
 from scripts.run_lock import folder_lock
 from scripts.session import Session
 from scripts.sizes import write_sizes
-from scripts.words import command_line
+from scripts.stop_request import SaveTimer, StopRequest
 
 
 def main(words: Sequence[str]) -> None:
@@ -52,7 +53,7 @@ def main(words: Sequence[str]) -> None:
                 (session, run_dir), resume_step = _begin(words, held), None
         held.callback(session.close)
         with room_errors(run_dir):
-            _train(session, run_dir, resume_step)
+            _train(session, run_dir, resume_step, resume_command(run_dir, words))
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -104,11 +105,22 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     session.resume(run_dir)
+    store_changes(run_dir, config)
     return session, session.driver.env_steps
 
 
-def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
-    """Run the loop, then draw the curve; `resume_step` is where a continued run stands."""
+def _train(session: Session, run_dir: Path, resume_step: int | None, command: str) -> None:
+    """Run the loop, then draw the curve.
+
+    Args:
+        session: the run.
+        run_dir: its folder.
+        resume_step: where a continued run stands; None for a new one.
+        command: continues the run.
+
+    Raises:
+        StoppedError: if a signal asked the run to stop; its checkpoint is on disk.
+    """
     config, options = session.config, session.config["logging"]
     settings = session.replay_settings
     progress = ProgressLine(
@@ -119,28 +131,37 @@ def _train(session: Session, run_dir: Path, resume_step: int | None) -> None:
     )
     print(headline(session), file=sys.stderr)
     print(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
-    with Logger(run_dir, resume_step, options["tensorboard"]) as logger:
+    if note := schedule_note(config, session.driver.env_steps):
+        print(note, file=sys.stderr)
+    timer = SaveTimer(config["checkpoint"]["every_minutes"])
+    stop = StopRequest("stopping: this iteration is finished and saved first; a second signal ends at once")
+    with stop, Logger(run_dir, resume_step, options["tensorboard"]) as logger:
 
         def save(name: str, env_steps: int) -> None:
             logger.flush()
             session.save(run_dir, name)
+            if name == "latest":
+                timer.restart()
 
         hooks = Hooks(
             log=logger.log,
-            evaluate=session.evaluate,
+            evaluate=functools.partial(session.evaluate, should_stop=stop.is_asked),
             save=save,
             report=progress.update,
             log_media=logger.log_media,
+            should_stop=stop.is_asked,
+            is_checkpoint_due=timer.is_due,
         )
         try:
             if resume_step is None:
                 session.save(run_dir, "latest")
-            session.train(hooks)
-        except KeyboardInterrupt:
-            print(f"stopped; to continue: {command_line('train', [f'resume={run_dir}'])}", file=sys.stderr)
-            raise
+            is_finished = session.train(hooks)
         finally:
             progress.close()
+    if not is_finished:
+        steps = session.driver.env_steps
+        print(f"stopped; it goes on from step {steps:,} with: {command}", file=sys.stderr)
+        raise stop.error()
     _conclude(session, run_dir)
 
 

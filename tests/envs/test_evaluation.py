@@ -8,7 +8,7 @@ import torch
 from tensordict import TensorDict
 from toy_envs import Painted, Scripted, ScriptedNative, register
 
-from envs import EvaluationResult, GymnasiumEnv, RecallFirst, evaluate
+from envs import EvaluationResult, EvaluationStoppedError, GymnasiumEnv, RecallFirst, evaluate
 
 
 def constant(row: TensorDict, carry: TensorDict):
@@ -71,6 +71,52 @@ def test_pictures_are_of_environment_0s_share() -> None:
         on_frame=lambda frame: frames.append(int(frame[0, 0, 0])),
     )
     assert frames == [0, 1, 2, 10, 11, 12, 13]  # 10 × episode + time
+
+
+class Endless(ScriptedNative):
+    """Pays 1 a step; environment 0 never ends, the others after 2 steps."""
+
+    def begin(self, seed, env_index, episode):
+        return {"length": torch.where(env_index == 0, 10**6, 2)}
+
+    def advance(self, task, time, action):
+        is_last = time + 1 == task["length"]
+        return task, torch.ones(len(time)), is_last, torch.zeros_like(is_last)
+
+
+def test_an_episode_without_an_end_counts_as_truncated() -> None:
+    """Two episodes each: environment 0's are cut at 5 steps, and each time all of them begin anew."""
+    result = evaluate(Endless(2), constant, TensorDict({}, [2]), episodes=4, seed=7, max_episode_steps=5)
+    assert result == EvaluationResult([5, 5, 2, 2], [5, 5, 2, 2], num_truncated=2)
+    assert result.mean == 3.5
+    exact = evaluate(Endless(2), constant, TensorDict({}, [2]), episodes=2, seed=7, max_episode_steps=2)
+    assert exact == EvaluationResult([2, 2], [2, 2], num_truncated=1)
+
+
+def test_gymnasium_environments_without_an_end_are_cut() -> None:
+    """CliffWalking as registered: nobody who walks up ever arrives. Registered limits hold beside the evaluation's."""
+    up = GymnasiumEnv("CliffWalking-v1", 2)
+    result = evaluate(up, constant, TensorDict({}, [2]), episodes=3, seed=0, max_episode_steps=20)
+    assert result == EvaluationResult([-20.0] * 3, [20] * 3, num_truncated=3)
+    limited = GymnasiumEnv("CliffWalking-v1", 2, max_episode_steps=6)
+    result = evaluate(limited, constant, TensorDict({}, [2]), episodes=3, seed=0, max_episode_steps=20)
+    assert result == EvaluationResult([-6.0] * 3, [6] * 3)
+
+
+def test_an_evaluation_can_be_stopped() -> None:
+    answers = iter([False, False, True])
+    with pytest.raises(EvaluationStoppedError):
+        evaluate(
+            Endless(1), constant, TensorDict({}, [1]), episodes=1, seed=0, should_stop=lambda: next(answers)
+        )
+    with pytest.raises(StopIteration):
+        next(answers)
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_is_at_least_one_step(limit: int) -> None:
+    with pytest.raises(ValueError, match=f"max_episode_steps must be at least 1 or None, but it is {limit}"):
+        evaluate(Endless(1), constant, TensorDict({}, [1]), episodes=1, seed=0, max_episode_steps=limit)
 
 
 def test_at_least_one_episode() -> None:

@@ -5,7 +5,10 @@ import math
 import statistics
 
 import pytest
-from run_files import RECALL, TINY, assert_refused
+from run_files import RECALL, TINY, assert_refused, snapshot
+
+from scripts.errors import UsageError
+from scripts.evaluate import write_results
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +151,41 @@ def test_video(run, tmp_path):
     evaluate(run, result.run_dir, tmp_path / "out", "video=true", "episodes=2", "num_envs=1")
     content = (tmp_path / "out" / "episode.mp4").read_bytes()
     assert content[4:8] == b"ftyp" and len(content) > 1000
+
+
+def test_where_nothing_can_be_written_is_found_before_playing(run, recall, tmp_path):
+    """`output` that is a file, lies below one, or holds a folder in place of a file; nothing is left behind."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "taken" / "evaluation.json").mkdir(parents=True)
+    (tmp_path / "taken" / "probe_delay.png").mkdir()
+    before = snapshot(tmp_path)
+    for output, words in (
+        ("file", ()),
+        ("file/below/it", ()),
+        ("taken", ()),
+        ("taken", ("probe.argument=delay",)),
+    ):
+        result = run("evaluate", f"run={recall}", "episodes=1000000", f"output={tmp_path / output}", *words)
+        assert_refused(result, r"output must be a folder that can be written to, but .*; set output=<folder>")
+        assert snapshot(tmp_path) == before
+
+
+def test_results_are_printed_even_if_they_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "evaluation.json.tmp").mkdir()
+    with pytest.raises(UsageError, match=r"cannot be written to .*; they are printed above"):
+        write_results(tmp_path / "evaluation.json", {"mean": 0.5})
+    assert json.loads(capsys.readouterr().out) == {"mean": 0.5}
+
+
+def test_episodes_without_an_end_are_cut(run, tmp_path):
+    """CliffWalking as registered has no limit: the run ends, says so once, and so does an evaluation of it."""
+    words = [word for word in TINY if not word.startswith(("total", "num_envs"))]
+    words += ["env=gymnasium", "env.id=CliffWalking-v1", "total_env_steps=450", "num_envs=4"]
+    result = run("train", *words, "evaluation.max_episode_steps=30", f"logging.runs_dir={tmp_path}")
+    assert result.code == 0 and result.err.count("had not ended after 30 steps") == 1, result.err
+    assert "set evaluation.max_episode_steps=<more>, or null" in result.err
+    rows = [json.loads(line) for line in (result.run_dir / "metrics.jsonl").read_text().splitlines()]
+    assert [row["eval/episodic_length"] for row in rows if "eval/episodic_length" in row] == [30.0] * 3
+    _, files = evaluate(run, result.run_dir, tmp_path / "out", "max_episode_steps=20")
+    found = files["evaluation.json"]
+    assert found["lengths"] == [20] * 7 and found["num_truncated"] == 7

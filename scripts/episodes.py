@@ -1,0 +1,35 @@
+"""Playing evaluation episodes with an agent."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from agents.base import Agent
+from envs import EvaluationResult, VectorEnv, evaluate
+
+
+def play_episodes(
+    agent: Agent, env: VectorEnv, episodes: int, deterministic: bool, seed: int, **arguments: Any
+) -> EvaluationResult:
+    """Play evaluation episodes with an agent, each environment its fixed share of them.
+
+    Args:
+        agent: the policy.
+        env: environments of the evaluation's own.
+        episodes: how many in all.
+        deterministic: take the most likely action.
+        seed: of the episodes and of the action noise.
+        **arguments: further arguments of `envs.evaluate`.
+    """
+    act = functools.partial(agent.act, deterministic=deterministic, donate=True)
+    carry = agent.initial_carry(env.num_envs, seed=seed)
+    return evaluate(env, act, carry, episodes=episodes, seed=seed, **arguments)
+
+
+def truncation_note(result: EvaluationResult, option: str, limit: int) -> str:
+    """Say in one sentence how many episodes were truncated."""
+    return (
+        f"note: {result.num_truncated} of {len(result.returns)} evaluation episodes had not ended after {limit:,} "
+        f"steps and count as truncated there; set {option}=<more>, or null for no limit."
+    )

@@ -1,0 +1,150 @@
+"""What a continued run keeps of its configuration, and what it may be given anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from agents.run_folder import CONFIG_FILE, read_config
+from scripts.errors import UsageError
+from scripts.words import command_line, parse_value
+
+# A continued run's machine, what it reports, and when it saves: nothing of what it learns.
+MACHINE = ("resume", "device", "capture", "threads", "logging", "checkpoint", "allow")
+# How far and how fast it learns from here on; kept in its configuration.
+LEARNING = (
+    "total_env_steps",
+    "schedule_env_steps",
+    "agent.learning_rate",
+    "agent.learning_rate_schedule",
+    "agent.core_learning_rate",
+    "agent.actor_learning_rate",
+    "agent.critic_learning_rate",
+)
+# In place of a run's folder: the newest run of the same configuration, if it is not at its end.
+UNFINISHED = "unfinished"
+# Options that runs of earlier versions did not store: what they mean there.
+_LATER = {"evaluation.max_episode_steps": 10_000, "checkpoint.every_minutes": 5}
+
+
+def resumed_run(words: Sequence[str]) -> str | None:
+    """Find what `resume=` asks for among the command's words: a run's folder, or `UNFINISHED`."""
+    for word in words:
+        key, value = _split(word)
+        if key == "resume" and value not in ("", "null"):
+            return value
+    return None
+
+
+def is_resumable(word: str) -> bool:
+    """Whether a `key=value` word may be given to a continued run."""
+    key, _ = _split(word)
+    return key in LEARNING or key.split(".")[0] in MACHINE
+
+
+def resume_command(run_dir: Path, words: Sequence[str]) -> str:
+    """The command that continues a run, for a shell.
+
+    Args:
+        run_dir: the run's folder.
+        words: of the command that began or continued it; the packages it allows must be given again.
+    """
+    allowed = [word for word in words if _split(word)[0] == "allow"]
+    return command_line("train", [f"resume={run_dir}", *allowed])
+
+
+def stored_config(run_dir: Path) -> dict[str, Any]:
+    """Read a run's configuration, with the options that its version did not have yet.
+
+    Raises:
+        FileNotFoundError: if `run_dir` is not a run's folder.
+        ValueError: if the file is damaged.
+    """
+    config = read_config(run_dir)
+    for name, value in _LATER.items():
+        group, key = name.split(".")
+        if isinstance(config.get(group), dict):
+            config[group].setdefault(key, value)
+    return config
+
+
+def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
+    """Read a run's stored configuration; it rules, but for what `MACHINE` and `LEARNING` list.
+
+    Args:
+        run_dir: the run's folder.
+        words: the command's `key=value` words.
+
+    Raises:
+        UsageError: if a word would change anything else.
+    """
+    config = OmegaConf.create(stored_config(run_dir))
+    # An allow-list is the user's to give, never a stored run's.
+    config["allow"] = []
+    OmegaConf.set_struct(config, True)
+    for word in words:
+        key, value = _split(word)
+        if not is_resumable(word):
+            raise UsageError(
+                f"A continued run keeps its own configuration; only {', '.join((*LEARNING, *MACHINE[1:]))} may be "
+                f"given anew, but got {key!r}; leave it out, or start a new run."
+            )
+        try:
+            OmegaConf.update(config, key, parse_value(value))
+        except (OmegaConfBaseException, ValueError) as error:
+            raise UsageError(
+                f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
+            ) from error
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def store_changes(run_dir: Path, config: Mapping[str, Any]) -> None:
+    """Keep what a continued run is given anew for its learning, so that continuing it once more does not undo it.
+
+    Args:
+        run_dir: the run's folder.
+        config: of the continued run.
+    """
+    stored = read_config(run_dir)
+    before = yaml.safe_dump(stored, sort_keys=False)
+    for name in LEARNING:
+        group, _, key = name.rpartition(".")
+        source: Mapping[str, Any] = config[group] if group else config
+        target: dict[str, Any] = stored[group] if group else stored
+        if key in source:
+            target[key] = source[key]
+    after = yaml.safe_dump(stored, sort_keys=False)
+    if after != before:
+        temporary = run_dir / f"{CONFIG_FILE}.tmp"
+        temporary.write_text(after)
+        temporary.replace(run_dir / CONFIG_FILE)
+
+
+def schedule_note(config: Mapping[str, Any], env_steps: int) -> str | None:
+    """Say in one sentence what it means that a schedule ends before its run, if it does.
+
+    Args:
+        config: of the run.
+        env_steps: where it stands.
+    """
+    end, total = config["schedule_env_steps"], config["total_env_steps"]
+    if config["agent"].get("learning_rate_schedule") != "linear" or max(end, env_steps) >= total:
+        return None
+    when = f"ended at step {end:,}" if env_steps >= end else f"ends at step {end:,}, before the run does"
+    return (
+        f"note: the linear schedule of the learning rate {when}: from there to step {total:,} the rate is 0 and "
+        f"nothing is learnt; give schedule_env_steps={total} or more, or agent.learning_rate_schedule=constant."
+    )
+
+
+def _split(word: str) -> tuple[str, str]:
+    """A word's key, without what Hydra may have before it, and its value."""
+    key, _, value = word.partition("=")
+    return key.lstrip("+"), value

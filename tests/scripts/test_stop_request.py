@@ -1,0 +1,64 @@
+"""Signals that ask a run to end, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from command_server import ROOT
+
+# Prints a line when it is ready, and goes on for a while after it was asked to end.
+PROGRAM = """
+import sys, time
+from scripts.errors import run
+from scripts.stop_request import StopRequest
+
+def main(words):
+    with StopRequest("asked") as stop:
+        print("ready", flush=True)
+        while not stop.is_asked():
+            time.sleep(0.01)
+        print("saving", flush=True)
+        if words:
+            time.sleep(60)
+    raise stop.error()
+
+sys.exit(run(main))
+"""
+
+
+def start(*words, before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_is_noted_and_a_second_ends_at_once(number):
+    one, other = start(), start("slow")
+    for process in (one, other):
+        process.send_signal(number)
+        assert process.stdout.readline() == "saving\n"
+    other.send_signal(number)
+    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]
+    for process, told in ((one, ["asked"]), (other, ["asked", "ended at once"])):
+        assert process.communicate(timeout=50)[1].split("\n")[1::2] == told
+        assert process.returncode == expected
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """As under nohup, or in the background of a script."""
+    process = start(before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=50) == 143

@@ -1,94 +1,18 @@
-"""Gated recurrences with resets, LSTM and GRU, over whole sequences: plain loops, and the choice of a fast one."""
+"""Gated recurrences with resets, LSTM and GRU, over whole sequences: the choice of the fastest loop."""
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
 from memory_cores.loop.packed_gru import PackedGRU
 from memory_cores.loop.packed_lstm import PackedLSTM
 from memory_cores.loop.packing import Packing
+from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from memory_cores.loop.stretched_lstm import stretched_lstm
 from memory_cores.tracing import is_traced
 
 MOST_RESETS = 0.125
 """Resets of an environment per row up to which added rows cost less than `PackedLSTM`, as measured."""
-
-
-def lstm_loop_reference(
-    x: Tensor,
-    is_first: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    all_cells: bool = True,
-) -> tuple[Tensor, Tensor]:
-    """Run an LSTM over a sequence, one row after the other; an episode begins with zeros.
-
-    Args:
-        x: Inputs, [B, T, I].
-        is_first: Whether a row begins an episode, [B, T] bool.
-        hidden: Hidden state before row 0, [B, H].
-        cell: Cell state before row 0, [B, H].
-        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
-        weight_hh: Recurrent weights, [4H, H].
-        bias_ih: Bias beside the input, [4H].
-        bias_hh: Bias beside the hidden state, [4H].
-        all_cells: Whether the cell states of all rows are wanted. Default: True.
-
-    Returns:
-        Hidden states after every row, [B, T, H], and cell states after every row or, without
-        `all_cells`, after the last one, [B, 1, H].
-    """
-    projected = linear(x, weight_ih, bias_ih)  # [B, T, 4H]
-    hiddens, cells = [], []
-    for gates_t, first_t in zip(projected.unbind(1), is_first.unsqueeze(-1).unbind(1), strict=True):
-        hidden, cell = torch.where(first_t, 0.0, hidden), torch.where(first_t, 0.0, cell)
-        i, f, g, o = (gates_t + linear(hidden, weight_hh, bias_hh)).chunk(4, dim=-1)
-        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
-        hidden = o.sigmoid() * cell.tanh()
-        hiddens.append(hidden)
-        cells.append(cell)
-    return torch.stack(hiddens, dim=1), torch.stack(cells if all_cells else cells[-1:], dim=1)
-
-
-def gru_loop_reference(
-    x: Tensor,
-    is_first: Tensor,
-    hidden: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-) -> Tensor:
-    """Run a GRU over a sequence, one row after the other; an episode begins with zeros.
-
-    Args:
-        x: Inputs, [B, T, I].
-        is_first: Whether a row begins an episode, [B, T] bool.
-        hidden: Hidden state before row 0, [B, H].
-        weight_ih: Input weights, [3H, I], in the order reset, update, new.
-        weight_hh: Recurrent weights, [3H, H].
-        bias_ih: Bias beside the input, [3H].
-        bias_hh: Bias beside the hidden state, [3H].
-
-    Returns:
-        Hidden states after every row, [B, T, H].
-    """
-    projected = linear(x, weight_ih, bias_ih)  # [B, T, 3H]
-    hiddens = []
-    for gates_t, first_t in zip(projected.unbind(1), is_first.unsqueeze(-1).unbind(1), strict=True):
-        hidden = torch.where(first_t, 0.0, hidden)
-        input_r, input_z, input_n = gates_t.chunk(3, dim=-1)
-        hidden_r, hidden_z, hidden_n = linear(hidden, weight_hh, bias_hh).chunk(3, dim=-1)
-        r, z = (input_r + hidden_r).sigmoid(), (input_z + hidden_z).sigmoid()
-        n = (input_n + r * hidden_n).tanh()
-        hidden = n + z * (hidden - n)
-        hiddens.append(hidden)
-    return torch.stack(hiddens, dim=1)
 
 
 def lstm_loop(
@@ -127,7 +51,7 @@ def lstm_loop(
     if few and not all_cells and all_finite(x, hidden, cell):
         return stretched_lstm(x, later_resets, hidden, cell, *weights)
     hiddens, cells = PackedLSTM.apply(
-        Packing.of(host_is_first), x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
+        Packing.of(host_is_first), is_first, x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
     )
     return hiddens, cells if all_cells else cells[:, -1:]
 
@@ -159,7 +83,7 @@ def gru_loop(
     hidden = torch.where(is_first[:, :1], 0.0, hidden)
     if _prefers_library(x):
         return library_gru(x, host_is_first, hidden, *weights)
-    return PackedGRU.apply(Packing.of(host_is_first), x, hidden, *weights)
+    return PackedGRU.apply(Packing.of(host_is_first), is_first, x, hidden, *weights)
 
 
 def _prefers_library(x: Tensor) -> bool:

@@ -1,16 +1,15 @@
 """The library's LSTM and GRU (cuDNN on CUDA) over sequences with resets, without waiting for the device."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-from warnings import catch_warnings, filterwarnings
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
+from memory_cores.loop.full_precision import FullPrecision, full_precision
 from memory_cores.loop.packing import Packing
+from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from memory_cores.scan import linear_scan
 
 
@@ -43,7 +42,15 @@ def library_lstm(
         keeps the other cells to itself; see `cells_from_hiddens`.
     """
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)
-    hiddens, last_cell = _run(torch.lstm, x, host_is_first, (hidden, cell), weights)
+
+    def reference(
+        is_first: Tensor, x: Tensor, hidden: Tensor, cell: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        w_ih, w_hh, b_ih, b_hh = weights
+        hiddens, cells = lstm_loop_reference(x, is_first, hidden, cell, w_ih, w_hh, b_ih, b_hh)
+        return hiddens, cells[:, -1]
+
+    hiddens, last_cell = _run(torch.lstm, reference, x, host_is_first, (hidden, cell), weights)
     return hiddens, last_cell.unsqueeze(1)
 
 
@@ -105,11 +112,18 @@ def library_gru(
     Returns:
         Hidden states after every row, [B, T, H].
     """
-    return _run(torch.gru, x, host_is_first, (hidden,), (weight_ih, weight_hh, bias_ih, bias_hh))[0]
+
+    def reference(is_first: Tensor, x: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+        hiddens = gru_loop_reference(x, is_first, *rest)
+        return hiddens, hiddens[:, -1]
+
+    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    return _run(torch.gru, reference, x, host_is_first, (hidden,), weights)[0]
 
 
 def _run(
     kernel: Callable[..., tuple[Tensor, ...]],
+    reference: Callable[..., tuple[Tensor, Tensor]],
     x: Tensor,
     host_is_first: Tensor,
     states: tuple[Tensor, ...],
@@ -137,9 +151,9 @@ def _run(
         return packing.unpack(hiddens), last[-1][0].index_select(0, packing.last)
 
     if torch.is_grad_enabled():
-        hiddens, last = _FullPrecision.apply(run, x, *states, *weights)
+        hiddens, last = FullPrecision.apply(run, reference, host_is_first, x, *states, *weights)
         return hiddens, last
-    with _full_precision():
+    with full_precision():
         return run(x, *states, *weights)
 
 
@@ -147,51 +161,3 @@ def _begin(states: tuple[Tensor, ...] | list[Tensor]) -> Any:
     """Give states the form of the library's: a leading dimension of layers, and a pair or one tensor."""
     layers = tuple(state.contiguous().unsqueeze(0) for state in states)  # cuDNN takes no others
     return layers if len(layers) > 1 else layers[0]
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Let cuDNN round as matrix products do, so that whole sequences equal steps.
-
-    By default it takes TF32 where matrix products take float32, and a policy recomputed from whole
-    sequences would differ from the one that acted in the third digit.
-    """
-    library: Any = torch.backends.cudnn.rnn
-    products: Any = torch.backends.cuda.matmul
-    before = library.fp32_precision
-    library.fp32_precision = "tf32" if products.fp32_precision == "tf32" else "ieee"
-    try:
-        with catch_warnings():
-            # cuDNN copies the weights into one block, which takes microseconds and is not worth a warning.
-            filterwarnings("ignore", message="RNN module weights are not part of single contiguous")
-            yield
-    finally:
-        library.fp32_precision = before
-
-
-class _FullPrecision(torch.autograd.Function):
-    """A function of the library whose reverse too runs in `_full_precision`.
-
-    cuDNN reads the setting anew in its reverse and may then expect the forward's notes in another form, so
-    it must be the same both times. Hence a graph of the function's own, which the reverse walks.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, run: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return what `run` gives."""
-        needed = ctx.needs_input_grad[1:]
-        with torch.enable_grad(), _full_precision():
-            ctx.inputs = [
-                tensor.detach().requires_grad_(need) for tensor, need in zip(inputs, needed, strict=True)
-            ]
-            ctx.outputs = run(*ctx.inputs)
-        return tuple(output.detach() for output in ctx.outputs)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """Run the library's reverse."""
-        wanted = [tensor for tensor in ctx.inputs if tensor.requires_grad]
-        with _full_precision():
-            found = iter(torch.autograd.grad(ctx.outputs, wanted, grads, retain_graph=True))
-        return None, *(next(found) if tensor.requires_grad else None for tensor in ctx.inputs)

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from memory_cores.loop.packing import Packing
+from memory_cores.loop.reference import gru_loop_reference
+from memory_cores.second_order import needs_graph, reference_gradients
 
 
 class PackedGRU(torch.autograd.Function):
@@ -20,6 +21,7 @@ class PackedGRU(torch.autograd.Function):
     def forward(
         ctx: Any,
         packing: Packing,
+        is_first: Tensor,
         x: Tensor,
         hidden: Tensor,
         weight_ih: Tensor,
@@ -44,15 +46,24 @@ class PackedGRU(torch.autograd.Function):
             sigmoids.sigmoid_()
             torch.lerp(n.addcmul_(r, m).tanh_(), before, z, out=after)
         ctx.packing = packing
-        ctx.save_for_backward(rows_x, values, hiddens, weight_ih, weight)
+        inputs = (x, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
+        ctx.save_for_backward(is_first, *inputs, rows_x, values, hiddens, weight)
         return packing.unpack(hiddens[packing.num_segments :])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_hiddens: Tensor) -> tuple[Any, ...]:
         """Run the loop in reverse: every gradient of a row is a factor times its dh."""
         packing: Packing = ctx.packing
-        rows_x, values, hiddens, weight_ih, weight = ctx.saved_tensors
+        is_first, *inputs = ctx.saved_tensors[:7]
+        weight_ih = inputs[2]
+        rows_x, values, hiddens, weight = ctx.saved_tensors[7:]
+        if needs_graph(grad_hiddens):
+
+            def reference(x: Tensor, *rest: Tensor) -> tuple[Tensor]:
+                return (gru_loop_reference(x, is_first, *rest),)
+
+            gradients = reference_gradients(reference, inputs, ctx.needs_input_grad[2:], (grad_hiddens,))
+            return None, None, *gradients
         size = hiddens.shape[1]
         previous_hidden = hiddens[packing.previous]
         factors = _gate_factors(values, previous_hidden)
@@ -66,7 +77,8 @@ class PackedGRU(torch.autograd.Function):
         from_input, from_hidden = grads[:, size:], grads[:, : 3 * size]
         return (
             None,
-            packing.unpack(from_input @ weight_ih) if ctx.needs_input_grad[1] else None,
+            None,
+            packing.unpack(from_input @ weight_ih) if ctx.needs_input_grad[2] else None,
             dhs[packing.carried],
             from_input.mT @ rows_x,
             (from_hidden.mT @ previous_hidden).roll(-size, 0),

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from memory_cores.loop.packing import Packing
+from memory_cores.loop.reference import lstm_loop_reference
+from memory_cores.second_order import needs_graph, reference_gradients
 
 
 class PackedLSTM(torch.autograd.Function):
@@ -14,13 +15,15 @@ class PackedLSTM(torch.autograd.Function):
 
     The input's products and all gradients of weights are one matrix product each over all rows; what is
     left per place is one product with the recurrent weights and a few operations in place. Inside, the
-    gates' order is o, i, f, g: the sigmoids are then neighbours, and so are the gates that dc moves.
+    gates' order is o, i, f, g: the sigmoids are then neighbours, and so are the gates that dc moves. Gradients of
+    gradients are those of the plain reference.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         packing: Packing,
+        is_first: Tensor,
         x: Tensor,
         hidden: Tensor,
         cell: Tensor,
@@ -30,6 +33,7 @@ class PackedLSTM(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Return hidden and cell states after every row, [B, T, H] each, from `bias` = bias_ih + bias_hh."""
         size = weight_hh.shape[1]
+        inputs = (x, hidden, cell, weight_ih, weight_hh, bias)
         weight_ih, weight_hh, bias = (rows.roll(size, 0) for rows in (weight_ih, weight_hh, bias))
         rows_x = packing.pack(x)
         gates = torch.addmm(bias, rows_x, weight_ih.mT)  # [B * T, 4H], in place: the gates' values
@@ -48,16 +52,27 @@ class PackedLSTM(torch.autograd.Function):
             torch.mul(o, torch.tanh(c, out=tanh_c), out=h)
         ctx.packing = packing
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh)
+        saved = (rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh)
+        ctx.save_for_backward(is_first, *inputs, *saved)
         after = packing.num_segments
         return packing.unpack(hiddens[after:]), packing.unpack(cells[after:])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_hiddens: Tensor | None, grad_cells: Tensor | None) -> tuple[Any, ...]:
         """Run the loop in reverse: gradients of a place's gates are factors times its dh and dc."""
         packing: Packing = ctx.packing
-        rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh = ctx.saved_tensors
+        is_first, *inputs = ctx.saved_tensors[:7]
+        rows_x, gates, hiddens, cells, tanh_cells, weight_ih, weight_hh = ctx.saved_tensors[7:]
+        if needs_graph(grad_hiddens, grad_cells):
+
+            def reference(
+                x: Tensor, hidden: Tensor, cell: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
+            ) -> tuple[Tensor, Tensor]:
+                zero = torch.zeros_like(bias)
+                return lstm_loop_reference(x, is_first, hidden, cell, weight_ih, weight_hh, bias, zero)
+
+            given = (grad_hiddens, grad_cells)
+            return None, None, *reference_gradients(reference, inputs, ctx.needs_input_grad[2:], given)
         size = hiddens.shape[1]
         factors, through = _gate_factors(gates, tanh_cells, cells[packing.previous])
         dhs, dcs = packing.begin_gradient(grad_hiddens, hiddens), packing.begin_gradient(grad_cells, cells)
@@ -74,7 +89,8 @@ class PackedLSTM(torch.autograd.Function):
             dc_before.addcmul_(dc, f)
         return (
             None,
-            packing.unpack(grads @ weight_ih) if ctx.needs_input_grad[1] else None,
+            None,
+            packing.unpack(grads @ weight_ih) if ctx.needs_input_grad[2] else None,
             dhs[packing.carried],
             dcs[packing.carried],
             (grads.mT @ rows_x).roll(-size, 0),

@@ -1,14 +1,16 @@
 """Linear recurrences with resets: h[t] = a[t] * h[t-1] + b[t], restarted wherever an episode begins."""
 
 import functools
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from memory_cores.tracing import is_transformed
+from memory_cores.scan.gradients import linear_scan_gradients
+from memory_cores.second_order import needs_graph
+from memory_cores.tracing import is_batched, is_transformed
 
 
 def linear_scan_reference(
@@ -99,12 +101,23 @@ class _LinearScan(torch.autograd.Function):
         return states
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        needs_a, *_, needs_initial = ctx.needs_input_grad
-        backward = scan_engine(grad.device.type).scan_backward
+        return _gradients(ctx, grad, lambda *args: scan_engine(grad.device.type).scan_backward(*args))
+
+
+def _gradients(
+    ctx: Any, grad: Tensor, backward: Callable[..., tuple[Tensor, ...]]
+) -> tuple[Tensor | None, ...]:
+    """Run `backward` on what was saved, or, where it must be differentiable itself, what equals it."""
+    needs_a, *_, needs_initial = ctx.needs_input_grad
+    if needs_graph(grad):
+        scan = linear_scan_reference if is_batched((grad,)) else linear_scan
+        a, is_first, carry, initial, states = ctx.saved_tensors
+        parts = linear_scan_gradients(scan, a, is_first, carry, initial, states, grad)
+        grad_a, grad_b, grad_carry, grad_initial = parts
+    else:
         grad_a, grad_b, grad_carry, grad_initial = backward(*ctx.saved_tensors, grad, needs_a)
-        return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
+    return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
 
 
 @torch.library.custom_op("engram::linear_scan", mutates_args=())
@@ -153,9 +166,7 @@ def _save_for_backward(ctx: Any, inputs: tuple[Tensor | None, ...], output: Tens
 
 
 def _node_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    needs_a, *_, needs_initial = ctx.needs_input_grad
-    grad_a, grad_b, grad_carry, grad_initial = _backward_node(*ctx.saved_tensors, grad, needs_a)
-    return grad_a if needs_a else None, grad_b, None, grad_carry, grad_initial if needs_initial else None
+    return _gradients(ctx, grad, _backward_node)
 
 
 _scan_node.register_autograd(_node_gradients, setup_context=_save_for_backward)

@@ -49,15 +49,23 @@ def usage_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, FileNotFoundError, ImportError, PermissionError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         is_fault = isinstance(error, TypeError) and not is_refusal(error)
         if is_fault or place_in_user_code(error) is not None:
             raise
-        raise UsageError(" ".join(str(error).split())) from error
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise UsageError(f"{error.strerror}.") from error
+        raise UsageError(sentence_of(error)) from error
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one sentence what an error says; one of the system's names the file."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return " ".join(str(error).split())
+    if error.errno in NO_ROOM or error.filename is None:
+        return f"{error.strerror}."
+    return (
+        f"A file or folder must be one that can be used, but {str(error.filename)!r} cannot: {error.strerror}; give "
+        "another, or change its permissions."
+    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from envs import VectorEnv
+from envs.popgym.random_returns import random_return
 from scripts.session import Session
 from scripts.sizes import agent_sizes
 
@@ -38,7 +39,8 @@ def headline(session: Session) -> str:
 
 def levels(env: VectorEnv) -> str:
     """What chance and perfection are worth, as far as the environment states them."""
-    known = {"chance": getattr(env, "chance_return", None), "best": getattr(env, "best_return", None)}
+    chance = getattr(env, "chance_return", random_return(env.name.removeprefix("popgym/")))
+    known = {"chance": chance, "best": getattr(env, "best_return", None)}
     words = [f"{name} {value:.3g}" for name, value in known.items() if value is not None]
     return f"; return: {', '.join(words)}" if words else ""
 

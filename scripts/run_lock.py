@@ -22,10 +22,17 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
         wait_seconds: how long to wait for another process that holds it.
 
     Raises:
-        UsageError: if another process still holds it then.
+        UsageError: if another process still holds it then, or the folder cannot be written to.
     """
     deadline = time.monotonic() + wait_seconds
-    with (folder / LOCK_FILE).open("a") as file:
+    try:
+        lock = (folder / LOCK_FILE).open("a")
+    except OSError as error:
+        raise UsageError(
+            f"A folder that is written to must allow it, but {folder} does not ({error.strerror}); copy it to a place "
+            "of your own and name the copy, or change its permissions."
+        ) from error
+    with lock as file:
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

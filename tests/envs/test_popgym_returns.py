@@ -10,6 +10,7 @@ import torch
 from envs import make_popgym, popgym_ids, popgym_names
 from envs.actions import action_layout
 from envs.make import make_gymnasium
+from envs.popgym.random_returns import random_return
 
 pytestmark = [
     pytest.mark.slow,
@@ -69,6 +70,14 @@ def welch(one: np.ndarray, other: np.ndarray) -> float:
     error = math.sqrt(one.var(ddof=1) / len(one) + other.var(ddof=1) / len(other))
     difference = one.mean() - other.mean()
     return difference / error if error > 1e-9 else (0.0 if abs(difference) < 1e-6 else math.inf)
+
+
+@pytest.mark.parametrize("name", popgym_names())
+def test_the_table_of_random_play(name: str) -> None:
+    returns, _ = native_episodes(name)
+    error = math.sqrt(returns.var(ddof=1) / EPISODES)
+    # The table's own error, of 2,000 episodes or 300, and its rounding.
+    assert abs(returns.mean() - random_return(name)) < 0.001 + LIMIT * 2.1 * error
 
 
 @pytest.mark.parametrize("name", popgym_names())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.features import action_feature_size, action_features, flatten_leaf, observation_leaves
+from agents.features import action_feature_size, action_features, flatten_leaf
 from agents.image_encoders import make_image_encoder
+from agents.image_layout import LayoutName
+from agents.leaves import observation_leaves
 from agents.networks import MLP
 from agents.normalizer import RunningNormalizer
 
@@ -20,8 +21,9 @@ from agents.normalizer import RunningNormalizer
 class Encoder(nn.Module):
     """Encode a row's observation, previous action and first-row flag to one vector.
 
-    Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images pass
-    through convolutions. As in POPGym, the previous action and a one-hot first-row flag stand beside them.
+    Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images are scaled to 0 … 1 by
+    their bounds and pass through convolutions: `agents.leaves.observation_leaves` says which part is what. As in
+    POPGym, the previous action and a one-hot first-row flag stand beside them.
 
     Args:
         observation_space: single Gymnasium space.
@@ -38,6 +40,8 @@ class Encoder(nn.Module):
         image_features: features of each image; None leaves out the dense layer after the convolutions.
         image_norm: norm after each convolution: `none`, `layer` or `rms`.
         image_dtype: precision in which images are encoded: `float32`, `bfloat16`, or `auto` for the faster one.
+        image_layout: of the images' axes, see `agents.image_layout.find_layout`.
+        leaves: how to read parts of the observation instead, by their key; see `agents.leaves.observation_leaves`.
 
     Attributes:
         output_size: length of the feature vector.
@@ -62,15 +66,17 @@ class Encoder(nn.Module):
         image_features: int | None = 256,
         image_norm: Literal["none", "layer", "rms"] = "none",
         image_dtype: Literal["float32", "bfloat16", "auto"] = "float32",
+        image_layout: LayoutName = "auto",
+        leaves: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.action_space = action_space
         self.previous_action, self.first_flag = previous_action, first_flag
         self.previous_reward = previous_reward
-        leaves = list(observation_leaves(observation_space))
-        self.images = [leaf for leaf in leaves if leaf.kind == "image"]
-        self.vectors = [leaf for leaf in leaves if leaf.kind == "vector"]
-        self.categories = [leaf for leaf in leaves if leaf.kind == "categories"]
+        parts = observation_leaves(observation_space, image_layout, leaves)
+        self.images = [leaf for leaf in parts if leaf.kind == "image"]
+        self.vectors = [leaf for leaf in parts if leaf.kind == "vector"]
+        self.categories = [leaf for leaf in parts if leaf.kind == "categories"]
         image_encoders = [
             make_image_encoder(
                 image_encoder,
@@ -79,7 +85,8 @@ class Encoder(nn.Module):
                 output_size=image_features,
                 activation=activation,
                 norm=image_norm,
-                scale=_pixel_scale(leaf.space),
+                layout=leaf.layout,
+                scale=leaf.pixel_scale,
                 dtype=image_dtype,
             )
             for leaf in self.images
@@ -144,7 +151,3 @@ class Encoder(nn.Module):
         """Take the Box vectors of `rows` into the running statistics, if there are any."""
         if self.normalizer is not None:
             self.normalizer.update(self.raw_vectors(rows))
-
-
-def _pixel_scale(space: spaces.Space) -> float:
-    return 255.0 if space.dtype == np.uint8 else 1.0

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from agents.image_layout import ImageLayout, find_layout
 from agents.networks import linear, make_activation
+from agents.pixel_scale import PixelScale
 
 DTYPES = ("float32", "bfloat16", "auto")
 # On a CPU larger activations are mapped anew in every call: 1,024 images at once took a third longer.
@@ -21,16 +23,16 @@ class ImageEncoder(nn.Module, ABC):
     """One vector from an image: convolutions, then a dense layer.
 
     Images stay as they came until they are read here, so that a rollout of uint8 images is never held as
-    floats. Their channels may come first or last; in memory they come last, the fastest order on CPU and CUDA.
+    floats. Their axes may come in any layout; in memory channels come last, the fastest order on CPU and CUDA.
 
     Args:
-        shape: `[height, width]`, `[height, width, channels]` or, with 1, 3 or 4 leading channels,
-            `[channels, height, width]`.
+        shape: of one image.
         depth: channels of the first layer.
         output_size: features out; None leaves out the dense layer and gives the flat convolutions.
         activation: name of the activation.
         norm: over the channels of every pixel, after each convolution: `none`, `layer` or `rms`.
-        scale: values are divided by this (255 for uint8).
+        layout: of its axes; None: see `agents.image_layout.find_layout`.
+        scale: what brings values between 0 and 1; a number is what they are divided by.
         dtype: `float32`; `bfloat16` to compute in mixed precision, with parameters and results in float32; or
             `auto`, which is `bfloat16` on devices that compute it natively, about twice as fast. Others are
             many times slower with it.
@@ -50,7 +52,8 @@ class ImageEncoder(nn.Module, ABC):
         output_size: int | None = 256,
         activation: str = "relu",
         norm: str = "none",
-        scale: float = 255.0,
+        layout: ImageLayout | None = None,
+        scale: PixelScale | float = 255.0,
         dtype: str = "float32",
     ) -> None:
         super().__init__()
@@ -58,14 +61,14 @@ class ImageEncoder(nn.Module, ABC):
             raise ValueError(
                 f"Images are encoded in one of {', '.join(DTYPES)}, but got {dtype!r}; choose one of these."
             )
-        self.scale, self.dtype = scale, dtype
-        self.num_image_dims = len(shape)
-        self.channels_first = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
-        example = self._as_channels_first(torch.zeros(1, *shape))
-        _, channels, height, width = example.shape
+        self.dtype = dtype
+        self.layout = layout or find_layout(shape)
+        given = scale if isinstance(scale, PixelScale) else PixelScale(span=scale)
+        self.scale = given.arranged(self.layout)
+        channels, height, width = self.layout.channels_shape
         self.convolutions = self._make_convolutions(channels, min(height, width), depth, activation, norm)
         with torch.no_grad():
-            flat_size = self.convolutions(example).numel()
+            flat_size = self.convolutions(torch.zeros(1, channels, height, width)).numel()
         self.output_size = flat_size if output_size is None else output_size
         self.project: nn.Module = nn.Identity()
         if output_size is not None:
@@ -77,24 +80,19 @@ class ImageEncoder(nn.Module, ABC):
     ) -> nn.Module:
         """Build the layers from `[N, channels, height, width]` to `[N, …]`; `size` is the smaller side."""
 
-    def _as_channels_first(self, images: Tensor) -> Tensor:
-        if self.num_image_dims == 2:
-            return images.unsqueeze(-3)
-        return images if self.channels_first else images.movedim(-1, -3)
-
     def _encode(self, images: Tensor) -> Tensor:
-        """Encode `[N, channels, height, width]` to `[N, output_size]`."""
+        """Encode `[N, *shape]` to `[N, output_size]`."""
+        images = self.layout.to_channels(images)
         mixed = self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bfloat16(images.device))
-        # Bytes are exact in bfloat16, too.
-        scaled = images.to(torch.bfloat16 if mixed else torch.float32) / self.scale
+        scaled = self.scale(images, torch.bfloat16 if mixed else torch.float32)
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed):
             return self.project(self.convolutions(scaled).flatten(1)).float()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Encode `image` `[*batch, *shape]` (uint8 or float) to float32 `[*batch, output_size]`."""
-        batch = image.shape[: image.ndim - self.num_image_dims]
-        images = self._as_channels_first(image.reshape(-1, *image.shape[len(batch) :]))
+        """Encode `image` `[*batch, *shape]` of any dtype to float32 `[*batch, output_size]`."""
+        batch = image.shape[: image.ndim - len(self.layout.shape)]
+        images = image.reshape(-1, *image.shape[len(batch) :])
         if images.device.type == "cpu" and len(images) > _CPU_IMAGES:
             features = torch.cat([self._encode(part) for part in images.split(_CPU_IMAGES)])
         else:

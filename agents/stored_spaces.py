@@ -9,6 +9,8 @@ from typing import Any
 from gymnasium import spaces
 
 from agents.base import Agent
+from agents.earlier_readings import describe_reading, earlier_readings
+from agents.leaves import observation_leaves
 from agents.space_json import space_from_json, space_to_json
 from envs.box_actions import BOX_ACTIONS, BoxAction
 
@@ -33,7 +35,8 @@ def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is damaged, or written by a later version.
+        ValueError: if it is damaged, written by a later version, or by an earlier one whose agents read a part of the
+            observation in another way.
     """
     path = run_dir / SPACES_FILE
     if not path.exists():
@@ -48,11 +51,47 @@ def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
                 f"A run's {SPACES_FILE} has format 1 or {FORMAT}, but {path} has {number!r}, which engram-rl "
                 f"{written_by(run_dir)} wrote; read it with that version."
             )
-        return space_from_json(description["observation_space"]), space_from_json(description["action_space"])
+        found = [space_from_json(description[name]) for name in ("observation_space", "action_space")]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
         ) from error
+    if number == 1:
+        _check_earlier_readings(run_dir, found[0])
+    return found[0], found[1]
+
+
+def check_spaces(run_dir: Path, agent: Agent) -> None:
+    """Refuse to continue a run with an agent for other spaces than it was trained in.
+
+    Raises:
+        ValueError: names what differs; or as `read_spaces`.
+    """
+    stored = read_spaces(run_dir)
+    description = json.loads((run_dir / SPACES_FILE).read_text())
+    if "format" not in description:
+        return  # it says too little to tell
+    for name, expected in zip(("observation_space", "action_space"), stored, strict=True):
+        got = getattr(agent, name)
+        if space_to_json(got) != description[name]:
+            raise ValueError(
+                f"A run is continued in the spaces it was trained in: expected the {name} {expected}, but its "
+                f"environment now has {got}; use the version of the environment it was begun with."
+            )
+
+
+def _check_earlier_readings(run_dir: Path, space: spaces.Space) -> None:
+    """Refuse a run of the first format whose observations are read otherwise since."""
+    try:
+        now = {leaf.name: describe_reading(leaf) for leaf in observation_leaves(space)}
+    except ValueError as error:
+        now = {"": str(error)}
+    for name, before in earlier_readings(space).items():
+        if before != now.get(name):
+            raise ValueError(
+                f"A run's observations must be read as it was trained, but {name!r} of {run_dir} was read as {before} "
+                f"by engram-rl {written_by(run_dir)}, which this version does not; use that version, or train anew."
+            )
 
 
 def read_box_action(run_dir: Path, config: dict[str, Any]) -> BoxAction:

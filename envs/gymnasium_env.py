@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
@@ -89,7 +90,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else AsyncVectorEnv(thunks, context=start_method or _START_METHOD, **options)
+            else _make_async(thunks, context=start_method or _START_METHOD, **options)
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
@@ -249,6 +250,20 @@ class GymnasiumEnv(VectorEnv):
 
     def close(self) -> None:  # noqa: D102
         self._vector.close()
+
+
+def _make_async(thunks: list[Any], **options: Any) -> AsyncVectorEnv[Any, Any]:
+    """Step environments in processes of their own.
+
+    Observations go through shared memory, but for those with a part of a kind that it cannot hold, such as MiniGrid's
+    mission; these are sent, which is slower.
+    """
+    try:
+        return AsyncVectorEnv(thunks, **options)
+    except (TypeError, ValueError) as error:
+        if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
+            raise
+        return AsyncVectorEnv(thunks, shared_memory=False, **options)
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from scripts.errors import UsageError
 from scripts.groups import CONFIG_DIR, GROUPS, register_names
+from scripts.observation_words import is_observation_word, set_readings
 from scripts.option_errors import explain
 from scripts.paths import expand_paths, quote_paths
 from scripts.word_checks import check_words
@@ -54,6 +55,8 @@ def compose_plain(name: str, overrides: Sequence[str]) -> Composed:
 def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     register_names()
     check_words(overrides, name)
+    readings = [word for word in overrides if is_observation_word(word)]
+    overrides = [word for word in overrides if not is_observation_word(word)]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
@@ -68,7 +71,8 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(str(error), name, overrides, _known_keys(name, overrides))) from error
-    return Composed(expand_paths(to_plain(config)), {group: str(choices.get(group)) for group in GROUPS})
+    values = set_readings(expand_paths(to_plain(config)), readings)
+    return Composed(values, {group: str(choices.get(group)) for group in GROUPS})
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

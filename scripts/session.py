@@ -23,6 +23,7 @@ from agents.record import Record
 from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
+from agents.stored_spaces import check_spaces
 from envs import Driver, EvaluationStoppedError, VectorEnv
 from envs.make import check_vector_env
 from scripts.checks import MAPPING, check_options
@@ -160,6 +161,7 @@ class Session:
             FileNotFoundError: if the run has no checkpoint.
             ValueError: if it is damaged or does not fit.
         """
+        check_spaces(run_dir, self.agent)
         path = checkpoint_path(run_dir, "latest")
         state = load_latest(path, self.config["device"], set_aside=True)
         restore_agent(self.agent, state, path)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.features import Leaf, observation_leaves
-from agents.world_model.encoder import pixel_scale
+from agents.leaves import Leaf
+from agents.pixel_scale import PixelScale
 from agents.world_model.image_decoder import ImageDecoder
 from agents.world_model.layers import Head, Norm, dense
 from agents.world_model.two_hot import symexp, symlog
@@ -19,7 +21,7 @@ class ObservationDecoder(nn.Module):
     """Predict every part of an observation from features, and hold predictions against the truth.
 
     Args:
-        space: single Gymnasium space of the observations.
+        leaves: parts of the observations that are read.
         input_size: features in.
         units: width of the dense blocks.
         num_layers: number of dense blocks.
@@ -27,12 +29,12 @@ class ObservationDecoder(nn.Module):
         image_depth: channels of the last convolution but one.
 
     Raises:
-        ValueError: for an image whose sides cannot be reached by doubling.
+        ValueError: for an image without bounds.
     """
 
     def __init__(
         self,
-        space: spaces.Space,
+        leaves: Sequence[Leaf],
         input_size: int,
         units: int,
         num_layers: int,
@@ -40,12 +42,12 @@ class ObservationDecoder(nn.Module):
         image_depth: int,
     ) -> None:
         super().__init__()
-        leaves = list(observation_leaves(space))
         self.images = [leaf for leaf in leaves if leaf.kind == "image"]
         self.flat = [leaf for leaf in leaves if leaf.kind != "image"]
         self.image_decoders = nn.ModuleList(
-            ImageDecoder(leaf.shape, input_size, image_depth, norm) for leaf in self.images
+            ImageDecoder(leaf.shape, input_size, image_depth, norm, leaf.layout) for leaf in self.images
         )
+        self.pixel_scales = nn.ModuleList(_drawable_scale(leaf) for leaf in self.images)
         self.blocks = Head(input_size, 0, units, num_layers, norm) if self.flat else None
         self.outputs = nn.ModuleList(dense(units, leaf.feature_size) for leaf in self.flat)
 
@@ -66,8 +68,8 @@ class ObservationDecoder(nn.Module):
             kind = "vector" if leaf.kind == "vector" and not _is_binary(leaf) else "symbol"
             loss = _flat_loss(leaf, output.float(), leaf.read(obs), batch_dims)
             losses[kind] = losses[kind] + loss if kind in losses else loss
-        for leaf, decoder in zip(self.images, self.image_decoders, strict=True):
-            error = decoder(features).float() - leaf.read(obs).float() / pixel_scale(leaf)
+        for leaf, decoder, scale in zip(self.images, self.image_decoders, self.pixel_scales, strict=True):
+            error = decoder(features).float() - scale(leaf.read(obs))
             loss = error.square().flatten(batch_dims).sum(-1)
             losses["image"] = losses["image"] + loss if "image" in losses else loss
         return losses
@@ -89,15 +91,27 @@ class ObservationDecoder(nn.Module):
 
     def truth(self, key: tuple[str, ...], obs: Tensor | TensorDictBase) -> Tensor:
         """Pick a leaf out of true observations, in the units of `predict`."""
-        leaf = next(leaf for leaf in (*self.flat, *self.images) if leaf.key == key)
-        value = leaf.read(obs)
-        return value.float() / pixel_scale(leaf) if leaf.kind == "image" else value
+        for leaf, scale in zip(self.images, self.pixel_scales, strict=True):
+            if leaf.key == key:
+                return scale(leaf.read(obs))
+        return next(leaf for leaf in self.flat if leaf.key == key).read(obs)
 
     def _flat_outputs(self, features: Tensor) -> list[tuple[Leaf, Tensor]]:
         if self.blocks is None:
             return []
         hidden = self.blocks(features)
         return [(leaf, output(hidden)) for leaf, output in zip(self.flat, self.outputs, strict=True)]
+
+
+def _drawable_scale(leaf: Leaf) -> PixelScale:
+    """The scale of an image; ValueError if there is none, for what is drawn lies between 0 and 1."""
+    scale = leaf.pixel_scale
+    if not scale.is_bounded:
+        raise ValueError(
+            f"A world model draws images between the bounds of their Box, but those of {leaf.name!r} are infinite or "
+            f"wider than 2**24; give them finite bounds, or read it otherwise, leaves.{leaf.name}=vector or none."
+        )
+    return scale
 
 
 def _is_binary(leaf: Leaf) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 import torch
-from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.features import Leaf, flatten_leaf, observation_leaves
+from agents.features import flatten_leaf
 from agents.image_encoders import StridedEncoder
+from agents.leaves import Leaf
 from agents.world_model.layers import Head, Norm
 from agents.world_model.two_hot import symlog
 
@@ -18,7 +19,7 @@ class ObservationEncoder(nn.Module):
     """Symlog of vectors and one-hot symbols through dense blocks, images through strided convolutions.
 
     Args:
-        space: single Gymnasium space of the observations.
+        leaves: parts of the observations that are read.
         units: width of the dense blocks.
         num_layers: number of dense blocks.
         norm: of the dense blocks.
@@ -26,16 +27,12 @@ class ObservationEncoder(nn.Module):
 
     Attributes:
         output_size: length of the vector.
-
-    Raises:
-        ValueError: for a space that agents cannot read.
     """
 
     def __init__(
-        self, space: spaces.Space, units: int, num_layers: int, norm: Norm, image_depth: int
+        self, leaves: Sequence[Leaf], units: int, num_layers: int, norm: Norm, image_depth: int
     ) -> None:
         super().__init__()
-        leaves = list(observation_leaves(space))
         self.images = [leaf for leaf in leaves if leaf.kind == "image"]
         self.flat = [leaf for leaf in leaves if leaf.kind != "image"]
         self.image_encoders = nn.ModuleList(
@@ -45,7 +42,8 @@ class ObservationEncoder(nn.Module):
                 output_size=None,
                 activation="silu",
                 norm=norm,
-                scale=pixel_scale(leaf),
+                layout=leaf.layout,
+                scale=leaf.pixel_scale,
             )
             for leaf in self.images
         )
@@ -63,11 +61,6 @@ class ObservationEncoder(nn.Module):
             flat = torch.cat([_flat_features(leaf, obs, batch_dims) for leaf in self.flat], dim=-1)
             parts.append(self.blocks(flat))
         return torch.cat(parts, dim=-1)
-
-
-def pixel_scale(leaf: Leaf) -> float:
-    """Return what an image's values are divided by: 255 for uint8, else 1."""
-    return 255.0 if leaf.space.dtype == np.uint8 else 1.0
 
 
 def _flat_features(leaf: Leaf, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:

@@ -5,38 +5,41 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from agents.image_encoders import ChannelNorm
+from agents.image_layout import ImageLayout, find_layout
 from agents.world_model.layers import Norm, dense, init_weight
 
 
 class ImageDecoder(nn.Module):
     """A dense layer to a few pixels, then transposed convolutions that double them: the encoder backwards.
 
+    It draws on a canvas whose sides are doubled once or more from 4 to 7 pixels (the longer one from more); where an
+    image is smaller than the canvas, the middle is cut out.
+
     Args:
-        shape: `[height, width]`, `[height, width, channels]` or, with 1, 3 or 4 leading channels,
-            `[channels, height, width]`.
+        shape: of one image.
         input_size: features in.
         depth: channels before the last layer, doubled by each layer before it.
         norm: over the channels of every pixel, after each layer but the last.
-
-    Raises:
-        ValueError: if doubling cannot reach the image's sides from 4 to 7 pixels.
+        layout: of its axes; None: see `agents.image_layout.find_layout`.
 
     Source: Hafner et al. 2023 (DreamerV3), appendix; the output passes through a sigmoid as in later versions.
     """
 
-    def __init__(self, shape: tuple[int, ...], input_size: int, depth: int, norm: Norm) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        input_size: int,
+        depth: int,
+        norm: Norm,
+        layout: ImageLayout | None = None,
+    ) -> None:
         super().__init__()
-        self.num_image_dims = len(shape)
-        self.channels_first = len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4)
-        channels, height, width = _channels_first_shape(shape, self.channels_first)
+        self.layout = layout or find_layout(shape)
+        channels, *self.sides = self.layout.channels_shape
+        height, width = self.sides
         doublings = 0
-        while min(height, width) >= 8 and height % 2 == 0 and width % 2 == 0:
-            height, width, doublings = height // 2, width // 2, doublings + 1
-        if min(height, width) >= 8 or doublings == 0:
-            raise ValueError(
-                "A world model draws images whose sides are 4 to 7 pixels doubled once or more, such as 64 x 64, but "
-                f"got the shape {list(shape)}; resize the environment's images."
-            )
+        while min(height, width) >= 8 or doublings == 0:
+            height, width, doublings = -(-height // 2), -(-width // 2), doublings + 1
         width_in = depth * 2 ** (doublings - 1)
         self.small_shape = (width_in, height, width)
         self.project = dense(input_size, width_in * height * width)
@@ -59,16 +62,7 @@ class ImageDecoder(nn.Module):
         batch = features.shape[:-1]
         small = self.project(features).reshape(-1, *self.small_shape)
         images = self.convolutions(small).sigmoid()
-        if self.num_image_dims == 2:
-            images = images.squeeze(1)
-        elif not self.channels_first:
-            images = images.movedim(1, -1)
+        for axis, side in zip((2, 3), self.sides, strict=True):
+            images = images.narrow(axis, (images.shape[axis] - side) // 2, side)
+        images = self.layout.from_channels(images)
         return images.reshape(*batch, *images.shape[1:])
-
-
-def _channels_first_shape(shape: tuple[int, ...], channels_first: bool) -> tuple[int, int, int]:
-    if len(shape) == 2:
-        return 1, shape[0], shape[1]
-    if channels_first:
-        return shape[0], shape[1], shape[2]
-    return shape[2], shape[0], shape[1]

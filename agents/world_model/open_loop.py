@@ -27,7 +27,7 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
         `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`, in the agent's units; `goes_on`
         and `true_goes_on` `[B, T]`: the continue head's prediction, and what it is to learn; `is_valid` `[B, T]` bool:
         false from where an imagined row begins another episode; `images`: the names of those that are images;
-        `context`.
+        `layouts`: of these, by name; `context`.
 
     Raises:
         ValueError: if `context` leaves nothing to predict.
@@ -59,7 +59,8 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
         "goes_on": goes_on,
         "true_goes_on": model.goes_on(rows),
         "is_valid": begun.cumsum(1) == 0,
-        "images": [_name(leaf.key) for leaf in model.decoder.images],
+        "images": [leaf.name for leaf in model.decoder.images],
+        "layouts": {leaf.name: leaf.layout for leaf in model.decoder.images},
         "context": context,
     }
 

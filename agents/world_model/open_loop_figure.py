@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.image_layout import ImageLayout, find_layout
 from agents.replay import Batch
 from agents.world_model.open_loop import predict_open_loop
 
@@ -44,7 +45,7 @@ def open_loop_films(found: dict[str, Any]) -> dict[str, Tensor]:
     """Draw the windows' truth, prediction and difference below each other.
 
     Args:
-        found: from `predict_open_loop`.
+        found: from `predict_open_loop`; `layouts` may be left out where they cannot be mistaken.
 
     Returns:
         By the name of each image, uint8 `[B, T, 3, 3 height, width]`. Grey images and their channels are repeated.
@@ -52,7 +53,8 @@ def open_loop_films(found: dict[str, Any]) -> dict[str, Tensor]:
     """
     films = {}
     for name in found["images"]:
-        truth, prediction = (_as_rgb(found[key][name]) for key in ("true_obs", "obs"))
+        layout = found["layouts"][name] if "layouts" in found else find_layout(found["obs"][name].shape[2:])
+        truth, prediction = (_as_rgb(found[key][name], layout) for key in ("true_obs", "obs"))
         error = (prediction - truth + 1) / 2
         counts = found["is_valid"][:, :, None, None, None]
         below = torch.cat([prediction, error], dim=-2) * counts
@@ -99,12 +101,14 @@ def open_loop_curves(found: dict[str, Any]) -> Tensor:
     return torch.from_numpy(pixels.copy()).movedim(-1, 0)
 
 
-def _as_rgb(images: Tensor) -> Tensor:
-    """Bring `[B, T, height, width]`, channels last or channels first, to `[B, T, 3, height, width]`."""
-    if images.ndim == 4:
-        images = images.unsqueeze(2)
-    elif not (images.shape[2] in (1, 3, 4) and images.shape[-1] not in (1, 3, 4)):
-        images = images.movedim(-1, 2)
-    if images.shape[2] < 3:
-        return images[:, :, :1].expand(-1, -1, 3, -1, -1)
-    return images[:, :, :3]
+def _as_rgb(images: Tensor, layout: ImageLayout) -> Tensor:
+    """Bring `[B, T, *shape]` to `[B, T, 3, height, width]`: of a stack, the newest frame."""
+    channels = layout.to_channels(images)
+    count = channels.shape[2]
+    if "s" in layout.axes:
+        channels = channels[:, :, -(count // layout.num_frames) :]
+    elif layout.axes == "chw" and count != 3:  # frames of colours, or of grey
+        channels = channels[:, :, -(3 if count % 3 == 0 else 1) :]
+    if channels.shape[2] < 3:
+        return channels[:, :, :1].expand(-1, -1, 3, -1, -1)
+    return channels[:, :, :3]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
 from agents.arguments import whole_number
+from agents.image_layout import LayoutName
 from agents.world_model.dynamics import Posterior
 from agents.world_model.layers import Norm
 from agents.world_model.two_hot import Spacing
@@ -37,6 +39,8 @@ class DreamerSettings:
             reward is a small share of one bin, and returns are not blown up: such tasks want a larger one.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
         image_depth: channels of the first convolution.
+        image_layout: of the images' axes, see `agents.image_layout.find_layout`.
+        leaves: how to read parts of the observation instead, by their key; see `agents.leaves.observation_leaves`.
         dynamics_scale: weight of the prior's KL loss.
         representation_scale: weight of the posterior's KL loss.
         free_nats: KL per row below which nothing is learnt.
@@ -92,6 +96,8 @@ class DreamerSettings:
     reward_scale: float = 1.0
     bins: Spacing = "symlog"
     image_depth: int = 32
+    image_layout: LayoutName = "auto"
+    leaves: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     dynamics_scale: float = 0.5
     representation_scale: float = 0.1
     free_nats: float = 1.0
@@ -192,6 +198,8 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
         holds, expected = isinstance(value, bool), "true or false"
     elif name == "actor_reads":
         return
+    elif name == "leaves":
+        holds, expected = isinstance(value, Mapping), "a mapping of keys to readings, leaves.<key>=vector"
     else:
         holds, expected = value in options, f"one of {', '.join(map(str, options))}"
     if not holds:

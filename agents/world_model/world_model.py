@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from agents.actor_critic import MakeCore
 from agents.distributions import num_policy_outputs
+from agents.leaves import observation_leaves
 from agents.world_model.decoder import ObservationDecoder
 from agents.world_model.dynamics import Dynamics, Latent, Observed
 from agents.world_model.encoder import ObservationEncoder
@@ -62,7 +63,8 @@ class WorldModel(nn.Module):
         super().__init__()
         self.settings = settings
         units, layers, norm = settings.units, settings.num_layers, settings.norm
-        self.encoder = ObservationEncoder(observation_space, units, layers, norm, settings.image_depth)
+        leaves = observation_leaves(observation_space, settings.image_layout, settings.leaves)
+        self.encoder = ObservationEncoder(leaves, units, layers, norm, settings.image_depth)
         self.dynamics = Dynamics(
             action_space,
             make_core,
@@ -80,7 +82,7 @@ class WorldModel(nn.Module):
         )
         self.feature_size = self.dynamics.memory_size + settings.num_categoricals * settings.num_classes
         self.decoder = ObservationDecoder(
-            observation_space, self.feature_size, units, layers, norm, settings.image_depth
+            leaves, self.feature_size, units, layers, norm, settings.image_depth
         )
         self.reward_head = TwoHotHead(self.feature_size, units, layers, norm, settings.bins)
         self.continue_head = Head(self.feature_size, 1, units, layers, norm)

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 
 import envs
 from agents.encoder import Encoder
-from agents.features import observation_leaves
+from agents.leaves import observation_leaves
 from agents.normalizer import RunningNormalizer
 
 

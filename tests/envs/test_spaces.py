@@ -90,7 +90,7 @@ def test_box_actions_are_clipped_or_rescaled() -> None:
 
 
 def test_unsupported_spaces_are_refused_in_one_sentence() -> None:
-    for space in (gs.Text(5), gs.Sequence(gs.Discrete(2)), gs.Tuple((gs.Discrete(2), gs.Text(5)))):
+    for space in (gs.Text(5), gs.Sequence(gs.Discrete(2)), gs.Tuple((gs.Text(5),))):
         for vectorization in ("sync", "async"):
             with pytest.raises(ValueError, match=r"An observation space must be Box.* wrap the environment"):
                 GymnasiumEnv(register(Sampler), 2, kwargs={"space": space}, vectorization=vectorization)
@@ -99,6 +99,19 @@ def test_unsupported_spaces_are_refused_in_one_sentence() -> None:
             GymnasiumEnv(register(Echo), 2, kwargs={"action_space": space})
     with pytest.raises(ValueError, match="keys of a Dict observation must be strings without dots"):
         GymnasiumEnv(register(Sampler), 2, kwargs={"space": gs.Dict({"a.b": gs.Discrete(2)})})
+
+
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_parts_that_no_row_can_hold_are_left_out_of_it(vectorization: str) -> None:
+    """Of a Dict or a Tuple; the agent says so, who can be told to leave them out."""
+    parts = {"mission": gs.Text(5), "bag": gs.Sequence(gs.Discrete(2)), "view": gs.Discrete(3)}
+    space = gs.Dict({**parts, "pair": gs.Tuple((gs.Text(3), gs.Discrete(2))), "words": gs.Dict(a=gs.Text(2))})
+    env = GymnasiumEnv(register(Sampler), 2, kwargs={"space": space}, vectorization=vectorization)
+    assert list(env.single_observation_space) == ["bag", "mission", "pair", "view", "words"]
+    keys = set(env.reset(0)["obs"].keys(True, True))
+    assert keys == set(env.step(torch.zeros(2, dtype=torch.int64))["obs"].keys(True, True))
+    assert keys == {"view", ("pair", "1")}
+    env.close()
 
 
 def test_options_for_actions_are_checked() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.checks import LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options, whole
+from scripts.checks import LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options, or_null, whole
 from scripts.comparison.analysis import compare
 from scripts.comparison.archive import ARCHIVE_FILE, write_archive
 from scripts.comparison.files import write_files
@@ -48,7 +48,7 @@ def _or_list(rule: Rule) -> Rule:
 RULES = {
     "runs": _or_list(WORD),
     "output": WORD,
-    "group": _or_list(WORD),
+    "group": or_null(_or_list(WORD)),
     "metric": _one_of(tuple(METRICS)),
     "x": _one_of((STEPS, SECONDS)),
     "returns": _one_of(tuple(KEYS)),
@@ -101,7 +101,8 @@ def main(words: Sequence[str]) -> None:
 
 def _settings(options: dict[str, Any]) -> Settings:
     names = [name for name in Settings.__dataclass_fields__ if name != "group"]
-    return Settings(group=_as_list(options["group"]), **{name: options[name] for name in names})
+    group = None if options["group"] is None else _as_list(options["group"])
+    return Settings(group=group, **{name: options[name] for name in names})
 
 
 def _as_list(value: Any) -> list[str]:
@@ -133,6 +134,7 @@ def _configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[
                 "group": row["group"],
                 "seeds": [row["seed"]],
                 "command": training_command(first),
+                "given": first.command is not None,
                 "config": first.config,
                 "versions": first.versions,
             }

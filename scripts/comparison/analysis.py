@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from scripts.comparison.curves import make_curves
 from scripts.comparison.groups import Placed, drop_repetitions, place_runs
 from scripts.comparison.notes import folder_notes, score_notes, task_notes
 from scripts.comparison.over_tasks import aggregate, comparable_tasks
 from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped
-from scripts.comparison.scores import SCORES, Scored, rescale, score_task
+from scripts.comparison.scores import SCORES, Scored, score_task
 from scripts.comparison.settings import KEYS, METRICS, Settings, plain
 from scripts.errors import UsageError
-from scripts.statistics import Series, on_grid
-from scripts.statistics.curves import common_range
 
-ALL_TASKS = "all tasks"
 # What tables tell of an agent's size, and its name in `sizes.json`.
 SIZES = {"parameters": "parameters", "carry_bytes": "carry_bytes_per_env"}
 _EPOCHS = 100
@@ -58,14 +56,14 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
     scored = [one for ours in tasks.values() for one in ours]
     notes += folder_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
     return {
-        "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group)},
+        "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group or ())},
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
         "notes": notes + shared_notes,
         "groups": groups,
         "tasks": [{"name": task, "start": r[0], "end": r[1]} for task, r in ranges.items()],
-        "runs": [_describe(one) for one in scored],
+        "runs": [_describe(one, ranges[one.placed.task][1]) for one in scored],
         "table": _table(tasks, groups, settings),
-        "curves": {x: _curves(tasks, shared, groups, settings, x) for x in (STEPS, SECONDS)},
+        "curves": {x: make_curves(tasks, shared, groups, settings, x) for x in (STEPS, SECONDS)},
         **aggregate({task: tasks[task] for task in shared}, groups, settings),
     }
 
@@ -74,7 +72,7 @@ def _epoch(placed: Sequence[Placed]) -> float:
     return max(float(one.run.steps[-1]) for one in placed) / _EPOCHS
 
 
-def _describe(one: Scored) -> dict[str, Any]:
+def _describe(one: Scored, end: float) -> dict[str, Any]:
     run = one.placed.run
     return {
         "group": one.placed.group,
@@ -86,6 +84,7 @@ def _describe(one: Scored) -> dict[str, Any]:
         "seconds": None if run.seconds is None else float(run.seconds[-1]),
         "solved": run.solved,
         **{name: run.sizes.get(key) for name, key in SIZES.items()},
+        "compared_until": end,
         **one.scores,
         "device": run.versions.get("device", "unknown"),
         "git_commit": run.versions.get("git_commit", "unknown"),
@@ -120,49 +119,3 @@ def _common_size(members: Sequence[Scored], key: str) -> int | None:
     """The size that all runs of a group share; None where they differ or do not tell."""
     found = {one.placed.run.sizes.get(key) for one in members}
     return found.pop() if len(found) == 1 else None
-
-
-def _curves(
-    tasks: Mapping[str, Sequence[Scored]],
-    shared: Sequence[str],
-    groups: Sequence[str],
-    settings: Settings,
-    x: str,
-) -> dict[str, dict[str, Any]]:
-    """Curves of every task and group against `x`; of all tasks together in scores."""
-    found: dict[str, dict[str, Any]] = {}
-    if len(shared) > 1:
-        found[ALL_TASKS] = {
-            group: _curve({task: _series(tasks[task], group, x) for task in shared}, settings, scaled=True)
-            for group in groups
-        }
-    for task, ours in tasks.items():
-        found[task] = {
-            group: _curve({task: _series(ours, group, x)}, settings, scaled=False)
-            for group in groups
-            if any(one.placed.group == group for one in ours)
-        }
-    return found
-
-
-def _series(ours: Sequence[Scored], group: str, x: str) -> list[Series | None]:
-    return [one.steps if x == STEPS else one.seconds for one in ours if one.placed.group == group]
-
-
-def _curve(
-    tasks: Mapping[str, list[Series | None]], settings: Settings, scaled: bool
-) -> dict[str, Any] | None:
-    """One group's curve where all of its runs have values; None where there is no such place."""
-    known = {task: [one for one in ours if one is not None] for task, ours in tasks.items()}
-    if any(len(known[task]) < len(ours) for task, ours in tasks.items()):
-        return None
-    start, end = common_range([one for ours in known.values() for one in ours])
-    if end < start:
-        return None
-    grid = np.linspace(start, end, settings.points) if end > start else np.array([start])
-    scores = np.full((max(map(len, known.values())), len(known), len(grid)), np.nan)
-    for column, (task, ours) in enumerate(known.items()):
-        for row, one in enumerate(ours):
-            values = on_grid(one, grid)
-            scores[row, column] = rescale(task, values, settings.bounds) if scaled else values
-    return {"x": grid.tolist(), **plain(settings.estimate(METRICS[settings.metric], scores))}

@@ -13,6 +13,7 @@ import yaml
 from agents.logger import METRICS_FILE
 from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
 from scripts.comparison.runs import EVALUATION, STEPS, TIMES, TRAINING, Run
+from scripts.run_command import COMMAND_FILE, command_text
 from scripts.sizes import SIZES_FILE
 
 ARCHIVE_FILE = "runs.zip"
@@ -50,6 +51,8 @@ def _texts(run: Run) -> dict[str, str]:
         VERSIONS_FILE: json.dumps(run.versions, indent=1) + "\n",
         METRICS_FILE: "".join(json.dumps(line) + "\n" for line in lines),
     }
+    if run.command is not None:
+        texts[COMMAND_FILE] = command_text(run.command)
     return texts | ({SIZES_FILE: json.dumps(run.sizes, indent=1) + "\n"} if run.sizes else {})
 
 

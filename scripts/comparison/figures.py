@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from scripts.comparison.analysis import ALL_TASKS
+from scripts.comparison.curves import ALL_TASKS
 from scripts.comparison.style import LABELS, colour, dashes
 
 _STYLE: dict[Any, Any] = {
@@ -132,19 +132,33 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def _draw_line(axes: Axes, curve: dict[str, Any], index: int, steps: bool = False) -> None:
     style = {"drawstyle": "steps-post"} if steps else {}
-    x = np.array(curve["x"])
+    x, value = np.array(curve["x"]), np.array(curve["value"], float)
     if curve["low"] is not None:
         axes.fill_between(
             x,
-            curve["low"],
-            curve["high"],
+            np.array(curve["low"], float),  # NaN where a single run leaves no interval
+            np.array(curve["high"], float),
             color=colour(index),
             alpha=0.17,
             linewidth=0,
             step="post" if steps else None,
         )
-    (line,) = axes.plot(x, curve["value"], color=colour(index), linewidth=1.5, **style)  # type: ignore[arg-type]
+    (line,) = axes.plot(x, value, color=colour(index), linewidth=1.5, **style)  # type: ignore[arg-type]
     line.set_dashes(dashes(index))
+    marked = _alone(value) | _where_runs_end(curve)
+    axes.plot(x[marked], value[marked], ".", color=colour(index), markersize=7)
+
+
+def _alone(values: np.ndarray) -> np.ndarray:
+    """Where a value has no neighbour to draw a line to [P]."""
+    known = np.pad(np.isfinite(values), 1)
+    return known[1:-1] & ~known[:-2] & ~known[2:]
+
+
+def _where_runs_end(curve: dict[str, Any]) -> np.ndarray:
+    """The last places of runs that are shorter than others of their group [P]; profiles have none."""
+    runs = np.array(curve.get("runs", [0] * len(curve["x"])))
+    return np.append(np.diff(runs) < 0, False)
 
 
 def _draw_interval(axes: Axes, found: dict[str, Any], row: int, shade: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.comparison.differences import differing_keys, name_part, tell_apart
 from scripts.comparison.names import flatten, learning_config, option_of
 from scripts.comparison.runs import Run, Skipped
 from scripts.errors import UsageError
@@ -34,29 +35,33 @@ class Placed:
     core: str
 
 
-def place_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Placed]:
+def place_runs(runs: Sequence[Run], keys: Sequence[str] | None) -> list[Placed]:
     """Name the task and the group of every run.
 
     Args:
         runs: all of them, as what they share is left out of names.
-        keys: `agent`, `core`, or dotted keys of the configuration.
+        keys: `agent`, `core`, or dotted keys of the configuration; None: agent, core and whatever else decides how
+            the runs of one agent and core on one task learn, and differs between them.
 
     Raises:
         UsageError: if no run has a key.
     """
-    values = [{key: _value_of(run, key) for key in keys} for run in runs]
-    for key in keys:
+    tasks, chosen = _name_tasks(runs), list(keys or ("agent", "core"))
+    values = [{key: _value_of(run, key) for key in chosen} for run in runs]
+    for key in chosen:
         if all(value[key] is None for value in values):
             raise UsageError(
                 f"group must name agent, core or keys that runs were configured with, but no run has {key!r}; "
                 "look into a config.yaml."
             )
     # An agent that all runs share need not be said; a core is always said.
-    shown = [key for key in keys if key != "agent" or len({value[key] for value in values}) > 1]
-    tasks = _name_tasks(runs)
+    shown = [key for key in chosen if key != "agent" or len({value[key] for value in values}) > 1]
+    names = [_group_name(value, shown or chosen) for value in values]
+    if keys is None:
+        names = tell_apart(runs, tasks, names)
     return [
-        Placed(run, task, _group_name(value, shown or keys), option_of(run, "agent"), option_of(run, "core"))
-        for run, task, value in zip(runs, tasks, values, strict=True)
+        Placed(run, task, name, option_of(run, "agent"), option_of(run, "core"))
+        for run, task, name in zip(runs, tasks, names, strict=True)
     ]
 
 
@@ -80,9 +85,7 @@ def drop_repetitions(placed: Sequence[Placed]) -> tuple[list[Placed], list[Skipp
 
 def mixed_keys(placed: Sequence[Placed]) -> list[str]:
     """The keys of the configuration, apart from the seed, in which runs of one group and task differ."""
-    configs = [learning_config(one.run) for one in placed]
-    keys = {key for config in configs for key in config}
-    return sorted(key for key in keys if len({str(config.get(key)) for config in configs}) > 1)
+    return differing_keys([learning_config(one.run) for one in placed])
 
 
 def _value_of(run: Run, key: str) -> Any:
@@ -93,7 +96,7 @@ def _group_name(values: dict[str, Any], shown: Sequence[str]) -> str:
     parts = []
     for key in shown:
         value = "none" if values[key] is None else str(values[key])
-        parts.append(value if key in ("agent", "core") else f"{key.rpartition('.')[2]}={value}")
+        parts.append(value if key in ("agent", "core") else name_part(key, value))
     return " · ".join(parts)
 
 

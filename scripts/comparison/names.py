@@ -15,6 +15,7 @@ from scripts.comparison.runs import Run
 from scripts.config import compose_config
 from scripts.errors import UsageError
 from scripts.groups import CONFIG_DIR, group_options
+from scripts.words import command_line, write_value
 
 # What decides where and how a run is watched, not what it learns.
 _OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")
@@ -23,10 +24,10 @@ _TASKS_BY_NAME = {"envs.make_popgym": "popgym", "envs.make_memory_maze": "memory
 
 
 def option_of(run: Run, group: str) -> str:
-    """The option of a config group that a run was made with.
+    """The option of a config group that a run was made with; for Gymnasium's environments, their id.
 
-    Training names a run's parent folder after agent and core; elsewhere the class tells, by the option whose
-    file names it and is most like the stored arguments, or else by its own name.
+    A run stores it. For runs that were made before, the name of the parent folder tells agent and core; elsewhere
+    the class tells, by the option whose file names it and is most like the stored arguments, or else by its own name.
 
     Args:
         run: the run.
@@ -38,6 +39,8 @@ def option_of(run: Run, group: str) -> str:
         return f"{_TASKS_BY_NAME[target]}/{description.get('name')}"
     if group == "env" and description.get("id"):
         return str(description["id"])
+    if run.command is not None and run.command.choices.get(group, "custom") != "custom":
+        return run.command.choices[group]
     options = _options_by_target(group).get(target, {})
     named = [option for option in options if _is_in_folder_name(run.name, group, option)]
     if named:
@@ -56,40 +59,51 @@ def learning_config(run: Run) -> dict[str, Any]:
     }
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(config: Any) -> dict[str, Any]:
     """Dotted keys of a nested mapping, with their values: plain ones, or JSON of a list or an empty mapping."""
+    found = leaves(config).items()
+    return {key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in found}
+
+
+def leaves(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a nested mapping, with their values; lists and empty mappings are values."""
     if not isinstance(config, dict) or not config:
-        return {prefix: json.dumps(config) if isinstance(config, list | dict) else config}
+        return {prefix: config}
     parts = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in config.items())
-    return {name: found for key, value in parts for name, found in flatten(value, key).items()}
+    return {name: found for key, value in parts for name, found in leaves(value, key).items()}
 
 
 def training_command(run: Run) -> str | None:
-    """The command that repeats a run, found by composing it: what differs from the defaults is given.
+    """The command that repeats a run, quoted for a shell.
 
+    A run stores it. For runs that were made before, it is found by composing: what differs from the defaults is given.
     Where the run was kept is its own (`logging.run_dir`), and no part of the command.
 
     Returns:
-        None where no command gives exactly the stored configuration.
+        None where no command gives all of the stored configuration.
     """
-    choices = [f"{group}={option_of(run, group)}" for group in ("agent", "core", "env")]
+    if run.command is not None:
+        return command_line("train", run.command.words)
+    base = [f"{group}={option_of(run, group)}" for group in ("agent", "core", "env")]
     if "id" in run.config["env"]:
-        choices[2] = "env=gymnasium"
+        base[2:] = ["env=gymnasium", f"env.id={write_value(run.config['env']['id'])}"]
     wanted = _repeated(run.config, run.config)
     try:
-        needed = _needed(choices, wanted)
-        usual = _repeated(compose_config("train", [*choices, *needed]).values, run.config)
+        usual = _repeated(compose_config("train", base).values, run.config)
         given = [
-            f"{'' if key in usual else '+'}{key}={_word(value)}"
+            f"{'' if key in usual else '+'}{key}={write_value(value)}"
             for key, value in wanted.items()
             if key not in usual or usual[key] != value
         ]
-        words = [*choices, *given]
-        if _repeated(compose_config("train", words).values, run.config) != wanted:
-            return None
+        words = [*base, *given]
+        composed = _repeated(compose_config("train", words).values, run.config)
     except UsageError:
         return None
-    return " ".join(["python -m scripts.train", *words])
+    # Options that have come since are as they are by default.
+    lacking = object()
+    if any(composed.get(key, lacking) != value for key, value in wanted.items()):
+        return None
+    return command_line("train", words)
 
 
 def _repeated(config: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
@@ -98,19 +112,7 @@ def _repeated(config: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
     Training stores neither an experiment's grid nor the replay's options of an agent that has no replay.
     """
     absent = {"logging", *({"replay", "sweep"} - stored.keys())}
-    return flatten({key: value for key, value in config.items() if key not in absent})
-
-
-def _needed(choices: list[str], wanted: dict[str, Any]) -> list[str]:
-    """What must be given before anything can be composed."""
-    return [f"env.id={wanted['env.id']}"] if "env=gymnasium" in choices else []
-
-
-def _word(value: Any) -> str:
-    """A flat value as the command line writes it."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
+    return leaves({key: value for key, value in config.items() if key not in absent})
 
 
 @functools.cache
@@ -120,7 +122,9 @@ def _options_by_target(group: str) -> dict[str, dict[str, Any]]:
     for option in group_options(group):
         path = CONFIG_DIR / group / f"{option}.yaml"
         if path.exists():
-            description = yaml.safe_load(path.read_text())
+            content = yaml.safe_load(path.read_text())
+            # An option that also chooses others, as a world model its core, holds its own under its group's name.
+            description = content if "_target_" in content else content.get(group, {})
             if group == "core":  # whose sizes are references, stored by runs as values
                 description = OmegaConf.to_container(OmegaConf.create(description), resolve=True)
             found.setdefault(str(description.get("_target_")), {})[option] = description

@@ -82,15 +82,27 @@ def _seed_notes(who: str, seeds: Sequence[int]) -> list[str]:
 
 
 def _length_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
+    """Say at which step tables compare, what that leaves out, and which curves go on with fewer runs."""
     longest = max(one.placed.run.steps[-1] for one in runs)
     short = [one for one in runs if not one.placed.run.solved and one.steps.x[-1] < _SAME_LENGTH * longest]
     notes = []
     if short:
         first = min(short, key=lambda one: float(one.steps.x[-1])).placed.run
         more = f", and {len(short) - 1} more are shorter than the longest" if len(short) > 1 else ""
+        beyond = sum(one.steps.x[-1] > end / _SAME_LENGTH for one in runs)
         notes.append(
-            f"{task} is compared over its first {end:,.0f} environment steps, as {first.name} has no more{more}."
+            f"{task}: tables and aggregates compare over its first {end:,.0f} environment steps, as {first.name} has "
+            f"no more{more}; what {beyond} of {len(runs)} runs have beyond, up to {longest:,.0f}, counts in curves "
+            "alone. Name runs without the short ones to compare over more."
         )
+    for group in sorted({one.placed.group for one in short}):
+        members = [one for one in runs if one.placed.group == group]
+        ends = sorted({float(one.steps.x[-1]) for one in members if one in short})
+        if len(members) > sum(one in short for one in members) or len(ends) > 1:
+            notes.append(
+                f"{group} on {task}: of {len(members)} runs some end before others, the first at {ends[0]:,.0f} "
+                "environment steps; beyond, its curve is that of the others."
+            )
     solved = sum(one.placed.run.solved for one in runs)
     if solved:
         notes.append(

@@ -12,6 +12,7 @@ import numpy as np
 from agents.logger import METRICS_FILE, read_metrics
 from agents.run_folder import VERSIONS_FILE, read_config
 from scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
+from scripts.run_command import RunCommand, read_command
 from scripts.sizes import SIZES_FILE
 from scripts.statistics import Series
 
@@ -47,6 +48,7 @@ class Run:
             line does not tell.
         lines: the metrics.
         solved: it stopped because an evaluation reached `evaluation.stop_at_return`.
+        command: what it was asked for; None for runs that were made before this was stored.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Run:
     seconds: np.ndarray | None
     lines: Sequence[dict[str, float | None]]
     solved: bool
+    command: RunCommand | None = None
 
     @property
     def seed(self) -> int:
@@ -92,6 +95,7 @@ def read_run(folder: Folder) -> Run | Skipped:
         config = read_config(folder)
         versions = _read_mapping(folder / VERSIONS_FILE)
         sizes = _read_sizes(folder / SIZES_FILE)
+        command = read_command(folder)
     except DAMAGE as error:
         return Skipped(name, " ".join(str(error).split()))
     try:
@@ -102,7 +106,8 @@ def read_run(folder: Folder) -> Run | Skipped:
     if not lines:
         return Skipped(name, f"{METRICS_FILE} has no line yet")
     text_versions = {str(key): str(value) for key, value in versions.items()}
-    return Run(name, config, text_versions, sizes, steps, _elapsed(lines), lines, _is_solved(config, lines))
+    solved = _is_solved(config, lines)
+    return Run(name, config, text_versions, sizes, steps, _elapsed(lines), lines, solved, command)
 
 
 def _read_mapping(path: Folder) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Settings:
     """How to compare; the options of the command.
 
     Attributes:
-        group: `agent`, `core` or keys of the configuration.
+        group: `agent`, `core` or keys of the configuration; None: agent, core and whatever else runs differ in.
         metric: `mean` or `iqm`, for curves and tables.
         returns: `training` or `evaluation`.
         score: one of `SCORES`, for aggregates, profiles and probabilities.
@@ -32,7 +32,7 @@ class Settings:
         bounds: returns that score 0 and 1, by task.
     """
 
-    group: Sequence[str] = ("agent", "core")
+    group: Sequence[str] | None = None
     metric: str = "mean"
     returns: str = "training"
     score: str = "mmer"

@@ -9,7 +9,7 @@ from scripts.statistics.aggregates import (
     probability_of_improvement,
 )
 from scripts.statistics.bootstrap import Estimate, estimate
-from scripts.statistics.curves import Series, area, average_epochs, on_grid
+from scripts.statistics.curves import Series, area, average_epochs, on_grid, stretches
 
 __all__ = [
     "Estimate",
@@ -24,4 +24,5 @@ __all__ = [
     "optimality_gap",
     "performance_profile",
     "probability_of_improvement",
+    "stretches",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,6 +57,47 @@ def common_range(curves: Sequence[Series]) -> tuple[float, float]:
     start = max(float(curve.x[0]) for curve in curves)
     open_ends = [float(curve.x[-1]) for curve in curves if not curve.solved]
     return start, min(open_ends) if open_ends else max(float(curve.x[-1]) for curve in curves)
+
+
+def stretches(curves: Sequence[Series], tolerance: float = 0.02) -> list[tuple[float, float, list[int]]]:
+    """Part the axis where the set of curves with a value changes.
+
+    Lengths that differ by less than a share `tolerance` of the longest count as one, the shorter: runs of one budget
+    end with different rollouts. A solved curve goes on to the end of the longest.
+
+    Args:
+        curves: at least one.
+        tolerance: see above; likewise for where curves begin.
+
+    Returns:
+        Start, end and indices of the curves that have values all the way, in order; none for a gap. A stretch of one
+        place stands where a curve is a single point.
+    """
+    longest = max(float(curve.x[-1]) for curve in curves)
+    exact = [(float(curve.x[0]), longest if curve.solved else float(curve.x[-1])) for curve in curves]
+    ends = _snapped([end for _, end in exact], tolerance * longest)
+    starts = [-place for place in _snapped([-start for start, _ in exact], tolerance * longest)]
+    spans = [
+        own if start > end else (start, end)  # shorter than the tolerance
+        for own, start, end in zip(exact, starts, ends, strict=True)
+    ]
+    places = sorted({place for span in spans for place in span})
+    points = [(place, place) for place in places if (place, place) in spans]
+    found = []
+    for first, last in sorted([*points, *pairwise(places)]):
+        members = [index for index, (start, end) in enumerate(spans) if start <= first and last <= end]
+        if members:
+            found.append((first, last, members))
+    return found
+
+
+def _snapped(places: Sequence[float], width: float) -> list[float]:
+    """Bring places to the lowest of those that lie within `width` above it."""
+    lowest: list[float] = []
+    for place in sorted(places):
+        if not lowest or place > lowest[-1] + width:
+            lowest.append(place)
+    return [max(low for low in lowest if low <= place) for place in places]
 
 
 def on_grid(series: Series, grid: Array) -> Array:

@@ -8,6 +8,7 @@ import yaml
 from scripts.config import compose_config
 
 SIZES = {"parameters": 12_345, "core_parameters": 10_000, "carry_bytes_per_env": 512}
+QUICK = ("resamples=200", "points=5", "figures=false")
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0", "git_commit": "0" * 40, "device": "cpu"}
 
 
@@ -57,3 +58,15 @@ def write_comparison(root, cores=("gru", "mlp"), tasks=("repeat_previous_easy", 
                 base = 0.5 - 0.1 * place + 0.01 * seed
                 returns = [base * share for share in (0.25, 0.5, 0.75, 1.0)]
                 write_run(root, core, f"popgym/{task}", seed, returns, (base + 0.05,))
+
+
+def plot(run, runs, output, *words):
+    """Compare; returns how the command ended and its document."""
+    result = run("plot", f"runs={runs}", f"output={output}", *QUICK, *words)
+    assert result.code == 0, result.err
+    return result, json.loads((output / "results.json").read_text())
+
+
+def row_of(document, group, task="popgym/repeat_previous_easy"):
+    (row,) = (row for row in document["table"] if row["group"] == group and row["task"] == task)
+    return row

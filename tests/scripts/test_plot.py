@@ -6,23 +6,9 @@ import re
 
 import pytest
 from run_files import assert_refused
-from synthetic_runs import write_comparison, write_run
+from synthetic_runs import plot, row_of, write_comparison, write_run
 
 from scripts.comparison.style import COLOURS, DARK_COLOURS, colour, dashes
-
-QUICK = ("resamples=200", "points=5", "figures=false")
-
-
-def plot(run, runs, output, *words):
-    """Compare; returns how the command ended and its document."""
-    result = run("plot", f"runs={runs}", f"output={output}", *QUICK, *words)
-    assert result.code == 0, result.err
-    return result, json.loads((output / "results.json").read_text())
-
-
-def row_of(document, group, task="popgym/repeat_previous_easy"):
-    (row,) = (row for row in document["table"] if row["group"] == group and row["task"] == task)
-    return row
 
 
 def test_everything_is_written(run, tmp_path):
@@ -199,44 +185,6 @@ def test_the_same_run_twice_is_no_further_evidence(run, tmp_path):
     assert row_of(document, "gru")["seeds"] == 1
 
 
-def test_a_short_run_ends_the_comparison_and_is_named(run, tmp_path):
-    write_run(tmp_path / "runs", seed=0, returns=(0, 0.1, 0.2, 0.9))
-    write_run(tmp_path / "runs", "mlp", seed=1, returns=(0, 0.5), name="short")
-    result, document = plot(run, tmp_path / "runs", tmp_path / "out")
-    assert (
-        "compared over its first 2,000 environment steps, as" in result.out
-        and "short has no more" in result.out
-    )
-    assert row_of(document, "gru")["mmer"]["value"] == pytest.approx(0.1)
-    assert document["curves"]["env_steps"]["popgym/repeat_previous_easy"]["gru"]["x"][-1] == 4000
-
-
-def test_a_solved_run_keeps_its_value(run, tmp_path):
-    words = ("evaluation.stop_at_return=0.9",)
-    write_run(tmp_path / "runs", seed=0, returns=(0, 0.8), evaluations=(0.95,), words=words)
-    write_run(tmp_path / "runs", seed=1, returns=(0, 0.2, 0.3, 0.4), evaluations=(0.5,), words=words)
-    result, document = plot(run, tmp_path / "runs", tmp_path / "out")
-    assert "1 of 2 runs stopped once an evaluation reached" in result.out and "has no more" not in result.out
-    assert document["tasks"][0]["end"] == 4000
-    assert row_of(document, "gru")["mmer"]["value"] == pytest.approx(0.6)
-    curve = document["curves"]["env_steps"]["popgym/repeat_previous_easy"]["gru"]
-    assert curve["value"][-1] == pytest.approx(0.6) and curve["x"][-1] == 4000
-
-
-def test_groups_by_any_key(run, tmp_path):
-    for seed in range(2):
-        for size in (16, 64):
-            write_run(
-                tmp_path / "runs", seed=seed, words=(f"core.hidden_size={size}",), name=f"{seed}-{size}"
-            )
-    result, document = plot(run, tmp_path / "runs", tmp_path / "mixed")
-    assert document["groups"] == ["gru"] and "mixes runs that differ in core.hidden_size" in result.out
-    _, document = plot(run, tmp_path / "runs", tmp_path / "out", "group=core.hidden_size")
-    assert document["groups"] == ["hidden_size=16", "hidden_size=64"]
-    _, document = plot(run, tmp_path / "runs", tmp_path / "out", "group=[core,core.hidden_size]")
-    assert document["groups"] == ["gru · hidden_size=16", "gru · hidden_size=64"]
-
-
 def test_environments_with_other_arguments_are_other_tasks(run, tmp_path):
     for delay in (3, 8):
         write_run(
@@ -311,23 +259,6 @@ def test_epochs_are_averaged_before_the_maximum(run, tmp_path):
     write_run(tmp_path / "runs", returns=(0.0, 1.0, 0.4, 0.4))
     _, document = plot(run, tmp_path / "runs", tmp_path / "out", "epoch_env_steps=2000")
     assert row_of(document, "gru")["mmer"]["value"] == pytest.approx(0.5)
-
-
-def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
-    words = ("core.hidden_size=24", "agent.learning_rate=1e-3", "evaluation.every=null")
-    kept = ("logging.run_dir=somewhere", "logging.progress=false")
-    write_run(tmp_path / "runs", "s5", words=(*words, *kept))
-    _, document = plot(run, tmp_path / "runs", tmp_path / "out")
-    command = document["configurations"][0]["command"]
-    assert command.startswith("python -m scripts.train agent=ppo core=s5 env=popgym/repeat_previous_easy")
-    given = set(command.split()[6:])
-    # The state's size follows the hidden size, unless it is given.
-    assert given - {"core.state_size=24"} == {
-        "core.hidden_size=24",
-        "agent.learning_rate=0.001",
-        "evaluation.every=null",
-    }
-    assert document["command"].startswith("python -m scripts.plot runs=")
 
 
 def test_a_maze_is_called_by_its_name(run, tmp_path):

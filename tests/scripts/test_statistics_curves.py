@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scripts.statistics import Series, area, average_epochs, on_grid
+from scripts.statistics import Series, area, average_epochs, on_grid, stretches
 from scripts.statistics.curves import common_range
 
 
@@ -54,3 +54,25 @@ def test_the_area_between_measurements():
     curve = series([0, 10], [0, 1])
     assert area(curve, 2, 6) == pytest.approx(0.4)
     assert area(series([0, 10], [0, 1], solved=True), 0, 20) == pytest.approx((5 + 10) / 20)
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(10, 1000), (10, 1000)], [(10, 1000, [0, 1])]),
+        ([(0, 1000), (12, 990), (20, 985)], [(20, 985, [0, 1, 2])]),  # lengths that differ by 2 % are one
+        ([(0, 1000), (0, 400), (0, 600)], [(0, 400, [0, 1, 2]), (400, 600, [0, 2]), (600, 1000, [0])]),
+        ([(100, 1000), (500, 1000)], [(100, 500, [0]), (500, 1000, [0, 1])]),
+        ([(0, 200), (500, 1000)], [(0, 200, [0]), (500, 1000, [1])]),
+        ([(300, 300), (0, 1000)], [(0, 300, [1]), (300, 300, [0, 1]), (300, 1000, [1])]),
+        ([(7, 7), (7, 7)], [(7, 7, [0, 1])]),
+        ([(995, 1000), (0, 985)], [(0, 985, [1]), (995, 1000, [0])]),
+    ],
+)
+def test_where_the_set_of_runs_changes(spans, expected):
+    curves = [series(sorted({*span}), [0] * len({*span})) for span in spans]
+    assert stretches(curves) == expected
+
+
+def test_a_solved_curve_is_there_to_the_end_of_the_longest():
+    assert stretches([series([0, 9], [0, 1], solved=True), series([0, 50], [0, 1])]) == [(0, 50, [0, 1])]

@@ -93,7 +93,7 @@ class Chart {
   range() {
     const all = this.names().map((name) => this.shown.curves[name]);
     const x = all.flatMap((curve) => curve.x);
-    const y = all.flatMap((curve) => [...(curve.low ?? curve.value), ...(curve.high ?? curve.value)]);
+    const y = all.flatMap((curve) => [curve.value, curve.low ?? [], curve.high ?? []].flat()).filter((value) => value !== null);
     const [low, high] = y.length ? [Math.min(...y), Math.max(...y)] : [0, 1];
     const margin = (high - low) * 0.05 || 0.5;
     this.limits = {
@@ -134,6 +134,17 @@ class Chart {
     this.text(14, middle, this.shown.yLabel, "middle", { transform: `rotate(-90 14 ${middle})` });
   }
 
+  // Where a line can be drawn: runs of neighbours that all have a value.
+  pieces(values) {
+    const found = [];
+    values.forEach((value, index) => {
+      if (value === null) return;
+      if (!index || values[index - 1] === null) found.push([]);
+      found.at(-1).push(index);
+    });
+    return found;
+  }
+
   path(xs, ys) {
     const points = xs.map((x, index) => this.at(x, ys[index]).map((part) => part.toFixed(1)));
     if (!this.shown.steps) return points.map((point) => point.join(" ")).join("L");
@@ -141,8 +152,12 @@ class Chart {
   }
 
   band(name) {
-    const { x, low, high } = this.shown.curves[name];
-    if (!low) return;
+    const { low } = this.shown.curves[name];
+    for (const piece of low ? this.pieces(low) : []) this.bandPiece(name, piece);
+  }
+
+  bandPiece(name, piece) {
+    const [x, low, high] = ["x", "low", "high"].map((key) => piece.map((index) => this.shown.curves[name][key][index]));
     const back = [...x.keys()].reverse();
     const upper = this.path(x, high);
     const edge = back.map((index) => this.at(x[index], low[index]).map((part) => part.toFixed(1)));
@@ -157,21 +172,26 @@ class Chart {
   curve(name) {
     const { x, value } = this.shown.curves[name];
     const index = this.data.groups.indexOf(name);
+    const pieces = this.pieces(value);
+    const drawn = pieces.map((piece) => `M${this.path(piece.map((place) => x[place]), piece.map((place) => value[place]))}`);
     const line = element("svg:path", {
-      class: "curve", d: `M${this.path(x, value)}`, "stroke-dasharray": dash(index, this.data), "data-group": name,
+      class: "curve", d: drawn.join(""), "stroke-dasharray": dash(index, this.data), "data-group": name,
     });
     line.style.stroke = this.shade(name);
     this.svg.append(line);
-    if (x.length === 1) this.dot(name, x[0], value[0]);
+    for (const piece of pieces) if (piece.length === 1) this.dot(name, x[piece[0]], value[piece[0]]);
+    // Where a run ends that is shorter than others of its group.
+    const runs = this.shown.curves[name].runs ?? [];
+    runs.forEach((count, place) => { if (runs[place + 1] < count) this.dot(name, x[place], value[place], 2.5); });
   }
 
   shade(name) {
     return `var(--group-${this.data.groups.indexOf(name) % this.data.colours})`;
   }
 
-  dot(name, x, y) {
+  dot(name, x, y, r = 4) {
     const [cx, cy] = this.at(x, y);
-    const dot = element("svg:circle", { cx, cy, r: 4 });
+    const dot = element("svg:circle", { cx, cy, r });
     dot.style.fill = this.shade(name);
     this.svg.append(dot);
   }
@@ -182,8 +202,11 @@ class Chart {
     const last = curve.x.length - 1;
     const step = last ? (curve.x[last] - curve.x[0]) / last : Infinity;
     if (place < curve.x[0] - step / 2 || place > curve.x[last] + step / 2) return null;
-    const index = last ? Math.min(last, Math.max(0, Math.round((place - curve.x[0]) / step))) : 0;
-    return { x: curve.x[index], value: curve.value[index], low: curve.low?.[index], high: curve.high?.[index] };
+    const away = (index) => Math.abs(curve.x[index] - place);
+    const index = [...curve.x.keys()].reduce((best, other) => (away(other) < away(best) ? other : best));
+    if (curve.value[index] === null) return null;
+    const [low, high, runs] = [curve.low, curve.high, curve.runs].map((values) => values?.[index]);
+    return { x: curve.x[index], value: curve.value[index], low, high, runs, most: Math.max(...(curve.runs ?? [0])) };
   }
 
   // Where values are read: at the cursor, else at the end, or in the middle of profiles, which all end at 0.
@@ -216,7 +239,8 @@ class Chart {
       button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
       const found = this.read(name, place);
       const interval = found && found.low != null ? ` [${format(found.low)}, ${format(found.high)}]` : "";
-      button.lastChild.textContent = found ? `${format(found.value)}${interval}` : "no value";
+      const of = found && found.runs < found.most ? ` of ${found.runs}` : "";
+      button.lastChild.textContent = found ? `${format(found.value)}${interval}${of}` : "no value";
     });
   }
 

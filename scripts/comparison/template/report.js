@@ -62,8 +62,8 @@ function fillCurves() {
   task.append(...Object.keys(data.curves.env_steps).map((name) => element("option", {}, name)));
   document.querySelector(`input[name=x][value=${data.x}]`).checked = true;
   find("curves-text").textContent =
-    `The ${labels[settings.returns]}: ${labels[settings.metric]} over seeds with its ${percent} interval, drawn where all ` +
-    "runs of a group have values. Move over the figure, or use the arrow keys, to read values.";
+    `The ${labels[settings.returns]}: ${labels[settings.metric]} over seeds with its ${percent} interval, at every place ` +
+    "of the runs that have a value there. Each run is drawn to its end: a small dot marks where one ends before others of its group, and values beyond it say of how many runs they are. Move over the figure, or use the arrow keys, to read values.";
   const axis = () => document.querySelector("input[name=x]:checked").value;
   const chart = new Chart(find("curves"), data, hidden, () => {
     const inSteps = axis() === "env_steps";
@@ -86,14 +86,14 @@ function fillTable() {
   find("table-text").textContent =
     `In returns, ${labels[settings.metric]} over seeds with its interval; the best of a task is bold, and what its interval does not tell apart from it. MMER is the ` +
     `highest mean return of an epoch during training; the area is the mean height of the curve; ` +
-    "the evaluation is the last one. All are taken over the same environment steps of a task. Parameters are those of the " +
+    "the evaluation is the last one. All runs of a task are compared over the same environment steps, up to those beside its name. Parameters are those of the " +
     "whole agent; carry bytes are what it remembers from step to step of one environment.";
   const titles = ["group", "parameters", "carry bytes", "seeds", "MMER", "area under the curve", "final evaluation"];
   const table = find("table");
   table.append(head(titles));
   for (const task of data.tasks) {
     const rows = data.table.filter((row) => row.task === task.name);
-    const title = cell(task.name, "task", "th");
+    const title = cell(`${task.name}, up to ${count(Math.round(task.end))} environment steps`, "task", "th");
     Object.assign(title, { scope: "rowgroup", colSpan: titles.length });
     const body = element("tbody", {}, element("tr", {}, title));
     for (const row of rows) {
@@ -193,7 +193,7 @@ function fillConfigurations() {
     const details = element("details", {}, element("summary", {}, `${one.group} on ${one.task}`));
     const seeds = one.seeds.length > 1 ? ` The runs have the seeds ${one.seeds.join(", ")}: give them as seed=….` : "";
     if (one.command) {
-      details.append(element("p", {}, `The first run, composed again and found equal to its config.yaml:${seeds}`));
+      details.append(element("p", {}, `${one.given ? "The first run, as it was asked for" : "The first run, composed again and found equal to its config.yaml"}:${seeds}`));
       details.append(element("pre", { class: "wrap", tabindex: "0" }, element("code", {}, one.command)));
     } else {
       details.append(element("p", {}, `No command of this version composes exactly this configuration.${seeds}`));

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -18,6 +17,8 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+
+from agents.json_text import json_text
 
 METRICS_FILE = "metrics.jsonl"
 FRAMES_PER_SECOND = 8
@@ -48,8 +49,7 @@ class Logger:
 
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         """Write metrics at `env_steps`; numbers that are not finite become null in the JSON line."""
-        finite = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
-        self._file.write(json.dumps({"env_steps": env_steps, **finite}) + "\n")
+        self._file.write(json_text({"env_steps": env_steps, **metrics}) + "\n")
         self._file.flush()
         if self._writer is not None:
             for key, value in metrics.items():
@@ -144,7 +144,7 @@ def cut_metrics(path: Path, env_steps: int) -> None:
     kept = [row for row in read_metrics(path) if (row["env_steps"] or 0) <= env_steps]
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w") as file:
-        file.writelines(json.dumps(row) + "\n" for row in kept)
+        file.writelines(json_text(row) + "\n" for row in kept)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -123,7 +124,7 @@ def load(
         FileNotFoundError: if the folder or the checkpoint is missing.
         ValueError: if the stored configuration names a class that is not allowed, or a file is damaged.
     """
-    run_dir = Path(run_dir)
+    run_dir = Path(run_dir).expanduser()
     config = read_config(run_dir)
     observation_space, action_space = read_spaces(run_dir)
     box_action = read_box_action(run_dir, config)
@@ -131,9 +132,22 @@ def load(
     if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
         checkpoint = "latest"
     path = checkpoint_path(run_dir, checkpoint)
+    if checkpoint != "latest" and not path.exists():
+        raise FileNotFoundError(_no_checkpoint(run_dir, checkpoint))
     state = load_latest(path, device) if checkpoint == "latest" else load_checkpoint(path, device)
     restore_agent(agent, state, path)
     return agent
+
+
+def _no_checkpoint(run_dir: Path, name: str) -> str:
+    """Say which checkpoints a run has."""
+    found = sorted(path.stem for path in checkpoint_path(run_dir, "*").parent.glob("*.safetensors"))
+    names = [one for one in found if "." not in one]
+    if not names:
+        return f"An agent is loaded from a checkpoint, but {run_dir} has none; train it first."
+    nearest = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else "name one of these."
+    return f"checkpoint must be one of those of {run_dir}, {', '.join(names)}, but got {name!r}; {hint}"
 
 
 def restore_agent(agent: Agent, state: dict[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 
 from envs.driver import Act
+from envs.finite import check_finite
 from envs.random import hash_to_int
 from envs.vector_env import VectorEnv
 
@@ -84,6 +85,7 @@ def evaluate(
     Raises:
         ValueError: for less than one episode or step.
         EvaluationStoppedError: once `should_stop` says so.
+        FloatingPointError: if an observation or a reward is not a finite number.
     """
     if episodes < 1:
         raise ValueError(f"An evaluation needs at least 1 episode, but episodes={episodes}: ask for more.")
@@ -91,7 +93,7 @@ def evaluate(
         raise ValueError(
             f"An evaluation's max_episode_steps must be at least 1 or None, but it is {max_episode_steps}: raise it."
         )
-    tally = _Tally(env.num_envs, episodes, max_episode_steps)
+    tally = _Tally(env.name, env.num_envs, episodes, max_episode_steps)
     carry = initial_carry.clone()
     for attempt in itertools.count():
         row = env.reset(hash_to_int("evaluation", seed, attempt) if attempt else seed)
@@ -115,6 +117,7 @@ class _Tally:
     """Counts episodes, each environment's share of them.
 
     Args:
+        name: of the environments.
         num_envs: number of environments B.
         episodes: to be counted in all.
         max_episode_steps: limit of an episode's length.
@@ -123,7 +126,8 @@ class _Tally:
         is_playing: [B]; has a share left, and no episode that was truncated since `begin`.
     """
 
-    def __init__(self, num_envs: int, episodes: int, max_episode_steps: int | None) -> None:
+    def __init__(self, name: str, num_envs: int, episodes: int, max_episode_steps: int | None) -> None:
+        self._name = name
         self._quotas = [episodes // num_envs + (index < episodes % num_envs) for index in range(num_envs)]
         self._limit = math.inf if max_episode_steps is None else max_episode_steps
         self._returns: list[list[float]] = [[] for _ in self._quotas]
@@ -142,6 +146,7 @@ class _Tally:
         """Count a row [B]."""
         self._total += row["reward"].cpu().numpy()
         self._length += ~row["is_first"].cpu().numpy()
+        check_finite(self._name, row, self.is_playing, [*map(len, self._returns)], self._length)
         is_last = row["is_last"].cpu().numpy()
         is_over = is_last | (self._length >= self._limit)
         for index in (is_over & self.is_playing).nonzero()[0]:

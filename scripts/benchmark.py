@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from agents.json_text import json_text
 from scripts.checks import COUNT, WORD, Rule, check_folder, check_options, or_null
 from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> None:
     print(f"load average before and after: {load[0]:.1f}, {load[1]:.1f}")
     if config["output"]:
         document = {"config": config, "versions": versions(config.get("device", "cpu")), "load_average": load}
-        Path(config["output"]).write_text(json.dumps(document | measured, indent=1) + "\n")
+        Path(config["output"]).write_text(json_text(document | measured, indent=1) + "\n")
         print(f"written: {config['output']}", file=sys.stderr)
 
 

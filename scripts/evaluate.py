@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 
 from agents.base import Agent
+from agents.json_text import json_text
 from agents.run_folder import load, read_config
-from envs import EvaluationResult, VectorEnv
+from envs import EvaluationResult
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config
 from scripts.episodes import play_episodes, truncation_note
@@ -24,8 +23,9 @@ from scripts.find_run import newest_run
 from scripts.help import help_text
 from scripts.outputs import check_writable
 from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
+from scripts.playable import build_for, check_pictures, check_variants
 from scripts.probe import probe_values, with_argument
-from scripts.session import build_env, check_device
+from scripts.session import check_device
 from scripts.video import VideoWriter
 
 VIDEO_FILE = "episode.mp4"
@@ -44,6 +44,11 @@ def main(words: Sequence[str]) -> None:
             raise UsageError(
                 "A probe plays other episodes at every value, so that there is none to compare with, but both "
                 "against and probe.argument are given; leave one of them out."
+            )
+        if options["probe"]["values"] and options["probe"]["argument"] is None:
+            raise UsageError(
+                "A probe's values belong to an argument, but probe.values is given without probe.argument; name the "
+                "argument as well, or leave the values out."
             )
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
@@ -111,9 +116,10 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
     argument = options["probe"]["argument"]
     description = _merged(config["env"], options["env"])
     values, trained = probe_values(config["env"], description, argument, options["probe"]["values"])
+    variants = [{**config, "env": with_argument(description, argument, value)} for value in values]
+    check_variants(agent, argument, values, variants, are_given=bool(options["probe"]["values"]))
     points = []
-    for value in values:
-        variant = {**config, "env": with_argument(description, argument, value)}
+    for value, variant in zip(values, variants, strict=True):
         name, result = _play(agent, variant, options)
         beyond = trained is not None and value > trained
         points.append({"value": value, "beyond_training": beyond, **_summary(result)})
@@ -133,45 +139,28 @@ def _play(
     on_frame: Callable[[np.ndarray], None] | None = None,
 ) -> tuple[str, EvaluationResult]:
     """Play the episodes asked for; returns the environment's name and the episodes."""
-    with usage_errors():
-        env = build_env(config, options["num_envs"])
+    env = build_for(agent, config, options["num_envs"])
     try:
-        for name in ("observation_space", "action_space"):
-            expected, got = getattr(agent, name), getattr(env, f"single_{name}")
-            if expected != got:
-                raise UsageError(
-                    f"An agent plays where observations and actions are those it was trained with: expected the "
-                    f"{name} {expected}, but got {got}; give other env arguments."
-                )
         if on_frame is not None:
-            _check_pictures(env)
+            check_pictures(env)
         limit = options["max_episode_steps"]
-        result = play_episodes(
-            agent,
-            env,
-            options["episodes"],
-            options["deterministic"],
-            options["seed"],
-            on_frame=on_frame,
-            max_episode_steps=limit,
-        )
+        try:
+            result = play_episodes(
+                agent,
+                env,
+                options["episodes"],
+                options["deterministic"],
+                options["seed"],
+                on_frame=on_frame,
+                max_episode_steps=limit,
+            )
+        except FloatingPointError as error:
+            raise UsageError(str(error)) from error
         if result.num_truncated:
             print(truncation_note(result, "max_episode_steps", limit), file=sys.stderr)
         return env.name, result
     finally:
         env.close()
-
-
-def _check_pictures(env: VectorEnv) -> None:
-    """Refuse an environment that cannot draw, before anything is played."""
-    env.reset(0)
-    try:
-        env.render(0)
-    except (ValueError, ImportError, gymnasium.error.Error) as error:
-        raise UsageError(
-            f"A video needs an environment that can draw, but {env.name} cannot ({' '.join(str(error).split())}); "
-            "set video=false, or pip install -e '.[video]' if a package is missing."
-        ) from error
 
 
 def _merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -208,7 +197,7 @@ def write_results(path: Path, content: dict[str, Any]) -> None:
     Raises:
         UsageError: if it cannot be written.
     """
-    text = json.dumps(content, indent=1) + "\n"
+    text = json_text(content, indent=1) + "\n"
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

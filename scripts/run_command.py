@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from agents.json_text import json_text
+
 COMMAND_FILE = "command.json"
 # Where a run was kept, and which one was continued, is no part of what it is.
 _OF_THE_PLACE = ("logging.run_dir", "resume")
@@ -41,7 +43,7 @@ def write_command(run_dir: Path, words: Sequence[str], choices: Mapping[str, str
 
 def command_text(command: RunCommand) -> str:
     """What the file holds."""
-    return json.dumps({"words": list(command.words), "choices": dict(command.choices)}, indent=1) + "\n"
+    return json_text({"words": list(command.words), "choices": dict(command.choices)}, indent=1) + "\n"
 
 
 def read_command(run_dir: Traversable) -> RunCommand | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import nn
 
 from agents.base import Agent
+from agents.json_text import json_text
 from memory_cores import MemoryCore
 
 SIZES_FILE = "sizes.json"
@@ -50,7 +50,7 @@ def _count(modules: Sequence[nn.Module]) -> int:
 
 def write_sizes(run_dir: Path, agent: Agent) -> None:
     """Store an agent's sizes in its run's folder."""
-    (run_dir / SIZES_FILE).write_text(json.dumps(agent_sizes(agent), indent=1) + "\n")
+    (run_dir / SIZES_FILE).write_text(json_text(agent_sizes(agent), indent=1) + "\n")
 
 
 def matching_width(count: Callable[[int], int], target: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from agents.json_text import json_text
 from agents.logger import METRICS_FILE
 from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
 from scripts.comparison.runs import EVALUATION, STEPS, TIMES, TRAINING, Run
@@ -48,12 +48,12 @@ def _texts(run: Run) -> dict[str, str]:
     lines = [{key: value for key, value in line.items() if key in _KEPT} for line in run.lines]
     texts = {
         CONFIG_FILE: yaml.safe_dump(run.config, sort_keys=False),
-        VERSIONS_FILE: json.dumps(run.versions, indent=1) + "\n",
-        METRICS_FILE: "".join(json.dumps(line) + "\n" for line in lines),
+        VERSIONS_FILE: json_text(run.versions, indent=1) + "\n",
+        METRICS_FILE: "".join(json_text(line) + "\n" for line in lines),
     }
     if run.command is not None:
         texts[COMMAND_FILE] = command_text(run.command)
-    return texts | ({SIZES_FILE: json.dumps(run.sizes, indent=1) + "\n"} if run.sizes else {})
+    return texts | ({SIZES_FILE: json_text(run.sizes, indent=1) + "\n"} if run.sizes else {})
 
 
 def _short_names(runs: Sequence[Run]) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.json_text import json_text
 from scripts.comparison.page import make_page
 
 
@@ -23,7 +23,7 @@ def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[P
         The files.
     """
     results, scores, page = (folder / name for name in ("results.json", "scores.csv", "index.html"))
-    results.write_text(json.dumps(document, indent=1) + "\n")
+    results.write_text(json_text(document, indent=1) + "\n")
     with scores.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(document["runs"][0]), lineterminator="\n")
         writer.writeheader()

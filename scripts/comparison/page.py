@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-import json
 from pathlib import Path
 from typing import Any
 
+from agents.json_text import json_text
 from scripts.comparison.style import COLOURS, DARK_COLOURS, DASHES, LABELS
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
@@ -40,4 +40,4 @@ def _colours(colours: tuple[str, ...]) -> str:
 
 def _embed(document: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in."""
-    return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(document, separators=(",", ":")).replace("<", "\\u003c")

@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 import statistics
 
 import pytest
 from run_files import RECALL, TINY, assert_refused, snapshot
+from toy_modules import write_modules
 
 from scripts.errors import UsageError
 from scripts.evaluate import write_results
@@ -58,7 +60,7 @@ def test_sampled_actions_checkpoints_and_seeds(run, recall, tmp_path):
     assert returns("best") == returns("best-by-name", "checkpoint=best")
     returns("latest", "checkpoint=latest")
     missing = run("evaluate", f"run={recall}", "checkpoint=step-1")
-    assert_refused(missing, "step-1.safetensors, but there is no such file")
+    assert_refused(missing, "best, latest, but got 'step-1'")
 
 
 def test_against_another_agent_in_the_same_episodes(run, recall, tmp_path):
@@ -133,7 +135,18 @@ def test_other_arguments_of_the_environment(run, recall, tmp_path):
         ("deterministic=7", "deterministic must be true or false"),
         ("against=. probe.argument=delay probe.values=[4]", "leave one of them out"),
         ("device=cuda:77", "device must be one of"),
-        ("video=true", "diagnostic/recall_first cannot"),
+        (
+            "video=true",
+            "a task that draws pictures, but diagnostic/recall_first draws none .*; leave video=true out",
+        ),
+        ("checkpoint=lates", r"one of those of .*, best, latest, but got 'lates'; did you mean 'latest'\?"),
+        (
+            "probe.argument=num_symbols",
+            "without probe.values tries 1, 2, 4, 8, 16, but num_symbols=1 cannot be",
+        ),
+        ("probe.argument=kwargs.k", r"left kwargs.k at its default, .* set probe.values=\[4,8,16\]"),
+        ("probe.values=[4]", "without probe.argument"),
+        ("probe.argument=num_symbols probe.values=[4,8]", r"expected the observation_space Discrete\(5\)"),
     ],
 )
 def test_mistakes(run, recall, tmp_path, words, pattern):
@@ -189,3 +202,20 @@ def test_episodes_without_an_end_are_cut(run, tmp_path):
     _, files = evaluate(run, result.run_dir, tmp_path / "out", "max_episode_steps=20")
     found = files["evaluation.json"]
     assert found["lengths"] == [20] * 7 and found["num_truncated"] == 7
+
+
+def test_numbers_that_are_not_finite_are_one_sentence(run, tmp_path):
+    """An environment that rots after 100 steps: training does not get so far."""
+    modules = write_modules(tmp_path)
+    env = ("env=gymnasium", "env.id=toys_package:toys/Rotten-v0")
+    words = (*env, "total_env_steps=200", f"logging.runs_dir={tmp_path / 'runs'}")
+    trained = run("train", *TINY, *words, path=[modules])
+    assert trained.code == 0, trained.err
+    options = (f"run={trained.run_dir}", "episodes=20", "num_envs=1", f"output={tmp_path / 'out'}")
+    result = run("evaluate", *options, path=[modules])
+    assert_refused(result, r"toys/Rotten-v0 gave the observation nan in episode 11 of environment 0, row 1;")
+    assert not (tmp_path / "out").exists()
+    longer = ("evaluation.every=200", "evaluation.episodes=50")
+    result = run("train", *TINY, *words, *longer, path=[modules])
+    assert result.code == 3 and len(re.findall("error: An evaluation needs finite numbers", result.err)) == 1
+    assert "Traceback" not in result.err

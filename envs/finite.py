@@ -1,0 +1,53 @@
+"""Rows whose numbers are finite: an evaluation of anything else would be a score of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from tensordict import TensorDictBase
+from torch import Tensor
+
+
+def check_finite(
+    name: str, row: TensorDictBase, playing: np.ndarray, played: Sequence[int], length: np.ndarray
+) -> None:
+    """Refuse a row in which an observation or a reward is not a finite number.
+
+    Args:
+        name: of the environment.
+        row: [B].
+        playing: which environments count [B] bool; the others are left alone.
+        played: episodes that each has finished [B].
+        length: actions since each episode began [B].
+
+    Raises:
+        FloatingPointError: names the environment, the episode, the row and the number.
+    """
+    parts = [("reward", row["reward"]), *_leaves("observation", row["obs"])]
+    bad = {
+        part: ~torch.isfinite(leaf).reshape(len(leaf), -1) for part, leaf in parts if leaf.is_floating_point()
+    }
+    anywhere = torch.stack([flags.any(1) for flags in bad.values()]).cpu().numpy()  # [parts, B]
+    anywhere &= playing
+    if not anywhere.any():
+        return
+    place, index = np.argwhere(anywhere)[0]
+    part = list(bad)[place]
+    leaf, flags = dict(parts)[part][index].flatten(), bad[part][index]
+    raise FloatingPointError(
+        f"An evaluation needs finite numbers, but {name} gave the {part} {float(leaf[flags][0])} in episode "
+        f"{played[index] + 1} of environment {index}, row {int(length[index])}; mend the environment, or leave "
+        "such episodes out."
+    )
+
+
+def _leaves(name: str, value: Tensor | TensorDictBase) -> list[tuple[str, Tensor]]:
+    """The tensors of an observation, each with what to call it."""
+    if isinstance(value, Tensor):
+        return [(name, value)]
+    return [
+        (f"{name} {'.'.join(key) if isinstance(key, tuple) else key}", leaf)
+        for key, leaf in value.items(include_nested=True, leaves_only=True)
+    ]

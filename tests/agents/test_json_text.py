@@ -1,0 +1,63 @@
+"""JSON without numbers that JSON does not have, and no writer of numbers beside it."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from agents.json_text import json_text
+from agents.logger import Logger, cut_metrics
+
+ROOT = Path(__file__).resolve().parents[2]
+# These hold text, whole numbers and what must be read back as it was, or make no file.
+WITHOUT_NUMBERS = {
+    "agents/checkpoint.py",
+    "agents/json_text.py",
+    "agents/stored_spaces.py",
+    "scripts/comparison/groups.py",
+    "scripts/comparison/names.py",
+    "scripts/new_run.py",
+}
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"bare {name}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_what_is_not_finite_is_null():
+    value = {
+        "a": math.nan,
+        "b": [math.inf, 1.5, (-math.inf, "NaN")],
+        "c": {"d": np.float64("nan"), "e": 3, "f": None},
+    }
+    assert strict(json_text(value)) == {
+        "a": None,
+        "b": [None, 1.5, [None, "NaN"]],
+        "c": {"d": None, "e": 3, "f": None},
+    }
+    assert json_text({"a": 1}, indent=1) == '{\n "a": 1\n}'
+
+
+def test_metrics_written_and_cut(tmp_path):
+    with Logger(tmp_path, tensorboard=False) as logger:
+        logger.log({"x": math.nan, "y": 2.0}, 1)
+    path = tmp_path / "metrics.jsonl"
+    assert strict(path.read_text()) == {"env_steps": 1, "x": None, "y": 2.0}
+    path.write_text('{"env_steps": 1, "x": NaN}\n{"env_steps": 2, "x": 1.0}\n')
+    cut_metrics(path, 1)
+    assert strict(path.read_text()) == {"env_steps": 1, "x": None}
+
+
+def test_every_writer_of_numbers_uses_it():
+    writers = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("agents", "envs", "scripts", "memory_cores")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"\bjson\.dumps?\(", path.read_text())
+    }
+    assert writers <= WITHOUT_NUMBERS, writers - WITHOUT_NUMBERS

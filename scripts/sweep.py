@@ -15,6 +15,7 @@ from scripts.sweeps.manifest import update_manifest
 from scripts.sweeps.plan import Plan, make_plan
 from scripts.sweeps.summary import summary_lines
 from scripts.sweeps.table import SweepTable
+from scripts.words import command_line
 
 EXIT_FAILED_TRIALS = 1
 
@@ -74,6 +75,9 @@ def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
     print(
         f"{len(statuses) - len(failed)} of {len(statuses)} trials finished: {plan.directory}", file=sys.stderr
     )
+    if len(failed) < len(statuses):
+        words = [f"runs={plan.directory}", f"output={plan.directory / 'report'}"]
+        print(f"to compare them: {command_line('plot', words)}", file=sys.stderr)
     return not failed
 
 

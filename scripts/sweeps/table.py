@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from scripts.progress import clock_time
 from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
+from scripts.sweeps.time_left import time_left
 
 _STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", WAITING: "dim"}
 _ROWS_BELOW = 8  # what else has to fit on the screen
@@ -54,6 +56,8 @@ class SweepTable:
                 self._live.update(self.table(), refresh=True)
         elif changed is not None:
             print(plain_line(changed), file=sys.stderr)
+            if changed.status in (FINISHED, FAILED):
+                print(self._summary(), file=sys.stderr)
         elif self._is_due(self._every_seconds):
             for entry in self._statuses:
                 if entry.status == RUNNING:
@@ -78,7 +82,9 @@ class SweepTable:
     def _summary(self) -> str:
         counts = [(status, sum(entry.status == status for entry in self._statuses)) for status in _STYLES]
         parts = [f"{count} {status}" for status, count in counts if count]
-        return f"{len(self._statuses)} trials: {', '.join(parts)}"
+        seconds = time_left(self._statuses, time.monotonic())
+        left = "" if seconds is None else f"; about {clock_time(seconds)} left"
+        return f"{len(self._statuses)} trials: {', '.join(parts)}{left}"
 
     def _is_due(self, seconds: float) -> bool:
         now = time.monotonic()

@@ -40,6 +40,9 @@ def test_a_killed_sweep_continues_exactly(run, tmp_path):
     second = run(*sweep)
     assert second.code == 0, second.err
     assert "2 of 2 trials finished" in second.err and snapshot(lstm) == finished
+    folder = tmp_path / "sweep"
+    report = f"to compare them: python -m scripts.plot runs={folder} output={folder / 'report'}"
+    assert second.err.splitlines()[-1] == report
     assert "ppo-lstm" not in second.err
     for core, run_dir in (("lstm", lstm), ("gru", gru)):
         assert_same_run(run_dir, single_run(run, tmp_path / core, *words, f"core={core}"))

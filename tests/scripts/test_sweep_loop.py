@@ -1,12 +1,15 @@
 """The loop over trials with processes that are only played: retries, final failures, counts, and what is shown."""
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
 from scripts.sweeps.grid import make_trials
-from scripts.sweeps.loop import FAILED, FINISHED, read_statuses, run_trials
+from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, read_statuses, run_trials
 from scripts.sweeps.summary import summary_lines
 from scripts.sweeps.table import SweepTable, plain_line
+from scripts.sweeps.time_left import time_left
 from scripts.sweeps.trial_state import TrialState
 
 AXES = {"agent": ["ppo"], "core": ["lstm", "gru"], "env": ["diagnostic/t_maze"], "seed": ["0", "1"]}
@@ -41,6 +44,45 @@ def play(tmp_path, codes, retries=2):
     launcher, seen = PlayedLauncher(codes), []
     run_trials(statuses, launcher, retries, lambda entry: seen.append(plain_line(entry)) if entry else None)
     return {entry.trial.folder.as_posix(): entry for entry in statuses}, launcher, seen
+
+
+def timed(times):
+    """Trials as they stand at second 100; `times` gives status and seconds, of a running one since when."""
+    statuses = read_statuses(make_trials(AXES, {}, []), Path("none"))
+    for entry, (status, seconds) in zip(statuses, times, strict=True):
+        entry.status, entry.attempts = status, int(status != WAITING)
+        if status == RUNNING:
+            entry.started = 100.0 - seconds
+        else:
+            entry.seconds = seconds
+    return statuses
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([(FINISHED, 60), (RUNNING, 20), (WAITING, 0), (WAITING, 0)], 40 + 60 + 60),  # lstm, gru, lstm, gru
+        ([(FINISHED, 60), (FINISHED, 20), (WAITING, 0), (WAITING, 0)], 60 + 20),
+        ([(FINISHED, 60), (FINISHED, 20), (RUNNING, 10), (RUNNING, 30)], 50),
+        ([(FINISHED, 60), (RUNNING, 70), (RUNNING, 0), (WAITING, 0)], 60),
+        ([(RUNNING, 70), (RUNNING, 0), (WAITING, 0), (WAITING, 0)], None),
+        ([(FINISHED, 60), (FINISHED, 20), (FAILED, 5), (FINISHED, 30)], None),
+    ],
+)
+def test_the_time_left_is_told_from_finished_trials(times, expected):
+    assert time_left(timed(times), now=100.0) == expected
+
+
+def test_trials_of_an_earlier_call_foretell_nothing():
+    statuses = timed([(FINISHED, 0), (RUNNING, 20), (WAITING, 0), (WAITING, 0)])
+    statuses[0].attempts = 0
+    assert time_left(statuses, now=100.0) is None
+
+
+def test_the_time_left_is_shown(capsys):
+    statuses = timed([(FINISHED, 60), (FINISHED, 20), (WAITING, 0), (WAITING, 0)])
+    SweepTable(statuses).report(statuses[1])
+    assert "4 trials: 2 finished, 2 waiting; about 0:01:20 left" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

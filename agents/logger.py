@@ -18,6 +18,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from agents.event_files import PATTERN, cut_events
 from agents.json_text import json_text
 
 METRICS_FILE = "metrics.jsonl"
@@ -37,9 +38,11 @@ class Logger:
         self._path = run_dir / METRICS_FILE
         if resume_step is not None:
             cut_metrics(self._path, resume_step)
+            cut_events(run_dir / "tensorboard", resume_step)
         self._file = self._path.open("a")
         if tensorboard:
             _wait_for_a_later_name(run_dir / "tensorboard")
+        # For a TensorBoard that is running, and has read what was cut.
         purge_step = None if resume_step is None else resume_step + 1
         self._writer = (
             SummaryWriter(run_dir / "tensorboard", purge_step=purge_step, max_queue=1000)
@@ -118,7 +121,7 @@ def _wait_for_a_later_name(folder: Path) -> None:
     of the process. Of two begun in one second the older may come last, and its points would be read after
     the newer one's.
     """
-    begun = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    begun = [int(path.name.split(".")[3]) for path in folder.glob(PATTERN)]
     seconds = max(begun, default=0) + 1 - time.time()
     if 0 < seconds <= 1:  # more: the clock was put back, and waiting would not end
         time.sleep(seconds)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from agents.logger import Logger, read_metrics
 
@@ -28,6 +29,33 @@ def test_tensorboard_follows_restarts_within_one_second(tmp_path, monkeypatch):
     expected = [(step, float(1000 * min((step - 1) // 10, 2) + step)) for step in range(1, 41)]
     assert logged_points(tmp_path) == expected
     assert [(row["env_steps"], row["x"]) for row in read_metrics(tmp_path / "metrics.jsonl")] == expected
+
+
+def raw_points(run_dir):
+    """The points of the key `x` in all event files, record by record, as readers do that know nothing of restarts."""
+    events = [
+        event
+        for path in sorted((run_dir / "tensorboard").glob("events.out.tfevents.*"))
+        for event in EventFileLoader(str(path)).Load()
+    ]
+    return [(event.step, value.tensor.float_val[0]) for event in events for value in event.summary.value]
+
+
+def test_event_files_hold_no_step_twice(tmp_path):
+    """Killed while a record was being written, and once before anything was logged; the first file keeps a half."""
+    for restart, steps in enumerate((range(1, 21), range(11, 31), (), range(16, 41))):
+        with Logger(tmp_path, resume_step=[None, 10, 15, 15][restart], tensorboard=restart != 2) as logger:
+            for step in steps:
+                logger.log({"x": float(100 * restart + step)}, step)
+        newest = max((tmp_path / "tensorboard").iterdir(), key=lambda path: path.name)
+        newest.write_bytes(newest.read_bytes() + newest.read_bytes()[:50])
+        if restart == 2:
+            assert [step for step, _ in raw_points(tmp_path)] == list(range(1, 16))
+    expected = [(step, float(step)) for step in range(1, 11)]
+    expected += [(step, 100.0 + step) for step in range(11, 16)]
+    expected += [(step, 300.0 + step) for step in range(16, 41)]
+    assert raw_points(tmp_path) == expected == logged_points(tmp_path)
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def logged_picture(run_dir, key):

@@ -19,12 +19,13 @@ from envs.box_actions import BoxAction
 
 CONFIG_FILE = "config.yaml"
 VERSIONS_FILE = "versions.json"
+CHECKPOINTS_FOLDER = "checkpoints"
 REPLAY_FOLDER = "replay"
 
 
 def checkpoint_path(run_dir: Path, name: str) -> Path:
     """Where the checkpoint `name` (`latest`, `best`, `step-…`) of a run lies."""
-    return run_dir / "checkpoints" / f"{name}.safetensors"
+    return run_dir / CHECKPOINTS_FOLDER / f"{name}.safetensors"
 
 
 def read_config(run_dir: Traversable) -> dict[str, Any]:

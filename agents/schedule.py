@@ -32,6 +32,10 @@ class Progress:
     solved: bool = False
     unfinished_from: int | None = None
 
+    def logged_until(self, env_steps: int) -> int:
+        """Environment steps up to which a run at `env_steps` has logged: lines after them are to come (again)."""
+        return env_steps if self.unfinished_from is None else self.unfinished_from
+
 
 @dataclass(frozen=True)
 class Hooks:

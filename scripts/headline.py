@@ -32,9 +32,13 @@ def headline(session: Session) -> str:
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core; "
             f"on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
-            f"{checkpoint['every']:,}, {evaluated}",
+            f"{checkpoint['every']:,}{_or_minutes(checkpoint['every_minutes'])}, {evaluated}",
         ]
     )
+
+
+def _or_minutes(minutes: float | None) -> str:
+    return "" if minutes is None else f" or {minutes:g} minutes"
 
 
 def levels(env: VectorEnv) -> str:

@@ -106,7 +106,7 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
     session = Session.build(config)
     session.resume(run_dir)
     store_changes(run_dir, config)
-    return session, session.driver.env_steps
+    return session, session.progress.logged_until(session.driver.env_steps)
 
 
 def _train(session: Session, run_dir: Path, resume_step: int | None, command: str) -> None:
@@ -115,7 +115,7 @@ def _train(session: Session, run_dir: Path, resume_step: int | None, command: st
     Args:
         session: the run.
         run_dir: its folder.
-        resume_step: where a continued run stands; None for a new one.
+        resume_step: how far a continued run has logged; None for a new one.
         command: continues the run.
 
     Raises:

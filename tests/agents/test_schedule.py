@@ -53,7 +53,9 @@ class Run:
         """Another process' run, from the checkpoint; what was logged after it is cut."""
         run = Run()
         (run.counter.env_steps, run.counter.total), progress, record = self.state
-        run.progress, run.lines = Progress(**progress), list(self.lines)
+        run.progress = Progress(**progress)
+        logged = run.progress.logged_until(run.counter.env_steps)
+        run.lines = [(steps, metrics) for steps, metrics in self.lines if steps <= logged]
         run.record.load_state_dict(record)
         return run
 
@@ -126,6 +128,10 @@ def test_an_evaluation_that_was_cut_short_is_played_again(whole, cut_at):
     again = run.continued()
     assert again.train(evaluate=evaluate) is False and again.lines == run.lines  # once more
     run = again.continued()
+    run.save = lambda name, env_steps: None  # as if it were killed before its next checkpoint
+    assert run.train() and run.lines == whole.lines
+    run.state = again.state
+    run = run.continued()
     assert run.train() and run.lines == whole.lines and run.progress == whole.progress
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from functools import partial
@@ -22,6 +23,7 @@ from envs.errors import EnvironmentFault
 from envs.make import make_sub_env
 from envs.spaces import observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
 # knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
@@ -84,7 +86,10 @@ class GymnasiumEnv(VectorEnv):
         make_one = partial(
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
         )
-        thunks = [partial(make_one, env_index=env_index_offset + index) for index in range(num_envs)]
+        thunks = [
+            partial(make_in_worker, os.getpid(), partial(make_one, env_index=env_index_offset + index))
+            for index in range(num_envs)
+        ]
         # copy=False: the observation converter copies.
         options: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
         self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from agents.replay import ReplaySettings
-from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
+from agents.run_folder import CHECKPOINTS_FOLDER, CONFIG_FILE, VERSIONS_FILE
 from scripts.errors import UsageError
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
@@ -36,7 +36,7 @@ def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int
     while True:
         run_dir = parent / (f"{seed}-{stamp}" + (f"-{attempt}" if attempt > 1 else ""))
         try:
-            (run_dir / "checkpoints").mkdir(parents=True, exist_ok=False)
+            (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
             return run_dir
         except FileExistsError:
             attempt += 1
@@ -57,7 +57,7 @@ def make_given_dir(run_dir: Path) -> Path:
         UsageError: if it exists or cannot be made.
     """
     try:
-        (run_dir / "checkpoints").mkdir(parents=True, exist_ok=False)
+        (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
     except FileExistsError as error:
         raise UsageError(
             f"A new run needs a folder of its own, but {run_dir} exists; give another logging.run_dir, or continue "

@@ -13,6 +13,10 @@ from typing import Any, Self
 from scripts.errors import StoppedError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# How a process ends that one of them was sent to: by itself, or by the signal.
+STOP_CODES = (*(128 + number for number in SIGNALS), *(-number for number in SIGNALS))
+# A terminal that is closed, and some job schedulers, send more than one signal at once: they are one request.
+SAME_REQUEST_SECONDS = 0.5
 
 
 class StopRequest:
@@ -28,6 +32,7 @@ class StopRequest:
     def __init__(self, notice: str) -> None:
         self._notice = notice
         self._signal: int | None = None
+        self._asked_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
 
     def is_asked(self) -> bool:
@@ -52,9 +57,11 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.is_asked():
-            _tell("ended at once")
-            os._exit(128 + number)
-        self._signal = number
+            if time.monotonic() - self._asked_at > SAME_REQUEST_SECONDS:
+                _tell("ended at once")
+                os._exit(128 + number)
+            return
+        self._signal, self._asked_at = number, time.monotonic()
         _tell(self._notice)
 
 

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from scripts.errors import UsageError, run, usage_errors
 from scripts.help import help_text
 from scripts.run_lock import folder_lock
+from scripts.stop_request import StopRequest
 from scripts.sweeps.launchers import make_launcher
-from scripts.sweeps.loop import FAILED, FINISHED, TrialStatus, read_statuses, run_trials
+from scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
 from scripts.sweeps.manifest import update_manifest
 from scripts.sweeps.plan import Plan, make_plan
 from scripts.sweeps.summary import summary_lines
@@ -36,7 +37,7 @@ def main(words: Sequence[str]) -> bool:
             held.enter_context(folder_lock(plan.directory))
             update_manifest(plan)
         statuses = read_statuses(plan.trials, plan.directory)
-        _train(plan, statuses)
+        _train(plan, statuses, command_line("sweep", words))
     return _conclude(plan, statuses)
 
 
@@ -50,20 +51,30 @@ def _make_folder(plan: Plan) -> None:
         ) from error
 
 
-def _train(plan: Plan, statuses: list[TrialStatus]) -> None:
-    """Run what waits."""
+def _train(plan: Plan, statuses: list[TrialStatus], command: str) -> None:
+    """Run what waits.
+
+    Args:
+        plan: of the sweep.
+        statuses: changed in place.
+        command: continues the sweep.
+
+    Raises:
+        StoppedError: if a signal asked the sweep to stop; its trials have saved.
+    """
     print(f"sweep in {plan.directory}", file=sys.stderr)
     if all(entry.status == FINISHED for entry in statuses):
         return
+    stop = StopRequest("stopping: running trials save and end first; a second signal ends at once")
     launcher = make_launcher(plan.options, plan.device, plan.threads)
     try:
-        with SweepTable(statuses) as table:
-            run_trials(statuses, launcher, plan.options["retries"], table.report)
-    except KeyboardInterrupt:
-        print("stopped; the same command continues", file=sys.stderr)
-        raise
+        with stop, SweepTable(statuses) as table:
+            run_trials(statuses, launcher, plan.options["retries"], table.report, stop.is_asked)
     finally:
         launcher.close()
+    if stop.is_asked() and any(entry.status == WAITING for entry in statuses):
+        print(f"stopped; nothing is lost, and the sweep goes on with: {command}", file=sys.stderr)
+        raise stop.error()
 
 
 def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +24,9 @@ class Launcher(Protocol):
 
     def ended(self) -> list[tuple[str, int]]:
         """Names and exit codes of the processes that have ended since the last call; a signal's are negative."""
+
+    def stop(self) -> None:
+        """Ask all processes to save and end; `ended` tells when they have."""
 
     def close(self) -> None:
         """End all processes."""
@@ -66,6 +70,10 @@ class LocalPool:
         for name, _ in ended:
             _release(self._processes.pop(name))
         return ended
+
+    def stop(self) -> None:  # noqa: D102
+        for process in self._processes.values():
+            process.terminate()
 
     def close(self) -> None:  # noqa: D102
         for process in self._processes.values():
@@ -168,14 +176,31 @@ class RayPool:
             ended.append((name, code))
         return ended
 
+    def stop(self) -> None:  # noqa: D102
+        for task in self._names:
+            self._ray.cancel(task, force=False)
+
     def close(self) -> None:  # noqa: D102
         self._ray.shutdown()
 
 
 def wait_for_trial(words: Sequence[str], log: str, threads: int, directory: str) -> int:
-    """Run a trial's process to its end, and return its exit code; see `start_trial`."""
+    """Run a trial's process to its end, and return its exit code; see `start_trial`.
+
+    Where Ray cancels the task, which it does by a KeyboardInterrupt, the trial is asked to save and end.
+    """
     process = start_trial(words, log, threads, directory)
     try:
-        return process.wait()
+        return _wait(process)
+    except KeyboardInterrupt:
+        process.terminate()
+        return _wait(process)
     finally:
         process.kill()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process in steps, between which Ray's interrupt can come through."""
+    while (code := process.poll()) is None:
+        time.sleep(0.1)
+    return code

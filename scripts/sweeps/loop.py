@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.schedule import never
 from scripts.errors import EXIT_DIVERGED, EXIT_USAGE
+from scripts.stop_request import STOP_CODES
 from scripts.sweeps.grid import Trial
 from scripts.sweeps.launchers import Launcher
 from scripts.sweeps.trial_state import TrialState, failure_reason, running_state, stored_state
@@ -65,20 +67,26 @@ def run_trials(
     launcher: Launcher,
     retries: int,
     report: Callable[[TrialStatus | None], None],
+    should_stop: Callable[[], bool] = never,
 ) -> None:
-    """Run all trials that wait, until each has finished or failed.
+    """Run all trials that wait, until each has finished or failed, or all have been stopped.
 
     Args:
         statuses: changed in place.
         launcher: starts the processes.
         retries: how often a trial that crashed is continued.
         report: called with a trial whose status has changed, and with None now and then.
+        should_stop: once it says so, none is started any more, and those that run are asked to save and end.
     """
     by_name = {entry.trial.folder.as_posix(): entry for entry in statuses}
     waiting = [entry for entry in statuses if entry.status == WAITING]
     running: dict[str, TrialStatus] = {}
     last_look = 0.0
+    is_stopping = False
     while waiting or running:
+        if should_stop() and not is_stopping:
+            is_stopping, waiting = True, []
+            launcher.stop()
         while waiting and launcher.has_room():
             entry = waiting.pop(0)
             running[entry.trial.folder.as_posix()] = entry
@@ -88,7 +96,9 @@ def run_trials(
             entry = by_name[name]
             del running[name]
             _conclude(entry, code, retries)
-            if entry.status == WAITING:
+            if is_stopping and entry.status == FAILED and code in STOP_CODES:
+                entry.status, entry.reason = WAITING, ""
+            elif entry.status == WAITING and not is_stopping:
                 waiting.insert(0, entry)
             report(entry)
         if time.monotonic() - last_look >= 1.0:

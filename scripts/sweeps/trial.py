@@ -1,7 +1,7 @@
 """The process of one trial: `python -m scripts.sweeps.trial <run dir> key=value …`, started by a launcher of a sweep.
 
-It begins the run, or continues it from its checkpoint. It lives no longer than its standard input is open: the launcher
-holds the other end, so a trial dies with it, however that ends.
+It begins the run, or continues it from its checkpoint. It lives hardly longer than its standard input is open: the
+launcher holds the other end, so a trial saves and ends with it, however that ends.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
-from agents.checkpoint import previous_path
-from agents.run_folder import checkpoint_path
 from scripts.errors import UsageError, run
 from scripts.run_lock import folder_lock
+from scripts.sweeps.trial_state import has_checkpoint, holds_nothing
 from scripts.train import main as train
 from scripts.words import write_value
 
-# The trial of a driver that has just died may take a moment to die too.
+# The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
+SAVE_SECONDS = 30.0
 LOCK_WAIT_SECONDS = 60.0
 _GIVEN_ANEW = ("allow", "capture", "device", "threads")
 
@@ -32,8 +33,7 @@ def main(words: list[str]) -> None:
         with folder_lock(run_dir, LOCK_WAIT_SECONDS):
             begun = has_checkpoint(run_dir)
             if not begun:
-                # It was stopped before its first checkpoint, so nothing is lost.
-                shutil.rmtree(run_dir)
+                _remove_empty(run_dir)
         if begun:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
             train([f"resume={run_dir}", *anew])
@@ -41,18 +41,28 @@ def main(words: list[str]) -> None:
     train([*options, f"logging.run_dir={write_value(str(run_dir))}", "logging.progress=false"])
 
 
-def has_checkpoint(run_dir: Path) -> bool:
-    """Whether a run can be continued."""
-    latest = checkpoint_path(run_dir, "latest")
-    return latest.exists() or previous_path(latest).exists()
+def _remove_empty(run_dir: Path) -> None:
+    """Remove the folder of a run that was stopped before its first checkpoint.
+
+    Raises:
+        UsageError: if it holds anything that could be missed.
+    """
+    if not holds_nothing(run_dir):
+        raise UsageError(
+            f"A trial goes on from its last checkpoint, but {run_dir} has none and holds other results; put its "
+            "checkpoints/latest.safetensors back, or move the folder away to train it from the start."
+        )
+    shutil.rmtree(run_dir)
 
 
-def die_with_the_launcher() -> None:
-    """End this process at once when its standard input ends."""
+def end_with_the_launcher() -> None:
+    """Ask this process to save and end when its standard input ends."""
 
     def watch() -> None:
         while os.read(0, 1024):
             pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SAVE_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -62,7 +72,7 @@ def command() -> int:
     """Entry point: returns the exit code."""
     if len(sys.argv) < 2:
         raise UsageError("A trial needs a run's folder, but got no word; use python -m scripts.sweep.")
-    die_with_the_launcher()
+    end_with_the_launcher()
     return run(lambda words: main(list(words)))
 
 

@@ -5,15 +5,38 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import read_values
+from agents.checkpoint import previous_path, read_values
 from agents.logger import METRICS_FILE
-from agents.run_folder import checkpoint_path, read_config
+from agents.run_folder import (
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    REPLAY_FOLDER,
+    VERSIONS_FILE,
+    checkpoint_path,
+    read_config,
+)
+from agents.stored_spaces import SPACES_FILE
+from scripts.run_command import COMMAND_FILE
+from scripts.run_lock import LOCK_FILE
+from scripts.sizes import SIZES_FILE
 
 _TAIL_BYTES = 1 << 16
+_BEFORE_ALL_WORK = (
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    VERSIONS_FILE,
+    COMMAND_FILE,
+    SPACES_FILE,
+    SIZES_FILE,
+    LOCK_FILE,
+    METRICS_FILE,
+    REPLAY_FOLDER,
+    "tensorboard",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +55,13 @@ class TrialState:
 
 
 def stored_state(run_dir: Path) -> TrialState:
-    """Read a run's state from its last checkpoint; that of a run that was never begun if there is none."""
+    """Read a run's state from its last checkpoint.
+
+    Where the checkpoints to go on from were removed, as to free space, its log tells. A run that was never begun has
+    the state of no step.
+    """
+    if not has_checkpoint(run_dir):
+        return _logged_state(run_dir)
     try:
         config = read_config(run_dir)
         values = read_values(checkpoint_path(run_dir, "latest"))
@@ -41,6 +70,33 @@ def stored_state(run_dir: Path) -> TrialState:
         return TrialState()
     finished = env_steps >= config["total_env_steps"] or bool(progress["solved"])
     return TrialState(env_steps, progress["last_return"], finished)
+
+
+def _logged_state(run_dir: Path) -> TrialState:
+    try:
+        config = read_config(run_dir)
+        total, enough = config["total_env_steps"], config["evaluation"]["stop_at_return"]
+    except (OSError, ValueError, KeyError):
+        return TrialState()
+    state = running_state(run_dir)
+    last = state.episodic_return
+    is_solved = enough is not None and last is not None and last >= enough
+    return replace(state, finished=state.env_steps >= total or is_solved)
+
+
+def has_checkpoint(run_dir: Path) -> bool:
+    """Whether a run can be continued."""
+    latest = checkpoint_path(run_dir, "latest")
+    return latest.exists() or previous_path(latest).exists()
+
+
+def holds_nothing(run_dir: Path) -> bool:
+    """Whether a run's folder holds only what every run has before its first checkpoint."""
+    if any(path.name not in _BEFORE_ALL_WORK for path in run_dir.iterdir()):
+        return False
+    checkpoints, metrics = run_dir / CHECKPOINTS_FOLDER, run_dir / METRICS_FILE
+    is_saved = checkpoints.is_dir() and any(path.suffix != ".tmp" for path in checkpoints.iterdir())
+    return not is_saved and not (metrics.exists() and metrics.stat().st_size)
 
 
 def running_state(run_dir: Path) -> TrialState:

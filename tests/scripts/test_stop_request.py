@@ -8,6 +8,8 @@ import time
 import pytest
 from command_server import ROOT
 
+from scripts.stop_request import SAME_REQUEST_SECONDS
+
 # Prints a line when it is ready, and goes on for a while after it was asked to end.
 PROGRAM = """
 import sys, time
@@ -43,10 +45,14 @@ def start(*words, before=lambda: signal.signal(signal.SIGINT, signal.default_int
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_is_noted_and_a_second_ends_at_once(number):
+    """But for those that come with the first, as from a terminal that is closed."""
     one, other = start(), start("slow")
     for process in (one, other):
         process.send_signal(number)
         assert process.stdout.readline() == "saving\n"
+    other.send_signal(signal.SIGHUP)
+    time.sleep(1.2 * SAME_REQUEST_SECONDS)
+    assert other.poll() is None
     other.send_signal(number)
     expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]
     for process, told in ((one, ["asked"]), (other, ["asked", "ended at once"])):

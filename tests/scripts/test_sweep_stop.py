@@ -1,0 +1,112 @@
+"""A sweep that is asked to stop lets its trials save, and a sweep that is repeated removes nothing of worth."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from command_server import ROOT
+from run_files import RECALL, TINY, snapshot
+from sweep_processes import lines_in, wait_for_none
+
+from scripts.errors import UsageError
+from scripts.session import Session
+from scripts.sweeps import trial
+from scripts.sweeps.trial_state import TrialState, holds_nothing, stored_state
+from scripts.train import main as train
+
+COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.every"))]
+
+
+def started_sweep(words):
+    """A sweep in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "scripts.sweep", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_a_stopped_sweep_loses_nothing(tmp_path, number):
+    """Asked to stop it passes that on and waits; killed, its trial sees that it is gone: both times the trial saves."""
+    words = [*COMMON, *RECALL, "core=gru", "total_env_steps=100000", f"sweep.dir={tmp_path}/a sweep"]
+    run_dir = tmp_path / "a sweep/diagnostic/recall_first/ppo-gru/0"
+    with started_sweep(words) as sweep:
+        deadline = time.monotonic() + 200
+        while lines_in(run_dir) < 4:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        sweep.send_signal(number)
+        err = sweep.communicate()[1]
+    wait_for_none(tmp_path)
+    if number == signal.SIGINT:
+        assert sweep.returncode == 130
+        assert f"python -m scripts.sweep {' '.join(words[:-1])} 'sweep.dir={tmp_path}/a sweep'" in err
+    # No checkpoint was due: this one is of the moment.
+    state = stored_state(run_dir)
+    assert 4 * 48 <= state.env_steps < 100_000 and not state.finished
+
+
+def test_a_finished_run_without_its_checkpoints_stays(run, trained, tmp_path):
+    """To free space, `latest` was removed: it counts as finished, and all that is left stays as it is."""
+    run_dir = tmp_path / "popgym/repeat_previous_easy/ppo-lstm/0"
+    shutil.copytree(trained, run_dir)
+    for path in run_dir.glob("checkpoints/latest*"):
+        path.unlink()
+    (run_dir / "evaluation").mkdir()
+    (run_dir / "evaluation" / "mine.json").write_text("{}")
+    before = snapshot(run_dir)
+    words = [word for word in TINY if not word.startswith("logging")]
+    again = run("sweep", *words, f"sweep.dir={tmp_path}")
+    assert again.code == 0 and "1 of 1 trials finished" in again.err, again.err
+    assert snapshot(run_dir) == before
+    # A budget that it has not reached: it cannot go on, and says so.
+    config = run_dir / "config.yaml"
+    config.write_text(config.read_text().replace("\ntotal_env_steps: 600", "\ntotal_env_steps: 700"))
+    assert stored_state(run_dir).env_steps >= 600 and not stored_state(run_dir).finished
+    before = snapshot(run_dir)
+    with pytest.raises(UsageError, match="has none and holds other results"):
+        trial.main([str(run_dir), *words])
+    assert snapshot(run_dir) == before
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch):
+    """The folder of a run that was stopped before its first checkpoint."""
+    monkeypatch.setattr(Session, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train([*TINY, *RECALL, f"logging.run_dir={tmp_path / 'run'}"])
+    return tmp_path / "run"
+
+
+def test_what_holds_nothing(begun):
+    assert {path.name for path in begun.iterdir()} >= {"config.yaml", "metrics.jsonl", "command.json"}
+    assert holds_nothing(begun) and stored_state(begun) == TrialState()
+    (begun / "checkpoints" / "latest.safetensors.tmp").touch()
+    assert holds_nothing(begun)
+    trial._remove_empty(begun)
+    assert not begun.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "checkpoints/best.safetensors",
+        "evaluation/evaluation.json",
+        "notes.txt",
+        "videos/a.mp4",
+        "metrics.jsonl",
+    ],
+)
+def test_what_holds_something_stays(begun, name):
+    (begun / name).parent.mkdir(exist_ok=True)
+    (begun / name).write_text('{"env_steps": 16}\n')
+    before = snapshot(begun)
+    with pytest.raises(UsageError, match="has none and holds other results; put its"):
+        trial._remove_empty(begun)
+    assert snapshot(begun) == before

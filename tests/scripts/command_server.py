@@ -6,6 +6,7 @@ killed at any moment.
 """
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -54,11 +55,23 @@ class CommandRunner:
             text=True,
         )
 
-    def __call__(self, command, *words, cwd=None, path=(), kill_after=None, kill_when=None):
+    def __call__(
+        self,
+        command,
+        *words,
+        cwd=None,
+        path=(),
+        kill_after=None,
+        kill_when=None,
+        number=signal.SIGKILL,
+        after_start=False,
+        disk_seconds=0.0,
+    ):
         """Run `command` (`train`, `evaluate`, `sweep`, `plot`) with `words`.
 
-        `path` holds folders put in front of the module search path. The process is killed after
-        `kill_after` seconds, or once `kill_when()` holds, if it still runs then.
+        `path` holds folders put in front of the module search path. The process is sent signal `number` after
+        `kill_after` seconds, counted from the first line of its training if `after_start`, or once
+        `kill_when()` holds, if it still runs then. Renames and waits for the disk take `disk_seconds` more.
         """
         self._count += 1
         out, err = (self._directory / f"{self._count}.{kind}" for kind in ("out", "err"))
@@ -69,12 +82,14 @@ class CommandRunner:
             "path": [str(folder) for folder in path],
             "out": str(out),
             "err": str(err),
+            "disk_seconds": disk_seconds,
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         pid = self._answer()["pid"]
         ended = threading.Event()
-        killer = threading.Thread(target=kill, args=(pid, ended, kill_after, kill_when))
+        begun = functools.partial(has_begun, err) if after_start else None
+        killer = threading.Thread(target=kill, args=(pid, ended, kill_after, kill_when, number, begun))
         killer.start()
         code = self._answer()["code"]
         ended.set()
@@ -90,14 +105,23 @@ class CommandRunner:
         self._server.wait()
 
 
-def kill(pid, ended, seconds, condition):
-    """Kill a process after so many seconds or once the condition holds, unless it ended before."""
+def has_begun(err):
+    """Whether a command has said that it trains."""
+    text = err.read_text() if err.exists() else ""
+    return "training in " in text or "continuing in " in text
+
+
+def kill(pid, ended, seconds, condition, number=signal.SIGKILL, begun=None):
+    """Send a process a signal after so many seconds or once the condition holds, unless it ended before."""
+    while begun is not None and not begun():
+        if ended.wait(0.002):
+            return
     start = time.monotonic()
     while not ended.wait(0.002):
         is_late = seconds is not None and time.monotonic() - start >= seconds
         if is_late or (condition is not None and condition()):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
             return
 
 
@@ -125,6 +149,8 @@ def become(request):
         for name, descriptor in (("out", 1), ("err", 2)):
             file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(file, descriptor)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        slow_the_disk(request["disk_seconds"])
         os.chdir(request["cwd"])
         sys.path[:0] = request["path"]
         importlib.invalidate_caches()
@@ -135,6 +161,20 @@ def become(request):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def slow_the_disk(seconds):
+    """Let what makes a checkpoint durable take longer, so that a signal can meet it."""
+
+    def slowed(function):
+        def call(*arguments, **options):
+            time.sleep(seconds)
+            return function(*arguments, **options)
+
+        return call
+
+    if seconds:
+        os.fsync, os.replace, os.rename = slowed(os.fsync), slowed(os.replace), slowed(os.rename)
 
 
 if __name__ == "__main__":

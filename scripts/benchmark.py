@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from agents.json_text import json_text
-from scripts.checks import COUNT, WORD, Rule, check_folder, check_options, or_null
+from scripts.checks import COUNT, WORD, Rule, check_options, or_null
 from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
 from scripts.help import help_text
 from scripts.new_run import versions
+from scripts.outputs import check_writable_file
 from scripts.session import check_device
 
 BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "statistics", "world_model")
@@ -66,7 +67,7 @@ def read_options(name: str, words: Sequence[str], rules: Mapping[str, Rule]) -> 
         config = check_options(config, {**rules, "threads": COUNT, "output": or_null(WORD)})
         check_device(config.get("device", "cpu"))
         if config["output"]:
-            check_folder("output", config["output"])
+            check_writable_file("output", Path(config["output"]))
         torch.set_num_threads(config["threads"])
     return config
 

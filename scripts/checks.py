@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from agents.arguments import whole_number
@@ -196,17 +195,3 @@ def _meant(value: Any, rule: Rule) -> str:
     if isinstance(value, str) and rule.holds([value]):
         return f"[{value}]"
     return rule.example
-
-
-def check_folder(name: str, path: str) -> None:
-    """Hold a file to be written against the rule that its folder exists.
-
-    Args:
-        name: of the option.
-        path: of the file.
-
-    Raises:
-        UsageError: if the folder does not exist.
-    """
-    if not Path(path).parent.is_dir():
-        raise UsageError(f"{name} must lie in a folder that exists, but got {path!r}; make the folder first.")

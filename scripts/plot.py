@@ -17,8 +17,9 @@ from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, read_run
 from scripts.comparison.scores import SCORES
 from scripts.comparison.settings import KEYS, METRICS, Settings
 from scripts.config import compose_config
-from scripts.errors import UsageError, run, usage_errors
+from scripts.errors import run, usage_errors
 from scripts.help import help_text
+from scripts.outputs import check_writable
 from scripts.tables import print_table
 from scripts.words import command_line
 
@@ -83,7 +84,7 @@ def main(words: Sequence[str]) -> None:
         options = check_options(options, RULES)
         folders = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
-        _make_folder(output)
+        check_writable("output", output)
     found = [read_run(folder) for folder in folders]
     runs = [one for one in found if isinstance(one, Run)]
     skipped = [one for one in found if isinstance(one, Skipped)]
@@ -92,6 +93,7 @@ def main(words: Sequence[str]) -> None:
     document["command"] = command_line("plot", words)
     document["configurations"] = _configurations(runs, document)
     _print(document)
+    output.mkdir(parents=True, exist_ok=True)
     written = write_files(output, document, figures=options["figures"])
     if options["archive"]:
         written.append(write_archive(output / ARCHIVE_FILE, runs))
@@ -107,16 +109,6 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 def _as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"output must be a folder that can be made, but {folder} cannot ({error.strerror}); "
-            "set output=<folder>."
-        ) from error
 
 
 def _configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,12 +33,12 @@ from scripts.checks import (
     SEED,
     SWITCH,
     WORD,
-    check_folder,
     or_null,
 )
 from scripts.core_files import core_maker, core_names
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
+from scripts.outputs import check_writable_file
 
 RULES = {
     "device": WORD,
@@ -113,7 +113,7 @@ def complete(config: dict[str, Any]) -> dict[str, Any]:
     if config["budget_gib"] is None:
         filled["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
     if config["plot"]:
-        check_folder("plot", config["plot"])
+        check_writable_file("plot", Path(config["plot"]))
     if config["plot"] and not filled["lengths"]:
         raise UsageError(
             "A plot shows times over lengths, but got lengths=[]; set lengths=[32,128] or plot=null."

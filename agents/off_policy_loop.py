@@ -49,21 +49,10 @@ def train_off_policy(
     """
     act = functools.partial(agent.act, donate=True)
     record = Record(driver.env_steps) if record is None else record
-    draw = functools.partial(_draw_pictures, agent, replay, hooks)
-
-    def finish_iteration(before: int) -> bool:
-        return schedule.finish_iteration(
-            record,
-            hooks,
-            progress,
-            before,
-            driver.env_steps,
-            log_every=log_every,
-            must_save=replay.ring.needs_checkpoint(agent.rollout_length),
-            draw=draw,
-        )
-
-    if progress.unfinished_from is not None and not finish_iteration(progress.unfinished_from):
+    learn = functools.partial(
+        _learn, agent, driver, replay, hooks, progress, schedule, record, prefill=prefill, log_every=log_every
+    )
+    if progress.unfinished_from is not None and not learn(progress.unfinished_from):
         return False
     while not schedule.is_over(driver.env_steps, progress):
         before = driver.env_steps
@@ -74,13 +63,59 @@ def train_off_policy(
             rollout = driver.collect(act, agent.rollout_length)
         replay.extend(rollout.rows, rollout.carries)
         record.add_rollout(rollout, time.perf_counter() - start)
-        for _ in range(num_updates_due(agent, replay.num_batches, driver.env_steps - prefill)):
-            start = time.perf_counter()
-            losses = agent.update(replay.sample(), before)
-            record.add_update(losses, time.perf_counter() - start)
-        if not finish_iteration(before):
+        if not learn(before):
             return False
     return True
+
+
+def _learn(
+    agent: ReplayAgent,
+    driver: Driver,
+    replay: Replay,
+    hooks: Hooks,
+    progress: Progress,
+    schedule: Schedule,
+    record: Record,
+    before: int,
+    *,
+    prefill: int,
+    log_every: int | None,
+) -> bool:
+    """Learn as often as is due, then do what else is; arguments as of `train_off_policy`.
+
+    There may be minutes of updates in one iteration, so a checkpoint may come between any two of them.
+
+    Args:
+        agent: learns.
+        driver: has collected.
+        replay: holds what was collected.
+        hooks: logging, evaluation, checkpoints.
+        progress: changed in place.
+        schedule: when these are due.
+        record: what waits for the next log line.
+        before: environment steps before the iteration.
+        prefill: environment steps before the first update.
+        log_every: steps between log lines.
+
+    Returns:
+        Whether to go on.
+    """
+    for _ in range(num_updates_due(agent, replay.num_batches, driver.env_steps - prefill)):
+        if not schedule.save_within_iteration(hooks, progress, before, driver.env_steps):
+            return False
+        start = time.perf_counter()
+        losses = agent.update(replay.sample(), before)
+        record.add_update(losses, time.perf_counter() - start)
+    return schedule.finish_iteration(
+        record,
+        hooks,
+        progress,
+        before,
+        driver.env_steps,
+        log_every=log_every,
+        must_save=replay.ring.needs_checkpoint(agent.rollout_length),
+        draw=functools.partial(_draw_pictures, agent, replay, hooks),
+    )
 
 
 def num_updates_due(agent: ReplayAgent, num_batches: int, env_steps: int) -> int:

@@ -23,8 +23,8 @@ class Progress:
         best_return: highest mean return of an evaluation so far.
         last_return: mean return of the last evaluation.
         solved: an evaluation reached the return at which the run was to stop.
-        unfinished_from: environment steps before the iteration whose evaluation was cut short: it is still to be
-            logged and evaluated. None if there is none.
+        unfinished_from: environment steps before an iteration within which the run was saved: the rest of its updates,
+            its evaluation and its log line are still to come. None if there is none.
     """
 
     best_return: float | None = None
@@ -101,6 +101,21 @@ class Schedule:
             progress.best_return = progress.last_return
         progress.solved = self.stop_at_return is not None and progress.last_return >= self.stop_at_return
         return metrics, is_best
+
+    def save_within_iteration(self, hooks: Hooks, progress: Progress, before: int, env_steps: int) -> bool:
+        """Save in the middle of an iteration if that is asked for; returns whether to go on.
+
+        Args:
+            hooks: what to do.
+            progress: changed in place.
+            before: environment steps before the iteration.
+            env_steps: environment steps now.
+        """
+        stops = hooks.should_stop()
+        if stops or hooks.is_checkpoint_due():
+            progress.unfinished_from = before
+            hooks.save("latest", env_steps)
+        return not stops
 
     def finish_iteration(
         self,

@@ -50,4 +50,6 @@ def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_unfinished(path: Path, config: Mapping[str, Any]) -> bool:
     state = load_latest(path)
+    if state["progress"].get("unfinished_from") is not None:
+        return True
     return state["driver"]["env_steps"] < config["total_env_steps"] and not state["progress"]["solved"]

@@ -68,7 +68,8 @@ def stored_state(run_dir: Path) -> TrialState:
         env_steps, progress = int(values["driver"]["env_steps"]), values["progress"]
     except (OSError, ValueError, KeyError):
         return TrialState()
-    finished = env_steps >= config["total_env_steps"] or bool(progress["solved"])
+    is_whole = progress.get("unfinished_from") is None
+    finished = is_whole and (env_steps >= config["total_env_steps"] or bool(progress["solved"]))
     return TrialState(env_steps, progress["last_return"], finished)
 
 

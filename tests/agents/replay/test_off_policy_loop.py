@@ -13,8 +13,9 @@ import envs
 import memory_cores
 from agents.off_policy_loop import num_updates_due, train_off_policy
 from agents.random_actions import RandomActions
+from agents.record import Record
 from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from agents.schedule import Hooks, Progress, Schedule
+from agents.schedule import Hooks, Progress, Schedule, never
 
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 
@@ -38,7 +39,15 @@ class Run:
             self.replay.state_dict()
             self.replay.ring.mark_saved()
 
-    def train(self, total_env_steps=1000, evaluate_every=None, save_every=10_000, **options):
+    def train(
+        self,
+        total_env_steps=1000,
+        evaluate_every=None,
+        save_every=10_000,
+        should_stop=never,
+        is_due=never,
+        **options,
+    ):
         update = self.agent.update
 
         def noted(batch, env_steps):
@@ -52,9 +61,11 @@ class Run:
             save=self.save,
             report=lambda metrics, steps: None,
             log_media=lambda media, steps: self.media.append((steps, media)),
+            should_stop=should_stop,
+            is_checkpoint_due=is_due,
         )
         schedule = Schedule(total_env_steps, evaluate_every, save_every)
-        train_off_policy(
+        is_finished = train_off_policy(
             self.agent,
             self.driver,
             self.replay,
@@ -64,6 +75,8 @@ class Run:
             prefill=self.settings.prefill,
             **options,
         )
+        self.agent.update = update
+        return is_finished
 
 
 def test_the_toy_agent_is_a_replay_agent():
@@ -118,6 +131,29 @@ def test_checkpoints_add_no_lines(tmp_path):
     assert all("eval/episodic_return" in metrics for _, metrics in run.lines)
     assert run.progress.best_return == 1008
     assert [steps for name, steps in run.saves if name == "best"] == [402, 804, 1008]
+
+
+def losses(lines):
+    return [
+        (steps, {key: value for key, value in metrics.items() if key.startswith("losses")})
+        for steps, metrics in lines
+    ]
+
+
+def test_a_run_may_save_and_stop_between_two_updates_of_an_iteration(tmp_path):
+    """About 25 updates an iteration: it stops at the 30th, saves at every fifth, and all is as undisturbed."""
+    whole, run = (Run(tmp_path / name, train_ratio=100.0) for name in ("whole", "stopped"))
+    whole.train(300, log_every=100)
+    record = Record()
+    assert not run.train(300, log_every=100, record=record, should_stop=lambda: len(run.batches) == 30)
+    assert len(run.batches) == 30 and run.saves == [("latest", run.driver.env_steps)]
+    assert 0 < run.driver.env_steps - run.progress.unfinished_from <= 12
+    saves = len(run.saves)
+    assert run.train(300, log_every=100, record=record, is_due=lambda: len(run.batches) % 5 == 0)
+    assert len(run.saves) - saves > 50 and run.progress.unfinished_from is None
+    assert losses(run.lines) == losses(whole.lines) and len(run.batches) == len(whole.batches)
+    for (_, one, _), (_, other, _) in zip(run.batches, whole.batches, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_the_replay_asks_for_checkpoints_in_time(tmp_path):

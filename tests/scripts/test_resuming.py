@@ -1,0 +1,126 @@
+"""What a continued run keeps, what it may be given anew, and what a finished schedule means."""
+
+import math
+import shlex
+
+import pytest
+import yaml
+from run_files import RECALL, TINY, metric_lines
+
+from scripts.errors import UsageError
+from scripts.resuming import (
+    is_resumable,
+    resume_command,
+    resumed_config,
+    schedule_note,
+    store_changes,
+    stored_config,
+)
+
+STORED = {
+    "agent": {"_target_": "agents.PPO", "learning_rate": 3e-4, "learning_rate_schedule": "linear"},
+    "core": {"_target_": "memory_cores.GRU"},
+    "env": {"_target_": "envs.RecallFirst"},
+    "seed": 0,
+    "num_envs": 4,
+    "total_env_steps": 600,
+    "schedule_env_steps": 600,
+    "device": "cpu",
+    "evaluation": {"every": 200, "episodes": 4},
+    "checkpoint": {"every": 200},
+    "allow": ["my_package"],
+}
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run's folder of an earlier version, as far as its configuration goes."""
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(STORED, sort_keys=False))
+    return tmp_path
+
+
+def test_a_run_of_an_earlier_version_has_the_defaults_of_later_options(run_dir):
+    config = stored_config(run_dir)
+    assert config["evaluation"] == {"every": 200, "episodes": 4, "max_episode_steps": 10_000}
+    assert config["checkpoint"] == {"every": 200, "every_minutes": 5}
+    assert resumed_config(run_dir, [])["allow"] == []
+
+
+def test_what_may_be_given_anew_and_what_not(run_dir):
+    words = ["total_env_steps=900", "schedule_env_steps=1_800", "agent.learning_rate=6e-4"]
+    words += ["agent.learning_rate_schedule=constant", "checkpoint.every_minutes=null", "threads=1"]
+    assert all(map(is_resumable, words))
+    config = resumed_config(run_dir, words[:-1])
+    assert (config["total_env_steps"], config["schedule_env_steps"]) == (900, 1800)
+    assert config["agent"] == STORED["agent"] | {"learning_rate": 6e-4, "learning_rate_schedule": "constant"}
+    assert config["checkpoint"] == {"every": 200, "every_minutes": None}
+    for word in ("agent.gamma=0.9", "seed=1", "num_envs=8", "core=gru", "env.delay=4", "evaluation.every=1"):
+        with pytest.raises(
+            UsageError, match=r"only total_env_steps, schedule_env_steps, agent.learning_rate"
+        ):
+            resumed_config(run_dir, [word])
+
+
+def test_what_changes_learning_is_kept(run_dir):
+    """So that the next continuation, without a word, does not go back to the old rate."""
+    words = ["total_env_steps=900", "schedule_env_steps=1800", "agent.learning_rate=6e-4"]
+    store_changes(run_dir, resumed_config(run_dir, [*words, "device=cuda", "checkpoint.every=7"]))
+    changed = {"total_env_steps": 900, "schedule_env_steps": 1800}
+    agent = STORED["agent"] | {"learning_rate": 6e-4}
+    assert yaml.safe_load((run_dir / "config.yaml").read_text()) == STORED | changed | {"agent": agent}
+    before = (run_dir / "config.yaml").stat().st_mtime_ns
+    store_changes(run_dir, resumed_config(run_dir, []))
+    assert (run_dir / "config.yaml").stat().st_mtime_ns == before
+
+
+def test_the_command_to_continue_survives_a_shell(tmp_path):
+    command = resume_command(tmp_path / "a run", ["agent=ppo", "allow=[my_package]", "total_env_steps=5"])
+    words = ["python", "-m", "scripts.train", f"resume={tmp_path}/a run", "allow=[my_package]"]
+    assert shlex.split(command) == words
+
+
+@pytest.mark.parametrize(
+    ("schedule", "end", "total", "steps", "expected"),
+    [
+        ("linear", 600, 600, 0, None),
+        ("linear", 900, 600, 300, None),
+        ("constant", 600, 900, 600, None),
+        ("linear", 600, 600, 640, None),  # at its end already: nothing is learnt anyway
+        ("linear", 600, 1200, 640, "ended at step 600: from there to step 1,200 the rate is 0"),
+        (
+            "linear",
+            600,
+            1200,
+            300,
+            "ends at step 600, before the run does: from there to step 1,200 the rate",
+        ),
+    ],
+)
+def test_a_finished_schedule_says_what_it_means(schedule, end, total, steps, expected):
+    agent = {"learning_rate_schedule": schedule}
+    note = schedule_note({"agent": agent, "schedule_env_steps": end, "total_env_steps": total}, steps)
+    if expected is None:
+        assert note is None
+    else:
+        assert expected in note and "give schedule_env_steps=1200 or more" in note
+
+
+def test_a_linear_run_goes_on_with_another_schedule_and_rate(run, tmp_path):
+    linear = "agent.learning_rate_schedule=linear"
+    first = run("train", *TINY, *RECALL, linear, "total_env_steps=200", f"logging.run_dir={tmp_path / 'a'}")
+    assert first.code == 0 and "note:" not in first.err, first.err
+    done = metric_lines(tmp_path / "a")
+    assert all(float(line["losses/learning_rate"]) > 0 for line in done)
+    idle = run("train", f"resume={tmp_path / 'a'}", "total_env_steps=400")
+    assert idle.code == 0 and idle.err.count("ended at step 200") == 1, idle.err
+    lines = metric_lines(tmp_path / "a")
+    assert all(float(line["losses/learning_rate"]) == 0 for line in lines[len(done) :])
+    words = ("total_env_steps=600", "schedule_env_steps=1200", "agent.learning_rate=6e-4")
+    again = run("train", f"resume={tmp_path / 'a'}", *words)
+    assert again.code == 0 and "note:" not in again.err, again.err
+    steps = [int(line["env_steps"]) for line in metric_lines(tmp_path / "a")]
+    rates = [float(line["losses/learning_rate"]) for line in metric_lines(tmp_path / "a")]
+    for before, rate in list(zip(steps[:-1], rates[1:], strict=True))[len(lines) - 1 :]:
+        assert math.isclose(rate, 6e-4 * (1 - before / 1200)) and rate > 0
+    stored = yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())
+    assert (stored["total_env_steps"], stored["schedule_env_steps"]) == (600, 1200)

@@ -291,7 +291,7 @@ def test_help_and_the_engram_command(run):
         ("runs=here bounds={a:[1,0]}", "bounds must be a mapping of tasks"),
         ("runs=here metrik=iqm", "did you mean 'metric'"),
         ("runs=here group=[]", "group must be"),
-        ("runs=here output=here/config.yaml/x", "output must be a folder that can be made"),
+        ("runs=here output=here/config.yaml/x", "output must be a folder that can be written to"),
         ("runs=good group=core.depth", "no run has 'core.depth'"),
     ],
 )

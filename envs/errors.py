@@ -1,6 +1,20 @@
-"""What an environment does wrong that its author can mend."""
+"""Mistakes in how environments are made, and in how they behave."""
 
 from __future__ import annotations
+
+
+class UnknownOptionError(TypeError, ValueError):
+    """A constructor has no such option.
+
+    Clients of Gymnasium try options and leave out one that is answered with Python's TypeError, whose words some of
+    them read; commands show a ValueError as the user's mistake. It takes its text alone, since `gymnasium.make`
+    makes another of the same type.
+    """
+
+
+def unknown_option(sentence: str, option: str) -> UnknownOptionError:
+    """Return the error for an option by its name, with Python's words at the end of the sentence."""
+    return UnknownOptionError(f"{sentence} (__init__() got an unexpected keyword argument {option!r})")
 
 
 class EnvironmentFault(ValueError):

@@ -25,9 +25,10 @@ class NativeVectorEnv(VectorEnv):
     What is random is a hash of (seed, purpose, env_index, episode, time): the same episodes at any batch
     size, on any device.
 
-    A task sets `name` and the two spaces and implements `begin`, `advance` and `observe` without changing
-    `self`. One with Box actions also sets `_to_env` to a `BoxActions.on(device)`, so that `advance` gets actions
-    within the bounds whatever the policy's units; the row keeps the policy's own.
+    A task sets `name`, the two spaces and `max_episode_steps`, the actions of its longest episode, and implements
+    `begin`, `advance` and `observe` without changing `self`. One with Box actions also sets `_to_env` to a
+    `BoxActions.on(device)`, so that `advance` gets actions within the bounds whatever the policy's units; the row
+    keeps the policy's own.
 
     An action outside of the space is refused in host memory. On a device, and in a compiled or captured rollout,
     it is clamped instead: to the nearest in the space, NaN to 0.
@@ -37,6 +38,8 @@ class NativeVectorEnv(VectorEnv):
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
+
+    max_episode_steps: int
 
     def __init__(self, num_envs: int, device: torch.device | str = "cpu", env_index_offset: int = 0) -> None:
         if num_envs < 1:
@@ -70,6 +73,18 @@ class NativeVectorEnv(VectorEnv):
     @abstractmethod
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor | TensorDict:
         """Return what is seen after `time` actions, [B, ...]."""
+
+    def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
+        """Return what the task this one copies tells besides, for Gymnasium's infos: it may hold the answer.
+
+        Args:
+            task: the task's tensors [B, ...].
+            is_first: whether these are rows that begin an episode, or none of them is.
+
+        Returns:
+            Tensors [B, ...] by their names in the original.
+        """
+        return {}
 
     def reset_fn(self, seed: int) -> tuple[TensorDict, TensorDict]:
         """Return the state and the row of episode 0."""
@@ -179,6 +194,11 @@ class NativeVectorEnv(VectorEnv):
             if valid is action:
                 raise
             self.state, self._row = self._step_fn(self.state, valid)
+        return self._row
+
+    def pending_row(self) -> TensorDict:
+        """Return the last row, [B]."""
+        assert self._row is not None, "reset comes before rows"
         return self._row
 
     def stand_at(self, state: TensorDict, row: TensorDict) -> None:

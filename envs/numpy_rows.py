@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium.spaces as gs
+import numpy as np
 from gymnasium import Space
 from torch import Tensor
 
@@ -27,6 +28,16 @@ def observation_to_numpy(space: Space[Any], obs: Any) -> Any:
     if isinstance(space, gs.Tuple):
         return tuple(observation_to_numpy(part, obs[str(index)]) for index, part in enumerate(space.spaces))
     return obs.cpu().numpy().astype(space.dtype)
+
+
+def first_observation(space: Space[Any], obs: Any) -> Any:
+    """Turn the observation of a row with a batch of one into one observation of the space, a copy."""
+    if isinstance(space, gs.Dict):
+        return {key: first_observation(part, obs[key]) for key, part in space.spaces.items()}
+    if isinstance(space, gs.Tuple):
+        return tuple(first_observation(part, obs[str(index)]) for index, part in enumerate(space.spaces))
+    value = obs.cpu().numpy()[0]
+    return value if isinstance(value, np.integer) else value.astype(space.dtype)
 
 
 def action_to_tensor(native: NativeVectorEnv, actions: Any) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import logger
 
+from envs.errors import unknown_option
 from envs.vector_env import VectorEnv
 
 RENDER_FPS = 4
@@ -31,14 +32,16 @@ def check_render_mode(env: VectorEnv, render_mode: str | None) -> str | None:
     """Return a render mode that the environment has.
 
     Raises:
-        ValueError: it is neither None nor, for an environment that draws, `rgb_array`.
+        UnknownOptionError: nothing is drawn, so that there is no such option.
+        ValueError: it is neither None nor `rgb_array`.
     """
     if render_mode is None or (render_mode == "rgb_array" and draws(env)):
         return render_mode
     if not draws(env):
-        raise ValueError(
+        raise unknown_option(
             f"render_mode must be None where nothing is drawn, and {env.name} has no pictures, but it is "
-            f"{render_mode!r}: leave it out; boards and mazes draw."
+            f"{render_mode!r}: leave it out; boards and mazes draw.",
+            "render_mode",
         )
     raise ValueError(
         f"render_mode of {env.name} must be None or 'rgb_array', but it is {render_mode!r}: choose one of these; "

@@ -10,22 +10,24 @@ from envs.actions import action_layout
 from envs.native import NativeVectorEnv
 
 
-def begin_next(native: NativeVectorEnv, index: Tensor) -> TensorDict:
+def begin_next(native: NativeVectorEnv, index: Tensor, starts: dict[str, Tensor] | None = None) -> TensorDict:
     """Begin the next episode of some environments, wherever they are, and leave the others as they stand.
 
-    The episodes are those that the environments would have begun by themselves. Only what begins is computed,
-    and the host says which, so this is for clients that live there.
+    The episodes are those that the environments would have begun by themselves, but for `starts`. Only what
+    begins is computed, and the host says which, so this is for clients that live there.
 
     Args:
         native: after its reset.
         index: which environments, int64 [k] without repetitions.
+        starts: `seed`, `env_index` or `episode` of the episodes before these, int64 [k], instead of what they were;
+            before an environment's first episode is number -1.
 
     Returns:
         The first rows, batch size [k].
     """
     assert native.state is not None and native._row is not None, "reset comes first"
     # What is to begin is stepped as if it had just ended; the action is ignored then.
-    ended = native.state[index].set("is_last", torch.ones_like(index, dtype=torch.bool))
+    ended = native.state[index].set("is_last", torch.ones_like(index, dtype=torch.bool)).update(starts or {})
     shape, dtype = action_layout(native.single_action_space)
     action = torch.zeros(len(index), *shape, dtype=dtype, device=native.device)
     begun, row = native.step_fn(ended, action)

@@ -53,7 +53,7 @@ class CopySequence(NativeVectorEnv):
         self.num_items = num_items
         self.num_symbols = num_symbols
         self.recall = num_items + delay  # the row of the first answer
-        self.length = self.recall + num_items
+        self.length = self.max_episode_steps = self.recall + num_items
         self.single_observation_space = gs.Discrete(num_symbols + 2)
         self.single_action_space = gs.Discrete(num_symbols)
         self.best_return = 1.0

@@ -45,7 +45,7 @@ class DiscountingChain(NativeVectorEnv):
                 f"discounting_chain needs scale >= 1, but got scale={scale}: choose another value."
             )
         self.name = "diagnostic/discounting_chain"
-        self.length = _LENGTH * scale
+        self.length = self.max_episode_steps = _LENGTH * scale
         rewards = [1.1 if chain == mapping_seed % len(_REWARDED) else 1.0 for chain in range(len(_REWARDED))]
         self._rewards = torch.tensor(rewards, dtype=torch.float32, device=self.device)
         self._rewarded = torch.tensor(_REWARDED, device=self.device) * scale

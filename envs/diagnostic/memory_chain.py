@@ -53,7 +53,7 @@ class MemoryChain(NativeVectorEnv):
                 f"but got length={length} and num_bits={num_bits}: choose other values."
             )
         self.name = "diagnostic/memory_chain"
-        self.length = length
+        self.length, self.max_episode_steps = length, length + 1
         self.num_bits = num_bits
         low = np.array([0, 0, *[-1] * num_bits], dtype=np.float32)
         high = np.array([1, max(1, num_bits - 1), *[1] * num_bits], dtype=np.float32)

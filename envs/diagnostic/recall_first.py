@@ -48,6 +48,7 @@ class RecallFirst(NativeVectorEnv):
             )
         self.name = "diagnostic/recall_first"
         self.delay = delay
+        self.max_episode_steps = delay + 1
         self.num_symbols = num_symbols
         self.single_observation_space = gs.Discrete(num_symbols + 1)
         self.single_action_space = gs.Discrete(num_symbols)

@@ -61,7 +61,7 @@ class TMaze(NativeVectorEnv):
         self.name = "diagnostic/t_maze"
         self.oracle_length = oracle_length
         self.junction = oracle_length + corridor_length
-        self.length = corridor_length + 2 * oracle_length + 1
+        self.length = self.max_episode_steps = corridor_length + 2 * oracle_length + 1
         self.penalty = -1.0 / corridor_length if penalty is None else penalty
         self.single_observation_space = gs.Box(
             np.array([0, -1], dtype=np.float32), np.array([1, 1], dtype=np.float32)
@@ -93,7 +93,7 @@ class TMaze(NativeVectorEnv):
         lags = moved["x"] < time + 1 - self.oracle_length
         reached = (moved["y"] == moved["goal"]).to(torch.float32)
         terminated = time + 1 == self.length
-        reward = torch.where(terminated, reached, lags * self.penalty)
+        reward = torch.where(terminated, reached, torch.where(lags, self.penalty, 0.0))
         return moved, reward, terminated, torch.zeros_like(terminated)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102

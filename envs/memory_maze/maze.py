@@ -88,6 +88,7 @@ class MemoryMaze(NativeVectorEnv):
             )
         self.name = f"memory_maze/{size}"
         self.size = SIZES[size]
+        self.max_episode_steps = self.size.episode_length
         self.camera, self.image_size = camera, image_size
         self.global_observables, self.shuffle_colors = global_observables, shuffle_colors
         self._reach = LOW_WALLS_TOUCH_DISTANCE if low_walls else TOUCH_DISTANCE
@@ -122,7 +123,7 @@ class MemoryMaze(NativeVectorEnv):
         touching = away.square().sum(2) < self._reach**2
         following = next_targets(current, touching, task["draws"], time)
         after = {**task, "body": body, "current_target": torch.where(touched, following, current)}
-        is_over = time == self.size.episode_length - 1
+        is_over = time + 1 == self.max_episode_steps
         return after, touched.to(torch.float32), torch.zeros_like(is_over), is_over
 
     def _press(self, action: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import gymnasium
 import torch
 
 from envs.box_actions import BoxAction, check_box_action
+from envs.errors import unknown_option
 from envs.gymnasium_env import GymnasiumEnv
 from envs.memory_maze.real import REAL_SIZES, VARIANTS, real_id, real_ids
 from envs.memory_maze.sizes import SIZES
@@ -137,16 +138,18 @@ def _make_native(
         del given["render_mode"]  # it draws without being asked
     for option, value in given.items():
         if option not in parameters:
-            raise ValueError(
+            raise unknown_option(
                 f"The native Memory Maze has no option {option}, but got {option}={value!r}: leave it out, or "
-                "take the package's with backend=package."
+                "take the package's with backend=package.",
+                option,
             )
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     own = [option for option in parameters if option not in ("num_envs", "size", *common)]
     if not takes_any and (unknown := set(kwargs) - set(own)):
-        raise ValueError(
+        raise unknown_option(
             f"The options of the native Memory Maze are {', '.join(own) or 'none'}, but got "
-            f"{', '.join(map(repr, sorted(unknown)))}: give some of these."
+            f"{', '.join(map(repr, sorted(unknown)))}: give some of these.",
+            min(unknown),
         )
     options = {**_NATIVE_VARIANTS[suffix], **kwargs, **given, **common}
     env: NativeVectorEnv = MemoryMaze(num_envs, size=size, **options)

@@ -44,9 +44,9 @@ class Autoencode(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/autoencode"
         self.num_cards = check_decks("autoencode", num_decks)
-        suits = gs.Discrete(VALUES["suits"])
-        self.single_observation_space = gs.Tuple((gs.Discrete(2), suits))
-        self.single_action_space = suits
+        self.max_episode_steps = 2 * self.num_cards - 1
+        self.single_observation_space = gs.Tuple((gs.Discrete(2), gs.Discrete(VALUES["suits"])))
+        self.single_action_space = gs.Discrete(VALUES["suits"])
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         key = deal_key(seed, env_index, episode)
@@ -63,7 +63,7 @@ class Autoencode(NativeVectorEnv):
         # Forth through the cards while they are shown, then back; the step after the last one is ignored.
         place = torch.minimum(step, 2 * self.num_cards - 1 - step).clamp_(min=0).unsqueeze(1)
         answer = task["seen"].gather(1, place).squeeze(1)
-        reward = payoff(action == answer, 1.0 / self.num_cards) * ~watching
+        reward = torch.where(watching, 0.0, payoff(action == answer, 1.0 / self.num_cards))
         card, deck = draw(task["deck"], task["key"], step)
         written = torch.where(watching, card.to(torch.uint8), answer)
         moved = {
@@ -72,7 +72,7 @@ class Autoencode(NativeVectorEnv):
             "suit": card * watching,
             "seen": task["seen"].scatter(1, place, written.unsqueeze(1)),
         }
-        terminated = step == 2 * self.num_cards - 1
+        terminated = step == self.max_episode_steps
         return moved, reward, terminated, torch.zeros_like(terminated)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102

@@ -57,6 +57,7 @@ class Battleship(NativeVectorEnv):
         self.num_cells = board_size**2
         self.needed_hits = sum(self.ship_sizes)
         self._check()
+        self.max_episode_steps = self.num_cells
         self.single_observation_space = gs.Discrete(2)
         self.single_action_space = gs.MultiDiscrete([board_size, board_size])
         self._places = [self._list_places(size).to(self.device) for size in self.ship_sizes]
@@ -126,7 +127,7 @@ class Battleship(NativeVectorEnv):
             "hit": is_hit.to(torch.int64),
         }
         reward = torch.where(is_hit, 1.0 / self.needed_hits, miss)
-        return after, reward, hits == self.needed_hits, time + 1 >= self.num_cells
+        return after, reward, hits == self.needed_hits, time + 1 >= self.max_episode_steps
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["hit"]

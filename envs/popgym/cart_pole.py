@@ -66,7 +66,7 @@ class PositionOnlyCartPole(NativeVectorEnv):
                 f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
             )
         self.name = "popgym/position_only_cart_pole"
-        self.max_episode_length = max_episode_length
+        self.max_episode_length = self.max_episode_steps = max_episode_length
         limit = np.array(_LIMITS, dtype=np.float32)
         self.single_observation_space = gs.Box(-limit, limit)
         self.single_action_space = gs.Discrete(2)

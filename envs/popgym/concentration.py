@@ -52,7 +52,7 @@ class Concentration(NativeVectorEnv):
         self.name = "popgym/concentration"
         self.num_cards = check_decks("concentration", num_decks)
         self.num_values = check_deck_type("concentration", deck_type, ("colors", "ranks"))
-        self.max_steps = math.ceil(2 * self.num_cards - self.num_cards / (2 * self.num_cards - 1))
+        self.max_episode_steps = math.ceil(2 * self.num_cards - self.num_cards / (2 * self.num_cards - 1))
         self.single_observation_space = gs.MultiDiscrete([self.num_values + 1] * self.num_cards)
         self.single_action_space = gs.Discrete(self.num_cards)
 
@@ -101,13 +101,14 @@ class Concentration(NativeVectorEnv):
             moved,
             self._reward(is_pair, is_second, was_up),
             face_up == self.num_cards,
-            time + 1 >= self.max_steps,
+            time + 1 >= self.max_episode_steps,
         )
 
     def _reward(self, is_pair: Tensor, is_second: Tensor, was_up: Tensor) -> Tensor:
         """What turning a card is worth, float32 [B]."""
         turned = is_second.to(torch.float32) + (is_second | was_up)
-        return torch.where(is_pair, 2.0 / self.num_cards, turned * (-1.0 / self.max_steps))
+        # Taken off 0, since minus one times 0 would be -0.
+        return torch.where(is_pair, 2.0 / self.num_cards, 0.0 - turned / self.max_episode_steps)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         # Scattering the bytes and widening once is a third of the memory of widening first.

@@ -47,6 +47,7 @@ class CountRecall(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/count_recall"
         self.num_cards = check_decks("count_recall", num_decks)
+        self.max_episode_steps = self.num_cards - 1
         self.num_values = check_deck_type("count_recall", deck_type, ("colors", "suits", "ranks"))
         self.most = self.num_cards // self.num_values
         self.single_observation_space = gs.MultiDiscrete([self.num_values] * 2)
@@ -71,7 +72,7 @@ class CountRecall(NativeVectorEnv):
         reward = payoff(action == seen, 1.0 / (self.num_cards - 1))
         value, values = draw(task["values"], task["key"], 2 * step)
         next_query, queries = draw(task["queries"], task["key"], 2 * step + 1)
-        terminated = step == self.num_cards - 1
+        terminated = step == self.max_episode_steps
         moved = {
             "key": task["key"],
             "values": values,
@@ -79,6 +80,11 @@ class CountRecall(NativeVectorEnv):
             "shown": torch.stack([value, next_query], 1),
         }
         return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
+        """Return `counts` int64 [B, K]: how often each value has been shown."""
+        up_to = task["values"].to(torch.int64)
+        return {"counts": self.most - up_to.diff(dim=1, prepend=torch.zeros_like(up_to[:, :1]))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["shown"]

@@ -42,6 +42,7 @@ class HigherLower(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/higher_lower"
         self.num_cards = check_decks("higher_lower", num_decks)
+        self.max_episode_steps = self.num_cards - 1
         self.single_observation_space = gs.Discrete(VALUES["ranks"])
         self.single_action_space = gs.Discrete(2)
 
@@ -56,8 +57,8 @@ class HigherLower(NativeVectorEnv):
         step = time + 1
         rank, deck = draw(task["deck"], task["key"], step)
         right = (rank > task["rank"]) == (action == 0)
-        reward = payoff(right, 1.0 / self.num_cards) * (rank != task["rank"])
-        terminated = step == self.num_cards - 1
+        reward = torch.where(rank == task["rank"], 0.0, payoff(right, 1.0 / self.num_cards))
+        terminated = step == self.max_episode_steps
         return {**task, "deck": deck, "rank": rank}, reward, terminated, torch.zeros_like(terminated)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102

@@ -77,7 +77,7 @@ class Labyrinth(NativeVectorEnv):
             )
         self.rooms = height // 2
         self.side = height + 1
-        self.episode_length = episode_length
+        self.episode_length, self.max_episode_steps = episode_length, episode_length - 1
         self.num_free = 2 * self.rooms**2 - 1
         self.single_observation_space = gs.MultiDiscrete(np.full(10, 5, dtype=np.int32))
         self.single_action_space = gs.Discrete(4)
@@ -130,6 +130,13 @@ class Labyrinth(NativeVectorEnv):
         position = torch.where(kind == WALL, task["position"], target)
         return {**task, "position": position, "last_action": action}, kind
 
+    def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
+        """Return where an episode begins `maze` int64 [B, side, side], later `position` int64 [B, 2], x before y."""
+        if is_first:
+            return {"maze": task["grid"][:, :-1].unflatten(1, (self.side, self.side)).to(torch.int64)}
+        position = task["position"]
+        return {"position": torch.stack([position % self.side, position // self.side], dim=1)}
+
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         view = task["grid"].gather(1, self._views[task["position"]])
         return torch.cat([view.to(torch.int64), task["last_action"].unsqueeze(1)], dim=1)
@@ -166,7 +173,7 @@ class LabyrinthEscape(Labyrinth):
         task, kind = self.move(task, action)
         terminated = kind == GOAL
         reward = torch.where(terminated, 1.0 - 1.0 / self.episode_length, -1.0 / self.episode_length)
-        return task, reward, terminated, time == self.episode_length - 2
+        return task, reward, terminated, time + 1 == self.max_episode_steps
 
 
 class LabyrinthExplore(Labyrinth):
@@ -191,4 +198,4 @@ class LabyrinthExplore(Labyrinth):
         task["explored"] = add_cell(task["explored"], task["position"])
         task["found"] = task["found"] + is_new
         reward = torch.where(is_new, 1.0 / self.num_free, -1.0 / self.episode_length)
-        return task, reward, task["found"] == self.num_free, time == self.episode_length - 2
+        return task, reward, task["found"] == self.num_free, time + 1 == self.max_episode_steps

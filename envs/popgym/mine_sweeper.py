@@ -54,6 +54,7 @@ class MineSweeper(NativeVectorEnv):
         self.side, self.num_mines = _BOARDS[difficulty]
         self.num_cells = self.side**2
         self.num_safe = self.num_cells - self.num_mines
+        self.max_episode_steps = self.num_safe
         self.single_observation_space = gs.Discrete(min(self.num_mines + 1, 10))
         self.single_action_space = gs.MultiDiscrete(np.array([self.side, self.side]))
         self._blocks = self._list_blocks().to(self.device)
@@ -86,7 +87,7 @@ class MineSweeper(NativeVectorEnv):
         reward = torch.where(is_again, -0.5 / (self.num_safe - 2), 1.0 / self.num_safe)
         reward = torch.where(is_mine, -0.5 - 1.0 / self.num_safe, reward)
         terminated = is_mine | (count_cells(viewed[:, 0]) == self.num_safe)
-        truncated = (time + 1 == self.num_safe) & ~terminated
+        truncated = (time + 1 == self.max_episode_steps) & ~terminated
         count = count_cells(mines[:, 0] & self._blocks[cell])
         return {"mines": mines, "viewed": viewed, "count": count}, reward, terminated, truncated
 

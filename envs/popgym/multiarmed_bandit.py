@@ -50,7 +50,7 @@ class MultiarmedBandit(NativeVectorEnv):
             )
         self.name = "popgym/multiarmed_bandit"
         self.num_bandits = num_bandits
-        self.episode_length = episode_length
+        self.episode_length = self.max_episode_steps = episode_length
         self.single_observation_space = gs.Discrete(2)
         self.single_action_space = gs.Discrete(num_bandits)
 
@@ -76,6 +76,10 @@ class MultiarmedBandit(NativeVectorEnv):
         reward = torch.where(paid, 1.0 / self.episode_length, -1.0 / self.episode_length)
         truncated = time == self.episode_length - 1
         return {**task, "paid": paid.to(torch.int64)}, reward, torch.zeros_like(truncated), truncated
+
+    def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
+        """Return `bandits` float32 [B, num_bandits]: the probability that each arm pays."""
+        return {"bandits": task["bandits"]}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["paid"]

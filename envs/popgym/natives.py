@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Protocol, cast
 
+from envs.errors import unknown_option
 from envs.native import NativeVectorEnv
 from envs.popgym.autoencode import Autoencode
 from envs.popgym.battleship import Battleship
@@ -92,14 +93,16 @@ def make_native(
     known, name = native_options(family), family if difficulty is None else f"{family}_{difficulty}"
     kwargs = {**(kwargs or {}), **{key: options[key] for key in options if key not in (*_COMMON, *_PACKAGE)}}
     if kwargs and difficulty is not None:
-        raise ValueError(
+        raise unknown_option(
             f"POPGym task {name!r} has no options, but got kwargs={kwargs}: "
-            f"give them to the family, {family!r}, or choose another difficulty."
+            f"give them to the family, {family!r}, or choose another difficulty.",
+            next(iter(kwargs)),
         )
     if unknown := set(kwargs) - set(known):
-        raise ValueError(
+        raise unknown_option(
             f"The options of POPGym family {family!r} are {', '.join(known) or 'none'}, but got "
-            f"{', '.join(map(repr, sorted(unknown)))}: give some of these."
+            f"{', '.join(map(repr, sorted(unknown)))}: give some of these.",
+            min(unknown),
         )
     if difficulty is not None:
         kwargs = NATIVES[family].difficulties[difficulty]
@@ -107,9 +110,10 @@ def make_native(
         del options["render_mode"]
     for option, value in options.items():
         if option in _PACKAGE and option not in known:
-            raise ValueError(
+            raise unknown_option(
                 f"The native version of POPGym task {name!r} has no option {option}, but got {option}={value!r}: "
-                f"leave it out, or take the package's with backend=package."
+                f"leave it out, or take the package's with backend=package.",
+                option,
             )
     env = NATIVES[family](num_envs, **{**kwargs, **options})
     env.name = f"popgym/{name}"

@@ -66,7 +66,7 @@ class PositionOnlyPendulum(NativeVectorEnv):
                 f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
             )
         self.name = "popgym/position_only_pendulum"
-        self.max_episode_length = max_episode_length
+        self.max_episode_length = self.max_episode_steps = max_episode_length
         self.single_observation_space = gs.Box(-1.0, 1.0, (2,), np.float32)
         self.single_action_space = gs.Box(-_MAX_TORQUE, _MAX_TORQUE, (1,), np.float32)
         self.box_action = action

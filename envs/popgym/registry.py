@@ -43,10 +43,16 @@ _DIFFICULTIES = ("easy", "medium", "hard")
 def popgym_ids() -> dict[str, str]:
     """Return the registered Gymnasium id of every task by its short name; popgym need not be installed."""
     return {
-        f"{family}_{difficulty}": f"popgym-{_REGISTERED_AS.get(task, task)}{difficulty.capitalize()}-v0"
-        for family, task in _FAMILIES.items()
+        f"{family}_{difficulty}": _popgym_id(family, difficulty)
+        for family in _FAMILIES
         for difficulty in _DIFFICULTIES
     }
+
+
+def _popgym_id(family: str, difficulty: str | None) -> str:
+    """The id of a task as the package has it, or would have it for a family."""
+    task = _FAMILIES[family]
+    return f"popgym-{_REGISTERED_AS.get(task, task)}{(difficulty or '').capitalize()}-v0"
 
 
 def popgym_names() -> list[str]:
@@ -171,10 +177,11 @@ def register_families() -> None:
 def native_factories() -> dict[str, Callable[..., NativeVectorEnv]]:
     """Return what makes every native task and family, by the id it is registered as with Gymnasium.
 
-    The one rule: `engram/popgym-<class in the package>-v0`, such as `engram/popgym-RepeatPreviousEasy-v0`.
+    The one rule: `engram/` and the id in the package, such as `engram/popgym-RepeatPreviousEasy-v0`; a family, which
+    the package does not register, has the same without a difficulty.
     """
     return {
-        f"engram/popgym-{popgym_class(family, difficulty)}-v0": partial(make_native, family, difficulty)
+        f"engram/{_popgym_id(family, difficulty)}": partial(make_native, family, difficulty)
         for family in NATIVES
         for difficulty in (None, *_DIFFICULTIES)
     }

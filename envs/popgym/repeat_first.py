@@ -41,6 +41,7 @@ class RepeatFirst(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/repeat_first"
         self.num_cards = check_decks("repeat_first", num_decks)
+        self.max_episode_steps = self.num_cards - 1
         self.single_observation_space = gs.Discrete(VALUES["suits"])
         self.single_action_space = gs.Discrete(VALUES["suits"])
 
@@ -55,7 +56,7 @@ class RepeatFirst(NativeVectorEnv):
         step = time + 1
         reward = payoff(action == task["first"], 1.0 / (self.num_cards - 1))
         suit, deck = draw(task["deck"], task["key"], step)
-        terminated = step == self.num_cards - 1
+        terminated = step == self.max_episode_steps
         return {**task, "deck": deck, "suit": suit}, reward, terminated, torch.zeros_like(terminated)
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102

@@ -44,6 +44,7 @@ class RepeatPrevious(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/repeat_previous"
         self.num_cards = check_decks("repeat_previous", num_decks)
+        self.max_episode_steps = self.num_cards - 1
         if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k < self.num_cards:
             raise ValueError(
                 f"repeat_previous needs k from 1 to {self.num_cards - 1}, one less than its cards, but got k={k!r}: "
@@ -68,10 +69,10 @@ class RepeatPrevious(NativeVectorEnv):
         # What is asked for lies where the next card goes.
         place = (step % self.k).unsqueeze(1)
         right = action == task["seen"].gather(1, place).squeeze(1)
-        reward = payoff(right, 1.0 / (self.num_cards - self.k)) * (step >= self.k)
+        reward = torch.where(step < self.k, 0.0, payoff(right, 1.0 / (self.num_cards - self.k)))
         suit, deck = draw(task["deck"], task["key"], step)
         seen = task["seen"].scatter(1, place, suit.to(torch.uint8).unsqueeze(1))
-        terminated = step == self.num_cards - 1
+        terminated = step == self.max_episode_steps
         moved = {**task, "deck": deck, "suit": suit, "seen": seen}
         return moved, reward, terminated, torch.zeros_like(terminated)
 

@@ -5,13 +5,15 @@ import gymnasium.spaces as gs
 import numpy as np
 import pytest
 import torch
+from gymnasium.vector import AutoresetMode
 from tensordict import TensorDict
 from toy_envs import Echo, register
 
 import envs
 from envs import Driver, GymnasiumEnv, NativeVectorEnv
 from envs.actions import ActionCheck
-from envs.registration import NativeGymnasiumEnv, NativeGymnasiumVectorEnv
+from envs.single_native import NativeGymnasiumEnv
+from envs.vector_native import NativeGymnasiumVectorEnv
 
 NATIVES = envs.registered_natives()
 
@@ -40,7 +42,7 @@ def test_every_native_refuses_what_is_outside(id: str) -> None:
     native = NATIVES[id](num_envs=2)
     space = native.single_action_space
     vector = NativeGymnasiumVectorEnv.__new__(NativeGymnasiumVectorEnv)
-    vector.native, vector.single_observation_space = native, native.single_observation_space
+    vector.native, vector.autoreset_mode = native, AutoresetMode.NEXT_STEP
     # Actions are looked at before anything else, so that an episode, which takes a maze seconds, need not begin.
     native.state = TensorDict({"is_last": torch.zeros(2, dtype=torch.bool)}, [2])
     allowed = np.zeros_like(outside(space)[0])

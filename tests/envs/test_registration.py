@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 import envs
 from envs import RecallFirst
-from envs.registration import NativeGymnasiumVectorEnv
+from envs.vector_native import NativeGymnasiumVectorEnv
 
 ID = "engram/RecallFirst-v0"
 

@@ -1,0 +1,86 @@
+"""What clients of Gymnasium expect besides rows: seeds, spaces of their own, lengths of episodes and infos."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, SupportsIndex
+
+import gymnasium.spaces as gs
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.native import NativeVectorEnv
+from envs.random import hash_to_int
+
+_MASK = 2**64 - 1
+
+
+def native_seed(seed: SupportsIndex) -> int:
+    """Return a native's seed for any that Gymnasium takes: itself, or a hash of one of 2**63 or more."""
+    number = int(seed)
+    if number < 2**63:
+        return number
+    words = [number >> shift & _MASK for shift in range(0, number.bit_length(), 64)]
+    return hash_to_int("high", *words) >> 1 << 32 | hash_to_int("low", *words)
+
+
+def own_space(space: gs.Space[Any]) -> gs.Space[Any]:
+    """Return an equal space with generators of its own, so that who draws from one changes no other."""
+    own = copy.deepcopy(space)
+    forget_generators(own)
+    return own
+
+
+def forget_generators(space: gs.Space[Any]) -> None:
+    """Let the space and its parts seed themselves anew when they are next drawn from, in place."""
+    space._np_random = None  # type: ignore[assignment]
+    parts = space.spaces if isinstance(space, (gs.Dict, gs.Tuple)) else ()
+    for part in parts.values() if isinstance(parts, dict) else parts:
+        forget_generators(part)
+
+
+def with_episode_length(spec: EnvSpec | None, native: NativeVectorEnv) -> EnvSpec | None:
+    """Return the spec with the length of the native's longest episode, unless it has a limit of its own.
+
+    It is not registered, since it depends on options, and since `gymnasium.make` would then wrap what ends by
+    itself into a `TimeLimit`, which calls every end at the limit a truncation.
+    """
+    if spec is None or spec.max_episode_steps is not None:
+        return spec
+    spec = copy.copy(spec)
+    spec.max_episode_steps = getattr(native, "max_episode_steps", None)
+    return spec
+
+
+def batched_infos(
+    native: NativeVectorEnv, task: TensorDict, is_first: np.ndarray, told: np.ndarray
+) -> dict[str, Any]:
+    """Return the infos of environments as Gymnasium's vectors have them.
+
+    Args:
+        native: whose they are.
+        task: the task's tensors [B, ...].
+        is_first: bool [B], where an episode begins.
+        told: bool [B], which environments have something to tell.
+
+    Returns:
+        For every key an array [B, ...], and under the key after a `_` where it is told, bool [B].
+    """
+    infos: dict[str, Any] = {}
+    if type(native).infos is NativeVectorEnv.infos:
+        return infos
+    for begins in (True, False):
+        where = told & (is_first == begins)
+        if where.any():
+            for key, value in native.infos(dict(task.items()), begins).items():
+                infos[key], infos[f"_{key}"] = _where(where, value), where
+    return infos
+
+
+def _where(where: np.ndarray, value: Tensor) -> np.ndarray:
+    """A copy of the values, zero elsewhere."""
+    values = np.array(value.cpu().numpy())
+    values[~where] = 0
+    return values

@@ -26,7 +26,7 @@ from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 from envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
-# knows every environment registered so far; it steps its environment only, so torch's threads are no danger.
+# knows every environment registered so far; `envs.forking` sees to torch's threads.
 _START_METHOD = "fork" if sys.platform == "linux" else None
 
 
@@ -44,8 +44,9 @@ class GymnasiumEnv(VectorEnv):
         kwargs: options of the environment.
         vectorization: `sync` steps them in this process, the fastest unless one step takes over half a
             millisecond; `async` gives each its own process.
-        start_method: how such processes start: `fork` (the default on Linux), or `spawn` for environments that do
-            not live on in a fork, such as those that draw with OpenGL; they know registered ids of packages only.
+        start_method: how such processes start: `fork` (the default on Linux), or `spawn` or `forkserver` for
+            environments that do not live on in a fork, such as those that draw with OpenGL; these know registered
+            ids of packages only.
         action: for Box actions: `rescale` maps a policy's [-1, 1] to the bounds, `clip` cuts its numbers to them,
             and `auto` rescales each number whose bounds are both finite and clips the others (`envs.BoxActions`).
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
@@ -66,7 +67,7 @@ class GymnasiumEnv(VectorEnv):
         num_envs: int,
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
-        start_method: Literal["fork", "spawn"] | None = None,
+        start_method: Literal["fork", "spawn", "forkserver"] | None = None,
         action: BoxAction = "auto",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -79,9 +80,9 @@ class GymnasiumEnv(VectorEnv):
             raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
         if vectorization not in ("sync", "async"):
             raise ValueError(f"vectorization must be 'sync' or 'async', but it is {vectorization!r}.")
-        if start_method not in ("fork", "spawn", None):
+        if start_method not in ("fork", "spawn", "forkserver", None):
             raise ValueError(
-                f"start_method must be 'fork' or 'spawn', but it is {start_method!r}: set it so."
+                f"start_method must be 'fork', 'spawn' or 'forkserver', but it is {start_method!r}: set it so."
             )
         make_one = partial(
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random

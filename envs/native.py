@@ -138,7 +138,7 @@ class NativeVectorEnv(VectorEnv):
         is_last = (terminated | truncated) & ~is_first
         row = make_row(
             obs=self.observe(task, time),
-            reward=torch.where(is_first, 0.0, reward),
+            reward=reward.masked_fill(is_first, 0.0),
             prev_action=select(is_first, torch.zeros_like(action), action),
             is_first=is_first,
             is_last=is_last,

@@ -63,7 +63,7 @@ class Autoencode(NativeVectorEnv):
         # Forth through the cards while they are shown, then back; the step after the last one is ignored.
         place = torch.minimum(step, 2 * self.num_cards - 1 - step).clamp_(min=0).unsqueeze(1)
         answer = task["seen"].gather(1, place).squeeze(1)
-        reward = torch.where(watching, 0.0, payoff(action == answer, 1.0 / self.num_cards))
+        reward = payoff(action == answer, 1.0 / self.num_cards).masked_fill(watching, 0.0)
         card, deck = draw(task["deck"], task["key"], step)
         written = torch.where(watching, card.to(torch.uint8), answer)
         moved = {

@@ -57,7 +57,7 @@ class HigherLower(NativeVectorEnv):
         step = time + 1
         rank, deck = draw(task["deck"], task["key"], step)
         right = (rank > task["rank"]) == (action == 0)
-        reward = torch.where(rank == task["rank"], 0.0, payoff(right, 1.0 / self.num_cards))
+        reward = payoff(right, 1.0 / self.num_cards).masked_fill(rank == task["rank"], 0.0)
         terminated = step == self.max_episode_steps
         return {**task, "deck": deck, "rank": rank}, reward, terminated, torch.zeros_like(terminated)
 

@@ -69,7 +69,7 @@ class RepeatPrevious(NativeVectorEnv):
         # What is asked for lies where the next card goes.
         place = (step % self.k).unsqueeze(1)
         right = action == task["seen"].gather(1, place).squeeze(1)
-        reward = torch.where(step < self.k, 0.0, payoff(right, 1.0 / (self.num_cards - self.k)))
+        reward = payoff(right, 1.0 / (self.num_cards - self.k)).masked_fill(step < self.k, 0.0)
         suit, deck = draw(task["deck"], task["key"], step)
         seen = task["seen"].scatter(1, place, suit.to(torch.uint8).unsqueeze(1))
         terminated = step == self.max_episode_steps

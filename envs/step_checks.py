@@ -69,7 +69,7 @@ def observation_check(space: gs.Space[Any], name: str) -> Conform:
     """Build what returns an observation as one of `space`, with its shapes and dtypes.
 
     Args:
-        space: a supported observation space.
+        space: an observation space; parts of it that no row holds may be anything.
         name: what the observation is, for messages.
 
     Returns:
@@ -84,7 +84,9 @@ def observation_check(space: gs.Space[Any], name: str) -> Conform:
         return _discrete_check(space, name)
     if isinstance(space, gs.Box):
         return _box_check(space, name)
-    return _parts_check(space, name)
+    if isinstance(space, (gs.MultiDiscrete, gs.MultiBinary)):
+        return _parts_check(space, name)
+    return lambda value: value  # such as Text: no row holds it
 
 
 def _dict_check(parts: dict[str, gs.Space[Any]], name: str) -> Conform:

@@ -11,6 +11,8 @@ from agents.stored_spaces import check_spaces, read_spaces, write_spaces
 
 
 class Agent:
+    box_action = "clip"
+
     def __init__(self, observation_space):
         self.observation_space, self.action_space = observation_space, spaces.Discrete(2)
 

@@ -4,48 +4,61 @@ import pytest
 
 from scripts.config import compose_config
 from scripts.errors import UsageError
+from scripts.observation_words import is_observation_word, set_readings
 
 
-def encoder_options(*words):
-    return compose_config("train", words).values["agent"]["make_network"]["make_encoder"]
+def ppo():
+    return {"agent": {"make_network": {"make_encoder": {"leaves": {"old": "none"}, "image_layout": "auto"}}}}
+
+
+def set_in_ppo(*words):
+    assert all(map(is_observation_word, words))
+    return set_readings(ppo(), words)["agent"]["make_network"]["make_encoder"]
 
 
 @pytest.mark.parametrize(
     ("words", "leaves"),
     [
-        (["leaves.mission=none"], {"mission": "none"}),
-        (["leaves.a=none", "leaves.b.c=vector"], {"a": "none", "b.c": "vector"}),
-        (["agent.make_network.make_encoder.leaves.a=image"], {"a": "image"}),
-        (["leaves.two words=none", "leaves.a/b=none"], {"two words": "none", "a/b": "none"}),
+        ([], {"old": "none"}),
+        (["leaves.mission=none"], {"old": "none", "mission": "none"}),
+        (["leaves.old=image", "leaves.b.c=vector"], {"old": "image", "b.c": "vector"}),
+        (["+agent.make_network.make_encoder.leaves.a=image"], {"old": "none", "a": "image"}),
+        (["leaves.two words=none", "leaves.a/b=none"], {"old": "none", "two words": "none", "a/b": "none"}),
         (["leaves={a: none, 'x y': chw}"], {"a": "none", "x y": "chw"}),
     ],
 )
-def test_leaves_of_ppo(words, leaves):
-    assert encoder_options(*words)["leaves"] == leaves
+def test_parts_are_named_by_any_key(words, leaves):
+    assert set_in_ppo(*words)["leaves"] == leaves
 
 
-@pytest.mark.parametrize("agent", ["r2i", "dreamerv3"])
-@pytest.mark.parametrize("prefix", ["", "agent."])
-def test_leaves_and_layout_of_world_models(agent, prefix):
-    words = [f"agent={agent}", f"{prefix}leaves.camera=chw", f"{prefix}image_layout=hwc"]
+def test_what_is_composed_stays_as_it_is():
+    values = ppo()
+    assert set_readings(values, ["leaves.a=none", "image_layout=chw"]) != values == ppo()
+
+
+@pytest.mark.parametrize("agent", ["ppo", "r2i", "dreamerv3"])
+def test_every_agent_has_them(agent):
+    words = [f"agent={agent}", "leaves.camera=chw", "image_layout=hwc"]
+    if agent != "ppo":
+        words[1] = "agent.leaves.camera=chw"
     values = compose_config("train", words).values["agent"]
-    assert (values["leaves"], values["image_layout"]) == ({"camera": "chw"}, "hwc")
-
-
-def test_nothing_is_set_by_default():
-    assert (encoder_options()["leaves"], encoder_options()["image_layout"]) == ({}, "auto")
-    assert encoder_options("image_layout=chw")["image_layout"] == "chw"
+    options = values["make_network"]["make_encoder"] if agent == "ppo" else values
+    assert (options["leaves"], options["image_layout"]) == ({"camera": "chw"}, "hwc")
 
 
 @pytest.mark.parametrize(
-    ("words", "pattern"),
+    ("word", "pattern"),
     [
-        (["leaves=vector"], "said by key"),
-        (["leaves={a"], "said by key"),
-        (["agent.leaves.a=none"], "given where there is none"),
-        (["agent=custom", "agent._target_=x.Y", "leaves.a=none"], "given where there is none"),
+        ("leaves=vector", "said by key"),
+        ("leaves={a", "said by key"),
+        ("agent.leaves.a=none", "given where there is none"),
     ],
 )
-def test_mistakes_are_one_sentence(words, pattern):
+def test_mistakes_are_one_sentence(word, pattern):
     with pytest.raises(UsageError, match=pattern):
-        compose_config("train", words)
+        set_in_ppo(word)
+
+
+def test_an_agent_without_these_options_is_named():
+    with pytest.raises(UsageError, match=r"'leaves\.a=none' was given where there is none"):
+        set_readings({"agent": {"_target_": "my.Agent"}}, ["leaves.a=none"])

@@ -10,7 +10,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, NullLocator
 
 from agents.logger import METRICS_FILE, read_metrics
 
@@ -20,7 +20,7 @@ _PANEL_COLOURS = [_BLUE, _GREY, _ORANGE, "#009E73", "#CC79A7", "#E69F00"]
 
 
 def draw_learning_curve(run_dir: Path, title: str) -> Path:
-    """Draw returns against environment steps to `learning_curve.png`.
+    """Draw returns against environment steps to `learning_curve.png`; where there are none, the picture says so.
 
     Args:
         run_dir: a run's folder.
@@ -31,20 +31,32 @@ def draw_learning_curve(run_dir: Path, title: str) -> Path:
     """
     rows = read_metrics(run_dir / METRICS_FILE)
     axes = _new_axes()
-    axes.plot(
-        *_series(rows, "charts/episodic_return"), color=_LIGHT_BLUE, linewidth=1.2, label="training episodes"
-    )
+    end = max((row["env_steps"] or 0 for row in rows), default=0)
+    trained, training = _series(rows, "charts/episodic_return")
+    if trained:
+        # A line needs two points; a single one is a dot.
+        style: dict[str, Any] = {"color": _LIGHT_BLUE, "linewidth": 1.2, "markersize": 4}
+        axes.plot(
+            trained, training, marker="o" if len(trained) == 1 else "", label="training episodes", **style
+        )
     steps, returns = _series(rows, "eval/episodic_return")
     if steps:
         by_step = dict(zip(*_series(rows, "eval/standard_error"), strict=True))
         errors = [by_step.get(step, 0.0) for step in steps]
-        style: dict[str, Any] = {"color": _ORANGE, "marker": "o", "markersize": 4, "capsize": 2}
+        style = {"color": _ORANGE, "marker": "o", "markersize": 4, "capsize": 2}
         axes.errorbar(steps, returns, yerr=errors, label="evaluation, mean ± s.e.", **style)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("episodic return")
     axes.set_title(title, fontsize=10)
     axes.xaxis.set_major_formatter(EngFormatter())
-    axes.legend(frameon=False)
+    axes.set_xlim(left=0, right=1.03 * end if end else None)
+    if trained or steps:
+        axes.legend(frameon=False)
+    else:
+        _say(
+            axes,
+            f"In {end:,.0f} environment steps no episode ended,\nand none was evaluated: there is no return to draw.",
+        )
     return _save(axes, run_dir / "learning_curve.png")
 
 
@@ -94,6 +106,8 @@ def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any
         rows, columns, figsize=(4.6 * columns, 4 * rows), dpi=110, sharex=True, sharey=True, squeeze=False
     )
     for axes, (name, lines) in zip(grid.flat, panels.items(), strict=False):
+        if not lines:
+            _say(axes, "nothing was measured within the budget")
         names = list(dict.fromkeys(line["of"] for line in lines))
         for line in lines:
             place = names.index(line["of"])
@@ -106,7 +120,9 @@ def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any
         _finish_panel(axes, name)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_visible(False)
-    figure.suptitle(title, fontsize=10)
+    inch = 1 / figure.get_figheight()
+    words = f"{title}\nsolid lines are without resets, dashed ones with them"
+    figure.suptitle(words, fontsize=10, y=1 - 0.1 * inch)
     return _save(grid[0, 0], path)
 
 
@@ -120,7 +136,8 @@ def _finish_panel(axes: Axes, name: str) -> None:
     axes.set_xlabel("rows, T")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    if axes.lines:
+        axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
 def _new_axes() -> Axes:
@@ -128,6 +145,12 @@ def _new_axes() -> Axes:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def _say(axes: Axes, sentence: str) -> None:
+    """Write a sentence where there is nothing to draw."""
+    axes.text(0.5, 0.5, sentence, transform=axes.transAxes, ha="center", va="center", color=_GREY)
+    axes.yaxis.set_major_locator(NullLocator())
 
 
 def _save(axes: Axes, path: Path) -> Path:

@@ -1,0 +1,80 @@
+"""Pictures of little: a sentence where there is nothing, a dot where there is one point, and titles above all."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from synthetic_runs import write_run
+
+from scripts import figures
+from scripts.comparison.analysis import compare
+from scripts.comparison.figures import draw_curves
+from scripts.comparison.runs import read_run
+from scripts.comparison.settings import Settings
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved, still open."""
+    kept = []
+    monkeypatch.setattr(figures.plt, "close", kept.append)
+    yield kept
+    monkeypatch.undo()
+    plt.close("all")
+
+
+def learning_curve(folder, rows):
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert figures.draw_learning_curve(folder, "title").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_without_returns_says_so(drawn, tmp_path):
+    learning_curve(tmp_path, [{"env_steps": 640, "losses/policy": 0.1}, {"env_steps": 1280}])
+    (axes,) = drawn[0].axes
+    (sentence,) = axes.texts
+    assert sentence.get_text().startswith("In 1,280 environment steps no episode ended")
+    assert axes.get_legend() is None and not axes.lines and axes.get_xlim()[0] == 0
+
+
+def test_a_run_without_a_line_says_so(drawn, tmp_path):
+    learning_curve(tmp_path, [])
+    assert drawn[0].axes[0].texts[0].get_text().startswith("In 0 environment steps")
+
+
+def test_a_single_point_is_a_dot(drawn, tmp_path):
+    learning_curve(tmp_path, [{"env_steps": 64, "charts/episodic_return": 0.5}])
+    learning_curve(tmp_path, [{"env_steps": 64 * i, "charts/episodic_return": 0.5} for i in (1, 2)])
+    learning_curve(tmp_path, [{"env_steps": 64, "eval/episodic_return": 0.5, "eval/standard_error": None}])
+    one, two, evaluated = (figure.axes[0] for figure in drawn)
+    assert one.lines[0].get_marker() == "o" and two.lines[0].get_marker() in ("", "None")
+    assert [text.get_text() for text in evaluated.get_legend().get_texts()] == ["evaluation, mean ± s.e."]
+    assert all(not axes.texts for axes in (one, two, evaluated))
+
+
+def test_times_of_cores_have_their_title_above_every_panel(drawn, tmp_path):
+    line = {"of": "gru", "label": "gru, resets 0.03", "points": [(32, 1e-3)], "dashed": True}
+    panels = {f"core{index}": [line] for index in range(11)} | {"slow": []}
+    figures.draw_core_times(tmp_path / "times.png", "forward and backward", panels)
+    (figure,) = drawn
+    title = figure._suptitle.get_window_extent()
+    labels = [axes.title.get_window_extent() for axes in figure.axes]
+    assert title.y0 > max(label.y1 for label in labels) and title.y1 <= figure.bbox.y1
+    assert figure.axes[0].lines[0].get_marker() == "o"
+    assert figure.axes[11].texts[0].get_text() == "nothing was measured within the budget"
+
+
+def marked(axes):
+    """The places of dots."""
+    return [x for line in axes.lines if line.get_marker() == "." for x in np.atleast_1d(line.get_xdata())]
+
+
+def test_a_report_marks_single_points_and_where_runs_end(tmp_path):
+    write_run(tmp_path, "mlp", seed=0, returns=(0.5,))
+    write_run(tmp_path, "gru", seed=0, returns=(0.1, 0.2, 0.3))
+    write_run(tmp_path, "gru", seed=1, returns=(0.1, 0.2, 0.3, 0.4, 0.5))
+    runs = [read_run(folder.parent) for folder in sorted(tmp_path.rglob("config.yaml"))]
+    document = compare(runs, [], Settings(points=5, resamples=100)) | {"x": "env_steps"}
+    figure = draw_curves(document)
+    assert marked(figure.axes[0]) == [3000, 1000]
+    plt.close(figure)

@@ -145,7 +145,11 @@ def _draw_line(axes: Axes, curve: dict[str, Any], index: int, steps: bool = Fals
         )
     (line,) = axes.plot(x, value, color=colour(index), linewidth=1.5, **style)  # type: ignore[arg-type]
     line.set_dashes(dashes(index))
-    marked = _alone(value) | _where_runs_end(curve)
+    alone = _alone(value)
+    if alone.any() and curve["low"] is not None:
+        low, high = (np.array(curve[key], float)[alone] for key in ("low", "high"))
+        axes.vlines(x[alone], low, high, color=colour(index), alpha=0.5, linewidth=1.5)
+    marked = alone | _where_runs_end(curve)
     axes.plot(x[marked], value[marked], ".", color=colour(index), markersize=7)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import shlex
 import subprocess
 import time
 from collections.abc import Sequence
@@ -61,7 +62,7 @@ def make_given_dir(run_dir: Path) -> Path:
     except FileExistsError as error:
         raise UsageError(
             f"A new run needs a folder of its own, but {run_dir} exists; give another logging.run_dir, or continue "
-            f"it with resume={run_dir}."
+            f"it with {shlex.quote(f'resume={run_dir}')}."
         ) from error
     except OSError as error:
         raise UsageError(

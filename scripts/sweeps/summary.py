@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from scripts.sizes import SIZES_FILE
 from scripts.sweeps.loop import FINISHED, TrialStatus
 
-_NO_COLUMN = ("agent", "seed")
-
 
 def summary_lines(statuses: Sequence[TrialStatus]) -> list[str]:
     """Describe the finished trials of a sweep.
@@ -20,13 +18,16 @@ def summary_lines(statuses: Sequence[TrialStatus]) -> list[str]:
         statuses: of all trials.
 
     Returns:
-        A Markdown table: the axes' values but the seed, how many seeds, the mean of their last evaluations with its
-        standard error over seeds, the agent's parameters, and the bytes it carries for each environment.
+        A Markdown table: the axes' values but the seed (and the agent where there is one alone), how many seeds, the
+        mean of their last evaluations with its standard error over seeds, the agent's parameters, and the bytes it
+        carries for each environment.
     """
     groups: dict[tuple[str, ...], list[TrialStatus]] = defaultdict(list)
+    agents = {entry.trial.values["agent"] for entry in statuses}
+    left_out = ("seed",) if len(agents) > 1 else ("seed", "agent")
     axes: list[str] = []
     for entry in statuses:
-        axes = [axis for axis in entry.trial.values if axis not in _NO_COLUMN]
+        axes = [axis for axis in entry.trial.values if axis not in left_out]
         if entry.status == FINISHED:
             groups[tuple(entry.trial.values[axis] for axis in axes)].append(entry)
     header = [*axes, "seeds", "return", "parameters", "carry bytes"]

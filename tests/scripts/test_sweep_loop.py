@@ -118,3 +118,20 @@ def test_table_and_summary_show_what_there_is(tmp_path):
         "| gru | diagnostic/t_maze | 2 | 0.750 ± 0.250 |  |  |",
         "| lstm | diagnostic/t_maze | 1 | 0.750 |  |  |",
     ]
+
+
+def test_agents_are_rows_of_their_own_in_the_summary():
+    statuses = read_statuses(
+        make_trials(AXES | {"agent": ["ppo", "r2i"], "core": ["gru"]}, {}, []), Path("none")
+    )
+    for entry in statuses:
+        entry.status, entry.state = (
+            FINISHED,
+            TrialState(8, {"ppo": 0.25, "r2i": 0.75}[entry.trial.values["agent"]], True),
+        )
+    assert summary_lines(statuses) == [
+        "| agent | core | env | seeds | return | parameters | carry bytes |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| ppo | gru | diagnostic/t_maze | 2 | 0.250 ± 0.000 |  |  |",
+        "| r2i | gru | diagnostic/t_maze | 2 | 0.750 ± 0.000 |  |  |",
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from scripts.errors import UsageError
+from scripts.words import parse_value
 
 _WORD = re.compile(
     r"\+*(?P<path>agent\.(?:\w+\.)*?)?(?P<name>image_layout|leaves)(?P<key>\..+)?=(?P<value>.*)", re.S
@@ -74,9 +75,12 @@ def _find(node: Any) -> dict[str, Any] | None:
 
 def _mapping(word: str, text: str) -> dict[str, Any]:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = None
+        value = parse_value(text)
+    except ValueError:  # a key that Hydra's grammar does not allow, in quotes
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = None
     if not isinstance(value, dict):
         raise UsageError(
             "How parts of the observation are read is said by key, leaves.<key>=vector or leaves={<key>: vector}, but "

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from agents.run_folder import CONFIG_FILE, read_config
 from scripts.errors import UsageError
+from scripts.paths import expand_paths, quote_paths
 from scripts.words import command_line, parse_value
 
 # A continued run's machine, what it reports, and when it saves: nothing of what it learns.
@@ -87,7 +88,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
     # An allow-list is the user's to give, never a stored run's.
     config["allow"] = []
     OmegaConf.set_struct(config, True)
-    for word in words:
+    for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):
             raise UsageError(
@@ -102,7 +103,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
             ) from error
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return expand_paths({str(key): value for key, value in plain.items()})
 
 
 def store_changes(run_dir: Path, config: Mapping[str, Any]) -> None:

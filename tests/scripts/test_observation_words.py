@@ -25,6 +25,7 @@ def set_in_ppo(*words):
         (["+agent.make_network.make_encoder.leaves.a=image"], {"old": "none", "a": "image"}),
         (["leaves.two words=none", "leaves.a/b=none"], {"old": "none", "two words": "none", "a/b": "none"}),
         (["leaves={a: none, 'x y': chw}"], {"a": "none", "x y": "chw"}),
+        (["leaves={a:none,b:chw}"], {"a": "none", "b": "chw"}),
     ],
 )
 def test_parts_are_named_by_any_key(words, leaves):

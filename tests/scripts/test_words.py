@@ -7,8 +7,8 @@ from synthetic_runs import write_run
 
 from scripts.config import compose_config
 from scripts.errors import UsageError
-from scripts.new_run import resumed_config
 from scripts.paths import expand, expand_paths, quote_paths
+from scripts.resuming import resumed_config
 from scripts.train import main as train
 from scripts.words import command_line, normal, parse_value, write_value
 
@@ -60,12 +60,13 @@ def test_what_is_no_single_value(text):
     assert normal(text) == text
 
 
-def test_a_continued_run_reads_words_alike(tmp_path):
+def test_a_continued_run_reads_words_alike(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
     config = resumed_config(
-        write_run(tmp_path), ["total_env_steps=1_000", "device=cuda:1", "logging.runs_dir='01'"]
+        write_run(tmp_path), ["total_env_steps=1_000", "device=cuda:1", "logging.runs_dir=~/01"]
     )
     assert (config["total_env_steps"], config["device"]) == (1000, "cuda:1")
-    assert config["logging"]["runs_dir"] == "01"
+    assert config["logging"]["runs_dir"] == "/home/me/01"
 
 
 def test_a_command_is_quoted_for_the_shell():

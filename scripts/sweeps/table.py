@@ -56,7 +56,7 @@ class SweepTable:
                 self._live.update(self.table(), refresh=True)
         elif changed is not None:
             print(plain_line(changed), file=sys.stderr)
-            if changed.status in (FINISHED, FAILED):
+            if changed.status in (FINISHED, FAILED) and self._seconds_left() is not None:
                 print(self._summary(), file=sys.stderr)
         elif self._is_due(self._every_seconds):
             for entry in self._statuses:
@@ -82,9 +82,12 @@ class SweepTable:
     def _summary(self) -> str:
         counts = [(status, sum(entry.status == status for entry in self._statuses)) for status in _STYLES]
         parts = [f"{count} {status}" for status, count in counts if count]
-        seconds = time_left(self._statuses, time.monotonic())
+        seconds = self._seconds_left()
         left = "" if seconds is None else f"; about {clock_time(seconds)} left"
         return f"{len(self._statuses)} trials: {', '.join(parts)}{left}"
+
+    def _seconds_left(self) -> float | None:
+        return time_left(self._statuses, time.monotonic())
 
     def _is_due(self, seconds: float) -> bool:
         now = time.monotonic()

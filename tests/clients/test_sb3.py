@@ -47,13 +47,13 @@ def test_the_episodes_are_the_natives_own_and_begin_within_the_step(id):
         assert rewards.dtype == np.float32 and dones.dtype == bool and obs_contained(venv, obs)
         for index, env in enumerate(alone):
             action = torch.as_tensor(actions[index : index + 1])
-            row = env.step(action)
+            row = env.step(action, in_space=True)
             assert rewards[index] == row["reward"] and dones[index] == row["is_last"]
             assert infos[index]["TimeLimit.truncated"] == bool(row["is_last"] & ~row["is_terminal"])
             assert ("terminal_observation" in infos[index]) == dones[index]
             if dones[index]:
                 assert_same(infos[index]["terminal_observation"], row["obs"])
-                row = env.step(action)
+                row = env.step(action, in_space=True)
                 ended += 1
             rows[index] = row
     longer = ("Bandit", "Labyrinth", "Pendulum")

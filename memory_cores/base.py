@@ -45,7 +45,8 @@ class MemoryCore(nn.Module, ABC):
             batch_size: Number of environments, B.
 
         Returns:
-            A TensorDict of batch size [B] on the parameters' device and in their dtype.
+            A TensorDict of batch size [B] on the parameters' device and in their dtype; what is summed up from row
+            to row in float32 at least (see `state_dtype`).
         """
 
     def forward(
@@ -186,6 +187,15 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}; pick one of these.")
     return value
+
+
+def state_dtype(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype that a recurrence is computed and carried in for parameters of a dtype: float32 at least.
+
+    Rounded to half precision at every row, a state would depend on where a sequence is cut, and what is chosen by it,
+    as HCAM's chunks are, could be another choice.
+    """
+    return torch.promote_types(dtype, torch.float32)
 
 
 def select_initial(is_first: Tensor, initial: Tensor | float, value: Tensor) -> Tensor:

@@ -4,10 +4,19 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.base import (
+    MemoryCore,
+    one_of,
+    pack_carry,
+    positive_int,
+    select_initial,
+    state_dtype,
+    take_rows,
+)
 from memory_cores.card import CoreCard
-from memory_cores.loop import gru_loop
-from memory_cores.lstm import INITS, chrono_bias, init_gates
+from memory_cores.loop import gru_loop, gru_loop_reference
+from memory_cores.lstm import INITS, chrono_bias, gate_weights, init_gates
+from memory_cores.tracing import is_transformed
 
 
 class GRU(MemoryCore):
@@ -55,7 +64,8 @@ class GRU(MemoryCore):
 
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Return zeros: `hidden`, [B, hidden_size]."""
-        hidden = self.weight_hh_l0.new_zeros(batch_size, self.hidden_size)
+        weight = self.weight_hh_l0
+        hidden = weight.new_zeros(batch_size, self.hidden_size, dtype=state_dtype(weight.dtype))
         return TensorDict({"hidden": hidden}, batch_size=[batch_size])
 
     def carry_features(self, carry: TensorDict) -> Tensor:
@@ -65,18 +75,12 @@ class GRU(MemoryCore):
     def _sequence(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
+        hidden = carry["hidden"]
         with torch.autocast(x.device.type, enabled=False):
-            hiddens = gru_loop(
-                x.to(self.weight_hh_l0.dtype),
-                is_first,
-                carry["hidden"],
-                self.weight_ih_l0,
-                self.weight_hh_l0,
-                self.bias_ih_l0,
-                self.bias_hh_l0,
-                host_is_first=host_is_first,
-            )
-        return hiddens, pack_carry(is_first, every, hidden=take_rows(hiddens, every))
+            weights = gate_weights(self, hidden.dtype)
+            hiddens = gru_loop(x.to(hidden.dtype), is_first, hidden, *weights, host_is_first=host_is_first)
+        y = hiddens.to(self.weight_hh_l0.dtype)
+        return y, pack_carry(is_first, every, hidden=take_rows(hiddens, every))
 
     def _step(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
@@ -84,12 +88,11 @@ class GRU(MemoryCore):
         # The state is a small new tensor in any case, so there is nothing to gain from overwriting it.
         hidden = select_initial(is_first, 0.0, carry["hidden"])
         with torch.autocast(x.device.type, enabled=False):
-            hidden = torch.gru_cell(
-                x.to(hidden.dtype),
-                hidden,
-                self.weight_ih_l0,
-                self.weight_hh_l0,
-                self.bias_ih_l0,
-                self.bias_hh_l0,
-            )
-        return hidden, TensorDict({"hidden": hidden}, batch_size=carry.batch_size)
+            x, weights = x.to(hidden.dtype), gate_weights(self, hidden.dtype)
+            if is_transformed():  # the library's cell has no rule for vmap
+                row = x.unsqueeze(1), torch.zeros_like(is_first).unsqueeze(1)
+                hidden = gru_loop_reference(*row, hidden, *weights)[:, 0]
+            else:
+                hidden = torch.gru_cell(x, hidden, *weights)
+        y = hidden.to(self.weight_hh_l0.dtype)
+        return y, TensorDict({"hidden": hidden}, batch_size=carry.batch_size)

@@ -6,7 +6,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, positive_int
+from memory_cores.base import MemoryCore, positive_int, state_dtype
 from memory_cores.cache.chunk_attention import ChunkAttention
 from memory_cores.cache.chunks import running_sums, sums_after
 from memory_cores.cache.store import (
@@ -123,7 +123,7 @@ class HCAM(MemoryCore):
             stores = {
                 "inner": layer.inner.initial_carry(batch_size),
                 "tokens": like.new_zeros(batch_size, self.num_blocks * self.chunk_length, width),
-                "sums": like.new_zeros(batch_size, self.num_blocks, width),
+                "sums": like.new_zeros(batch_size, self.num_blocks, width, dtype=state_dtype(like.dtype)),
             }
             carry[key] = TensorDict(stores, batch_size=[batch_size])
         carry["count"] = like.new_zeros(batch_size, dtype=torch.int64)
@@ -198,7 +198,7 @@ class HCAMLayer(nn.Module):
         store, sums = self._stopped(carry["tokens"]), self._stopped(carry["sums"])
         x = finite(self.read_norm(v))
         tokens = self._stopped(x.to(store.dtype))
-        running = running_sums(tokens, sums, count, time, self.read.chunk_length)
+        running = running_sums(tokens.to(sums.dtype), sums, count, time, self.read.chunk_length)
         y = self.read(x, tokens, running, store, sums, time, count)
         stores = {
             "tokens": tokens_after(store, tokens, time, every),

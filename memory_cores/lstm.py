@@ -1,14 +1,24 @@
 """Long short-term memory, with resets."""
 
 import math
+from typing import Any
 
 import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, one_of, pack_carry, positive_int, select_initial, take_rows
+from memory_cores.base import (
+    MemoryCore,
+    one_of,
+    pack_carry,
+    positive_int,
+    select_initial,
+    state_dtype,
+    take_rows,
+)
 from memory_cores.card import CoreCard
-from memory_cores.loop import lstm_loop
+from memory_cores.loop import lstm_loop, lstm_loop_reference
+from memory_cores.tracing import is_transformed
 
 INITS = ("chrono", "orthogonal", "uniform")
 
@@ -68,7 +78,8 @@ class LSTM(MemoryCore):
 
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Return zeros: `hidden` and `cell`, [B, hidden_size] each."""
-        zeros = self.weight_hh_l0.new_zeros(2, batch_size, self.hidden_size)
+        weight = self.weight_hh_l0
+        zeros = weight.new_zeros(2, batch_size, self.hidden_size, dtype=state_dtype(weight.dtype))
         return TensorDict({"hidden": zeros[0], "cell": zeros[1]}, batch_size=[batch_size])
 
     def carry_features(self, carry: TensorDict) -> Tensor:
@@ -78,24 +89,20 @@ class LSTM(MemoryCore):
     def _sequence(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
     ) -> tuple[Tensor, TensorDict]:
+        hidden, cell = carry["hidden"], carry["cell"]
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(self.weight_hh_l0.dtype)
             hiddens, cells = lstm_loop(
-                x,
+                x.to(hidden.dtype),
                 is_first,
-                carry["hidden"],
-                carry["cell"],
-                self.weight_ih_l0,
-                self.weight_hh_l0,
-                self.bias_ih_l0,
-                self.bias_hh_l0,
+                hidden,
+                cell,
+                *gate_weights(self, hidden.dtype),
                 # The last carry alone needs the last cell only, which the faster path gives.
                 all_cells=every != 0,
                 host_is_first=host_is_first,
             )
-        return hiddens, pack_carry(
-            is_first, every, hidden=take_rows(hiddens, every), cell=take_rows(cells, every)
-        )
+        carries = {"hidden": take_rows(hiddens, every), "cell": take_rows(cells, every)}
+        return hiddens.to(self.weight_hh_l0.dtype), pack_carry(is_first, every, **carries)
 
     def _step(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
@@ -104,15 +111,28 @@ class LSTM(MemoryCore):
         hidden = select_initial(is_first, 0.0, carry["hidden"])
         cell = select_initial(is_first, 0.0, carry["cell"])
         with torch.autocast(x.device.type, enabled=False):
-            hidden, cell = torch.lstm_cell(
-                x.to(hidden.dtype),
-                (hidden, cell),
-                self.weight_ih_l0,
-                self.weight_hh_l0,
-                self.bias_ih_l0,
-                self.bias_hh_l0,
-            )
-        return hidden, TensorDict({"hidden": hidden, "cell": cell}, batch_size=carry.batch_size)
+            x, weights = x.to(hidden.dtype), gate_weights(self, hidden.dtype)
+            if is_transformed():  # the library's cell has no rule for vmap
+                row = x.unsqueeze(1), torch.zeros_like(is_first).unsqueeze(1)
+                hidden, cell = (states[:, 0] for states in lstm_loop_reference(*row, hidden, cell, *weights))
+            else:
+                hidden, cell = torch.lstm_cell(x, (hidden, cell), *weights)
+        y = hidden.to(self.weight_hh_l0.dtype)
+        return y, TensorDict({"hidden": hidden, "cell": cell}, batch_size=carry.batch_size)
+
+
+def gate_weights(module: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the weights and biases of an LSTM or a GRU in the dtype of its states.
+
+    Args:
+        module: As for `init_gates`.
+        dtype: Of the states.
+    """
+    weights = (module.weight_ih_l0, module.weight_hh_l0, module.bias_ih_l0, module.bias_hh_l0)
+    if weights[0].dtype == dtype:
+        return weights
+    weight_ih, weight_hh, bias_ih, bias_hh = (weight.to(dtype) for weight in weights)
+    return weight_ih, weight_hh, bias_ih, bias_hh
 
 
 def init_gates(module: nn.Module, hidden_size: int, init: str) -> None:

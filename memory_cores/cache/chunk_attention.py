@@ -2,7 +2,9 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
+from memory_cores.base import state_dtype
 from memory_cores.cache.attention import (
     SLICE,
     init_linear,
@@ -95,7 +97,7 @@ class ChunkAttention(nn.Module):
         chunks = carried_chunks(sums, count, num_chunks, self.chunk_length)
         offset = time.position.remainder(self.chunk_length)
         # The sum before the row's own token.
-        partial = torch.where((offset > 0).unsqueeze(-1), running - tokens, 0.0)
+        partial = torch.where((offset > 0).unsqueeze(-1), running - tokens.to(running.dtype), 0.0)
         pieces = (
             self.query(x),
             self._relevance_query(x),
@@ -111,7 +113,9 @@ class ChunkAttention(nn.Module):
         ):
             window = torch.cat([window, key_value], dim=1)
             seen, chunks = completed_chunks(chunks, run, position, row, self.chunk_length)
-            weights, part_weight = self._weigh(seeker, seen, part, begin, position, row)
+            weights, part_weight = (
+                weight.to(x.dtype) for weight in self._weigh(seeker, seen, part, begin, position, row)
+            )
             reads.append(self._read(query, window, seen.first - row, weights, part_weight, position))
             window = window[:, query.shape[1] :]
             row += query.shape[1]
@@ -146,7 +150,7 @@ class ChunkAttention(nn.Module):
         if self.attend_partial:
             index = torch.cat([index, torch.full_like(fill, blocks - 1)], dim=1)
             is_chosen = torch.cat([is_chosen, is_valid[:, -1:]], dim=1)
-        weights = masked_softmax(relevance.gather(1, index), is_chosen)
+        weights = masked_softmax(relevance.gather(1, index), is_chosen).to(x.dtype)
         tokens = take(store.unflatten(1, (blocks, width)), block.gather(1, index))  # [B, k, C, D]
         held = torch.arange(width, device=x.device) < length.gather(1, index).unsqueeze(-1)  # [B, k, C]
         is_token = held & is_chosen.unsqueeze(-1)
@@ -162,8 +166,9 @@ class ChunkAttention(nn.Module):
     def _relevance_query(self, x: Tensor) -> Tensor:
         """Apply both projections of the relevance to the query; exactly, since a rounding may change the choice."""
         with torch.autocast(x.device.type, enabled=False):
-            query = self.relevance_query(x.to(self.relevance_query.weight.dtype))
-            return query @ self.relevance_key.weight * query.shape[-1] ** -0.5
+            dtype = state_dtype(self.relevance_query.weight.dtype)
+            query = linear(x.to(dtype), self.relevance_query.weight.to(dtype))
+            return query @ self.relevance_key.weight.to(dtype) * query.shape[-1] ** -0.5
 
     def _relevance(self, seeker: Tensor, summary: Tensor) -> Tensor:
         """Score summaries [B, N, D] for seekers [B, S, D], [B, S, N]."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 SATURATED = 1e6
-"""Added to a gate before its sigmoid, makes it exactly 0 or 1 whatever the weights say."""
+"""Added to a gate before its sigmoid, makes it exactly 0 or 1 whatever the weights say; or the dtype's largest."""
 
 
 def stretched_lstm(
@@ -50,8 +50,9 @@ def stretched_lstm(
         control[place[later_resets] - 1] = x.new_tensor([1.0, 0.0])
         rows = x.new_zeros(len(control), x.shape[2]).index_copy(0, place.flatten(), x.flatten(0, 1))
         x = torch.cat([rows, control], dim=1).unflatten(0, (batch, -1))
-        drive = x.new_full((4, hidden.shape[1], 2), -SATURATED)  # of input, forget, cell and output gate
-        drive[1, :, 1] = SATURATED
+        saturated = min(SATURATED, torch.finfo(x.dtype).max)
+        drive = x.new_full((4, hidden.shape[1], 2), -saturated)  # of input, forget, cell and output gate
+        drive[1, :, 1] = saturated
         drive[2] = 0.0
         weight_ih = torch.cat([weight_ih, drive.flatten(0, 1)], dim=1)
     weights = (weight_ih, weight_hh, bias_ih, bias_hh)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from gymnasium.error import CustomSpaceError
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
 from envs.action_masks import KEY, no_action_message, nothing_allowed
 from envs.actions import ActionCheck, action_layout, action_mask_size
+from envs.async_envs import AsyncEnvs
 from envs.box_actions import ActionConverter, BoxAction
 from envs.episode_log import EpisodeLog
 from envs.errors import EnvironmentFault
@@ -93,7 +94,7 @@ class GymnasiumEnv(VectorEnv):
         ]
         # copy=False: the observation converter copies.
         options: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
-        self._vector: SyncVectorEnv[Any, Any] | AsyncVectorEnv[Any, Any] = (
+        self._vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
             else _make_async(thunks, context=start_method or _START_METHOD, **options)
@@ -258,18 +259,18 @@ class GymnasiumEnv(VectorEnv):
         self._vector.close()
 
 
-def _make_async(thunks: list[Any], **options: Any) -> AsyncVectorEnv[Any, Any]:
+def _make_async(thunks: list[Any], **options: Any) -> AsyncEnvs:
     """Step environments in processes of their own.
 
     Observations go through shared memory, but for those with a part of a kind that it cannot hold, such as MiniGrid's
     mission; these are sent, which is slower.
     """
     try:
-        return AsyncVectorEnv(thunks, **options)
+        return AsyncEnvs(thunks, **options)
     except (TypeError, ValueError) as error:
         if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
             raise
-        return AsyncVectorEnv(thunks, shared_memory=False, **options)
+        return AsyncEnvs(thunks, shared_memory=False, **options)
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import configs
+from envs.async_envs import WorkerTraceback
 
 _ROOT = Path(configs.__file__).resolve().parents[1]
 _ENGRAM = tuple(
@@ -49,7 +50,11 @@ def place_in_user_code(error: BaseException) -> Place | None:
     Libraries are passed over: an error in them is that of whoever called them. What Engram refuses of its own accord
     is no error of the code that passed it on.
     """
+    raised = error
     for one in _chain(error):
+        if isinstance(one, WorkerTraceback):
+            return _place_in_text(one.text, raised)
+        raised = one
         if isinstance(one, SyntaxError) and one.filename and not _is_foreign(one.filename):
             return Place(one, one.filename, one.lineno or 1, "<module>")
         for filename, entry in reversed(list(_frames(one.__traceback__))):
@@ -59,6 +64,16 @@ def place_in_user_code(error: BaseException) -> Place | None:
                 continue
             if not _is_library(filename):
                 return Place(one, filename, entry.tb_lineno, entry.tb_frame.f_code.co_name)
+    return None
+
+
+def _place_in_text(text: str, error: BaseException) -> Place | None:
+    """The same for an error of another process, of which there is a text."""
+    for filename, line, function in reversed(re.findall(r'  File "(.+)", line (\d+), in (.+)', text)):
+        if _is_engram(filename):
+            return None
+        if not _is_library(filename):
+            return Place(error, filename, int(line), function)
     return None
 
 

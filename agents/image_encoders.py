@@ -229,4 +229,10 @@ def make_image_encoder(name: str, shape: tuple[int, ...], **options: Any) -> Ima
         raise ValueError(
             f"An image encoder is one of {', '.join(IMAGE_ENCODERS)}, but got {name!r}; choose one of these."
         )
+    for option, argument in (("depth", "image_depth"), ("output_size", "image_features")):
+        size = options.get(option)
+        if size is not None and size < 1:
+            raise ValueError(
+                f"{argument} must be a whole number of at least 1, but got {size}; give it another value."
+            )
     return IMAGE_ENCODERS[name](shape, **options)

@@ -22,7 +22,7 @@ def headline(session: Session) -> str:
     agent, core = (class_name(config[group]) for group in ("agent", "core"))
     evaluation, checkpoint = config["evaluation"], config["checkpoint"]
     evaluated = (
-        f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['every']:,}"
+        f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['every']:,} steps"
         if evaluation["every"]
         else "no evaluation"
     )
@@ -32,7 +32,7 @@ def headline(session: Session) -> str:
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core; "
             f"on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
-            f"{checkpoint['every']:,}{_or_minutes(checkpoint['every_minutes'])}, {evaluated}",
+            f"{checkpoint['every']:,} steps{_or_minutes(checkpoint['every_minutes'])}, {evaluated}",
         ]
     )
 

@@ -30,7 +30,7 @@ class Failing(gymnasium.Env):
 
     def step(self, action):
         if self.fate == "percent":
-            7 % 0
+            return 7 % 0
         if self.fate == "unsendable":
             raise Unsendable(1, lambda: 2)
         return np.zeros(2, np.float32), "a word", False, False, {}

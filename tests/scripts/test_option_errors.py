@@ -153,7 +153,7 @@ def test_every_setting_of_an_agent_names_itself(settings):
 
 
 def test_every_setting_of_a_network_names_itself():
-    box, discrete = spaces.Box(0, 1, (3,)), spaces.Discrete(2)
+    box, discrete = spaces.Box(0, 255, (16, 16, 3), "uint8"), spaces.Discrete(2)
     description = compose_config("train", ["agent=ppo"]).values["agent"]["make_network"]
     make_core = build({"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 8})
 

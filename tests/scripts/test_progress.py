@@ -149,6 +149,8 @@ def test_the_first_lines_of_a_run():
     parameters = sum(parameter.numel() for parameter in session.agent.network.parameters())
     core = sum(parameter.numel() for parameter in session.agent.network.core.parameters())
     assert agent == f"PPO with GRU: {parameters:,} parameters, {core:,} in the core; on cpu"
-    assert budget.startswith("5,000 steps in 8 environments; a checkpoint every 100,000")
-    assert budget.endswith("an evaluation of 100 episodes every 100,000")
+    assert budget == (
+        "5,000 steps in 8 environments; a checkpoint every 100,000 steps or 5 minutes, an evaluation of 100 episodes "
+        "every 100,000 steps"
+    )
     assert envs.RecallFirst(1).chance_return == -0.5

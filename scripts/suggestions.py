@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import gymnasium
 
-from scripts.groups import GROUPS, group_options
+from scripts.groups import group_options
 
 # Names of other libraries for the same thing, by the last part of the key.
 _OTHER_NAMES = {
@@ -68,10 +68,10 @@ def nearest_keys(key: str, known: Sequence[str]) -> list[str]:
     spelt = difflib.get_close_matches(key, known, n=1, cutoff=0.85)
     if spelt:
         return spelt
-    # One letter out of a few weighs more in the last part alone.
-    siblings = [one for one in known if one.rpartition(".")[0] == head]
-    parts = difflib.get_close_matches(last, [one.rpartition(".")[2] for one in siblings], n=1, cutoff=0.75)
-    return [f"{head}.{parts[0]}" if head else parts[0]] if parts else []
+    # One letter out of a few weighs more in the last part alone; a key without a group may be in any of them.
+    siblings = {one.rpartition(".")[2]: one for one in known if not head or one.rpartition(".")[0] == head}
+    parts = difflib.get_close_matches(last, siblings, n=1, cutoff=0.75)
+    return [siblings[part] for part in parts]
 
 
 def nearest_option(group: str, got: str) -> str | None:
@@ -85,7 +85,10 @@ def nearest_option(group: str, got: str) -> str | None:
     plain = _plain(re.sub(r"^(engram/|popgym:|envs:)|-v\d+$", "", got))
     if plain in by_name:
         return f"{group}={by_name[plain]}"
-    for other in GROUPS:
+    suite = [option for option in options if option.startswith(f"{got}/")]
+    if suite:
+        return f"{group}={suite[0]}"
+    for other in ("agent", "core", "env"):
         if got in group_options(other):
             return f"{other}={got}"
     if group == "env" and (got in gymnasium.registry or _GYMNASIUM_ID.fullmatch(got)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from scripts.errors import UsageError
@@ -48,6 +49,8 @@ def _meant(word: str, following: Sequence[str]) -> str:
     if following and following[0].startswith("="):
         value = following[0].lstrip("=") or _bare_value(following[1:]) or "<value>"
         return f"write {word}={value}, without spaces"
+    if word == "help":
+        return "write --help"
     key, colon, value = word.partition(":")
     if colon and key in GROUPS:
         return f"write {key}={value.strip()}"
@@ -65,6 +68,10 @@ def _bare_value(following: Sequence[str]) -> str:
 def _check_one_value(word: str, words: Sequence[str], name: str) -> None:
     """Refuse an axis of a grid where one run is to be trained."""
     key, _, value = word.partition("=")
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", value):
+        raise UsageError(
+            f"A number is written without commas, but got {word}; write {key}={value.replace(',', '_')}."
+        )
     if name == "sweep" or key.lstrip("+~") in PATH_OPTIONS:
         return
     if not any(mark in value for mark in (",", "..", "*")) or axis_values(key, value) is None:

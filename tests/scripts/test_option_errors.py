@@ -44,6 +44,7 @@ SENTENCES = {
     "agent.lr=1e-3": DOES_NOT.format("agent.lr", "did you mean 'agent.learning_rate'? "),
     "lr=1e-3": DOES_NOT.format("lr", "did you mean 'agent.learning_rate'? "),
     "learning_rat=1e-3": DOES_NOT.format("learning_rat", "did you mean 'agent.learning_rate'? "),
+    "replay.capacity=8": DOES_NOT.format("replay.capacity", "did you mean 'replay.capacity_bytes'? "),
     "hidden_size=8": DOES_NOT.format("hidden_size", "did you mean 'core.hidden_size'? "),
     "total_timesteps=8": DOES_NOT.format("total_timesteps", "did you mean 'total_env_steps'? "),
     "core.state_size=8 core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",

@@ -48,7 +48,7 @@ def test_one_damaged_checkpoint_is_named_and_the_previous_one_used(run, copied):
 
 
 @pytest.mark.parametrize(
-    "word", ["agent.learning_rate=1", "num_envs=8", "core=gru", "word", "seed=1", "evaluation.every=1"]
+    "word", ["agent.gamma=1", "num_envs=8", "core=gru", "word", "seed=1", "evaluation.every=1"]
 )
 def test_what_a_continued_run_keeps(run, copied, word):
     before = snapshot(copied)

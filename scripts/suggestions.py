@@ -71,7 +71,7 @@ def nearest_keys(key: str, known: Sequence[str]) -> list[str]:
     # One letter out of a few weighs more in the last part alone; a key without a group may be in any of them.
     siblings = {one.rpartition(".")[2]: one for one in known if not head or one.rpartition(".")[0] == head}
     begun = [part for part in siblings if len(last) > 3 and part.startswith(last)]
-    parts = begun or difflib.get_close_matches(last, siblings, n=1, cutoff=0.75)
+    parts = difflib.get_close_matches(last, siblings, n=1, cutoff=0.75) or begun
     return [siblings[part] for part in parts[:3]]
 
 

@@ -41,7 +41,7 @@ class AsyncEnvs(AsyncVectorEnv[Any, Any]):
         errors = [self._next_error() for _ in failed]
         for index in failed:
             self.parent_pipes[index].close()
-            self.parent_pipes[index] = None
+            self.parent_pipes[index] = None  # type: ignore[call-overload]
         self._state = AsyncState.DEFAULT
         error, text = errors[0]
         raise error from WorkerTraceback(text)

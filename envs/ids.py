@@ -73,9 +73,12 @@ def import_package(module: str, user: str) -> None:
     """
     try:
         importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = (error.name or module).partition(".")[0]
-        if missing == module.partition(".")[0]:
+    except ImportError as error:
+        package = module.partition(".")[0]
+        # A package that is there but does not import, say beside another one's new release, is to be installed anew.
+        is_missing = isinstance(error, ModuleNotFoundError)
+        missing = (error.name or module).partition(".")[0] if is_missing else package
+        if missing == package:
             raise ValueError(
                 f"The {user} needs the package {module!r}, which cannot be imported ({error}): "
                 f"run pip install '{_to_install(missing)}'."

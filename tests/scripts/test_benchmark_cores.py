@@ -96,7 +96,7 @@ def test_what_a_shorter_length_foretells(budget, reason):
     ("word", "message"),
     [
         ("cores=[lstm,ltsm]", "A core must be one of .*lstm.*'ltsm'"),
-        ("cores=lstm", r"cores must be all, or a list of names, but got 'lstm'; set cores=\[lstm,s5\]"),
+        ("cores=lstm", r"cores must be all, or a list of names, but got 'lstm'; set cores=\[lstm\]"),
         ("cores=[os.system]", "must be defined in one of the packages"),
         ("lengths=[0]", "lengths must be a list of whole numbers"),
         ("reset_rates=[2]", "reset_rates must be"),

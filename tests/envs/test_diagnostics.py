@@ -103,7 +103,15 @@ def test_rows_keep_the_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "check", [check_the_same_at_any_batch_size, check_pure, check_compiles, check_resume]
+    "check",
+    [
+        check_the_same_at_any_batch_size,
+        check_pure,
+        pytest.param(
+            check_compiles, marks=pytest.mark.slow
+        ),  # test_natives.py compiles some steps of every kind
+        check_resume,
+    ],
 )
 @pytest.mark.parametrize("name", TASKS)
 def test_what_holds_for_every_native_environment(name: str, check) -> None:

@@ -20,9 +20,14 @@ from agents import PPO
 from envs.play import play
 
 MAKERS = envs.registered_natives()
-# Sizes of a maze differ in numbers alone, and its motion is many small operations.
+# Sizes differ in numbers alone, and the motion in a maze is many small operations.
 MAZE = "engram/MemoryMaze-tiny-v0"
-IDS = [*(id for id in MAKERS if "MemoryMaze" not in id), pytest.param(MAZE, marks=pytest.mark.slow)]
+LARGE = ("Medium-v0", "Hard-v0")
+IDS = [
+    pytest.param(id, marks=pytest.mark.slow if id.endswith(LARGE) or id == MAZE else ())
+    for id in MAKERS
+    if "MemoryMaze" not in id or id == MAZE
+]
 CORES = sorted((Path(__file__).parents[2] / "configs" / "core").glob("*.yaml"))
 FROM_PYTHON = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
 COPIES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)

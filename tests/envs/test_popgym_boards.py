@@ -85,6 +85,7 @@ def short(name: str, num_envs: int = 6, **kwargs) -> NativeVectorEnv:
     return CLASSES[name](num_envs, **options, **kwargs)
 
 
+@pytest.mark.slow  # test_natives.py compiles some steps of every kind
 @pytest.mark.parametrize("name", CLASSES)
 def test_step_fn_is_pure_and_starting_all_equals_starting_some(name: str, monkeypatch) -> None:
     env = short(name)

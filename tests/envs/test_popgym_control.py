@@ -175,7 +175,15 @@ def test_actions_are_clipped_or_rescaled_and_kept_in_the_policys_units() -> None
 
 
 @pytest.mark.parametrize(
-    "check", [check_the_same_at_any_batch_size, check_pure, check_compiles, check_resume]
+    "check",
+    [
+        check_the_same_at_any_batch_size,
+        check_pure,
+        pytest.param(
+            check_compiles, marks=pytest.mark.slow
+        ),  # test_natives.py compiles some steps of every kind
+        check_resume,
+    ],
 )
 @pytest.mark.parametrize("make", CLASSES)
 def test_what_holds_for_every_native_environment(make: type, check) -> None:

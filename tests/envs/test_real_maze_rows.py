@@ -19,6 +19,7 @@ def opengl() -> None:
         pytest.skip(f"the real Memory Maze cannot be drawn here: {error}")
 
 
+@pytest.mark.slow
 def test_rows_from_processes_of_their_own() -> None:
     env = make_memory_maze("9x9_extra_obs", 2, backend="package", render_mode="rgb_array")
     rows = [env.reset(5)]

@@ -55,7 +55,7 @@ def same(obs, other) -> None:
 
 @pytest.mark.parametrize("id", [id for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))])
 def test_the_episodes_are_those_of_the_native_environment(id: str) -> None:
-    compare(id, 120)
+    compare(id, 60)
 
 
 def test_environments_that_end_apart_are_reset_apart() -> None:

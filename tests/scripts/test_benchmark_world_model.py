@@ -49,6 +49,7 @@ def test_it_writes_every_learner_and_part(tmp_path, capsys):
     assert "load average" in out and "times faster than gru/memory: torchrl/gru" in out
 
 
+@pytest.mark.slow
 def test_memory_of_an_update(capsys):
     """Alone, without times."""
     words = ("learners=[r2i/observation]", "updates=false", "observe=false", "shapes=[2x64]")

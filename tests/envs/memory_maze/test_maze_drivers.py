@@ -52,7 +52,10 @@ def drive_again(episodes: list[dict], steps: int) -> np.ndarray:
     return np.array(rewards)
 
 
-@pytest.mark.parametrize("size", REAL_SIZES)
+# Whole episodes of dozens of environments take ten seconds each; the largest maze has the fewest recordings.
+@pytest.mark.parametrize(
+    "size", [*(pytest.param(size, marks=pytest.mark.slow) for size in REAL_SIZES[:-1]), REAL_SIZES[-1]]
+)
 def test_the_oracle_collects_as_much_in_the_same_mazes(size: str) -> None:
     """The 95 % interval of the mean difference lies within 10 % of the real mean."""
     episodes, steps = recorded("oracle", size), SIZES[size].episode_length
@@ -112,9 +115,8 @@ def compare(native: np.ndarray, real: list[float]) -> tuple[float, float, float]
     return float(np.mean(real)), float(native.mean() - np.mean(real)), error
 
 
-@pytest.mark.parametrize(
-    "size", ["9x9", *(pytest.param(size, marks=pytest.mark.slow) for size in REAL_SIZES[1:])]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("size", REAL_SIZES)
 def test_the_oracle_in_mazes_of_our_own(size: str) -> None:
     native = play(size, 200, "oracle", seed=1)
     for key in ("return", "travelled", "visited"):
@@ -127,6 +129,7 @@ def test_the_oracle_in_mazes_of_our_own(size: str) -> None:
 RANDOM_TOLERANCES = {"visited": 0.1, "contact": 0.05, "travelled": 0.15}
 
 
+@pytest.mark.slow
 def test_random_actions() -> None:
     """A wrong rule of the walls would show in how far one comes and how long one leans on them."""
     native = play("9x9", 400, "random", seed=2)

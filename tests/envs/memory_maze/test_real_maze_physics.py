@@ -152,6 +152,7 @@ def test_touch_is_within_775_millimetres(env, distance: float, reward: float) ->
     assert sum(env.step(1)[1] for _ in range(9)) == reward
 
 
+@pytest.mark.slow
 def test_the_faster_touch_changes_nothing(monkeypatch) -> None:
     load_tasks()
     from dm_control.locomotion.props import target_sphere

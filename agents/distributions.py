@@ -55,7 +55,8 @@ class Categorical(ActionDistribution):
 
     Args:
         logits: unnormalised log-probabilities `[..., n]`.
-        mask: allowed actions `[..., n]` bool; a forbidden one gets probability 0. Default: all allowed.
+        mask: allowed actions `[..., n]` bool; a forbidden one gets probability 0. Default: all allowed. Where none
+            is, as may be on an episode's last row, whose action is ignored, all are alike.
     """
 
     def __init__(self, logits: Tensor, mask: Tensor | None = None) -> None:
@@ -208,6 +209,13 @@ def num_policy_outputs(space: spaces.Space) -> int:
         f"An agent acts in Discrete, MultiDiscrete (one axis) or Box action spaces, but got {space}; "
         "wrap the environment so that its action space is one of these."
     )
+
+
+def split_parts(space: spaces.Space, outputs: Tensor) -> tuple[Tensor, ...]:
+    """Split numbers per action `[..., num_policy_outputs(space)]` into those of each independent choice."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return outputs.split([int(n) for n in space.nvec], dim=-1)
+    return (outputs,)
 
 
 def make_distribution(

@@ -72,7 +72,19 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(str(error), name, overrides, _known_keys(name, overrides))) from error
     values = set_readings(expand_paths(to_plain(config)), readings)
+    _drop_idle_action(values, str(choices.get("env")), overrides)
     return Composed(values, {group: str(choices.get(group)) for group in GROUPS})
+
+
+def _drop_idle_action(values: dict[str, Any], env: str, overrides: Sequence[str]) -> None:
+    """Take `env.action` from an environment that has no such option, where only a preset gave it.
+
+    The preset of a protocol says how Box actions are treated for all of its tasks, and may be given with any other.
+    """
+    has_option = env == "gymnasium" or env.startswith(("popgym/", "memory_maze/"))
+    is_given = any(word.lstrip("+").partition("=")[0] == "env.action" for word in overrides)
+    if not has_option and not is_given and isinstance(values.get("env"), dict):
+        values["env"].pop("action", None)
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

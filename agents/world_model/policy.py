@@ -11,6 +11,7 @@ from agents.distributions import (
     DiagonalGaussian,
     make_distribution,
     num_policy_outputs,
+    split_parts,
 )
 from agents.world_model.latents import unimix
 from agents.world_model.layers import Head, Norm
@@ -22,7 +23,8 @@ class Policy(nn.Module):
     """Dense blocks to a distribution over actions.
 
     Discrete choices are mixed with the uniform distribution over all options, then masked. Box actions are normal
-    with a mean in (-1, 1) and a standard deviation in (0.1, 1), in the policy's own units.
+    with a mean in [-1, 1] and a standard deviation in (0.1, 1), in the policy's own units: environments map them to
+    finite bounds (`envs.BoxActions`).
 
     Args:
         action_space: Discrete, MultiDiscrete or Box.
@@ -59,9 +61,6 @@ class Policy(nn.Module):
             mean, raw = outputs.chunk(2, dim=-1)
             std = MIN_STD + (MAX_STD - MIN_STD) * torch.sigmoid(raw + 2.0)
             return DiagonalGaussian(mean.tanh(), std.log(), self.action_space.shape)
-        if isinstance(self.action_space, spaces.MultiDiscrete):
-            parts = outputs.split([int(n) for n in self.action_space.nvec], dim=-1)
-            outputs = torch.cat([unimix(part, self.unimix_ratio) for part in parts], dim=-1)
-        else:
-            outputs = unimix(outputs, self.unimix_ratio)
+        parts = split_parts(self.action_space, outputs)
+        outputs = torch.cat([unimix(part, self.unimix_ratio) for part in parts], dim=-1)
         return make_distribution(self.action_space, outputs, None, mask)

@@ -12,7 +12,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from agents.actor_critic import MakeCore
-from agents.distributions import num_policy_outputs
+from agents.distributions import num_policy_outputs, split_parts
 from agents.leaves import observation_leaves
 from agents.world_model.decoder import ObservationDecoder
 from agents.world_model.dynamics import Dynamics, Latent, Observed
@@ -61,7 +61,7 @@ class WorldModel(nn.Module):
         settings: DreamerSettings,
     ) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.action_space = settings, action_space
         units, layers, norm = settings.units, settings.num_layers, settings.norm
         leaves = observation_leaves(observation_space, settings.image_layout, settings.leaves)
         self.encoder = ObservationEncoder(leaves, units, layers, norm, settings.image_depth)
@@ -189,11 +189,11 @@ class WorldModel(nn.Module):
         return torch.where(logit > 0, self.settings.gamma, 0.0)
 
     def allowed_actions(self, features: Tensor) -> Tensor | None:
-        """Predict the action mask of states, `[..., num_policy_outputs]` bool; never without any action."""
+        """Predict the action mask of states, `[..., num_policy_outputs]` bool; one of every part at least."""
         if self.mask_head is None:
             return None
-        logits = self.mask_head(features)
-        return (logits > 0) | (logits == logits.amax(-1, keepdim=True))
+        parts = split_parts(self.action_space, self.mask_head(features))
+        return torch.cat([(part > 0) | (part == part.amax(-1, keepdim=True)) for part in parts], dim=-1)
 
 
 def _binary_loss(logits: Tensor, target: Tensor) -> Tensor:

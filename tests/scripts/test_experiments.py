@@ -67,3 +67,13 @@ def test_s5rl_is_the_published_protocol():
     core = values["core"]
     assert (core["hidden_size"], core["state_size"], core["num_layers"]) == (256, 256, 4)
     assert not core["prenorm"] and not core["postnorm"] and core["activation"] == "full_glu"
+
+
+@pytest.mark.parametrize("name", ["popgym_paper", "popgym_s5rl", "popgym_small", "popgym_table"])
+def test_protocols_clip_box_actions(name):
+    """As published; said by the preset, which may be given with tasks that have no such option, too."""
+    words = [f"experiment={name}", "env=popgym/position_only_pendulum_easy"]
+    assert compose_config("train", words).values["env"]["action"] == "clip"
+    assert compose_config("train", [*words, "env.action=auto"]).values["env"]["action"] == "auto"
+    assert compose_config("train", [words[1]]).values["env"]["action"] == "auto"
+    assert "action" not in compose_config("train", [words[0], "env=diagnostic/recall_first"]).values["env"]

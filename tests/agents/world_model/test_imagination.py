@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from gymnasium import spaces
 from tensordict import TensorDict
 from world_model_cases import ACTIONS, CORES, make_agent, make_batch, make_rows, scramble
 
@@ -185,3 +186,12 @@ def test_replay_targets_close_with_imagined_returns_and_stop_at_ends():
     torch.testing.assert_close(target[4], torch.tensor(5 + 0.5 * 6.0))
     torch.testing.assert_close(target[10], torch.tensor(11 + 300.0))
     torch.testing.assert_close(target[2], torch.tensor(3 + 0.5 * 100 + 0.5 * target[3].item()))
+
+
+def test_imagined_masks_allow_an_option_of_every_part():
+    agent = make_agent("gru", action=spaces.MultiDiscrete([2, 3]))
+    model = agent.world_model
+    with torch.no_grad():
+        model.mask_head[-1].bias.copy_(torch.tensor([50.0, 50.0, -50.0, -50.0, -50.0]))
+        allowed = model.allowed_actions(torch.randn(5, model.feature_size))
+    assert allowed[:, :2].all() and allowed[:, 2:].sum(-1).tolist() == [1] * 5

@@ -78,12 +78,12 @@ def make_gymnasium(
         raise ValueError(f"An environment id must be a current one, but got {name!r}: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:
         raise ValueError(not_registered(name)) from error
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise ValueError(f"Environment {name!r} needs a package that is not installed: {error}.") from error
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Environment {name!r} needs the package {error.name!r}, which is not installed: install it."
         ) from error
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise ValueError(f"Environment {name!r} needs a package that is not installed: {error}.") from error
     except gymnasium.error.Error as error:
         if "entry_point" not in str(error):
             raise

@@ -40,6 +40,11 @@ def make_registered(id: str, **options: Any) -> NativeVectorEnv:
         TypeError: if there is no such option.
         ValueError: if an option has no such value.
     """
+    if "action" in options:  # which is about the units of Engram's own policies
+        raise TypeError(
+            f"{id} takes actions of its action space as they are and has no option action, but got "
+            f"action={options['action']!r}: leave it out."
+        )
     return _NATIVE[id](**options)
 
 

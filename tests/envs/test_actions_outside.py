@@ -95,6 +95,16 @@ def test_what_libraries_give_is_in_the_units_of_the_space() -> None:
         np.testing.assert_array_equal(reward, row["reward"])
 
 
+@pytest.mark.parametrize("vectorize", [False, True])
+def test_the_ids_have_no_option_for_the_units_of_a_policy(vectorize: bool) -> None:
+    id = "engram/popgym-PositionOnlyPendulumEasy-v0"
+    with pytest.raises(TypeError, match="has no option action, but got action='rescale': leave it out"):
+        if vectorize:
+            gymnasium.make_vec(id, 2, "vector_entry_point", action="rescale")
+        else:
+            gymnasium.make(id, action="rescale")
+
+
 @pytest.mark.parametrize("name", ["concentration_easy", "battleship_easy", "repeat_first_easy"])
 @pytest.mark.parametrize("number", [-1, 10_000])
 def test_a_driver_refuses_what_a_policy_should_not_give(name: str, number: int) -> None:

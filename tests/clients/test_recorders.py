@@ -26,11 +26,16 @@ def check_video(folder: Path, frames: int) -> None:
     assert any(not np.array_equal(pictures[0], picture) for picture in pictures)
 
 
-def play(env, steps: int) -> None:
+def play(env, limit: int) -> int:
+    """Play at random and return the number of steps; a single environment stops at its episode's end."""
     env.action_space.seed(1)
     env.reset(seed=0)
-    for _ in range(steps):
-        env.step(env.action_space.sample())
+    steps, ended = 0, False
+    while steps < limit and not ended:
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        steps += 1
+        ended = np.ndim(terminated) == 0 and (terminated or truncated)
+    return steps
 
 
 @pytest.mark.parametrize("id", DRAWN)
@@ -38,12 +43,12 @@ def test_gymnasiums_recorder(id, tmp_path):
     env = RecordVideo(
         gymnasium.make(id, render_mode="rgb_array", **options(id)), str(tmp_path), video_length=20
     )
-    play(env, 9)
+    steps = play(env, 9)
     shown = [np.array(frame) for frame in env.recorded_frames]
     np.testing.assert_array_equal(shown[-1], env.unwrapped.render())
-    assert len(shown) == 10 and any(not np.array_equal(shown[0], frame) for frame in shown)
+    assert len(shown) == steps + 1 and any(not np.array_equal(shown[0], frame) for frame in shown)
     env.close()
-    check_video(tmp_path, 10)
+    check_video(tmp_path, steps + 1)
 
 
 @pytest.mark.parametrize("id", DRAWN)

@@ -66,7 +66,7 @@ def test_steps_one_by_one_end_where_the_sequence_ends(memory, shape, resets):
     row = data[..., 0].clone()
     for time in range(20):
         row["observation"], row["is_init"] = (data[key][..., time, :] for key in ("observation", "is_init"))
-        row = step_mdp(memory(row), keep_other=True)
+        row = step_mdp(memory(row.set(("next", "done"), row["is_init"])), keep_other=True)
     torch.testing.assert_close(row["memory"], whole["memory"][..., -1, :], **CLOSE)
     if memory.core.carry_keys:
         last = whole["next", "memory_carry"][..., -1]

@@ -10,6 +10,7 @@ from tensordict import TensorDict
 
 from envs.action_masks import check_masks
 from envs.captured import CapturedPlay, check_capture
+from envs.finite import check_rollout
 from envs.native import NativeVectorEnv
 from envs.play import Act, Played, play
 from envs.vector_env import VectorEnv
@@ -102,13 +103,14 @@ class Driver:
         Raises:
             ValueError: if the policy gave an action outside of the space (a device clamps it instead).
             EnvironmentFault: if an action mask allows nothing on a row that is not an episode's last.
+            FloatingPointError: if an observation or a reward is not a finite number.
         """
         assert self._row is not None and self._carry is not None, "start comes before collect"
         every = rollout_length if self.carry_every is None else self.carry_every
         if rollout_length < 1:
             raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
         played = self._played(act, rollout_length, every)
-        self._check(played.rows)
+        self._check(played)
         self._row, self._carry = played.pending, played.pending_carry
         returns, lengths = self._finish_episodes(played.rows)
         pending, pending_carry = played.pending.clone(), played.pending_carry.clone()
@@ -124,8 +126,13 @@ class Driver:
             self._captured = CapturedPlay(self.env, act, rollout_length, every)
         return self._captured(self._row, self._carry)
 
-    def _check(self, rows: TensorDict) -> None:
-        """Refuse actions and masks that nothing should be learnt from; all rows at once cost nearly nothing."""
+    def _check(self, played: Played) -> None:
+        """Refuse what nothing should be learnt from; all rows at once cost nearly nothing.
+
+        The pending row as well: a checkpoint may hold it before the next rollout does.
+        """
+        rows = played.rows
+        check_rollout(self.env, rows, played.pending)
         if isinstance(self.env, NativeVectorEnv) and self.env.device.type == "cpu":
             self.env.action_check.check_rollout(rows["action"], rows["is_last"])
         if "action_mask" in rows.keys():

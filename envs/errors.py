@@ -22,3 +22,7 @@ class EnvironmentFault(ValueError):
 
     A mistake inside an environment's own code is none of these: it keeps its own type and traceback.
     """
+
+
+class WorkerFault(EnvironmentFault):
+    """The process of an environment was ended or does not answer; the text is one sentence."""

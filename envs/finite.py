@@ -1,4 +1,4 @@
-"""Rows whose numbers are finite: an evaluation of anything else would be a score of nothing."""
+"""Rows whose numbers are finite: of anything else nothing can be learnt, and its score would be one of nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from tensordict import TensorDictBase
 from torch import Tensor
+
+from envs.vector_env import VectorEnv
 
 
 def check_finite(
@@ -41,6 +43,39 @@ def check_finite(
         f"{played[index] + 1} of environment {index}, row {int(length[index])}; mend the environment, or leave "
         "such episodes out."
     )
+
+
+def check_rollout(env: VectorEnv, rows: TensorDictBase, pending: TensorDictBase) -> None:
+    """Refuse a rollout in which an observation or a reward is not a finite number, before anything is made of it.
+
+    The device is read once; a rollout's counters wait for it in any case.
+
+    Args:
+        env: for its name.
+        rows: [B, T].
+        pending: [B], the row after these.
+
+    Raises:
+        FloatingPointError: names the environment and the number.
+    """
+    parts = [*_numbers(rows), *_numbers(pending)]
+    if not parts or torch.stack([torch.isfinite(leaf).all() for _, leaf in parts]).all():
+        return
+    bad = [(part, leaf, ~torch.isfinite(leaf).reshape(len(leaf), -1)) for part, leaf in parts]
+    part, leaf, flags = next(one for one in bad if one[2].any())
+    index = int(flags.any(1).nonzero()[0])
+    number = index + getattr(env, "env_index_offset", 0)  # a user's own VectorEnv has none
+    raise FloatingPointError(
+        f"Every observation and reward must be finite, but {env.name} gave the {part} "
+        f"{float(leaf[index].flatten()[flags[index]][0])} in environment {number}; the run stops before "
+        "anything is learnt from it, and its last checkpoint is intact. Mend the environment."
+    )
+
+
+def _numbers(rows: TensorDictBase) -> list[tuple[str, Tensor]]:
+    """The rewards, and the parts of the observations that may not be finite."""
+    parts = [("reward", rows["reward"]), *_leaves("observation", rows["obs"])]
+    return [(part, leaf) for part, leaf in parts if leaf.is_floating_point()]
 
 
 def _leaves(name: str, value: Tensor | TensorDictBase) -> list[tuple[str, Tensor]]:

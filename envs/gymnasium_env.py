@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from envs.errors import EnvironmentFault
 from envs.make import make_sub_env
 from envs.spaces import observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from envs.worker_pipe import check_worker_timeout
 from envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
@@ -48,6 +50,8 @@ class GymnasiumEnv(VectorEnv):
         start_method: how such processes start: `fork` (the default on Linux), or `spawn` or `forkserver` for
             environments that do not live on in a fork, such as those that draw with OpenGL; these know registered
             ids of packages only.
+        worker_timeout: seconds until a process that does not answer counts as hanging; None waits for ever. A resume
+            that repeats n actions waits n times as long.
         action: for Box actions: `rescale` maps a policy's [-1, 1] to the bounds, `clip` cuts its numbers to them,
             and `auto` rescales each number whose bounds are both finite and clips the others (`envs.BoxActions`).
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
@@ -69,6 +73,7 @@ class GymnasiumEnv(VectorEnv):
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
+        worker_timeout: float | None = 600.0,
         action: BoxAction = "auto",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -85,6 +90,7 @@ class GymnasiumEnv(VectorEnv):
             raise ValueError(
                 f"start_method must be 'fork', 'spawn' or 'forkserver', but it is {start_method!r}: set it so."
             )
+        check_worker_timeout(worker_timeout)
         make_one = partial(
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
         )
@@ -97,7 +103,13 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else _make_async(thunks, context=start_method or _START_METHOD, **options)
+            else _make_async(
+                thunks,
+                context=start_method or _START_METHOD,
+                worker_timeout=worker_timeout,
+                first_index=env_index_offset,
+                **options,
+            )
         )
         self.id = id
         self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
@@ -237,7 +249,8 @@ class GymnasiumEnv(VectorEnv):
         dtype = self.single_action_space.dtype
         given = [[action.astype(dtype) for action in own] for own in self._log.actions_since_reset()]
         self._vector.call("restore", self._seed, self._log.episodes.tolist(), given, self.env_index_offset)
-        self._vector.reset()
+        with self._patience(1 + max(map(len, given))):
+            self._vector.reset()
         nothing = self._to_env(np.zeros_like(prev_action.cpu().numpy()))
         last = np.stack([own[-1] if own else nothing[index] for index, own in enumerate(given)])
         obs, reward, terminated, truncated, infos = self._vector.step(last)
@@ -246,6 +259,10 @@ class GymnasiumEnv(VectorEnv):
         prev_action = select(first, torch.zeros_like(prev_action), prev_action)
         row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)
         return row, np.array(self._vector.call("replay_failed"))
+
+    def _patience(self, calls: int) -> AbstractContextManager[None]:
+        """Let processes take as long as so many calls may within the block."""
+        return self._vector.patience(calls) if isinstance(self._vector, AsyncEnvs) else nullcontext()
 
     def render(self, index: int) -> np.ndarray:  # noqa: D102
         if self.render_mode != "rgb_array":

@@ -10,6 +10,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from envs.finite import check_rollout
 from envs.vector_env import VectorEnv
 
 # Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
@@ -68,7 +69,11 @@ def play(
         rows.append(row.exclude(*large) if large else row)
         actions.append(action)
         extras.append(extra)
-        row = env.step_sampled(action)
+        try:
+            row = env.step_sampled(action)
+        except ValueError:
+            check_rollout(env, row.unsqueeze(1), row)  # then the action is not to blame
+            raise
     stacked = stack_time(rows)
     for key, leaf in large.items():
         stacked.set(key, leaf)

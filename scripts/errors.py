@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from envs.errors import EnvironmentFault
 from scripts.user_code import is_refusal, place_in_user_code, print_whole
@@ -105,13 +107,27 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         return stopped.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
+    except BrokenPipeError as error:
+        unread = [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
+        if not unread:
+            return _explain(error)
         # Whoever read the output has seen enough, as in `--help | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in unread:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return 1
     except Exception as error:
         return _explain(error)
     return 0
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Whether a stream is a pipe that nobody reads any more."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):  # no such call on this system, or no such file
+        return stream is sys.stdout
 
 
 def _explain(error: Exception) -> int:

@@ -17,6 +17,7 @@ from agents.stored_spaces import write_spaces
 from scripts.checks import NEW_RUN, TRAIN, check_options
 from scripts.config import Composed, compose_config
 from scripts.errors import room_errors, run, usage_errors
+from scripts.faults import faults_of_environments
 from scripts.find_run import unfinished_run
 from scripts.headline import headline
 from scripts.help import help_text
@@ -52,8 +53,9 @@ def main(words: Sequence[str]) -> None:
             else:
                 (session, run_dir), resume_step = _begin(words, held), None
         held.callback(session.close)
-        with room_errors(run_dir):
-            _train(session, run_dir, resume_step, resume_command(run_dir, words))
+        command = resume_command(run_dir, words)
+        with room_errors(run_dir), faults_of_environments(command):
+            _train(session, run_dir, resume_step, command)
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:

@@ -6,8 +6,8 @@ import torch
 from tensordict import TensorDict
 from toy_envs import ScriptedNative
 
-from envs import evaluate
-from envs.finite import check_finite
+from envs import Driver, evaluate
+from envs.finite import check_finite, check_rollout
 
 
 def constant(row, carry):
@@ -56,3 +56,37 @@ class Rotting(ScriptedNative):
 def test_an_evaluation_stops_at_the_first():
     with pytest.raises(FloatingPointError, match=r"the reward nan in episode 1 of environment 0, row 2"):
         evaluate(Rotting(2), constant, TensorDict({}, [2]), episodes=4, seed=0)
+
+
+class Bursting(ScriptedNative):
+    """The reward of its fourth row is infinite in environment 1."""
+
+    rows = 0
+
+    def step_sampled(self, action):
+        row = super().step_sampled(action)
+        self.rows += 1
+        row["reward"][1] = torch.inf if self.rows == 3 else 0.0
+        return row
+
+
+def test_no_rollout_with_infinite_rewards_is_handed_out():
+    driver = Driver(Bursting(2))
+    driver.start(0, TensorDict({}, [2]))
+    driver.collect(constant, 2)
+    # The fourth row is the one after these: a checkpoint might hold it.
+    pattern = "scripted gave the reward inf in environment 1; the run stops before anything is learnt"
+    with pytest.raises(FloatingPointError, match=pattern):
+        driver.collect(constant, 1)
+
+
+def test_a_part_of_an_observation_is_named_and_whole_numbers_are_left_alone():
+    env = ScriptedNative(2, env_index_offset=4)
+    nested = TensorDict({"arm": torch.zeros(2, 3, 2), "count": torch.zeros(2, 3, dtype=torch.int64)}, [2, 3])
+    rows = TensorDict({"obs": nested, "reward": torch.zeros(2, 3)}, [2, 3])
+    check_rollout(env, rows, rows[:, 0])
+    nested["arm"][1, 2, 0] = -torch.inf
+    with pytest.raises(FloatingPointError, match="gave the observation arm -inf in environment 5;"):
+        check_rollout(env, rows, rows[:, 0])
+    nested["arm"][1, 2, 0] = 3e38
+    check_rollout(env, rows, rows[:, 0])

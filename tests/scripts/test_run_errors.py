@@ -116,7 +116,7 @@ def test_nan_stops_a_run_with_its_checkpoint_intact(run, tmp_path):
     assert result.code == 3, result.err
     assert "Traceback" not in result.err
     (sentence,) = [line for line in result.err.splitlines() if line.startswith("error: ")]
-    assert "rows/obs holds NaN" in sentence
+    assert "gave the observation nan in environment 0" in sentence
     agent = agents.load(result.run_dir, "latest")
     assert agent.num_updates > 0
     assert all(torch.isfinite(parameter).all() for parameter in agent.network.parameters())

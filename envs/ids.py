@@ -45,6 +45,28 @@ def malformed(id: object) -> bool:
     return not is_module or ENV_ID_RE.fullmatch(name) is None
 
 
+def foreign_package(id: str) -> str | None:
+    """The top-level package that making an environment would run code of; None if that is Gymnasium or Engram alone.
+
+    Nothing is imported.
+
+    Args:
+        id: registered id, with `module:` before it or not.
+    """
+    module, _, name = id.rpartition(":")
+    if module:
+        return None if module in ("gymnasium", "envs") else module.partition(".")[0]
+    spec = gymnasium.registry.get(name)
+    if spec is None:  # refused when it is made
+        return None
+    points = [point for point in (spec.entry_point, spec.vector_entry_point) if point is not None]
+    modules = (point if isinstance(point, str) else str(point.__module__) for point in points)
+    packages = [module.partition(":")[0].partition(".")[0] for module in modules]
+    # The classes of POPGym and Memory Maze that Engram registers itself are its own environments.
+    known = ("gymnasium", "envs", *(("popgym", "memory_maze") if name.startswith("engram/") else ()))
+    return next((package for package in packages if package not in known), None)
+
+
 def not_registered(name: str) -> str:
     """Say in one sentence that an id is not registered, and what to do: another spelling, or the package first."""
     said = f"An environment id must be registered with Gymnasium, but {name!r} is not: "

@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from envs.ids import foreign_package, malformed
 from scripts.errors import UsageError
 from scripts.groups import CONFIG_DIR, GROUPS, register_names
 from scripts.observation_words import is_observation_word, set_readings
@@ -73,6 +74,7 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
         raise UsageError(explain(str(error), name, overrides, _known_keys(name, overrides))) from error
     values = set_readings(expand_paths(to_plain(config)), readings)
     _drop_idle_action(values, str(choices.get("env")), overrides)
+    _allow_named_environment(values)
     return Composed(values, {group: str(choices.get(group)) for group in GROUPS})
 
 
@@ -85,6 +87,17 @@ def _drop_idle_action(values: dict[str, Any], env: str, overrides: Sequence[str]
     is_given = any(word.lstrip("+").partition("=")[0] == "env.action" for word in overrides)
     if not has_option and not is_given and isinstance(values.get("env"), dict):
         values["env"].pop("action", None)
+
+
+def _allow_named_environment(values: dict[str, Any]) -> None:
+    """Allow the package of an environment that the command itself names by its id, which a stored run's does not."""
+    env, allow = values.get("env"), values.get("allow")
+    id = env.get("id") if isinstance(env, dict) else None
+    if not isinstance(allow, list) or malformed(id):
+        return
+    package = foreign_package(str(id))
+    if package is not None and package not in allow:
+        values["allow"] = [*allow, package]
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

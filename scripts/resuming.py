@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from agents.run_folder import CONFIG_FILE, read_config
+from envs.ids import foreign_package, malformed
 from scripts.errors import UsageError
 from scripts.paths import expand_paths, quote_paths
-from scripts.words import command_line, parse_value
+from scripts.words import command_line, parse_value, write_value
 
 # A continued run's machine, what it reports, and when it saves: nothing of what it learns.
 MACHINE = ("resume", "device", "capture", "threads", "logging", "checkpoint", "allow")
@@ -55,8 +54,25 @@ def resume_command(run_dir: Path, words: Sequence[str]) -> str:
         run_dir: the run's folder.
         words: of the command that began or continued it; the packages it allows must be given again.
     """
-    allowed = [word for word in words if _split(word)[0] == "allow"]
-    return command_line("train", [f"resume={run_dir}", *allowed])
+    return command_line("train", [f"resume={run_dir}", *allow_words(words)])
+
+
+def allow_words(words: Sequence[str]) -> list[str]:
+    """The word that allows a continued run what the command that begins it does: at most one.
+
+    These are the packages that `allow=` names, and that of an environment named by its id.
+    """
+    packages: dict[str, None] = {}
+    for word in words:
+        key, text = _split(word)
+        if key not in ("allow", "env.id"):
+            continue
+        value = parse_value(text)
+        if key == "allow":
+            packages |= dict.fromkeys(value or ())
+        elif not malformed(value) and (package := foreign_package(value)) is not None:
+            packages[package] = None
+    return [f"allow={write_value(list(packages))}"] if packages else []
 
 
 def stored_config(run_dir: Path) -> dict[str, Any]:
@@ -84,10 +100,9 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         UsageError: if a word would change anything else.
     """
-    config = OmegaConf.create(stored_config(run_dir))
+    config = stored_config(run_dir)
     # An allow-list is the user's to give, never a stored run's.
     config["allow"] = []
-    OmegaConf.set_struct(config, True)
     for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):
@@ -96,14 +111,28 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
                 f"given anew, but got {key!r}; leave it out, or start a new run."
             )
         try:
-            OmegaConf.update(config, key, parse_value(value))
-        except (OmegaConfBaseException, ValueError) as error:
+            _set(config, key, parse_value(value))
+        except ValueError as error:
             raise UsageError(
                 f"The option {word!r} could not be read: {' '.join(str(error).split())[:200]}"
             ) from error
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
-    return expand_paths({str(key): value for key, value in plain.items()})
+    return expand_paths(config)
+
+
+def _set(config: dict[str, Any], key: str, value: Any) -> None:
+    """Set an option that exists; what is stored is data, in which nothing stands for anything else, as `${…}` would.
+
+    Raises:
+        ValueError: if there is no such option.
+    """
+    *groups, name = key.split(".")
+    node: Any = config
+    for group in groups:
+        node = node.get(group) if isinstance(node, dict) else None
+    if not isinstance(node, dict) or name not in node:
+        raise ValueError(f"the run has no option {key!r}; leave it out.")
+    both = isinstance(value, dict) and isinstance(node[name], dict)
+    node[name] = node[name] | value if both else value
 
 
 def store_changes(run_dir: Path, config: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ from scripts.paths import expand
 from scripts.progress import ProgressLine
 from scripts.resuming import (
     UNFINISHED,
+    allow_words,
     is_resumable,
     resume_command,
     resumed_config,
@@ -64,7 +65,10 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     if asked != UNFINISHED:
         return (None if asked is None else Path(expand(asked))), words
     run_dir = unfinished_run(compose_config("train", words).values)
-    return run_dir, words if run_dir is None else [word for word in words if is_resumable(word)]
+    if run_dir is None:
+        return None, words
+    kept = [word for word in words if is_resumable(word) and not word.lstrip("+").startswith("allow=")]
+    return run_dir, [*kept, *allow_words(words)]
 
 
 def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from scripts.errors import UsageError, run
+from scripts.resuming import allow_words
 from scripts.run_lock import folder_lock
 from scripts.sweeps.trial_state import has_checkpoint, holds_nothing
 from scripts.train import main as train
@@ -23,7 +24,7 @@ from scripts.words import write_value
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
 SAVE_SECONDS = 30.0
 LOCK_WAIT_SECONDS = 60.0
-_GIVEN_ANEW = ("allow", "capture", "device", "threads")
+_GIVEN_ANEW = ("capture", "device", "threads")
 
 
 def main(words: list[str]) -> None:
@@ -36,7 +37,7 @@ def main(words: list[str]) -> None:
                 _remove_empty(run_dir)
         if begun:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
-            train([f"resume={run_dir}", *anew])
+            train([f"resume={run_dir}", *anew, *allow_words(options)])
             return
     train([*options, f"logging.run_dir={write_value(str(run_dir))}", "logging.progress=false"])
 

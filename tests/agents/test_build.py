@@ -35,7 +35,7 @@ def test_foreign_targets_are_refused(target):
 
 
 def test_what_a_module_imports_is_not_its_own():
-    with pytest.raises(ValueError, match="must be defined in one of the packages"):
+    with pytest.raises(ValueError, match="must name a core, agent, network, encoder or environment"):
         build({"_target_": "agents.checkpoint.save", "tensors": {}})
 
 

@@ -165,7 +165,7 @@ def _check_id(factory: Any, description: Mapping[str, Any], allow: Sequence[str]
     package = foreign_package(id)
     if package is not None and package not in allow:
         raise ValueError(
-            "An environment of a stored run must be one of Gymnasium's or Engram's own, or of a package that you allow, "
+            "An environment of a stored run must be Gymnasium's or Engram's own, or of a package that you allow, "
             f"but env.id is {id!r}: if you trust the package {package!r}, add allow=[{package}] to the command."
         )
 

@@ -212,8 +212,16 @@ def test_numbers_that_are_not_finite_are_one_sentence(run, tmp_path):
     trained = run("train", *TINY, *words, path=[modules])
     assert trained.code == 0, trained.err
     options = (f"run={trained.run_dir}", "episodes=20", "num_envs=1", f"output={tmp_path / 'out'}")
-    result = run("evaluate", *options, path=[modules])
-    assert_refused(result, r"toys/Rotten-v0 gave the observation nan in episode 11 of environment 0, row 1;")
+    refused = run("evaluate", *options, path=[modules])
+    assert_refused(
+        refused, r"env.id is 'toys_package:toys/Rotten-v0': if you trust .* add allow=\[toys_package\]"
+    )
+    # Who names the environment with the command has said so.
+    for word in ("allow=[toys_package]", "env.id=toys_package:toys/Rotten-v0"):
+        result = run("evaluate", *options, word, path=[modules])
+        assert_refused(
+            result, r"toys/Rotten-v0 gave the observation nan in episode 11 of environment 0, row 1;"
+        )
     assert not (tmp_path / "out").exists()
     longer = ("evaluation.every=200", "evaluation.episodes=50")
     result = run("train", *TINY, *words, *longer, path=[modules])

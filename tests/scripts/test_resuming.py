@@ -9,6 +9,7 @@ from run_files import RECALL, TINY, metric_lines
 
 from scripts.errors import UsageError
 from scripts.resuming import (
+    allow_words,
     is_resumable,
     resume_command,
     resumed_config,
@@ -124,3 +125,35 @@ def test_a_linear_run_goes_on_with_another_schedule_and_rate(run, tmp_path):
         assert math.isclose(rate, 6e-4 * (1 - before / 1200)) and rate > 0
     stored = yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())
     assert (stored["total_env_steps"], stored["schedule_env_steps"]) == (600, 1200)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["seed=1"], []),
+        (["env.id=my_envs.parts:My-v0"], ["allow=[my_envs]"]),
+        (["env.id=CartPole-v1", "allow=[a,b]"], ["allow=[a,b]"]),
+        (["allow=[a]", "++env.id=a:My-v0"], ["allow=[a]"]),
+        (["allow=[a]", "env.id=b:My-v0"], ["allow=[a,b]"]),
+        (["allow=null", "env.id=envs:engram/TMaze-v0"], []),
+    ],
+)
+def test_a_continued_run_is_allowed_what_its_first_command_named(words, expected):
+    assert allow_words(words) == expected
+
+
+def test_what_is_stored_stands_for_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "s3cret")
+    texts = [
+        "${oc.env:SECRET}",
+        "${seed}",
+        "${",
+        "???",
+        "${oc.decode:'${oc.env:SECRET}'}",
+        "${now:%Y}",
+        "\\${seed}",
+    ]
+    stored = STORED | {"env": {"_target_": "envs.RecallFirst", "texts": texts}, "allow": ["os"]}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(stored))
+    config = resumed_config(tmp_path, ["total_env_steps=7"])
+    assert config["env"]["texts"] == texts and config["allow"] == [] and config["total_env_steps"] == 7

@@ -16,8 +16,8 @@ from typing import Any
 
 from agents.arguments import fit_arguments
 from agents.buildable import OWN_PACKAGES, find_own, package_of
-from envs.gymnasium_env import GymnasiumEnv
 from envs.ids import foreign_package
+from envs.vector_env import VectorEnv
 
 # No configuration comes near these; text that names itself goes beyond any.
 _MAX_DEPTH = 20
@@ -160,7 +160,7 @@ def _check_mapping(value: Mapping[Any, Any]) -> None:
 def _check_id(factory: Any, description: Mapping[str, Any], allow: Sequence[str]) -> None:
     """Refuse the id of an environment whose package was not allowed, before it is imported."""
     id = description.get("id")
-    if not (inspect.isclass(factory) and issubclass(factory, GymnasiumEnv) and isinstance(id, str)):
+    if not (inspect.isclass(factory) and issubclass(factory, VectorEnv) and isinstance(id, str)):
         return
     package = foreign_package(id)
     if package is not None and package not in allow:

@@ -1,4 +1,4 @@
-"""The commands that the documentation shows can be read: every option in them exists."""
+"""What the documentation shows is there: every option of its commands, every page and heading that it links to."""
 
 import re
 import shlex
@@ -35,3 +35,20 @@ def test_every_option_exists(page, command, words):
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
     words = [re.sub("[<>]", "", word) for word in words]
     compose_config(CONFIGS.get(command, command), words)
+
+
+def anchors(page):
+    """What links to the page's headings may say behind `#`, as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target

@@ -20,6 +20,8 @@ from safetensors.torch import save
 from tensordict import TensorDictBase
 from torch import Tensor
 
+from agents.plain_files import new_file
+
 State = dict[str, Any]
 _SEPARATOR = "/"
 
@@ -80,14 +82,8 @@ def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> No
     text = json.dumps(values)
     content = save(tensors, metadata={"values": text, "checksum": _checksum(tensors, text)})
     temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a part of it on a full disk is of no use
-        raise
+    with new_file(temporary) as file:
+        file.write(content)
     if keep_previous and path.exists():
         path.replace(previous_path(path))
     temporary.replace(path)

@@ -6,7 +6,6 @@ as they stand, do not. A record is its length (8 bytes), a checksum of that (4),
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
+
+from agents.plain_files import new_file
 
 PATTERN = "events.out.tfevents.*"
 _HEADER, _CHECKSUM_BYTES = struct.Struct("<QI"), 4
@@ -28,12 +29,10 @@ def cut_events(folder: Path, env_steps: int) -> None:
     """
     for path in sorted(folder.glob(PATTERN)):
         temporary = folder / "cut.tmp"
-        with path.open("rb") as source, temporary.open("wb") as target:
+        with path.open("rb") as source, new_file(temporary) as target:
             for record, step in _records(source):
                 if step <= env_steps:
                     target.write(record)
-            target.flush()
-            os.fsync(target.fileno())
         if temporary.stat().st_size < path.stat().st_size:
             temporary.replace(path)
         else:

@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents.event_files import PATTERN, cut_events
 from agents.json_text import json_text
+from agents.plain_files import follow_no_link, replace_file
 
 METRICS_FILE = "metrics.jsonl"
 FRAMES_PER_SECOND = 8
@@ -39,7 +40,7 @@ class Logger:
         if resume_step is not None:
             cut_metrics(self._path, resume_step)
             cut_events(run_dir / "tensorboard", resume_step)
-        self._file = self._path.open("a")
+        self._file = open(self._path, "a", opener=follow_no_link)
         if tensorboard:
             _wait_for_a_later_name(run_dir / "tensorboard")
         # For a TensorBoard that is running, and has read what was cut.
@@ -145,9 +146,4 @@ def read_metrics(path: Traversable) -> list[dict[str, float | None]]:
 def cut_metrics(path: Path, env_steps: int) -> None:
     """Drop the lines of `path` after `env_steps`, in one step."""
     kept = [row for row in read_metrics(path) if (row["env_steps"] or 0) <= env_steps]
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w") as file:
-        file.writelines(json_text(row) + "\n" for row in kept)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    replace_file(path, "".join(json_text(row) + "\n" for row in kept))

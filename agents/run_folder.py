@@ -14,6 +14,7 @@ import yaml
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_checkpoint, load_latest
+from agents.plain_files import check_plain
 from agents.stored_spaces import read_box_action, read_spaces
 from envs.box_actions import BoxAction
 
@@ -123,9 +124,10 @@ def load(
 
     Raises:
         FileNotFoundError: if the folder or the checkpoint is missing.
-        ValueError: if the stored configuration names a class that is not allowed, or a file is damaged.
+        ValueError: if the stored configuration names a class that is not allowed, a file is damaged, or one is a link.
     """
     run_dir = Path(run_dir).expanduser()
+    check_plain(run_dir)
     config = read_config(run_dir)
     observation_space, action_space = read_spaces(run_dir)
     box_action = read_box_action(run_dir, config)

@@ -13,6 +13,7 @@ import torch
 
 from agents.base import Agent
 from agents.json_text import json_text
+from agents.plain_files import replace_file
 from agents.run_folder import load, read_config
 from envs import EvaluationResult
 from scripts.checks import EVALUATE, check_options
@@ -198,11 +199,9 @@ def write_results(path: Path, content: dict[str, Any]) -> None:
         UsageError: if it cannot be written.
     """
     text = json_text(content, indent=1) + "\n"
-    temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        temporary.replace(path)
+        replace_file(path, text)
     except OSError as error:
         print(text)
         raise UsageError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from agents.plain_files import replace_file
 from agents.run_folder import CONFIG_FILE, read_config
 from envs.ids import foreign_package, malformed
 from scripts.errors import UsageError
@@ -152,9 +153,7 @@ def store_changes(run_dir: Path, config: Mapping[str, Any]) -> None:
             target[key] = source[key]
     after = yaml.safe_dump(stored, sort_keys=False)
     if after != before:
-        temporary = run_dir / f"{CONFIG_FILE}.tmp"
-        temporary.write_text(after)
-        temporary.replace(run_dir / CONFIG_FILE)
+        replace_file(run_dir / CONFIG_FILE, after)
 
 
 def schedule_note(config: Mapping[str, Any], env_steps: int) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agents.plain_files import follow_no_link
 from scripts.errors import UsageError
 
 LOCK_FILE = "lock"
@@ -26,7 +27,7 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """
     deadline = time.monotonic() + wait_seconds
     try:
-        lock = (folder / LOCK_FILE).open("a")
+        lock = open(folder / LOCK_FILE, "a", opener=follow_no_link)
     except OSError as error:
         raise UsageError(
             f"A folder that is written to must allow it, but {folder} does not ({error.strerror}); copy it to a place "

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from agents.plain_files import check_plain
 from scripts.errors import UsageError, run, usage_errors
 from scripts.help import help_text
 from scripts.run_lock import folder_lock
@@ -33,6 +34,7 @@ def main(words: Sequence[str]) -> bool:
     with ExitStack() as held:
         with usage_errors():
             plan = make_plan(words)
+            check_plain(plan.directory)
             _make_folder(plan)
             held.enter_context(folder_lock(plan.directory))
             update_manifest(plan)

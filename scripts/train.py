@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from agents.logger import Logger
+from agents.plain_files import check_plain
 from agents.schedule import Hooks
 from agents.stored_spaces import write_spaces
 from scripts.checks import NEW_RUN, TRAIN, check_options
@@ -106,6 +107,7 @@ def _make_folder(composed: Composed, session: Session) -> Path:
 
 def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int]:
     """Build the run of `run_dir` as it stood at its last checkpoint."""
+    check_plain(run_dir)
     config = check_options(resumed_config(run_dir, words), TRAIN)
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])

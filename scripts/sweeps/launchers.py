@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from agents.plain_files import follow_no_link
 from scripts.errors import UsageError
 
 
@@ -92,7 +93,7 @@ def start_trial(words: Sequence[str], log: str, threads: int, directory: str) ->
         threads: of the libraries it uses.
         directory: to start it in.
     """
-    with open(log, "ab") as output:
+    with open(log, "ab", opener=follow_no_link) as output:
         return subprocess.Popen(
             [sys.executable, "-m", "scripts.sweeps.trial", *words],
             stdin=subprocess.PIPE,
@@ -171,7 +172,7 @@ class RayPool:
                 code = int(self._ray.get(task))
             except self._ray.exceptions.RayError as error:
                 code = 1
-                with log.open("a") as file:
+                with open(log, "a", opener=follow_no_link) as file:
                     file.write(f"Ray lost the worker: {' '.join(str(error).split())[:200]}\n")
             ended.append((name, code))
         return ended

@@ -5,12 +5,12 @@ A later call may add to it, and never contradict it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from agents.plain_files import replace_file
 from scripts.errors import UsageError
 from scripts.sweeps.grid import Trial
 from scripts.sweeps.plan import Plan
@@ -108,11 +108,7 @@ def _check_trials(path: Path, stored: dict[str, Any], plan: Plan) -> None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Replace the file in one step."""
-    temporary = path.with_name(path.name + ".tmp")
     dumper = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
-    with temporary.open("w") as file:
-        file.write("# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n")
-        yaml.dump(content, file, Dumper=dumper, sort_keys=False, width=10_000)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    text = yaml.dump(content, Dumper=dumper, sort_keys=False, width=10_000)
+    above = "# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n"
+    replace_file(path, above + text)

@@ -2,11 +2,11 @@
 
 import errno
 import os
-from pathlib import Path
 
 import pytest
 from run_files import assert_refused
 
+import scripts.run_lock
 from agents.run_folder import read_config
 from scripts.errors import UsageError, sentence_of, usage_errors
 from scripts.run_lock import folder_lock
@@ -30,10 +30,10 @@ def test_what_engram_refuses_stays_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 def test_a_folder_that_is_read_only(tmp_path, monkeypatch, number):
-    def refuse(self, *arguments, **options):
-        raise OSError(number, os.strerror(number), str(self))
+    def refuse(path, flags):
+        raise OSError(number, os.strerror(number), path)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(scripts.run_lock, "follow_no_link", refuse)
     with pytest.raises(UsageError, match=rf"{tmp_path} does not \({os.strerror(number)}\); copy it"):
         with folder_lock(tmp_path):
             pass

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import Any, cast
 
+from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState, _async_worker
 
@@ -126,6 +127,24 @@ class AsyncEnvs(AsyncVectorEnv[Any, Any]):
             if process.is_alive():  # stuck in a call that never comes back to Python
                 process.kill()
                 process.join()
+
+
+def make_async(thunks: list[Any], **options: Any) -> AsyncEnvs:
+    """Step environments in processes of their own.
+
+    Observations go through shared memory, but for those with a part of a kind that it cannot hold, such as MiniGrid's
+    mission; these are sent, which is slower.
+
+    Args:
+        thunks: make the environments.
+        options: as of `AsyncEnvs`.
+    """
+    try:
+        return AsyncEnvs(thunks, **options)
+    except (TypeError, ValueError) as error:
+        if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
+            raise
+        return AsyncEnvs(thunks, shared_memory=False, **options)
 
 
 def _close_politely(pipes: list[Any], seconds: float) -> None:

@@ -11,14 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tensordict import TensorDict
 from torch import Tensor
 
 from envs.action_masks import KEY, no_action_message, nothing_allowed
 from envs.actions import ActionCheck, action_layout, action_mask_size
-from envs.async_envs import AsyncEnvs
+from envs.async_envs import AsyncEnvs, make_async
 from envs.box_actions import ActionConverter, BoxAction
 from envs.episode_log import EpisodeLog
 from envs.errors import EnvironmentFault
@@ -103,7 +102,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
-            else _make_async(
+            else make_async(
                 thunks,
                 context=start_method or _START_METHOD,
                 worker_timeout=worker_timeout,
@@ -274,20 +273,6 @@ class GymnasiumEnv(VectorEnv):
 
     def close(self) -> None:  # noqa: D102
         self._vector.close()
-
-
-def _make_async(thunks: list[Any], **options: Any) -> AsyncEnvs:
-    """Step environments in processes of their own.
-
-    Observations go through shared memory, but for those with a part of a kind that it cannot hold, such as MiniGrid's
-    mission; these are sent, which is slower.
-    """
-    try:
-        return AsyncEnvs(thunks, **options)
-    except (TypeError, ValueError) as error:
-        if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
-            raise
-        return AsyncEnvs(thunks, shared_memory=False, **options)
 
 
 def _equal(row: TensorDict, stored: TensorDict) -> Tensor:

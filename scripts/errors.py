@@ -122,12 +122,14 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
 
 def _is_unread(stream: TextIO) -> bool:
     """Whether a stream is a pipe that nobody reads any more."""
+    if not hasattr(select, "poll"):  # not on this system
+        return stream is sys.stdout
     try:
         poll = select.poll()
         poll.register(stream.fileno(), 0)
-        return any(event & select.POLLERR for _, event in poll.poll(0))
-    except (AttributeError, OSError, ValueError):  # no such call on this system, or no such file
-        return stream is sys.stdout
+    except (OSError, ValueError):  # it is no file, or closed
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _explain(error: Exception) -> int:

@@ -81,11 +81,12 @@ ASYNC = (*PPO, "env.vectorization=async", "env.start_method=fork", "env.worker_t
             2,
             "error: The process of environment 2 must live .* ended by SIGKILL.* is intact; once",
         ),
-        (
+        pytest.param(
             ASYNC,
             "hangs",
             2,
             "error: The process of environment 2 must answer within 2 seconds.* is intact; once",
+            marks=pytest.mark.slow,
         ),
         (ASYNC, "raises", 1, "It was raised by environment 2, in a process of its own"),
         (

@@ -162,8 +162,8 @@ def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool 
     candidates = [candidate for candidate in (path, previous_path(path)) if candidate.exists()]
     if not candidates:
         raise FileNotFoundError(
-            f"A run is continued from its last checkpoint, but {path} does not exist; "
-            "the run stopped before its first checkpoint, so start it again."
+            f"A run is continued from its last checkpoint, but neither {path} nor the one before it exists; put it "
+            "back, or start the run again in another folder."
         )
     failures = []
     for candidate in candidates:
@@ -178,6 +178,11 @@ def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool 
                 path.replace(path.with_suffix(".damaged" + path.suffix))
         return state
     raise DamagedCheckpointError(f"{' '.join(failures)} Nothing is left to go on from; start the run again.")
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Whether `path` or the checkpoint before it is there: between two renames only the latter is."""
+    return path.exists() or previous_path(path).exists()
 
 
 def previous_path(path: Path) -> Path:

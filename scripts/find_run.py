@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import load_latest
 from agents.run_folder import CONFIG_FILE, checkpoint_path
+from scripts.errors import sentence_of
 from scripts.resuming import MACHINE, stored_config
+from scripts.run_lock import is_locked
+from scripts.unbegun import holds_checkpoint, is_unbegun
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -18,24 +22,49 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def newest_run(folder: Path) -> Path:
-    """Find the newest run in `folder`; `folder` itself if there is none, or if it is one."""
-    return next(iter([] if (folder / CONFIG_FILE).exists() else runs_in(folder)), folder)
+    """Find the newest run in `folder`; `folder` itself if there is none, or if it is one.
+
+    One that has ended before its first checkpoint does not hide an older one.
+    """
+    runs = [] if (folder / CONFIG_FILE).exists() else runs_in(folder)
+    return next((run_dir for run_dir in runs if not is_unbegun(run_dir)), runs[0] if runs else folder)
 
 
 def unfinished_run(config: Mapping[str, Any]) -> Path | None:
-    """Find the newest run of a configuration, if it has a checkpoint and is not at its end.
+    """Find the newest run of a configuration that has a checkpoint, if it is not at its end.
+
+    Where none has one, it is the newest that has ended before its first, which begins anew in its folder.
 
     Args:
-        config: plain mapping; where a run may be continued on other terms, these may differ.
+        config: plain mapping; where a run may be continued on other terms, these may differ. If it names a run's
+            folder, this one alone is looked at.
 
     Raises:
-        ValueError: if the run's files are damaged.
+        ValueError: if the run's checkpoints are damaged.
     """
-    for run_dir in runs_in(Path(config["logging"]["runs_dir"])):
-        if _is_same(stored_config(run_dir), config):
-            path = checkpoint_path(run_dir, "latest")
-            return run_dir if path.exists() and _is_unfinished(path, config) else None
-    return None
+    given = config["logging"]["run_dir"]
+    unbegun = None
+    for run_dir in [Path(given)] if given else runs_in(Path(config["logging"]["runs_dir"])):
+        stored = _config_or_none(run_dir)
+        if stored is None or not _is_same(stored, config):
+            continue
+        if holds_checkpoint(run_dir):
+            return run_dir if _is_unfinished(checkpoint_path(run_dir, "latest"), config) else None
+        if unbegun is None and is_unbegun(run_dir) and not is_locked(run_dir):
+            unbegun = run_dir
+    return unbegun
+
+
+def _config_or_none(run_dir: Path) -> dict[str, Any] | None:
+    """Read a run's configuration; one that is damaged is passed over by name."""
+    if not (run_dir / CONFIG_FILE).exists():
+        return None
+    try:
+        return stored_config(run_dir)
+    except (ValueError, OSError, RecursionError) as error:
+        text = sentence_of(error) if isinstance(error, (ValueError, OSError)) else "It is nested too deeply."
+        warnings.warn(f"The run {run_dir} is passed over: {text}", stacklevel=2)
+        return None
 
 
 def _is_same(stored: Mapping[str, Any], config: Mapping[str, Any]) -> bool:

@@ -18,6 +18,8 @@ import yaml
 from agents.replay import ReplaySettings
 from agents.run_folder import CHECKPOINTS_FOLDER, CONFIG_FILE, VERSIONS_FILE
 from scripts.errors import UsageError
+from scripts.run_lock import is_locked
+from scripts.unbegun import clear_replay, is_bare
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
@@ -55,15 +57,18 @@ def make_given_dir(run_dir: Path) -> Path:
         The new folder, with an empty `checkpoints/` in it.
 
     Raises:
-        UsageError: if it exists or cannot be made.
+        UsageError: if it exists and holds anything, or cannot be made.
     """
     try:
-        (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
+        if is_bare(run_dir) and not is_locked(run_dir):
+            clear_replay(run_dir)
+        else:
+            (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
     except FileExistsError as error:
-        raise UsageError(
-            f"A new run needs a folder of its own, but {run_dir} exists; give another logging.run_dir, or continue "
-            f"it with {shlex.quote(f'resume={run_dir}')}."
-        ) from error
+        way = "give another logging.run_dir"
+        if (run_dir / CONFIG_FILE).exists():
+            way += f", or continue it with {shlex.quote(f'resume={run_dir}')}"
+        raise UsageError(f"A new run needs a folder of its own, but {run_dir} exists; {way}.") from error
     except OSError as error:
         raise UsageError(
             f"A run's folder must be one that can be made, but {run_dir} cannot ({error.strerror}); "
@@ -73,9 +78,9 @@ def make_given_dir(run_dir: Path) -> Path:
 
 
 def write_description(run_dir: Path, config: dict[str, Any]) -> None:
-    """Write `config.yaml` and `versions.json`."""
-    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False))
+    """Write `versions.json`, then `config.yaml`: a folder that has it has all that a run begins with."""
     (run_dir / VERSIONS_FILE).write_text(json.dumps(versions(config["device"]), indent=1) + "\n")
+    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 def versions(device: str) -> dict[str, str]:

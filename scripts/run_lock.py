@@ -45,3 +45,12 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
                     ) from error
                 time.sleep(0.1)
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds a folder's lock, or none can be had there."""
+    try:
+        with folder_lock(folder):
+            return False
+    except UsageError:
+        return True

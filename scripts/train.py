@@ -40,6 +40,7 @@ from scripts.run_lock import folder_lock
 from scripts.session import Session
 from scripts.sizes import write_sizes
 from scripts.stop_request import SaveTimer, StopRequest
+from scripts.unbegun import clear_replay, is_unbegun
 
 
 def main(words: Sequence[str]) -> None:
@@ -84,12 +85,12 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     session.start()
     run_dir = _make_folder(composed, session)
     held.enter_context(folder_lock(run_dir))
-    write_description(run_dir, config)
-    write_command(run_dir, words, composed.choices)
-    write_spaces(run_dir, session.agent)
-    write_sizes(run_dir, session.agent)
     try:
+        write_command(run_dir, words, composed.choices)
+        write_spaces(run_dir, session.agent)
+        write_sizes(run_dir, session.agent)
         session.open_replay(run_dir, is_new=True)
+        write_description(run_dir, config)
     except OSError:
         shutil.rmtree(run_dir)  # a run that cannot begin leaves nothing behind
         raise
@@ -105,13 +106,22 @@ def _make_folder(composed: Composed, session: Session) -> Path:
     return make_run_dir(runs_dir, name, choices["agent"], choices["core"], config["seed"])
 
 
-def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int]:
-    """Build the run of `run_dir` as it stood at its last checkpoint."""
+def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int | None]:
+    """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
     check_plain(run_dir)
     config = check_options(resumed_config(run_dir, words), TRAIN)
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
+    if is_unbegun(run_dir):
+        print(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
+        session.start()
+        clear_replay(run_dir)
+        write_spaces(run_dir, session.agent)
+        write_sizes(run_dir, session.agent)
+        session.open_replay(run_dir, is_new=True)
+        store_changes(run_dir, config)
+        return session, None
     session.resume(run_dir)
     store_changes(run_dir, config)
     return session, session.progress.logged_until(session.driver.env_steps)

@@ -114,7 +114,7 @@ def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path):
 
 
 def test_missing_checkpoint_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="start it again"):
+    with pytest.raises(FileNotFoundError, match="nor the one before it exists"):
         load_latest(tmp_path / "latest.safetensors")
 
 

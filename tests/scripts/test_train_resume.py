@@ -74,17 +74,6 @@ def run_until(run, words, folder, lines):
     return result.run_dir
 
 
-def test_a_run_without_a_checkpoint_is_started_again(run, trained, tmp_path):
-    folder = tmp_path / "run"
-    (folder / "checkpoints").mkdir(parents=True)
-    for name in ("config.yaml", "spaces.json"):
-        (folder / name).write_bytes((trained / name).read_bytes())
-    result = run("train", f"resume={folder}")
-    assert result.code == 2
-    assert result.err.startswith("error: ") and "start it again" in result.err
-    assert len(result.err.splitlines()) == 1
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_random_kills(run, tmp_path, case):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
@@ -179,6 +180,12 @@ _POSITIVE_COUNTS = frozenset(
     + "rollout_length batch_size batch_length".split()
 )
 
+# With 0 of these nothing would be learnt, and no word said.
+_POSITIVE_FACTORS = frozenset(
+    "learning_rate core_learning_rate actor_learning_rate critic_learning_rate reward_scale train_ratio".split()
+)
+_CLIPS = frozenset("model_clip actor_clip critic_clip adaptive_clip".split())  # infinity clips nothing
+
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:
     """Hold one value against its annotation and against being positive where it counts something."""
@@ -192,8 +199,10 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
         holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
         expected = f"a whole number of at least {least}"
     elif kind is float:
-        holds = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-        expected = "a number of at least 0"
+        is_positive = name in _POSITIVE_FACTORS | _CLIPS
+        holds = isinstance(value, int | float) and not isinstance(value, bool)
+        holds = holds and (value > 0 if is_positive else value >= 0) and (value < math.inf or name in _CLIPS)
+        expected = "a number above 0" if is_positive else "a number of at least 0"
     elif kind is bool:
         holds, expected = isinstance(value, bool), "true or false"
     elif name == "actor_reads":

@@ -197,17 +197,18 @@ def num_policy_outputs(space: spaces.Space) -> int:
         n for Discrete(n), the sum of all options for MultiDiscrete, the number of elements for Box.
 
     Raises:
-        ValueError: for any other space.
+        ValueError: for any other space, or one that holds nothing.
     """
+    is_empty = 0 in (space.shape or ())
     if isinstance(space, spaces.Discrete):
         return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1 and not is_empty:
         return int(space.nvec.sum())
-    if isinstance(space, spaces.Box):
+    if isinstance(space, spaces.Box) and not is_empty:
         return math.prod(space.shape)
     raise ValueError(
-        f"An agent acts in Discrete, MultiDiscrete (one axis) or Box action spaces, but got {space}; "
-        "wrap the environment so that its action space is one of these."
+        "An agent acts in Discrete, MultiDiscrete (one axis) or Box action spaces that hold one number or more, but "
+        f"got {space}; wrap the environment so that its action space is one of these."
     )
 
 

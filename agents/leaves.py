@@ -111,6 +111,10 @@ def observation_leaves(
         reading = "auto" if longest is None else given[longest]
         if reading != "none":
             found.append(_read_as(key, name, part, reading, image_layout))
+    if not parts:
+        raise ValueError(
+            f"An agent must read a part of the observation, but {space} has none; wrap the environment."
+        )
     if not found:
         raise ValueError("An agent must read a part of the observation, but leaves leaves out all; keep one.")
     return found
@@ -159,6 +163,13 @@ def _read_as(key: tuple[str, ...], name: str, space: spaces.Space, reading: str,
             f"but got {type(space).__name__}" + (f" under the key {name!r}" if key else "") + f"; {advice}"
             "wrap the environment so that its observation space is one of these."
         )
+    if 0 in (space.shape or ()):
+        advice = (
+            f"leave it out with leaves.{name}=none"
+            if key
+            else "wrap the environment so that there is something"
+        )
+        raise ValueError(f"An agent reads one number or more of {name!r}, but got {space}; {advice}.")
     if reading == "vector":
         return Leaf(key, space, "vector")
     if reading == "auto" and not _looks_like_image(space):

@@ -1,5 +1,7 @@
 """An environment that fails in a process of its own fails as it would in this one."""
 
+import re
+
 import gymnasium
 import numpy as np
 import pytest
@@ -33,6 +35,10 @@ class Failing(gymnasium.Env):
             return 7 % 0
         if self.fate == "unsendable":
             raise Unsendable(1, lambda: 2)
+        if self.fate == "column":  # shared memory would hold it
+            return np.zeros((2, 1), np.float32), 0.0, False, False, {}
+        if self.fate == "complex":
+            return np.zeros(2, np.complex64), 0.0, False, False, {}
         return np.zeros(2, np.float32), "a word", False, False, {}
 
 
@@ -63,6 +69,15 @@ def test_a_broken_contract_stays_a_sentence():
     error = stepped("reward")
     assert type(error) is EnvironmentFault and "a word" in str(error)
     assert place_in_user_code(error) is None
+
+
+@pytest.mark.parametrize(
+    "fate,got", [("column", r"float32 of shape \(2, 1\)"), ("complex", "complex64 of shape")]
+)
+def test_an_observation_of_another_shape_or_kind_is_refused(fate, got):
+    error = stepped(fate)
+    assert type(error) is EnvironmentFault
+    assert re.search(r"must be float32 of shape \(2,\), but got " + got, str(error))
 
 
 def test_an_error_that_cannot_be_sent_ends_the_wait(monkeypatch):

@@ -69,6 +69,12 @@ def row_after(**kwargs: Any):
             r"An observation of toy/Returning-v0 must be float32 of shape \(2,\), but got float64",
         ),
         ({"obs": [[0], [1, 2]]}, r"must be float32 of shape \(2,\), but got list"),
+        (
+            {"obs": np.zeros(2, np.complex64)},
+            r"must be float32 of shape \(2,\), but got complex64 of shape \(2,\)",
+        ),
+        ({"obs": np.zeros((2, 1))}, r"must be float32 of shape \(2,\), but got float64 of shape \(2, 1\)"),
+        ({"reward": 1j}, "a reward must be one number, but got complex 1j"),
         ({"obs": None}, r"must be float32 of shape \(2,\), but got NoneType"),
         ({"space": gs.Discrete(3), "obs": 3}, r"must be in Discrete\(3\), 0 to 2, but got 3"),
         ({"space": gs.Discrete(3, start=5), "obs": 4}, "5 to 7, but got 4"),

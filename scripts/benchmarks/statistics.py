@@ -26,7 +26,7 @@ from scripts.statistics import (
 from scripts.tables import print_table
 
 RULES = {
-    "runs": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "10"),
+    "num_runs": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "10"),
     "tasks": COUNT,
     "resamples": COUNT,
     "peer_resamples": COUNT,
@@ -65,7 +65,7 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         for one in results
     }
     columns = ["seconds", "rliable", "ratio", "low", "high", "its low", "its high"]
-    sizes = f"{config['runs']} runs of {config['tasks']} tasks, {config['resamples']:,} resamples"
+    sizes = f"{config['num_runs']} runs of {config['tasks']} tasks, {config['resamples']:,} resamples"
     print_table(sizes, columns, lines)
     return {"results": [asdict(result) for result in results]}
 
@@ -74,13 +74,13 @@ def benchmark_statistics(config: Mapping[str, Any]) -> list[Result]:
     """Measure every statistic, ours and rliable's in turn.
 
     Args:
-        config: `runs`, `tasks`, `resamples`, `peer_resamples`, `repeats`, `seed`.
+        config: `num_runs`, `tasks`, `resamples`, `peer_resamples`, `repeats`, `seed`.
 
     Raises:
         UsageError: if rliable is not installed.
     """
     generator = np.random.Generator(np.random.Philox(config["seed"]))
-    scores, others = generator.normal(size=(2, config["runs"], config["tasks"])).clip(-1, 1)
+    scores, others = generator.normal(size=(2, config["num_runs"], config["tasks"])).clip(-1, 1)
     device = torch.device("cpu")
     results = []
     for name, (ours, theirs) in _contenders(scores, others, config).items():

@@ -38,7 +38,7 @@ def test_ppo_refuses_wrong_counts(capsys):
 
 def test_statistics_beside_their_peer(tmp_path):
     pytest.importorskip("rliable")
-    words = ("statistics", "runs=3", "tasks=2", "resamples=50", "peer_resamples=20", "repeats=1")
+    words = ("statistics", "num_runs=3", "tasks=2", "resamples=50", "peer_resamples=20", "repeats=1")
     assert command([*words, f"output={tmp_path}/statistics.json"]) == 0
     results = json.loads((tmp_path / "statistics.json").read_text())["results"]
     assert len(results) == 6 and all(result["ratio"] > 0 for result in results)

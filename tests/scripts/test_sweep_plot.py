@@ -18,4 +18,5 @@ def test_a_sweep_is_compared(run, tmp_path):
     assert [task["name"] for task in document["tasks"]] == ["diagnostic/recall_first"]
     assert {(row["group"], row["seeds"]) for row in document["table"]} == {("gru", 2), ("mlp", 2)}
     commands = [one["command"] for one in document["configurations"]]
-    assert all(command.startswith("python -m scripts.train agent=ppo core=") for command in commands)
+    assert [command.split("core=")[1].split()[0] for command in commands] == ["gru", "mlp"]
+    assert all(command.startswith("python -m scripts.train ") for command in commands), commands

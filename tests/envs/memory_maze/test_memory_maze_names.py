@@ -79,8 +79,8 @@ def test_the_native_one_is_the_default(recorder) -> None:
             "are low_walls, views, but got 'walls': give some of these",
         ),
         (
-            {"name": "9x9", "render_mode": "rgb_array"},
-            "no option render_mode, but got render_mode='rgb_array'",
+            {"name": "9x9", "render_mode": "human"},
+            "no option render_mode, but got render_mode='human'",
         ),
         (
             {"name": "9x9", "backend": "package", "kwargs": {"colour": 1}},

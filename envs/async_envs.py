@@ -17,6 +17,7 @@ from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState, _async_worker
 
 from envs.worker_pipe import WorkerPipe
+from envs.worker_signals import held_back, let_through
 
 _SECONDS = 10.0  # until an error has come through its queue
 _CLOSE_SECONDS = 10.0  # for environments to close, before their processes are ended
@@ -54,15 +55,19 @@ class AsyncEnvs(AsyncVectorEnv[Any, Any]):
         self, env_fns: Any, *, worker_timeout: float | None = None, first_index: int = 0, **options: Any
     ) -> None:
         self._worker_timeout, self._first_index = worker_timeout, first_index
+        self._signals = held_back()
         try:
             super().__init__(env_fns, worker=_work, **options)
         except BaseException:
             if getattr(self, "processes", None):
                 self.close_extras(terminate=True)
             raise
+        finally:
+            let_through(self._signals)
 
     def _check_spaces(self) -> None:
-        # The first thing that Gymnasium asks the processes.
+        # The first thing that Gymnasium asks the processes, which have all been started now.
+        let_through(self._signals)
         self._pipes = [
             WorkerPipe(pipe, process, self._first_index + index, self._worker_timeout)
             for index, (pipe, process) in enumerate(zip(self.parent_pipes, self.processes, strict=True))
@@ -117,12 +122,13 @@ class AsyncEnvs(AsyncVectorEnv[Any, Any]):
         pipes = [pipe for pipe in self.parent_pipes if pipe is not None and not pipe.closed]
         if not terminate and os.name == "posix":
             _close_politely(pipes, _CLOSE_SECONDS if timeout is None else timeout)
-        for process in self.processes:
+        started = [process for process in self.processes if process.pid is not None]
+        for process in started:
             if process.is_alive():
                 process.terminate()
         for pipe in pipes:
             pipe.close()
-        for process in self.processes:
+        for process in started:
             process.join(_CLOSE_SECONDS)
             if process.is_alive():  # stuck in a call that never comes back to Python
                 process.kill()

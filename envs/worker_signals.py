@@ -10,6 +10,8 @@ from typing import TypeVar
 
 Made = TypeVar("Made")
 
+_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGINT,)
+
 
 def make_in_worker(parent: int, make: Callable[[], Made]) -> Made:
     """Make an environment; if that happens in a worker process, outside signals no longer end it.
@@ -22,12 +24,31 @@ def make_in_worker(parent: int, make: Callable[[], Made]) -> Made:
         make: makes the environment.
     """
     if os.getpid() != parent:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in _FROM_A_TERMINAL:
+            signal.signal(number, signal.SIG_IGN)
         if hasattr(signal, "sigwaitinfo"):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             threading.Thread(target=_wait_for_the_parent, args=(parent,), daemon=True).start()
     return make()
+
+
+def held_back() -> set[signal.Signals] | None:
+    """Hold Ctrl-C and hang-ups back in this thread while it starts processes, which inherit that.
+
+    A new interpreter takes seconds until it can see to signals itself.
+
+    Returns:
+        For `let_through`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return None
+    return {signal.Signals(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_A_TERMINAL)}
+
+
+def let_through(before: set[signal.Signals] | None) -> None:
+    """Undo `held_back`; what has come meanwhile comes now."""
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_for_the_parent(parent: int) -> None:

@@ -141,6 +141,23 @@ def test_a_timeout_is_a_number_of_seconds(timeout):
         GymnasiumEnv("CartPole-v1", 1, worker_timeout=timeout)
 
 
+MASK = """
+import signal, sys
+from envs.worker_signals import held_back, let_through
+import subprocess
+before = held_back()
+child = "import signal; print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))"
+print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout, end="")
+let_through(before)
+print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))
+"""
+
+
+def test_new_interpreters_inherit_that_signals_of_a_terminal_are_held_back():
+    done = subprocess.run([sys.executable, "-c", MASK], capture_output=True, text=True)
+    assert done.stdout == "[1, 2]\n[]\n", done.stderr
+
+
 PARENT = """
 import os, signal, torch
 from envs import GymnasiumEnv

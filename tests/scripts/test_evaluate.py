@@ -216,6 +216,8 @@ def test_numbers_that_are_not_finite_are_one_sentence(run, tmp_path):
     assert_refused(
         refused, r"env.id is 'toys_package:toys/Rotten-v0': if you trust .* add allow=\[toys_package\]"
     )
+    again = ("train", f"resume={trained.run_dir}", "total_env_steps=300")
+    assert_refused(run(*again, path=[modules]), r"add allow=\[toys_package\]")
     # Who names the environment with the command has said so.
     for word in ("allow=[toys_package]", "env.id=toys_package:toys/Rotten-v0"):
         result = run("evaluate", *options, word, path=[modules])

@@ -61,7 +61,7 @@ class WorkerPipe:
         self._process.join(_END_SECONDS)
         return WorkerFault(
             f"The process of environment {self._index} must live as long as its run, but it "
-            f"{_how_it_ended(self._process.exitcode)}."
+            f"{_how_it_ended(self._process.exitcode)}; find out why, or take fewer environments."
         )
 
     def poll(self, timeout: float | None = 0.0) -> bool:

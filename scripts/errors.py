@@ -74,18 +74,35 @@ def sentence_of(error: Exception) -> str:
 def room_errors(run_dir: Path) -> Iterator[None]:
     """Mark a block in which a run writes to its folder: a disk without room is the user's to mend.
 
+    So is a folder that is gone or has become read-only.
+
     Raises:
         UsageError: in place of an error that says so.
     """
     try:
         yield
     except OSError as error:
+        if _is_of_folder(error, run_dir):
+            raise UsageError(
+                f"A run's folder must stay where it is, and writable, but {os.fsdecode(error.filename)!r} cannot be "
+                f"written any more ({error.strerror}): put {run_dir} back as it was, then python -m scripts.train "
+                f"{shlex.quote(f'resume={run_dir}')}."
+            ) from error
         if error.errno not in NO_ROOM:
             raise
         raise UsageError(
             f"A run needs room on the disk, but {run_dir} has none left ({error.strerror}); its last checkpoint is "
             f"intact: free space, then python -m scripts.train {shlex.quote(f'resume={run_dir}')}."
         ) from error
+
+
+def _is_of_folder(error: OSError, run_dir: Path) -> bool:
+    """Whether an error says that a file of a run's folder is gone, or that nothing can be written there."""
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE):
+        return False
+    if not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return False
+    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(run_dir.absolute())
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """A run whose environment fails says in one sentence how to go on, and goes on once it is mended."""
 
 import re
+import shlex
 
 import pytest
 from run_files import TINY, checkpoint_values
@@ -119,10 +120,11 @@ def test_a_fault_is_one_sentence_and_the_run_goes_on_once_it_is_mended(
     assert result.code == code, result.err
     assert re.search(sentence, result.err), result.err
     assert ("Traceback" in result.err) == (fate == "raises")
-    assert f"go on with: python -m scripts.train resume={result.run_dir}" in result.err
+    (command,) = re.findall(r"go on with: python -m scripts\.train (.*)", result.err)
+    assert shlex.split(command) == [f"resume={result.run_dir}", "allow=[fated]"]
     before = checkpoint_values(result.run_dir)["driver"]["env_steps"]
     assert before < 240
     mended.touch()
-    resumed = run("train", f"resume={result.run_dir}", path=[tmp_path])
+    resumed = run("train", *shlex.split(command), path=[tmp_path])
     assert resumed.code == 0, resumed.err
     assert checkpoint_values(result.run_dir)["driver"]["env_steps"] > 280

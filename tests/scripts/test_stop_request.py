@@ -30,7 +30,14 @@ sys.exit(run(main))
 """
 
 
-def start(*words, before=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)):
+def as_from_a_terminal():
+    """Whoever runs the tests may ignore some, as under nohup, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def start(*words, before=as_from_a_terminal):
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *words],
         cwd=ROOT,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from contract import assert_equal, play, random_action
 
@@ -86,3 +87,11 @@ def check_one_step_on_cuda(make: Make, steps: int = 60) -> None:
                     assert torch.equal(leaf_on_cuda[key], value), key
         state, action = pairs[0][0], random_action(env, generator)
         pairs = [env.step_fn(state, action), other.step_fn(state.to("cuda"), action.cuda())]
+
+
+CHECKS = [
+    check_the_same_at_any_batch_size,
+    check_pure,
+    pytest.param(check_compiles, marks=pytest.mark.slow),  # test_natives.py compiles some steps of every kind
+    check_resume,
+]

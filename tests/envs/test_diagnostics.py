@@ -7,13 +7,7 @@ import pytest
 import torch
 from contract import play, random_action
 from gymnasium.utils.env_checker import check_env
-from native_checks import (
-    check_compiles,
-    check_one_step_on_cuda,
-    check_pure,
-    check_resume,
-    check_the_same_at_any_batch_size,
-)
+from native_checks import CHECKS, check_one_step_on_cuda
 from tensordict import TensorDict
 
 from envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
@@ -102,17 +96,7 @@ def test_rows_keep_the_contract(name: str) -> None:
     play(TASKS[name](5), 1, 120)
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_the_same_at_any_batch_size,
-        check_pure,
-        pytest.param(
-            check_compiles, marks=pytest.mark.slow
-        ),  # test_natives.py compiles some steps of every kind
-        check_resume,
-    ],
-)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", TASKS)
 def test_what_holds_for_every_native_environment(name: str, check) -> None:
     check(TASKS[name])

@@ -10,13 +10,7 @@ import popgym.envs
 import pytest
 import torch
 from contract import play
-from native_checks import (
-    check_compiles,
-    check_one_step_on_cuda,
-    check_pure,
-    check_resume,
-    check_the_same_at_any_batch_size,
-)
+from native_checks import CHECKS, check_one_step_on_cuda
 
 from envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
 from envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
@@ -174,17 +168,7 @@ def test_actions_are_clipped_or_rescaled_and_kept_in_the_policys_units() -> None
         PositionOnlyPendulum(2, action="squash")
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_the_same_at_any_batch_size,
-        check_pure,
-        pytest.param(
-            check_compiles, marks=pytest.mark.slow
-        ),  # test_natives.py compiles some steps of every kind
-        check_resume,
-    ],
-)
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("make", CLASSES)
 def test_what_holds_for_every_native_environment(make: type, check) -> None:
     check(partial(make, max_episode_length=9))

@@ -24,6 +24,19 @@ TINY = (
     "logging.progress=false",
     "logging.curve=false",
 )
+# The smallest world model that learns; `agent.train_ratio` says how much.
+TINY_WORLD_MODEL = (
+    "agent=r2i",
+    "agent.units=16",
+    "agent.memory_size=16",
+    "agent.num_categoricals=4",
+    "agent.batch_size=2",
+    "agent.batch_length=16",
+    "agent.rollout_length=4",
+    "core=r2i",
+    "core.hidden_size=8",
+    "num_envs=4",
+)
 RECALL = ("env=diagnostic/recall_first", "env.delay=3")
 
 

@@ -4,7 +4,7 @@ import re
 import shlex
 
 import pytest
-from run_files import TINY, checkpoint_values
+from run_files import TINY, TINY_WORLD_MODEL, checkpoint_values
 
 ENV = '''
 import multiprocessing, os, signal, sys, time
@@ -49,17 +49,8 @@ class Fated(gymnasium.Env):
 gymnasium.register("fated/Env-v0", Fated)
 '''
 WORLD_MODEL = (
-    "agent=r2i",
-    "agent.units=16",
-    "agent.memory_size=16",
-    "agent.num_categoricals=4",
-    "agent.batch_size=2",
-    "agent.batch_length=16",
-    "agent.rollout_length=4",
+    *TINY_WORLD_MODEL,
     "agent.train_ratio=1",
-    "core=r2i",
-    "core.hidden_size=8",
-    "num_envs=4",
     "threads=1",
     "total_env_steps=300",
     "evaluation.every=null",

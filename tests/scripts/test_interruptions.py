@@ -10,6 +10,7 @@ import pytest
 from run_files import (
     RECALL,
     TINY,
+    TINY_WORLD_MODEL,
     assert_same_run,
     assert_tensorboard_follows_metrics,
     checkpoint_values,
@@ -22,17 +23,8 @@ from scripts.stop_request import SIGNALS
 SAVING = ("checkpoint.every=100_000", "checkpoint.every_minutes=0.008")
 PPO = (*(word for word in TINY if not word.startswith("checkpoint")), *SAVING, "total_env_steps=3000")
 WORLD_MODEL = (
-    "agent=r2i",
-    "agent.units=16",
-    "agent.memory_size=16",
-    "agent.num_categoricals=4",
-    "agent.batch_size=2",
-    "agent.batch_length=16",
-    "agent.rollout_length=4",
+    *TINY_WORLD_MODEL,
     "agent.train_ratio=4",
-    "core=r2i",
-    "core.hidden_size=8",
-    "num_envs=4",
     "total_env_steps=1200",
     "evaluation.every=300",
     "evaluation.episodes=4",

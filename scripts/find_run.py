@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import load_latest
+from agents.fixed_config import MACHINE, fixed_part
 from agents.run_folder import CONFIG_FILE, checkpoint_path
 from scripts.errors import sentence_of
-from scripts.resuming import MACHINE, stored_config
+from scripts.resuming import stored_config
 from scripts.run_lock import is_locked
 from scripts.unbegun import holds_checkpoint, is_unbegun
 
@@ -73,8 +74,8 @@ def _is_same(stored: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
 
 
 def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a configuration that a continued run keeps."""
-    return {key: value for key, value in config.items() if key not in (*MACHINE, "total_env_steps")}
+    """What names a run: another learning rate makes another one, a longer budget does not."""
+    return fixed_part(config, (*MACHINE, "total_env_steps"))
 
 
 def _is_unfinished(path: Path, config: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from agents.fixed_config import LATER, LEARNING, MACHINE
 from agents.plain_files import replace_file
 from agents.run_folder import CONFIG_FILE, read_config
 from envs.ids import foreign_package, malformed
@@ -15,22 +16,8 @@ from scripts.errors import UsageError
 from scripts.paths import expand_paths, quote_paths
 from scripts.words import command_line, parse_value, write_value
 
-# A continued run's machine, what it reports, and when it saves: nothing of what it learns.
-MACHINE = ("resume", "device", "capture", "threads", "logging", "checkpoint", "allow")
-# How far and how fast it learns from here on; kept in its configuration.
-LEARNING = (
-    "total_env_steps",
-    "schedule_env_steps",
-    "agent.learning_rate",
-    "agent.learning_rate_schedule",
-    "agent.core_learning_rate",
-    "agent.actor_learning_rate",
-    "agent.critic_learning_rate",
-)
 # In place of a run's folder: the newest run of the same configuration, if it is not at its end.
 UNFINISHED = "unfinished"
-# Options that runs of earlier versions did not store: what they mean there.
-_LATER = {"evaluation.max_episode_steps": 10_000, "checkpoint.every_minutes": 5}
 
 
 def resumed_run(words: Sequence[str]) -> str | None:
@@ -84,7 +71,7 @@ def stored_config(run_dir: Path) -> dict[str, Any]:
         ValueError: if the file is damaged.
     """
     config = read_config(run_dir)
-    for name, value in _LATER.items():
+    for name, value in LATER.items():
         group, key = name.split(".")
         if isinstance(config.get(group), dict):
             config[group].setdefault(key, value)

@@ -1,0 +1,54 @@
+"""The part of a run's configuration that a continued run keeps, and its digest, which every checkpoint holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+# A run's machine, what it reports, and when it saves: nothing of what it learns.
+MACHINE = ("resume", "device", "capture", "threads", "logging", "checkpoint", "allow")
+# How far and how fast it learns from here on.
+LEARNING = (
+    "total_env_steps",
+    "schedule_env_steps",
+    "agent.learning_rate",
+    "agent.learning_rate_schedule",
+    "agent.core_learning_rate",
+    "agent.actor_learning_rate",
+    "agent.critic_learning_rate",
+)
+# Options that runs of earlier versions did not store: what they mean there.
+LATER = {"evaluation.max_episode_steps": 10_000, "checkpoint.every_minutes": 5}
+
+
+def fixed_part(
+    config: Mapping[str, Any], changeable: Collection[str] = (*MACHINE, *LEARNING)
+) -> dict[str, Any]:
+    """Take out of a configuration what may change while its run goes on.
+
+    Args:
+        config: nested mappings; not changed.
+        changeable: what is taken out, by dotted name.
+
+    Returns:
+        The rest, without options that have the value which they mean in runs of before they existed.
+    """
+    return _without(config, changeable, "")
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of `fixed_part`: runs of one digest learn the same."""
+    text = json.dumps(fixed_part(config), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without(node: Mapping[str, Any], names: Collection[str], prefix: str) -> dict[str, Any]:
+    rest = {}
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if name in names or (name in LATER and LATER[name] == value):
+            continue
+        rest[str(key)] = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
+    return rest

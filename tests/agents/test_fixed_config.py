@@ -1,0 +1,69 @@
+"""What a continued run keeps of its configuration, as one number."""
+
+import pytest
+import yaml
+
+from agents.fixed_config import digest, fixed_part
+
+CONFIG = {
+    "agent": {"_target_": "agents.PPO", "learning_rate": 3e-4, "gamma": 0.99},
+    "core": {"_target_": "memory_cores.GRU", "hidden_size": 8},
+    "env": {"_target_": "envs.RecallFirst", "delay": 4},
+    "seed": 0,
+    "total_env_steps": 600,
+    "evaluation": {"every": 200},
+    "logging": {"runs_dir": "runs"},
+    "checkpoint": {"every": 200},
+    "allow": [],
+}
+
+
+def changed(name, value):
+    *groups, key = name.split(".")
+    config = yaml.safe_load(yaml.safe_dump(CONFIG))
+    node = config
+    for group in groups:
+        node = node[group]
+    node[key] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "agent.learning_rate",
+        "total_env_steps",
+        "schedule_env_steps",
+        "logging.runs_dir",
+        "checkpoint",
+        "allow",
+    ],
+)
+def test_what_may_change_leaves_the_digest(name):
+    assert digest(changed(name, "other")) == digest(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", 1), ("env.delay", 5), ("core.hidden_size", 9), ("agent.gamma", 0.9), ("evaluation.every", 1)],
+)
+def test_what_a_run_keeps_changes_the_digest(name, value):
+    assert digest(changed(name, value)) != digest(CONFIG)
+
+
+def test_an_option_that_the_run_did_not_have_yet_is_its_default():
+    assert digest(changed("evaluation.max_episode_steps", 10_000)) == digest(CONFIG)
+    assert digest(changed("evaluation.max_episode_steps", 20_000)) != digest(CONFIG)
+
+
+def test_the_order_of_keys_does_not_count():
+    assert digest(dict(reversed(CONFIG.items()))) == digest(CONFIG)
+    assert fixed_part(
+        CONFIG, ("agent", "core", "env", "checkpoint.every", "evaluation.every", "logging")
+    ) == {
+        "seed": 0,
+        "total_env_steps": 600,
+        "evaluation": {},
+        "checkpoint": {},
+        "allow": [],
+    }

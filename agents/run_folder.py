@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_checkpoint, load_latest
 from agents.plain_files import check_plain
 from agents.stored_spaces import read_box_action, read_spaces
+from agents.stored_yaml import read_yaml
 from envs.box_actions import BoxAction
 
 CONFIG_FILE = "config.yaml"
@@ -46,9 +46,11 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
             "such as runs/<env>/<agent>-<core>/<seed>-<time>."
         )
     try:
-        config = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"A run's {CONFIG_FILE} is YAML, but {path} is not; the file is damaged.") from error
+        config = read_yaml(path)
+    except ValueError as error:
+        raise ValueError(
+            f"A run's {CONFIG_FILE} is YAML of plain values, but {path} is not; the file is damaged: it {error}."
+        ) from error
     needed = ("agent", "core", "env", "seed", "schedule_env_steps")
     missing = [key for key in needed if not isinstance(config, dict) or key not in config]
     if missing:

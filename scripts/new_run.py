@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from agents.replay import ReplaySettings
 from agents.run_folder import CHECKPOINTS_FOLDER, CONFIG_FILE, VERSIONS_FILE
+from agents.stored_yaml import yaml_text
 from scripts.errors import UsageError
 from scripts.run_lock import is_locked
 from scripts.unbegun import clear_replay, is_bare
@@ -80,7 +80,7 @@ def make_given_dir(run_dir: Path) -> Path:
 def write_description(run_dir: Path, config: dict[str, Any]) -> None:
     """Write `versions.json`, then `config.yaml`: a folder that has it has all that a run begins with."""
     (run_dir / VERSIONS_FILE).write_text(json.dumps(versions(config["device"]), indent=1) + "\n")
-    (run_dir / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False))
+    (run_dir / CONFIG_FILE).write_text(yaml_text(config))
 
 
 def versions(device: str) -> dict[str, str]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from agents.plain_files import replace_file
+from agents.stored_yaml import read_yaml, yaml_text
 from scripts.errors import UsageError
 from scripts.sweeps.grid import Trial
 from scripts.sweeps.plan import Plan
 from scripts.words import command_line
 
 MANIFEST_FILE = "sweep.yaml"
+# Of a manifest: a trial takes five hundred.
+MOST_BYTES = 1 << 26
 
 
 def update_manifest(plan: Plan) -> None:
@@ -55,12 +56,10 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        stored = yaml.load(
-            path.read_text(), Loader=yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-        )
+        stored = read_yaml(path, MOST_BYTES)
         if not {"axes", "options", "trials"} <= stored.keys():
             raise ValueError
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, ValueError) as error:
+    except (AttributeError, ValueError) as error:
         raise UsageError(
             f"A sweep's {MANIFEST_FILE} holds axes, options and trials, but {path} does not; it is damaged: move it "
             "away, and give the whole sweep's command again."
@@ -108,7 +107,6 @@ def _check_trials(path: Path, stored: dict[str, Any], plan: Plan) -> None:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Replace the file in one step."""
-    dumper = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
-    text = yaml.dump(content, Dumper=dumper, sort_keys=False, width=10_000)
+    text = yaml_text(content, width=10_000)
     above = "# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n"
     replace_file(path, above + text)

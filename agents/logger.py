@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import time
 from collections.abc import Mapping
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,10 +17,12 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.event_files import PATTERN, cut_events
-from agents.json_text import json_text
-from agents.plain_files import follow_no_link, replace_file
+from agents.manifest import mark_metrics
+from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
+from agents.metrics_log import cut_metrics, find_kept
+from agents.plain_files import follow_no_link
+from agents.run_files import METRICS_FILE
 
-METRICS_FILE = "metrics.jsonl"
 FRAMES_PER_SECOND = 8
 
 
@@ -33,12 +33,28 @@ class Logger:
         run_dir: the run's folder; gets `metrics.jsonl` and `tensorboard/`.
         resume_step: cut everything logged after this many environment steps. None starts afresh.
         tensorboard: also write TensorBoard files.
+        counted: lines of metrics that the checkpoint counts on which the run is continued from; None if it is one of
+            before, which does not say.
+        trust_edited: go on with lines that were edited or damaged.
+
+    Raises:
+        EditedFileError: if lines before the checkpoint are not what was written, or are missing.
     """
 
-    def __init__(self, run_dir: Path, resume_step: int | None = None, tensorboard: bool = True) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        resume_step: int | None = None,
+        tensorboard: bool = True,
+        counted: LogMark | None = None,
+        trust_edited: bool = False,
+    ) -> None:
         self._path = run_dir / METRICS_FILE
+        self._mark = NOTHING_LOGGED
         if resume_step is not None:
-            cut_metrics(self._path, resume_step)
+            kept = find_kept(self._path, resume_step, counted, trust_edited)
+            mark_metrics(run_dir, NOTHING_LOGGED if kept.is_rewritten else kept.mark)
+            self._mark = cut_metrics(self._path, kept, resume_step)
             cut_events(run_dir / "tensorboard", resume_step)
         self._file = open(self._path, "a", opener=follow_no_link)
         if tensorboard:
@@ -51,10 +67,17 @@ class Logger:
             else None
         )
 
+    @property
+    def mark(self) -> LogMark:
+        """How much has been logged."""
+        return self._mark
+
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         """Write metrics at `env_steps`; numbers that are not finite become null in the JSON line."""
-        self._file.write(json_text({"env_steps": env_steps, **metrics}) + "\n")
+        line, own = write_line({"env_steps": env_steps, **metrics}, self._mark.hash)
+        self._file.write(line)
         self._file.flush()
+        self._mark = LogMark(self._mark.lines + 1, own)
         if self._writer is not None:
             for key, value in metrics.items():
                 self._writer.add_scalar(key, value, env_steps)
@@ -126,24 +149,3 @@ def _wait_for_a_later_name(folder: Path) -> None:
     seconds = max(begun, default=0) + 1 - time.time()
     if 0 < seconds <= 1:  # more: the clock was put back, and waiting would not end
         time.sleep(seconds)
-
-
-def read_metrics(path: Traversable) -> list[dict[str, float | None]]:
-    """Read JSON lines; a last line that was cut off while being written is left out."""
-    if not path.is_file():
-        return []
-    lines = path.read_text().splitlines()
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ValueError(f"Line {number} of {path} is not JSON: {error}.") from error
-    return rows
-
-
-def cut_metrics(path: Path, env_steps: int) -> None:
-    """Drop the lines of `path` after `env_steps`, in one step."""
-    kept = [row for row in read_metrics(path) if (row["env_steps"] or 0) <= env_steps]
-    replace_file(path, "".join(json_text(row) + "\n" for row in kept))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import torch
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_checkpoint, load_latest
+from agents.manifest import check_texts
 from agents.plain_files import check_plain
+from agents.run_files import CONFIG_FILE
+from agents.sealed_json import refuse_edited
 from agents.stored_spaces import read_box_action, read_spaces
 from agents.stored_yaml import read_yaml
 from envs.box_actions import BoxAction
 
-CONFIG_FILE = "config.yaml"
-VERSIONS_FILE = "versions.json"
 CHECKPOINTS_FOLDER = "checkpoints"
 REPLAY_FOLDER = "replay"
 
@@ -105,6 +106,7 @@ def load(
     checkpoint: str = "best",
     device: str | torch.device = "cpu",
     allow: Sequence[str] = (),
+    trust_edited: bool = False,
 ) -> Agent:
     """Load a trained agent; no environment and no command line needed.
 
@@ -120,16 +122,20 @@ def load(
         checkpoint: `best` (of the evaluations; the latest if there was none), `latest`, or `step-…`.
         device: where the parameters go.
         allow: packages beside Engram's own whose classes the run may build.
+        trust_edited: take files that were edited since the run wrote them, with a warning that names them.
 
     Returns:
         The agent, ready to `act`.
 
     Raises:
         FileNotFoundError: if the folder or the checkpoint is missing.
-        ValueError: if the stored configuration names a class that is not allowed, a file is damaged, or one is a link.
+        EditedFileError: a ValueError, if a file was edited or damaged.
+        ValueError: if the stored configuration names a class that is not allowed, or a file is a link.
     """
     run_dir = Path(run_dir).expanduser()
     check_plain(run_dir)
+    if (run_dir / CONFIG_FILE).is_file():
+        check_texts(run_dir, trust_edited)
     config = read_config(run_dir)
     observation_space, action_space = read_spaces(run_dir)
     box_action = read_box_action(run_dir, config)
@@ -140,6 +146,7 @@ def load(
     if checkpoint != "latest" and not path.exists():
         raise FileNotFoundError(_no_checkpoint(run_dir, checkpoint))
     state = load_latest(path, device) if checkpoint == "latest" else load_checkpoint(path, device)
+    check_name(state, checkpoint, path, trust_edited)
     restore_agent(agent, state, path)
     return agent
 
@@ -153,6 +160,23 @@ def _no_checkpoint(run_dir: Path, name: str) -> str:
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else "name one of these."
     return f"checkpoint must be one of those of {run_dir}, {', '.join(names)}, but got {name!r}; {hint}"
+
+
+def check_name(state: Mapping[str, Any], name: str, path: Path, trust_edited: bool = False) -> None:
+    """Refuse a checkpoint that was copied over another: each holds its own name.
+
+    Args:
+        state: of the checkpoint; one of before holds none.
+        name: what it should be.
+        path: of its file.
+        trust_edited: take it with a warning.
+
+    Raises:
+        EditedFileError: names both.
+    """
+    own = state.get("name", name)
+    if own != name:
+        refuse_edited(f"{path} holds the checkpoint {own!r}, copied over {name!r}", trust_edited)
 
 
 def restore_agent(agent: Agent, state: dict[str, Any], path: Path) -> None:

@@ -11,23 +11,23 @@ from gymnasium import spaces
 from agents.base import Agent
 from agents.earlier_readings import describe_reading, earlier_readings
 from agents.leaves import observation_leaves
+from agents.run_files import SPACES_FILE, VERSIONS_FILE
 from agents.space_json import space_from_json, space_to_json
 from envs.box_actions import BOX_ACTIONS, BoxAction
 
-SPACES_FILE = "spaces.json"
 # 1 had no number, no dtypes of Discrete and MultiDiscrete, and a Dict's parts in an object.
 FORMAT = 2
 
 
-def write_spaces(run_dir: Path, agent: Agent) -> None:
-    """Store the spaces an agent was made for, and how its Box actions are brought between the bounds."""
+def spaces_text(agent: Agent) -> str:
+    """Describe the spaces an agent was made for, and how its Box actions are brought between the bounds."""
     description = {
         "format": FORMAT,
         "observation_space": space_to_json(agent.observation_space),
         "action_space": space_to_json(agent.action_space),
         "box_action": agent.box_action,
     }
-    (run_dir / SPACES_FILE).write_text(json.dumps(description, indent=1) + "\n")
+    return json.dumps(description, indent=1) + "\n"
 
 
 def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
@@ -115,9 +115,9 @@ def read_box_action(run_dir: Path, config: dict[str, Any]) -> BoxAction:
 
 
 def written_by(run_dir: Path) -> str:
-    """Name the version of the package that began a run, as its `versions.json` says."""
+    """Name the version of the package that began a run, as its versions say."""
     try:
-        versions: dict[str, Any] = json.loads((run_dir / "versions.json").read_text())
+        versions: dict[str, Any] = json.loads((run_dir / VERSIONS_FILE).read_text())
         return f"{versions.get('engram-rl', 'of unknown version')} (commit {versions['git_commit']})"
     except (OSError, ValueError, KeyError):
         return "of unknown version"

@@ -120,6 +120,7 @@ TRAIN = {
     "logging.curve": SWITCH,
     "allow": PACKAGES,
 }
+RESUMED = {"trust_edited": SWITCH}
 NEW_RUN = {"logging.run_dir": or_null(WORD)}  # nothing that a continued run reads
 SWEEP = {
     "sweep.dir": or_null(WORD),
@@ -149,6 +150,7 @@ EVALUATE = {
     "probe.values": LIST,
     "output": or_null(WORD),
     "allow": PACKAGES,
+    "trust_edited": SWITCH,
 }
 
 

@@ -54,7 +54,9 @@ def main(words: Sequence[str]) -> None:
         check_device(options["device"])
         torch.set_num_threads(options["threads"])
         run_dir = newest_run(Path(options["run"]))
-        agent = load(run_dir, options["checkpoint"], options["device"], options["allow"])
+        agent = load(
+            run_dir, options["checkpoint"], options["device"], options["allow"], options["trust_edited"]
+        )
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
     output = Path(options["output"]) if options["output"] else run_dir / "evaluation"
     check_writable("output", output, _files(options))

@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from agents.logger import METRICS_FILE, read_metrics
+from agents.metrics_log import read_metrics
+from agents.run_files import METRICS_FILE
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _LIGHT_BLUE, _BLUE, _ORANGE, _GREY = "#56B4E9", "#0072B2", "#D55E00", "#666666"

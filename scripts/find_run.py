@@ -9,7 +9,8 @@ from typing import Any
 
 from agents.checkpoint import load_latest
 from agents.fixed_config import MACHINE, fixed_part
-from agents.run_folder import CONFIG_FILE, checkpoint_path
+from agents.run_files import CONFIG_FILE
+from agents.run_folder import checkpoint_path
 from scripts.errors import sentence_of
 from scripts.resuming import stored_config
 from scripts.run_lock import is_locked

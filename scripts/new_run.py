@@ -14,11 +14,16 @@ from typing import Any
 
 import torch
 
+from agents.base import Agent
 from agents.replay import ReplaySettings
-from agents.run_folder import CHECKPOINTS_FOLDER, CONFIG_FILE, VERSIONS_FILE
+from agents.run_files import COMMAND_FILE, CONFIG_FILE, SIZES_FILE, SPACES_FILE, TEXT_FILES, VERSIONS_FILE
+from agents.run_folder import CHECKPOINTS_FOLDER
+from agents.stored_spaces import spaces_text
 from agents.stored_yaml import yaml_text
 from scripts.errors import UsageError
+from scripts.run_command import RunCommand, command_text
 from scripts.run_lock import is_locked
+from scripts.sizes import sizes_text
 from scripts.unbegun import clear_replay, is_bare
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
@@ -77,10 +82,25 @@ def make_given_dir(run_dir: Path) -> Path:
     return run_dir
 
 
-def write_description(run_dir: Path, config: dict[str, Any]) -> None:
-    """Write `versions.json`, then `config.yaml`: a folder that has it has all that a run begins with."""
-    (run_dir / VERSIONS_FILE).write_text(json.dumps(versions(config["device"]), indent=1) + "\n")
-    (run_dir / CONFIG_FILE).write_text(yaml_text(config))
+def describe_run(config: dict[str, Any], agent: Agent, command: RunCommand) -> dict[str, str]:
+    """Write down what a run is.
+
+    Returns:
+        Its text files by name, in the order of `TEXT_FILES`.
+    """
+    texts = {
+        COMMAND_FILE: command_text(command),
+        **describe_agent(agent),
+        VERSIONS_FILE: json.dumps(versions(config["device"]), indent=1) + "\n",
+        CONFIG_FILE: yaml_text(config),
+    }
+    assert tuple(texts) == TEXT_FILES
+    return texts
+
+
+def describe_agent(agent: Agent) -> dict[str, str]:
+    """Those of a run's text files that say what its agent is made for."""
+    return {SPACES_FILE: spaces_text(agent), SIZES_FILE: sizes_text(agent)}
 
 
 def versions(device: str) -> dict[str, str]:

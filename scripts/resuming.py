@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from agents.fixed_config import LATER, LEARNING, MACHINE
-from agents.plain_files import replace_file
-from agents.run_folder import CONFIG_FILE, read_config
+from agents.manifest import replace_texts
+from agents.run_files import CONFIG_FILE
+from agents.run_folder import read_config
 from envs.ids import foreign_package, malformed
 from scripts.errors import UsageError
 from scripts.paths import expand_paths, quote_paths
@@ -43,6 +44,12 @@ def resume_command(run_dir: Path, words: Sequence[str]) -> str:
         words: of the command that began or continued it; the packages it allows must be given again.
     """
     return command_line("train", [f"resume={run_dir}", *allow_words(words)])
+
+
+def is_trusted(words: Sequence[str]) -> bool:
+    """Whether the last `trust_edited=` among a command's words says true."""
+    given = [value for key, value in map(_split, words) if key == "trust_edited"]
+    return bool(given) and parse_value(given[-1]) is True
 
 
 def allow_words(words: Sequence[str]) -> list[str]:
@@ -89,8 +96,8 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
         UsageError: if a word would change anything else.
     """
     config = stored_config(run_dir)
-    # An allow-list is the user's to give, never a stored run's.
-    config["allow"] = []
+    # An allow-list and trust are the user's to give, never a stored run's.
+    config |= {"allow": [], "trust_edited": False}
     for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):
@@ -140,7 +147,7 @@ def store_changes(run_dir: Path, config: Mapping[str, Any]) -> None:
             target[key] = source[key]
     after = yaml.safe_dump(stored, sort_keys=False)
     if after != before:
-        replace_file(run_dir / CONFIG_FILE, after)
+        replace_texts(run_dir, {CONFIG_FILE: after})
 
 
 def schedule_note(config: Mapping[str, Any], env_steps: int) -> str | None:

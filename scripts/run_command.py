@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from agents.json_text import json_text
+from agents.run_files import COMMAND_FILE
 
-COMMAND_FILE = "command.json"
 # Where a run was kept, and which one was continued, is no part of what it is.
 _OF_THE_PLACE = ("logging.run_dir", "resume")
 
@@ -28,17 +27,16 @@ class RunCommand:
     choices: Mapping[str, str]
 
 
-def write_command(run_dir: Path, words: Sequence[str], choices: Mapping[str, str]) -> None:
-    """Store what a run was asked for.
+def asked_for(words: Sequence[str], choices: Mapping[str, str]) -> RunCommand:
+    """Read what a run is asked for.
 
     Args:
-        run_dir: its folder.
         words: of its command; those that only say where it is kept are left out.
         choices: config group → chosen option, `None` as text where there is none.
     """
     kept = [word for word in words if word.lstrip("+").partition("=")[0] not in _OF_THE_PLACE]
     chosen = {group: option for group, option in choices.items() if option != "None"}
-    (run_dir / COMMAND_FILE).write_text(command_text(RunCommand(kept, chosen)))
+    return RunCommand(kept, chosen)
 
 
 def command_text(command: RunCommand) -> str:

@@ -16,12 +16,13 @@ from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_latest, save_checkpoint
 from agents.loop import train_on_policy
+from agents.metric_lines import NOTHING_LOGGED, LogMark
 from agents.off_policy_loop import train_off_policy
 from agents.random import stream_key
 from agents.random_actions import RandomActions
 from agents.record import Record
 from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from agents.run_folder import REPLAY_FOLDER, build_agent, checkpoint_path, restore_agent
+from agents.run_folder import REPLAY_FOLDER, build_agent, check_name, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
 from agents.stored_spaces import check_spaces
 from envs import Driver, EvaluationStoppedError, VectorEnv
@@ -92,6 +93,7 @@ class Session:
         replay_settings: of an agent that learns from a replay; None for others.
         replay: opened when the run's folder is known.
         record: metrics that wait for the next log line.
+        counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
     """
 
     config: dict[str, Any]
@@ -102,6 +104,7 @@ class Session:
     replay_settings: ReplaySettings | None = None
     replay: Replay | None = None
     record: Record = field(default_factory=Record)
+    counted: LogMark | None = None
     _has_noted_truncation: bool = False
 
     @classmethod
@@ -154,8 +157,12 @@ class Session:
         sampling, seed = self.replay_settings.sampling, self.config["seed"]
         self.replay = Replay.for_agent(storage, self.agent, sampling, seed)
 
-    def resume(self, run_dir: Path) -> None:
+    def resume(self, run_dir: Path, trust_edited: bool = False) -> None:
         """Continue exactly where the last checkpoint stands.
+
+        Args:
+            run_dir: the run's folder.
+            trust_edited: take a checkpoint that was copied over the latest.
 
         Raises:
             FileNotFoundError: if the run has no checkpoint.
@@ -164,18 +171,27 @@ class Session:
         check_spaces(run_dir, self.agent)
         path = checkpoint_path(run_dir, "latest")
         state = load_latest(path, self.config["device"], set_aside=True)
+        check_name(state, "latest", path, trust_edited)
         restore_agent(self.agent, state, path)
         self.driver.load_state_dict(state["driver"], self.agent.initial_carry(self.driver.env.num_envs))
         self.progress = Progress(**state["progress"])
+        self.counted = LogMark(**state["log"]) if "log" in state else None
         if "record" in state:
             self.record.load_state_dict(state["record"])
         self.open_replay(run_dir, is_new=False)
         if self.replay is not None:
             self.replay.load_state_dict(state["replay"])
 
-    def save(self, run_dir: Path, name: str) -> None:
-        """Write the checkpoint `name`; `latest` keeps the one before it as well."""
-        state = {
+    def save(self, run_dir: Path, name: str, logged: LogMark = NOTHING_LOGGED) -> None:
+        """Write the checkpoint `name`; `latest` keeps the one before it as well.
+
+        Args:
+            run_dir: the run's folder.
+            name: also kept in the checkpoint, so that one that was copied over another is noticed.
+            logged: how much of the log is on the disk.
+        """
+        state: dict[str, Any] = {
+            "name": name,
             "agent": self.agent.state_dict(),
             "driver": self.driver.state_dict(),
             "progress": asdict(self.progress),
@@ -183,6 +199,7 @@ class Session:
         is_latest = name == "latest"  # the one that a run is continued from
         if is_latest:
             state["record"] = self.record.state_dict()
+            state["log"] = logged._asdict()
         if self.replay is not None and is_latest:
             state["replay"] = self.replay.state_dict()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from torch import nn
 
@@ -11,7 +10,6 @@ from agents.base import Agent
 from agents.json_text import json_text
 from memory_cores import MemoryCore
 
-SIZES_FILE = "sizes.json"
 # Widths are tried in multiples of this, which attention heads and blocks divide.
 WIDTH_STEP = 8
 MAX_WIDTH = 8192
@@ -48,9 +46,9 @@ def _count(modules: Sequence[nn.Module]) -> int:
     return sum(parameter.numel() for parameter in parameters.values())
 
 
-def write_sizes(run_dir: Path, agent: Agent) -> None:
-    """Store an agent's sizes in its run's folder."""
-    (run_dir / SIZES_FILE).write_text(json_text(agent_sizes(agent), indent=1) + "\n")
+def sizes_text(agent: Agent) -> str:
+    """What a run's folder holds of its agent's sizes."""
+    return json_text(agent_sizes(agent), indent=1) + "\n"
 
 
 def matching_width(count: Callable[[int], int], target: int) -> int:

@@ -12,33 +12,34 @@ from pathlib import Path
 import torch
 
 from agents.logger import Logger
+from agents.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
 from agents.plain_files import check_plain
+from agents.run_files import CONFIG_FILE
 from agents.schedule import Hooks
-from agents.stored_spaces import write_spaces
-from scripts.checks import NEW_RUN, TRAIN, check_options
+from scripts.checks import NEW_RUN, RESUMED, TRAIN, check_options
 from scripts.config import Composed, compose_config
 from scripts.errors import room_errors, run, usage_errors
 from scripts.faults import faults_of_environments
 from scripts.find_run import unfinished_run
 from scripts.headline import headline
 from scripts.help import help_text
-from scripts.new_run import drop_unused_replay, make_given_dir, make_run_dir, write_description
+from scripts.new_run import describe_agent, describe_run, drop_unused_replay, make_given_dir, make_run_dir
 from scripts.paths import expand
 from scripts.progress import ProgressLine
 from scripts.resuming import (
     UNFINISHED,
     allow_words,
     is_resumable,
+    is_trusted,
     resume_command,
     resumed_config,
     resumed_run,
     schedule_note,
     store_changes,
 )
-from scripts.run_command import write_command
+from scripts.run_command import asked_for
 from scripts.run_lock import folder_lock
 from scripts.session import Session
-from scripts.sizes import write_sizes
 from scripts.stop_request import SaveTimer, StopRequest
 from scripts.unbegun import clear_replay, is_unbegun
 
@@ -55,10 +56,12 @@ def main(words: Sequence[str]) -> None:
                 session, resume_step = _continue(run_dir, words, held)
             else:
                 (session, run_dir), resume_step = _begin(words, held), None
-        held.callback(session.close)
+            held.callback(session.close)
+            with room_errors(run_dir):
+                logger = _open_log(session, run_dir, resume_step, is_trusted(words))
         command = resume_command(run_dir, words)
         with room_errors(run_dir), faults_of_environments(command):
-            _train(session, run_dir, resume_step, command)
+            _train(session, run_dir, logger, resume_step, command)
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -78,6 +81,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     composed = compose_config("train", words)
     config = composed.values
     config.pop("sweep", None)  # an experiment's grid is for scripts.sweep
+    config.pop("trust_edited")  # nothing of a new run was edited
     config = check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
@@ -86,11 +90,9 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     run_dir = _make_folder(composed, session)
     held.enter_context(folder_lock(run_dir))
     try:
-        write_command(run_dir, words, composed.choices)
-        write_spaces(run_dir, session.agent)
-        write_sizes(run_dir, session.agent)
         session.open_replay(run_dir, is_new=True)
-        write_description(run_dir, config)
+        command = asked_for(words, composed.choices)
+        write_texts(run_dir, describe_run(config, session.agent, command))
     except OSError:
         shutil.rmtree(run_dir)  # a run that cannot begin leaves nothing behind
         raise
@@ -109,7 +111,9 @@ def _make_folder(composed: Composed, session: Session) -> Path:
 def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Session, int | None]:
     """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
     check_plain(run_dir)
-    config = check_options(resumed_config(run_dir, words), TRAIN)
+    edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
+    config = check_options(resumed_config(run_dir, words), TRAIN | RESUMED)
+    trust_edited = config.pop("trust_edited")
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
@@ -117,22 +121,30 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
         print(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
         session.start()
         clear_replay(run_dir)
-        write_spaces(run_dir, session.agent)
-        write_sizes(run_dir, session.agent)
+        adopt_texts(run_dir, edited)
+        replace_texts(run_dir, describe_agent(session.agent))
         session.open_replay(run_dir, is_new=True)
         store_changes(run_dir, config)
         return session, None
-    session.resume(run_dir)
+    session.resume(run_dir, trust_edited)
+    adopt_texts(run_dir, edited)
     store_changes(run_dir, config)
     return session, session.progress.logged_until(session.driver.env_steps)
 
 
-def _train(session: Session, run_dir: Path, resume_step: int | None, command: str) -> None:
+def _open_log(session: Session, run_dir: Path, resume_step: int | None, trust_edited: bool) -> Logger:
+    """Open the log, cut where the run is continued."""
+    tensorboard = session.config["logging"]["tensorboard"]
+    return Logger(run_dir, resume_step, tensorboard, session.counted, trust_edited)
+
+
+def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | None, command: str) -> None:
     """Run the loop, then draw the curve.
 
     Args:
         session: the run.
         run_dir: its folder.
+        logger: its log, closed here.
         resume_step: how far a continued run has logged; None for a new one.
         command: continues the run.
 
@@ -153,12 +165,13 @@ def _train(session: Session, run_dir: Path, resume_step: int | None, command: st
         print(note, file=sys.stderr)
     timer = SaveTimer(config["checkpoint"]["every_minutes"])
     stop = StopRequest("stopping: this iteration is finished and saved first; a second signal ends at once")
-    with stop, Logger(run_dir, resume_step, options["tensorboard"]) as logger:
+    with stop, logger:
 
         def save(name: str, env_steps: int) -> None:
             logger.flush()
-            session.save(run_dir, name)
+            session.save(run_dir, name, logger.mark)
             if name == "latest":
+                mark_metrics(run_dir, logger.mark)
                 timer.restart()
 
         hooks = Hooks(

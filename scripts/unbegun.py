@@ -6,15 +6,19 @@ import shutil
 from pathlib import Path
 
 from agents.checkpoint import has_checkpoint
-from agents.logger import METRICS_FILE
-from agents.run_folder import CHECKPOINTS_FOLDER, CONFIG_FILE, REPLAY_FOLDER, VERSIONS_FILE, checkpoint_path
-from agents.stored_spaces import SPACES_FILE
-from scripts.run_command import COMMAND_FILE
+from agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path
 from scripts.run_lock import LOCK_FILE
-from scripts.sizes import SIZES_FILE
 
 # What stands in a run's folder before its configuration does, which is written last.
-_BEFORE = {CHECKPOINTS_FOLDER, REPLAY_FOLDER, VERSIONS_FILE, SPACES_FILE, COMMAND_FILE, SIZES_FILE, LOCK_FILE}
+_TEXTS = [name for name in (*TEXT_FILES, MANIFEST_FILE) if name != CONFIG_FILE]
+_BEFORE = {
+    CHECKPOINTS_FOLDER,
+    REPLAY_FOLDER,
+    LOCK_FILE,
+    *_TEXTS,
+    *(f"{name}.tmp" for name in (*_TEXTS, CONFIG_FILE)),
+}
 
 
 def holds_checkpoint(run_dir: Path) -> bool:

@@ -10,11 +10,9 @@ from pathlib import Path
 import yaml
 
 from agents.json_text import json_text
-from agents.logger import METRICS_FILE
-from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
+from agents.run_files import COMMAND_FILE, CONFIG_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
 from scripts.comparison.runs import EVALUATION, STEPS, TIMES, TRAINING, Run
-from scripts.run_command import COMMAND_FILE, command_text
-from scripts.sizes import SIZES_FILE
+from scripts.run_command import command_text
 
 ARCHIVE_FILE = "runs.zip"
 _KEPT = (STEPS, TRAINING, EVALUATION, *TIMES)

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from agents.logger import METRICS_FILE
-from agents.run_folder import CONFIG_FILE, VERSIONS_FILE
+from agents.run_files import CONFIG_FILE, METRICS_FILE, VERSIONS_FILE
 from scripts.errors import UsageError
 
 RUN_FILES = (CONFIG_FILE, METRICS_FILE, VERSIONS_FILE)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agents.run_files import SIZES_FILE
 from scripts.comparison.groups import mixed_keys
 from scripts.comparison.runs import Run
 from scripts.comparison.scores import Scored
-from scripts.sizes import SIZES_FILE
 from scripts.statistics.bootstrap import FEWEST_SEEDS
 
 # Runs end with the rollout in which their budget is spent, so that lengths differ a little.

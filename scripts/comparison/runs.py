@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from agents.logger import METRICS_FILE, read_metrics
-from agents.run_folder import VERSIONS_FILE, read_config
+from agents.manifest import check_texts, stream_run_metrics
+from agents.run_files import METRICS_FILE, SIZES_FILE, VERSIONS_FILE
+from agents.run_folder import read_config
 from scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
 from scripts.run_command import RunCommand, read_command
-from scripts.sizes import SIZES_FILE
 from scripts.statistics import Series
 
 TRAINING, EVALUATION = "charts/episodic_return", "eval/episodic_return"
@@ -92,6 +92,7 @@ def read_run(folder: Folder) -> Run | Skipped:
     if missing:
         return Skipped(name, f"{' and '.join(missing)} missing")
     try:
+        check_texts(folder, warns=False)
         config = read_config(folder)
         versions = _read_mapping(folder / VERSIONS_FILE)
         sizes = _read_sizes(folder / SIZES_FILE)
@@ -99,7 +100,7 @@ def read_run(folder: Folder) -> Run | Skipped:
     except DAMAGE as error:
         return Skipped(name, " ".join(str(error).split()))
     try:
-        lines = read_metrics(folder / METRICS_FILE)
+        lines = list(stream_run_metrics(folder))
         steps = _ascending_steps(lines)
     except DAMAGE as error:
         return Skipped(name, f"{METRICS_FILE} is damaged: {' '.join(str(error).split())}")

@@ -7,7 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 
-from scripts.sizes import SIZES_FILE
+from agents.run_files import SIZES_FILE
 from scripts.sweeps.loop import FINISHED, TrialStatus
 
 

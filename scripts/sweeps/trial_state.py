@@ -10,28 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import previous_path, read_values
-from agents.logger import METRICS_FILE
-from agents.run_folder import (
-    CHECKPOINTS_FOLDER,
-    CONFIG_FILE,
-    REPLAY_FOLDER,
-    VERSIONS_FILE,
-    checkpoint_path,
-    read_config,
-)
-from agents.stored_spaces import SPACES_FILE
-from scripts.run_command import COMMAND_FILE
+from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path, read_config
 from scripts.run_lock import LOCK_FILE
-from scripts.sizes import SIZES_FILE
 
 _TAIL_BYTES = 1 << 16
 _BEFORE_ALL_WORK = (
+    *TEXT_FILES,
+    *(f"{name}.tmp" for name in (*TEXT_FILES, MANIFEST_FILE)),
+    MANIFEST_FILE,
     CHECKPOINTS_FOLDER,
-    CONFIG_FILE,
-    VERSIONS_FILE,
-    COMMAND_FILE,
-    SPACES_FILE,
-    SIZES_FILE,
     LOCK_FILE,
     METRICS_FILE,
     REPLAY_FOLDER,

@@ -9,7 +9,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from agents.logger import Logger, read_metrics
+from agents.logger import Logger
+from agents.metrics_log import read_metrics
 
 
 def logged_points(run_dir):

@@ -13,7 +13,7 @@ from tensordict import TensorDict
 import agents
 from agents.run_folder import restore_agent
 from agents.space_json import space_from_json, space_to_json
-from agents.stored_spaces import read_spaces, write_spaces
+from agents.stored_spaces import read_spaces, spaces_text
 from memory_cores import GRU
 
 INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
@@ -149,7 +149,7 @@ def make_agent(space, seed=0):
 def test_a_stored_agent_reads_what_it_was_trained_on(tmp_path):
     """Keyword arguments are not in the order of the alphabet; sorted, target and noise would change places."""
     trained = make_agent(SPACE)
-    write_spaces(tmp_path, trained)
+    (tmp_path / "spaces.json").write_text(spaces_text(trained))
     observation_space, action_space = read_spaces(tmp_path)
     assert action_space == spaces.Discrete(2)
     loaded = make_agent(observation_space, seed=1)

@@ -13,8 +13,9 @@ from tensordict import TensorDict
 
 import agents
 from agents.checkpoint import save_checkpoint
+from agents.manifest import adopt_texts
 from agents.run_folder import checkpoint_path, read_config
-from agents.stored_spaces import write_spaces
+from agents.stored_spaces import spaces_text
 from agents.world_model.policy import Policy
 from envs import BoxActions
 from memory_cores import GRU
@@ -36,7 +37,8 @@ def store(run_dir, action_space=TORQUES, box_action="auto", env=None):
         "schedule_env_steps": 1,
     }
     (run_dir / "config.yaml").write_text(yaml.safe_dump(description))
-    write_spaces(run_dir, agent)
+    (run_dir / "spaces.json").write_text(spaces_text(agent))
+    adopt_texts(run_dir)
     checkpoint_path(run_dir, "best").parent.mkdir()
     save_checkpoint(checkpoint_path(run_dir, "best"), {"agent": agent.state_dict()})
 
@@ -91,6 +93,7 @@ def without_box_action(run_dir):
     description = json.loads(path.read_text())
     del description["box_action"]
     path.write_text(json.dumps(description))
+    adopt_texts(run_dir, [path.name])
 
 
 @pytest.mark.parametrize(

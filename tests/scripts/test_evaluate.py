@@ -9,6 +9,7 @@ import pytest
 from run_files import RECALL, TINY, assert_refused, snapshot
 from toy_modules import write_modules
 
+from agents.metrics_log import read_metrics
 from scripts.errors import UsageError
 from scripts.evaluate import write_results
 
@@ -197,7 +198,7 @@ def test_episodes_without_an_end_are_cut(run, tmp_path):
     result = run("train", *words, "evaluation.max_episode_steps=30", f"logging.runs_dir={tmp_path}")
     assert result.code == 0 and result.err.count("had not ended after 30 steps") == 1, result.err
     assert "set evaluation.max_episode_steps=<more>, or null" in result.err
-    rows = [json.loads(line) for line in (result.run_dir / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(result.run_dir / "metrics.jsonl")
     assert [row["eval/episodic_length"] for row in rows if "eval/episodic_length" in row] == [30.0] * 3
     _, files = evaluate(run, result.run_dir, tmp_path / "out", "max_episode_steps=20")
     found = files["evaluation.json"]

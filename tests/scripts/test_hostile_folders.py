@@ -9,7 +9,7 @@ from run_files import TINY, assert_refused
 
 import agents
 from agents.checkpoint import load_checkpoint, save_checkpoint
-from agents.logger import Logger, cut_metrics
+from agents.logger import Logger
 from agents.plain_files import check_plain, new_file, replace_file
 from scripts.errors import UsageError
 from scripts.evaluate import write_results
@@ -96,7 +96,6 @@ def _store(path):
 WRITERS = {
     "checkpoint.safetensors": _save,
     "evaluation.json": lambda path: write_results(path, {"mean": 1.0}),
-    "metrics.jsonl": lambda path: cut_metrics(path, 3),
     "config.yaml": _store,
     "text": lambda path: replace_file(path, "text"),
 }
@@ -120,6 +119,8 @@ def test_what_is_appended_to_is_no_link(tmp_path, mine):
         pass
     with pytest.raises(OSError, match=r"metrics\.jsonl"):
         Logger(tmp_path, tensorboard=False)
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        Logger(tmp_path, resume_step=3, tensorboard=False)
     with pytest.raises(OSError, match="log"):
         start_trial([], str(tmp_path / "log"), 1, str(tmp_path))
 

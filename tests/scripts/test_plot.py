@@ -109,7 +109,7 @@ def test_runs_with_missing_or_damaged_files_are_skipped_by_name(run, tmp_path):
         "bad-sizes": "sizes.json is damaged",
         "no-numbers": "sizes.json is damaged",
         "half-config": "has no agent",
-        "bad-line": "Line 2",
+        "bad-line": "line 2 is not JSON",
         "no-steps": "line 1 has no number of env_steps",
         "backwards": "line 2 has fewer env_steps",
         "words": "no number under a",

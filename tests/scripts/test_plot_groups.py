@@ -5,7 +5,7 @@ from synthetic_runs import plot, row_of, write_run
 
 from scripts.comparison.differences import tell_apart
 from scripts.comparison.runs import read_run
-from scripts.run_command import write_command
+from scripts.run_command import asked_for, command_text
 
 
 def test_a_short_run_ends_the_comparison_and_is_named(run, tmp_path):
@@ -104,7 +104,8 @@ def test_a_run_keeps_the_command_it_was_given(run, tmp_path):
     gymnasium = ("core=gru", "env=gymnasium", "env.id=CartPole-v1")
     given = write_run(tmp_path / "given", words=gymnasium)
     words = [*gymnasium, "env.kwargs.title='a b'", "logging.run_dir=x", "resume=unfinished"]
-    write_command(given, words, {"agent": "ppo", "core": "gru", "env": "gymnasium", "size": "None"})
+    choices = {"agent": "ppo", "core": "gru", "env": "gymnasium", "size": "None"}
+    (given / "command.json").write_text(command_text(asked_for(words, choices)))
     write_run(tmp_path / "before", words=gymnasium)
     expected = {
         "given": "python -m scripts.train core=gru env=gymnasium env.id=CartPole-v1 "

@@ -1,6 +1,5 @@
 """Runs of an agent that learns from a replay: their files, and that a kill, a damage or a full disk loses nothing."""
 
-import json
 import random
 import shutil
 import time
@@ -15,12 +14,14 @@ from run_files import (
     assert_same_run,
     assert_tensorboard_follows_metrics,
     checkpoint_values,
+    forge,
     metric_lines,
     snapshot,
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import agents
+from agents.metrics_log import read_metrics
 
 AGENT_FOLDER = Path(__file__).resolve().parents[1] / "agents" / "replay"
 ALLOW = "allow=[replay_agent]"
@@ -254,7 +255,7 @@ def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
     # With room again, and an agent that leaves it, the run ends as if nothing had been.
     config = yaml.safe_load((result.run_dir / "config.yaml").read_text())
     config["agent"]["_target_"] = "replay_agent.RewardPredictor"
-    (result.run_dir / "config.yaml").write_text(yaml.safe_dump(config))
+    forge(result.run_dir, "config.yaml", yaml.safe_dump(config))
     assert train(f"resume={result.run_dir}").code == 0
     whole = train(
         *TINY_REPLAY, f"logging.tensorboard={tensorboard}", f"logging.runs_dir={tmp_path / 'whole'}"
@@ -307,7 +308,7 @@ def damage_the_last_checkpoint(folder):
 
 
 def test_metrics_are_means_between_lines(replayed):
-    rows = [json.loads(line) for line in (replayed / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(replayed / "metrics.jsonl")
     counts = [row["losses/num_updates"] for row in rows if "losses/num_updates" in row]
     assert counts == sorted(counts) and len(counts) >= 9
     assert torch.tensor(counts).diff().max() < 25

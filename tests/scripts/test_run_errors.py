@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 import yaml
-from run_files import TINY, assert_refused, snapshot
+from run_files import TINY, assert_refused, forge, snapshot
 from toy_modules import write_modules
 
 import agents
@@ -61,7 +61,7 @@ def test_what_a_continued_run_keeps(run, copied, word):
 def change_config(run_dir, **changes):
     """Write other entries into a run's config."""
     config = yaml.safe_load((run_dir / "config.yaml").read_text())
-    (run_dir / "config.yaml").write_text(yaml.safe_dump(config | changes))
+    forge(run_dir, "config.yaml", yaml.safe_dump(config | changes))
 
 
 def go_on(run, command, run_dir, **arguments):

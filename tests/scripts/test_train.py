@@ -22,6 +22,7 @@ from toy_modules import write_modules
 import agents
 import configs
 import envs
+from agents.metrics_log import read_metrics
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 LOSSES = (
@@ -69,6 +70,7 @@ def test_files_of_a_run(run, tmp_path):
         "command.json",
         "config.yaml",
         "metrics.jsonl",
+        "manifest.json",
         "versions.json",
         "spaces.json",
         "sizes.json",
@@ -83,7 +85,7 @@ def test_files_of_a_run(run, tmp_path):
     versions = json.loads((run_dir / "versions.json").read_text())
     assert versions["torch"] == torch.__version__ and versions["device"] == "cpu" and versions["git_commit"]
     assert_tensorboard_follows_metrics(run_dir)
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(run_dir / "metrics.jsonl")
     assert {key for row in rows for key in row} == KEYS | {"env_steps"}
     # An episode is 4 transitions and 5 rows; 16 rows of 4 environments began 4, 3, 3, … of them.
     first_rows = [sum(1 for t in range(16 * k, 16 * (k + 1)) if t % 5 == 0) for k in range(len(rows))]
@@ -183,7 +185,7 @@ def test_every_core_trains(run, tmp_path, core):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variants_train(run, tmp_path, variant):
     run_dir = train(run, tmp_path, "total_env_steps=300", *VARIANTS[variant].split())
-    rows = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    rows = read_metrics(run_dir / "metrics.jsonl")
     assert all(value is not None for row in rows for key, value in row.items() if not is_timing(key))
     assert all(row["losses/initial_log_prob_difference"] < 1e-3 for row in rows)
     assert (rows[0]["losses/learning_rate"] != rows[1]["losses/learning_rate"]) == (variant == "everything")

@@ -6,6 +6,8 @@ import shutil
 import pytest
 from run_files import TINY, assert_refused, assert_same_run
 
+from agents.manifest import write_texts
+from agents.run_files import TEXT_FILES
 from scripts.errors import UsageError
 from scripts.find_run import newest_run, unfinished_run
 from scripts.new_run import make_given_dir
@@ -28,7 +30,9 @@ def copied(trained, tmp_path):
 def begin(source, folder):
     """Make a folder as it is when a run ends before its first checkpoint."""
     (folder / "checkpoints").mkdir(parents=True)
-    shutil.copy(source / "config.yaml", folder)
+    for name in TEXT_FILES:
+        shutil.copy(source / name, folder)
+    write_texts(folder, {name: (folder / name).read_text() for name in TEXT_FILES})
     (folder / "checkpoints" / "latest.safetensors.tmp").write_text("half of")
     return folder
 

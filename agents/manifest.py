@@ -1,0 +1,236 @@
+"""`manifest.json` in a run's folder: hashes of its text files, so that one that was edited or damaged is named.
+
+A name may hold two hashes for the moment in which its file is replaced: the manifest says so first, then the file is
+replaced, then the manifest holds the new hash alone. So whatever is killed between two steps leaves a folder that fits.
+`metrics` says how much of the log there was at the last checkpoint; there may be more. Whoever cuts the log lowers it
+first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from agents.json_text import json_text
+from agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
+from agents.metrics_log import stream_metrics
+from agents.plain_files import replace_file
+from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from agents.sealed_json import EditedFileError, check_seal, refuse_edited, sealed
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run's folder holds.
+
+    Attributes:
+        files: name of a text file → the SHA-256 that it may have.
+        metrics: how much of the log there is at least.
+        edited: names of files that were edited and taken as they were.
+    """
+
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    metrics: LogMark = NOTHING_LOGGED
+    edited: tuple[str, ...] = ()
+
+
+def read_manifest(folder: Traversable) -> Manifest | None:
+    """Read a run's manifest.
+
+    Args:
+        folder: the run's, on disk or in an archive.
+
+    Returns:
+        None for a run that was made before there were any.
+
+    Raises:
+        EditedFileError: if it is damaged.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        return None
+    try:
+        stored = check_seal(json.loads(path.read_text()), str(path))
+        if stored["format"] != FORMAT:
+            raise EditedFileError(
+                f"A run's {MANIFEST_FILE} has format {FORMAT}, but {path} has {stored['format']!r}; read it with the "
+                "version that wrote it."
+            )
+        files = {str(name): tuple(map(str, hashes)) for name, hashes in stored["files"].items()}
+        mark = LogMark(int(stored["metrics"]["lines"]), str(stored["metrics"]["hash"]))
+        return Manifest(files, mark, tuple(map(str, stored["edited"])))
+    except EditedFileError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise EditedFileError(
+            f"A run's {MANIFEST_FILE} holds hashes of its files, but {path} does not: it is damaged; put the original "
+            "back, or take the run as it is with trust_edited=true."
+        ) from error
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """What the file holds."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "files": {name: list(hashes) for name, hashes in manifest.files.items()},
+        "metrics": manifest.metrics._asdict(),
+        "edited": list(manifest.edited),
+    }
+    return json_text(sealed(document), indent=1) + "\n"
+
+
+def text_hash(text: str | bytes) -> str:
+    """The hash of a file that holds a text."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def write_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
+    """Write a new run's text files, and before the last of them the manifest of all.
+
+    Args:
+        run_dir: its folder.
+        texts: by name; the last one shows that a run has begun.
+    """
+    *first, last = texts
+    for name in first:
+        replace_file(run_dir / name, texts[name])
+    _write(run_dir, Manifest({name: (text_hash(text),) for name, text in texts.items()}))
+    replace_file(run_dir / last, texts[last])
+
+
+def replace_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
+    """Replace text files of a run, and their hashes if it has a manifest; those that hold the same already are left.
+
+    Args:
+        run_dir: its folder.
+        texts: by name.
+    """
+    manifest = read_manifest(run_dir)
+    after = {name: text_hash(text) for name, text in texts.items()}
+    different = [name for name in texts if _hash_of(run_dir / name) != after[name]]
+    if manifest is not None and different:
+        both = {name: (*manifest.files.get(name, ()), after[name]) for name in different}
+        _write(run_dir, replace(manifest, files={**manifest.files, **both}))
+    for name in different:
+        replace_file(run_dir / name, texts[name])
+    if manifest is not None and different:
+        new = {name: (after[name],) for name in different}
+        _write(run_dir, replace(manifest, files={**manifest.files, **new}))
+
+
+def mark_metrics(run_dir: Path, mark: LogMark) -> None:
+    """Say how much of the log there is at least; a folder without a manifest is left as it is."""
+    manifest = read_manifest(run_dir)
+    if manifest is not None and manifest.metrics != mark:
+        _write(run_dir, replace(manifest, metrics=mark))
+
+
+def check_texts(folder: Traversable, trust_edited: bool = False, warns: bool = True) -> list[str]:
+    """Hold a run's text files against its manifest.
+
+    Args:
+        folder: the run's, on disk or in an archive.
+        trust_edited: take edited files with a warning that names them.
+        warns: say that a run of before has no manifest.
+
+    Returns:
+        Names of the files that were edited.
+
+    Raises:
+        EditedFileError: names them, unless they are trusted.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except EditedFileError as error:
+        if not trust_edited:
+            raise
+        warnings.warn(f"{error} It is taken as it is.", stacklevel=2)
+        return [MANIFEST_FILE]
+    if manifest is None:
+        if _has_hashes(folder / METRICS_FILE):
+            refuse_edited(f"{folder / MANIFEST_FILE} is missing", trust_edited)
+            return [MANIFEST_FILE]
+        if warns:
+            warnings.warn(
+                f"{folder} was written before runs had a {MANIFEST_FILE}: edited or damaged text files in it would not "
+                "be noticed.",
+                stacklevel=2,
+            )
+        return []
+    # Names of other files are not looked up: a manifest may come from anybody, and lead nowhere else.
+    edited = [name for name in TEXT_FILES if not _fits(folder / name, manifest.files.get(name))]
+    if edited:
+        verb = "was" if len(edited) == 1 else "were"
+        names = " and ".join(str(folder / name) for name in edited)
+        refuse_edited(f"{names} {verb} edited, damaged or removed since", trust_edited)
+    return edited
+
+
+def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> None:
+    """Give a run a manifest of its text files as they are now, if it has none or one that does not fit.
+
+    Args:
+        run_dir: its folder.
+        edited: names that `check_texts` gave.
+    """
+    edited = list(edited)
+    manifest = None if MANIFEST_FILE in edited else read_manifest(run_dir)
+    if manifest is not None and not edited:
+        return
+    hashes = {name: _hash_of(run_dir / name) for name in TEXT_FILES}
+    files = {name: (found,) for name, found in hashes.items() if found is not None}
+    mark, before = (NOTHING_LOGGED, ()) if manifest is None else (manifest.metrics, manifest.edited)
+    _write(run_dir, Manifest(files, mark, tuple(dict.fromkeys([*before, *edited]))))
+
+
+def stream_run_metrics(folder: Traversable, trust_edited: bool = False) -> Iterator[Row]:
+    """Read a run's metrics line by line, and hold them against its manifest.
+
+    Args:
+        folder: the run's, on disk or in an archive.
+        trust_edited: take lines that were edited, with a warning.
+
+    Yields:
+        The rows, without their hashes.
+
+    Raises:
+        EditedFileError: names the first line that is not what was written, or says that lines are missing.
+    """
+    try:
+        manifest = read_manifest(folder)
+    except EditedFileError:
+        if not trust_edited:
+            raise
+        manifest = None
+    mark = NOTHING_LOGGED if manifest is None else manifest.metrics
+    yield from stream_metrics(folder / METRICS_FILE, mark, trust_edited)
+
+
+def _write(run_dir: Path, manifest: Manifest) -> None:
+    replace_file(run_dir / MANIFEST_FILE, manifest_text(manifest))
+
+
+def _fits(path: Traversable, hashes: tuple[str, ...] | None) -> bool:
+    found = _hash_of(path)
+    return found is None if hashes is None else found in hashes
+
+
+def _hash_of(path: Traversable) -> str | None:
+    """The hash of a file; None if there is none."""
+    return text_hash(path.read_bytes()) if path.is_file() else None
+
+
+def _has_hashes(path: Traversable) -> bool:
+    """Whether a log on disk begins with a hash, as those of runs with a manifest do."""
+    if not isinstance(path, Path) or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return any(line.hash for line in read_lines(file.readline(1 << 20).splitlines()))

@@ -16,6 +16,7 @@ from damage_folders import ARCHIVE, RUN, SWEEP, Base
 from damage_kinds import ANY_FILE, ONCE, TEXT_FILE, damaged
 
 from agents.checkpoint import load_checkpoint, save_checkpoint
+from scripts.config import compose_plain
 
 TEXTS = (
     "config.yaml",
@@ -121,6 +122,7 @@ def damages(bases: dict[str, Base]) -> Iterator[Case]:
 
 def edited(bases: dict[str, Base]) -> Iterator[Case]:
     """Every value of every text edited, without and with the word that takes an edited folder."""
+    has_word = "trust_edited" in compose_plain("evaluate", []).values
     for base, files, _, consumers in rows(bases):
         for file in files:
             text = read(bases[base].whole, file)
@@ -132,7 +134,7 @@ def edited(bases: dict[str, Base]) -> Iterator[Case]:
             for place, name in enumerate(names):
                 if place % share == (base == "finished") % share:
                     yield Case(base, file, "edit", name, consumers)
-                if (place + 1) % (2 * share) == 0 and base in ("killed", "finished") and "probe" not in file:
+                if has_word and (place + 1) % (2 * share) == 0 and base in ("killed", "finished") and "probe" not in file:
                     yield Case(base, file, "trusted", name, consumers, is_lenient=True)
 
 

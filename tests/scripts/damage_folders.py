@@ -45,8 +45,8 @@ WORLD_MODEL = (
     "core=r2i",
     "core.hidden_size=8",
     *_QUIET,
-    "total_env_steps=220",
-    "evaluation.every=80",
+    "total_env_steps=200",
+    "evaluation.every=120",  # it draws pictures, so never after the kill
     "checkpoint.every=20",
     "checkpoint.every_minutes=null",
     "agent.units=8",

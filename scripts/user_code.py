@@ -122,7 +122,8 @@ def _is_foreign(filename: str) -> bool:
 def _is_library(filename: str) -> bool:
     """Whether a file belongs to Python or to an installed package, or is no file, such as generated code."""
     installed = _INSTALLED & set(Path(filename).parts)
-    return filename.startswith(("<", *_LIBRARIES)) or bool(installed)
+    # Compiled code names the source that it was built from, as libyaml's binding does, wherever that is.
+    return filename.startswith(("<", *_LIBRARIES)) or filename.endswith(".pyx") or bool(installed)
 
 
 def _is_raised(entry: TracebackType) -> bool:

@@ -27,9 +27,7 @@ TEXTS = (
     "command.json",
     "manifest.json",
 )
-LATEST, PREVIOUS, BEST = (
-    f"checkpoints/{name}.safetensors" for name in ("latest", "latest.previous", "best")
-)
+LATEST, PREVIOUS, BEST = (f"checkpoints/{name}.safetensors" for name in ("latest", "latest.previous", "best"))
 TRUSTING = ("trust_edited=true",)
 
 
@@ -134,7 +132,12 @@ def edited(bases: dict[str, Base]) -> Iterator[Case]:
             for place, name in enumerate(names):
                 if place % share == (base == "finished") % share:
                     yield Case(base, file, "edit", name, consumers)
-                if has_word and (place + 1) % (2 * share) == 0 and base in ("killed", "finished") and "probe" not in file:
+                if (
+                    has_word
+                    and (place + 1) % (2 * share) == 0
+                    and base in ("killed", "finished")
+                    and "probe" not in file
+                ):
                     yield Case(base, file, "trusted", name, consumers, is_lenient=True)
 
 
@@ -255,5 +258,3 @@ def inflict(case: Case, base: Base, work: Path) -> bool:
         return False
     write(work, case.file, changed)
     return True
-
-

@@ -7,6 +7,7 @@ from faulty_modules import BROKEN, write_faulty_modules
 from run_files import TINY, assert_refused
 
 import agents
+from agents.run_folder import read_config
 from agents.schedule import passes
 from scripts.errors import UsageError, usage_errors
 from scripts.user_code import is_refusal, place_in_user_code
@@ -85,6 +86,16 @@ def test_a_target_that_does_not_exist_is_a_sentence(tmp_path, monkeypatch, targe
     monkeypatch.syspath_prepend(write_faulty_modules(tmp_path))
     with pytest.raises(UsageError, match=pattern), usage_errors():
         agents.build.build({"_target_": target}, allow=["faulty", "no_such_package"])
+
+
+def test_what_a_compiled_library_raises_is_not_the_users(tmp_path):
+    """YAML is read by libyaml where that is there, whose frames name a source that lies nowhere."""
+    (tmp_path / "config.yaml").write_bytes(b"agent: {core: gru\nseed: 1\n\0")
+    with pytest.raises(UsageError, match=r"config\.yaml .*is damaged"), usage_errors():
+        read_config(tmp_path)
+    with pytest.raises(ValueError) as caught:
+        read_config(tmp_path)
+    assert place_in_user_code(caught.value) is None
 
 
 def test_a_fault_of_our_own_is_no_refusal():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents.event_files import PATTERN, cut_events
 from agents.manifest import mark_metrics
-from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
+from agents.metric_lines import NOTHING_LOGGED, LogMark
+from agents.metrics_file import MetricsFile
 from agents.metrics_log import cut_metrics, find_kept
-from agents.plain_files import follow_no_link
 from agents.run_files import METRICS_FILE
 
 FRAMES_PER_SECOND = 8
@@ -49,14 +48,15 @@ class Logger:
         counted: LogMark | None = None,
         trust_edited: bool = False,
     ) -> None:
-        self._path = run_dir / METRICS_FILE
-        self._mark = NOTHING_LOGGED
+        path, mark = run_dir / METRICS_FILE, NOTHING_LOGGED
+        self._was_edited = False
         if resume_step is not None:
-            kept = find_kept(self._path, resume_step, counted, trust_edited)
+            kept = find_kept(path, resume_step, counted, trust_edited)
+            self._was_edited = kept.is_edited
             mark_metrics(run_dir, NOTHING_LOGGED if kept.is_rewritten else kept.mark)
-            self._mark = cut_metrics(self._path, kept, resume_step)
+            mark = cut_metrics(path, kept, resume_step)
             cut_events(run_dir / "tensorboard", resume_step)
-        self._file = open(self._path, "a", opener=follow_no_link)
+        self._file = MetricsFile(path, mark)
         if tensorboard:
             _wait_for_a_later_name(run_dir / "tensorboard")
         # For a TensorBoard that is running, and has read what was cut.
@@ -70,14 +70,16 @@ class Logger:
     @property
     def mark(self) -> LogMark:
         """How much has been logged."""
-        return self._mark
+        return self._file.mark
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the lines of metrics are not those that were written: edited and taken as they were, or lost."""
+        return self._was_edited or self._file.has_lost_lines
 
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         """Write metrics at `env_steps`; numbers that are not finite become null in the JSON line."""
-        line, own = write_line({"env_steps": env_steps, **metrics}, self._mark.hash)
-        self._file.write(line)
-        self._file.flush()
-        self._mark = LogMark(self._mark.lines + 1, own)
+        self._file.append({"env_steps": env_steps, **metrics})
         if self._writer is not None:
             for key, value in metrics.items():
                 self._writer.add_scalar(key, value, env_steps)
@@ -109,8 +111,7 @@ class Logger:
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._file.sync()
         if self._writer is not None:
             self._writer.flush()
 

@@ -126,11 +126,20 @@ def replace_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
         _write(run_dir, replace(manifest, files={**manifest.files, **new}))
 
 
-def mark_metrics(run_dir: Path, mark: LogMark) -> None:
-    """Say how much of the log there is at least; a folder without a manifest is left as it is."""
+def mark_metrics(run_dir: Path, mark: LogMark, is_edited: bool = False) -> None:
+    """Say how much of the log there is at least; a folder without a manifest is left as it is.
+
+    Args:
+        run_dir: the run's folder.
+        mark: lines and hash.
+        is_edited: they are not those that the run wrote.
+    """
     manifest = read_manifest(run_dir)
-    if manifest is not None and manifest.metrics != mark:
-        _write(run_dir, replace(manifest, metrics=mark))
+    if manifest is None:
+        return
+    edited = tuple(dict.fromkeys([*manifest.edited, *([METRICS_FILE] if is_edited else [])]))
+    if (manifest.metrics, manifest.edited) != (mark, edited):
+        _write(run_dir, replace(manifest, metrics=mark, edited=edited))
 
 
 def check_texts(folder: Traversable, trust_edited: bool = False, warns: bool = True) -> list[str]:
@@ -175,7 +184,7 @@ def check_texts(folder: Traversable, trust_edited: bool = False, warns: bool = T
 
 
 def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> None:
-    """Give a run a manifest of its text files as they are now, if it has none or one that does not fit.
+    """Give a run a manifest of its text files as they are now, if it has none or one that does not say just that.
 
     Args:
         run_dir: its folder.
@@ -183,7 +192,7 @@ def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> None:
     """
     edited = list(edited)
     manifest = None if MANIFEST_FILE in edited else read_manifest(run_dir)
-    if manifest is not None and not edited:
+    if manifest is not None and not edited and all(len(hashes) == 1 for hashes in manifest.files.values()):
         return
     hashes = {name: _hash_of(run_dir / name) for name in TEXT_FILES}
     files = {name: (found,) for name, found in hashes.items() if found is not None}

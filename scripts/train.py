@@ -171,7 +171,7 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
             logger.flush()
             session.save(run_dir, name, logger.mark)
             if name == "latest":
-                mark_metrics(run_dir, logger.mark)
+                mark_metrics(run_dir, logger.mark, logger.is_edited)
                 timer.restart()
 
         hooks = Hooks(

@@ -17,6 +17,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from agents.bounded_text import read_bounded
 from agents.json_text import json_text
 from agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
 from agents.metrics_log import stream_metrics
@@ -58,7 +59,7 @@ def read_manifest(folder: Traversable) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        stored = check_seal(json.loads(path.read_text()), str(path))
+        stored = check_seal(json.loads(read_bounded(path)), str(path))
         if stored["format"] != FORMAT:
             raise EditedFileError(
                 f"A run's {MANIFEST_FILE} has format {FORMAT}, but {path} has {stored['format']!r}; read it with the "
@@ -234,7 +235,13 @@ def _fits(path: Traversable, hashes: tuple[str, ...] | None) -> bool:
 
 def _hash_of(path: Traversable) -> str | None:
     """The hash of a file; None if there is none."""
-    return text_hash(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for part in iter(lambda: file.read(1 << 20), b""):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _has_hashes(path: Traversable) -> bool:

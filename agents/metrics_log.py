@@ -13,6 +13,9 @@ from agents.metric_lines import NOTHING_LOGGED, Line, LogMark, Row, read_lines, 
 from agents.plain_files import follow_no_link, new_file
 from agents.sealed_json import EditedFileError, refuse_edited
 
+# Bytes of a line, which takes six hundred.
+_LONGEST_LINE = 1 << 20
+
 
 def read_metrics(path: Traversable) -> list[Row]:
     """Read all lines, see `stream_metrics`; none where there is no such file."""
@@ -51,7 +54,7 @@ def _checked(file: IO[bytes], mark: LogMark) -> Iterator[tuple[str | None, Row |
     """What is wrong with each line, and its row; the last one may have been cut off while being written."""
     number = 0
     unread: str | None = None
-    for number, line in enumerate(read_lines(file), start=1):
+    for number, line in enumerate(read_lines(_bounded(file)), start=1):
         if unread is not None:
             yield unread, None
             unread = None
@@ -107,7 +110,7 @@ def _of_mark(path: Path, mark: LogMark) -> tuple[Kept, str | None]:
     """The first so many lines of a log, and what is wrong with them."""
     number, end, last = 0, 0, ""
     with _open_log(path) as file:
-        for number, line in enumerate(itertools.islice(read_lines(file), mark.lines), start=1):
+        for number, line in enumerate(itertools.islice(read_lines(_bounded(file)), mark.lines), start=1):
             if line.problem is not None:
                 return Kept(mark, 0), f"line {number} {line.problem}"
             end, last = line.end, line.hash
@@ -131,12 +134,17 @@ def _of_steps(path: Path, env_steps: int) -> tuple[Kept, str | None]:
 
 def _lines_until(file: IO[bytes], env_steps: int) -> Iterator[tuple[int, Line]]:
     """The lines that can be read, with their numbers, up to the first after a step."""
-    for number, line in enumerate(read_lines(file), start=1):
+    for number, line in enumerate(read_lines(_bounded(file)), start=1):
         steps = None if line.row is None else line.row.get("env_steps")
         if isinstance(steps, int | float):
             if steps > env_steps:
                 return
             yield number, line
+
+
+def _bounded(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a log; one that is too long for any falls into parts, which are none."""
+    return iter(lambda: file.readline(_LONGEST_LINE), b"")
 
 
 def _open_log(path: Path) -> IO[bytes]:

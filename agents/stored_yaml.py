@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-# Of a run's configuration, which takes three thousand.
-MOST_BYTES = 1 << 20
+from agents.bounded_text import MOST_BYTES, read_bounded
+
 # Levels of nesting; a configuration has about six.
 MOST_LEVELS = 100
 # Bits of a whole number: beyond, it is no number to calculate with.
@@ -34,14 +34,7 @@ def read_yaml(path: Traversable, most_bytes: int = MOST_BYTES) -> Any:
         ValueError: says in words that follow "it" what is wrong with the file.
         OSError: if it cannot be read.
     """
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"holds more than {most_bytes:,} bytes")
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError("is no text in UTF-8") from error
+    text = read_bounded(path, most_bytes)
     try:
         _check_events(text)
     except yaml.YAMLError as error:

@@ -10,12 +10,14 @@ from typing import Any
 from scripts.checks import LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options, or_null, whole
 from scripts.comparison.analysis import compare
 from scripts.comparison.archive import ARCHIVE_FILE, write_archive
+from scripts.comparison.configurations import describe_configurations
 from scripts.comparison.files import write_files
 from scripts.comparison.folders import find_run_folders
-from scripts.comparison.names import training_command
-from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped, read_run
+from scripts.comparison.metrics import SECONDS, STEPS
+from scripts.comparison.runs import Run, read_run
 from scripts.comparison.scores import SCORES
 from scripts.comparison.settings import KEYS, METRICS, Settings
+from scripts.comparison.skipped import Skipped
 from scripts.config import compose_config
 from scripts.errors import run, usage_errors
 from scripts.help import help_text
@@ -82,16 +84,16 @@ def main(words: Sequence[str]) -> None:
             "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
         ).values
         options = check_options(options, RULES)
-        folders = find_run_folders(_as_list(options["runs"]))
+        folders, skipped = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
         check_writable("output", output)
     found = [read_run(folder) for folder in folders]
     runs = [one for one in found if isinstance(one, Run)]
-    skipped = [one for one in found if isinstance(one, Skipped)]
+    skipped += [one for one in found if isinstance(one, Skipped)]
     document = compare(runs, skipped, _settings(options))
     document["x"] = options["x"]
     document["command"] = command_line("plot", words)
-    document["configurations"] = _configurations(runs, document)
+    document["configurations"] = describe_configurations(runs, document)
     _print(document)
     output.mkdir(parents=True, exist_ok=True)
     written = write_files(output, document, figures=options["figures"])
@@ -109,28 +111,6 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 def _as_list(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
-
-
-def _configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The configuration, versions and command of the first run of every task and group."""
-    by_name = {one.name: one for one in runs}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in document["runs"]:
-        key = (row["task"], row["group"])
-        if key in found:
-            found[key]["seeds"].append(row["seed"])
-        else:
-            first = by_name[row["folder"]]
-            found[key] = {
-                "task": row["task"],
-                "group": row["group"],
-                "seeds": [row["seed"]],
-                "command": training_command(first),
-                "given": first.command is not None,
-                "config": first.config,
-                "versions": first.versions,
-            }
-    return list(found.values())
 
 
 def _print(document: dict[str, Any]) -> None:

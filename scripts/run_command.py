@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
+from agents.bounded_text import read_mapping
 from agents.json_text import json_text
 from agents.run_files import COMMAND_FILE
 
@@ -59,8 +59,10 @@ def read_command(run_dir: Traversable) -> RunCommand | None:
     path = run_dir / COMMAND_FILE
     if not path.is_file():
         return None
-    try:
-        stored = json.loads(path.read_text())
-        return RunCommand([str(word) for word in stored["words"]], {**stored["choices"]})
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{COMMAND_FILE} is damaged") from error
+    stored = read_mapping(path)
+    words, choices = stored.get("words"), stored.get("choices")
+    if not isinstance(words, list) or not isinstance(choices, dict):
+        raise ValueError(f"{COMMAND_FILE} is damaged")
+    if not all(isinstance(word, str) for word in (*words, *choices.values())):
+        raise ValueError(f"{COMMAND_FILE} is damaged")
+    return RunCommand(words, choices)

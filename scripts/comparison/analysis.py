@@ -9,11 +9,13 @@ import numpy as np
 
 from scripts.comparison.curves import make_curves
 from scripts.comparison.groups import Placed, drop_repetitions, place_runs
+from scripts.comparison.metrics import SECONDS, STEPS
 from scripts.comparison.notes import folder_notes, score_notes, task_notes
 from scripts.comparison.over_tasks import aggregate, comparable_tasks
-from scripts.comparison.runs import SECONDS, STEPS, Run, Skipped
+from scripts.comparison.runs import Run
 from scripts.comparison.scores import SCORES, Scored, score_task
 from scripts.comparison.settings import KEYS, METRICS, Settings, plain
+from scripts.comparison.skipped import Skipped
 from scripts.errors import UsageError
 
 # What tables tell of an agent's size, and its name in `sizes.json`.
@@ -69,7 +71,7 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
 
 
 def _epoch(placed: Sequence[Placed]) -> float:
-    return max(float(one.run.steps[-1]) for one in placed) / _EPOCHS
+    return max(float(one.run.steps[-1]) for one in placed) / _EPOCHS or 1.0
 
 
 def _describe(one: Scored, end: float) -> dict[str, Any]:

@@ -11,11 +11,12 @@ import yaml
 
 from agents.json_text import json_text
 from agents.run_files import COMMAND_FILE, CONFIG_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
-from scripts.comparison.runs import EVALUATION, STEPS, TIMES, TRAINING, Run
+from scripts.comparison.metrics import KEPT, STEPS
+from scripts.comparison.runs import Run
 from scripts.run_command import command_text
 
 ARCHIVE_FILE = "runs.zip"
-_KEPT = (STEPS, TRAINING, EVALUATION, *TIMES)
+_KEPT = (STEPS, *KEPT)
 # A file's time of change is no part of a result: the same runs give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

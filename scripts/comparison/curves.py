@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.runs import STEPS
+from scripts.comparison.metrics import STEPS
 from scripts.comparison.scores import Scored, rescale
 from scripts.comparison.settings import METRICS, Settings
 from scripts.statistics import Estimate, Series, on_grid, stretches

@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.comparison.names import learning_config
 from scripts.comparison.runs import Run
+from scripts.printable import short_name
 
 # These decide how a run is measured, not what it learns: a comparison says that they differ, and pools the runs.
 _MEASURED_BY = "evaluation."
@@ -45,7 +46,7 @@ def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def name_part(key: str, value: Any) -> str:
     """A key and its value as a part of a name."""
-    return f"{key.rpartition('.')[2]}={value}"
+    return short_name(f"{key.rpartition('.')[2]}={value}")
 
 
 def _without_measuring(config: Mapping[str, Any]) -> dict[str, Any]:

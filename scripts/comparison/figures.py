@@ -32,7 +32,11 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "engram",
+    "text.parse_math": False,  # names may hold dollars
 }
+_DPI = 200
+# Of a picture's longer side, which Matplotlib limits to 2**16.
+_MOST_PIXELS = 60_000
 
 
 def draw_curves(document: dict[str, Any]) -> Figure:
@@ -123,9 +127,11 @@ def draw_improvement(document: dict[str, Any]) -> Figure:
 def save(figure: Figure, path: Path) -> list[Path]:
     """Save a figure as PNG and as SVG, without a date, so that the same data give the same files."""
     paths = [path.with_suffix(suffix) for suffix in (".png", ".svg")]
-    for one in paths:
-        metadata: dict[str, Any] = {"Date": None} if one.suffix == ".svg" else {}
-        figure.savefig(one, dpi=200, bbox_inches="tight", metadata=metadata)
+    dpi = min(_DPI, _MOST_PIXELS / max(figure.get_size_inches()))
+    with plt.rc_context({"text.parse_math": False}):  # ticks are made as they are drawn
+        for one in paths:
+            metadata: dict[str, Any] = {"Date": None} if one.suffix == ".svg" else {}
+            figure.savefig(one, dpi=dpi, bbox_inches="tight", metadata=metadata)
     plt.close(figure)
     return paths
 

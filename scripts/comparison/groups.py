@@ -9,8 +9,10 @@ from typing import Any
 
 from scripts.comparison.differences import differing_keys, name_part, tell_apart
 from scripts.comparison.names import flatten, learning_config, option_of
-from scripts.comparison.runs import Run, Skipped
+from scripts.comparison.runs import Run
+from scripts.comparison.skipped import Skipped, skip
 from scripts.errors import UsageError
+from scripts.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
 _SAME_TASK = ("render_mode", "vectorization", "_partial_")
@@ -76,7 +78,7 @@ def drop_repetitions(placed: Sequence[Placed]) -> tuple[list[Placed], list[Skipp
         identity = json.dumps([one.task, one.run.seed, learning_config(one.run)], sort_keys=True)
         if identity in best:
             reason = f"same configuration and seed as {best[identity].run.name}, so no further evidence"
-            skipped.append(Skipped(one.run.name, reason))
+            skipped.append(skip(one.run.name, reason))
         else:
             best[identity] = one
     kept = sorted(best.values(), key=lambda one: (one.task, one.group, one.run.seed, one.run.name))
@@ -95,7 +97,7 @@ def _value_of(run: Run, key: str) -> Any:
 def _group_name(values: dict[str, Any], shown: Sequence[str]) -> str:
     parts = []
     for key in shown:
-        value = "none" if values[key] is None else str(values[key])
+        value = "none" if values[key] is None else short_name(str(values[key]))
         parts.append(value if key in ("agent", "core") else name_part(key, value))
     return " · ".join(parts)
 
@@ -104,12 +106,12 @@ def _name_tasks(runs: Sequence[Run]) -> list[str]:
     """An environment's option; where several of its arguments occur, those that differ are added."""
     names = [option_of(run, "env") for run in runs]
     arguments = [
-        {key: value for key, value in flatten(run.config["env"]).items() if key not in _SAME_TASK}
+        {key: value for key, value in flatten(run.part("env").arguments).items() if key not in _SAME_TASK}
         for run in runs
     ]
     tasks = []
     for name, own in zip(names, arguments, strict=True):
         alike = [other for other_name, other in zip(names, arguments, strict=True) if other_name == name]
         varying = sorted(key for key in own if len({str(other.get(key)) for other in alike}) > 1)
-        tasks.append(" ".join([name, *(f"{key}={own[key]}" for key in varying)]))
+        tasks.append(" ".join([name, *(short_name(f"{key}={own[key]}") for key in varying)]))
     return tasks

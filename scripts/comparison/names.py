@@ -15,6 +15,7 @@ from scripts.comparison.runs import Run
 from scripts.config import compose_config
 from scripts.errors import UsageError
 from scripts.groups import CONFIG_DIR, group_options
+from scripts.printable import short_name
 from scripts.words import command_line, write_value
 
 # What decides where and how a run is watched, not what it learns.
@@ -33,21 +34,20 @@ def option_of(run: Run, group: str) -> str:
         run: the run.
         group: `agent`, `core` or `env`.
     """
-    description = run.config[group]
-    target = str(description.get("_target_", "unknown"))
-    if group == "env" and target in _TASKS_BY_NAME:
-        return f"{_TASKS_BY_NAME[target]}/{description.get('name')}"
-    if group == "env" and description.get("id"):
-        return str(description["id"])
+    part = run.part(group)
+    if part.target in _TASKS_BY_NAME:
+        return short_name(f"{_TASKS_BY_NAME[part.target]}/{part.name}")
+    if part.id:
+        return short_name(part.id)
     if run.command is not None and run.command.choices.get(group, "custom") != "custom":
-        return run.command.choices[group]
-    options = _options_by_target(group).get(target, {})
+        return short_name(run.command.choices[group])
+    options = _options_by_target(group).get(part.target, {})
     named = [option for option in options if _is_in_folder_name(run.name, group, option)]
     if named:
         return max(named, key=len)
-    stored = flatten(description).items()
+    stored = flatten(part.arguments).items()
     alike = sorted(options, key=lambda option: len(stored ^ flatten(options[option]).items()))
-    return alike[0] if alike else _snake_case(target.rpartition(".")[2])
+    return alike[0] if alike else short_name(_snake_case(part.target.rpartition(".")[2]))
 
 
 def learning_config(run: Run) -> dict[str, Any]:
@@ -80,14 +80,20 @@ def training_command(run: Run) -> str | None:
     Where the run was kept is its own (`logging.run_dir`), and no part of the command.
 
     Returns:
-        None where no command gives all of the stored configuration.
+        None where no command gives all of the stored configuration, or none that can be shown.
     """
     if run.command is not None:
-        return command_line("train", run.command.words)
-    base = [f"{group}={option_of(run, group)}" for group in ("agent", "core", "env")]
-    if "id" in run.config["env"]:
-        base[2:] = ["env=gymnasium", f"env.id={write_value(run.config['env']['id'])}"]
+        return _if_printable(command_line("train", run.command.words))
+    options = {group: option_of(run, group) for group in ("agent", "core", "env")}
+    if run.part("env").id is not None:
+        options["env"] = "gymnasium"
+    # What stands for something else in a command is text in a run, and would mean the reader's own options and machine.
     wanted = _repeated(run.config, run.config)
+    if not all(option in group_options(group) for group, option in options.items()) or "${" in str(wanted):
+        return None
+    base = [f"{group}={option}" for group, option in options.items()]
+    if run.part("env").id is not None:
+        base.append(f"env.id={write_value(run.part('env').id)}")
     try:
         usual = _repeated(compose_config("train", base).values, run.config)
         given = [
@@ -103,7 +109,11 @@ def training_command(run: Run) -> str | None:
     lacking = object()
     if any(composed.get(key, lacking) != value for key, value in wanted.items()):
         return None
-    return command_line("train", words)
+    return _if_printable(command_line("train", words))
+
+
+def _if_printable(command: str) -> str | None:
+    return command if command.isprintable() else None
 
 
 def _repeated(config: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,8 @@ def make_page(document: dict[str, Any]) -> str:
         "{{script}}": read["report.js"],
         "{{data}}": _embed({**document, "labels": LABELS, "dashes": DASHES, "colours": len(COLOURS)}),
     }
-    page = read["report.html"]
-    for place, text in parts.items():
-        page = page.replace(place, text)
-    return page
+    # At once: a name that looks like a place must not be filled in turn.
+    return re.sub("|".join(map(re.escape, parts)), lambda found: parts[found[0]], read["report.html"])
 
 
 def _colours(colours: tuple[str, ...]) -> str:

@@ -2,174 +2,137 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.manifest import check_texts, stream_run_metrics
-from agents.run_files import METRICS_FILE, SIZES_FILE, VERSIONS_FILE
-from agents.run_folder import read_config
+from agents.plain_files import check_plain
+from agents.run_files import METRICS_FILE
 from scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
+from scripts.comparison.metrics import EVALUATION, STEPS, Metrics, read_columns
+from scripts.comparison.skipped import Skipped, skip
+from scripts.comparison.stored import (
+    Description,
+    StoredConfig,
+    stored_config,
+    stored_sizes,
+    stored_versions,
+)
 from scripts.run_command import RunCommand, read_command
 from scripts.statistics import Series
 
-TRAINING, EVALUATION = "charts/episodic_return", "eval/episodic_return"
-STEPS, SECONDS = "env_steps", "wall_clock"
-TIMES = ("time/collect_seconds", "time/update_seconds")
 
-
-@dataclass(frozen=True)
-class Skipped:
-    """A run that is left out of everything.
-
-    Attributes:
-        name: its folder, as given.
-        reason: in words.
-    """
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A run's folder as plain values.
 
     Attributes:
-        name: its folder, as given, or as it lies in an archive.
-        config: as stored.
+        folder: where it lies.
+        stored: its configuration.
         versions: of packages, code and device.
         sizes: of the agent, by the names of `agent_sizes`; empty for runs that were made before these were stored.
-        steps: environment steps of each line of metrics [L].
-        seconds: spent collecting and learning up to each line, over all resumptions [L]; None where some
-            line does not tell.
-        lines: the metrics.
+        metrics: what a comparison needs of them.
         solved: it stopped because an evaluation reached `evaluation.stop_at_return`.
         command: what it was asked for; None for runs that were made before this was stored.
+        trust_edited: it was taken as it is.
     """
 
-    name: str
-    config: dict[str, Any]
+    folder: Folder
+    stored: StoredConfig
     versions: dict[str, str]
     sizes: dict[str, int]
-    steps: np.ndarray
-    seconds: np.ndarray | None
-    lines: Sequence[dict[str, float | None]]
+    metrics: Metrics
     solved: bool
     command: RunCommand | None = None
+    trust_edited: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its folder, as given, or as it lies in an archive."""
+        return folder_name(self.folder)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As stored."""
+        return self.stored.values
 
     @property
     def seed(self) -> int:
         """Of the whole run."""
-        return int(self.config["seed"])
+        return self.stored.seed
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Environment steps of each line of metrics [L]."""
+        return self.metrics.steps
+
+    @property
+    def seconds(self) -> np.ndarray | None:
+        """Spent collecting and learning up to each line [L]; None where some line does not tell."""
+        return self.metrics.seconds
+
+    @property
+    def lines(self) -> Iterator[dict[str, float | None]]:
+        """The lines of metrics that were read, whole, one after the other from the folder."""
+        return islice(stream_run_metrics(self.folder, self.trust_edited), len(self.steps))
+
+    def part(self, group: str) -> Description:
+        """What it was built of, under `agent`, `core` or `env`."""
+        return self.stored.parts[group]
 
     def series(self, key: str, x: str = STEPS) -> tuple[Series, np.ndarray]:
         """The measurements under a key.
 
         Args:
-            key: of `metrics.jsonl`.
+            key: of those kept of `metrics.jsonl`.
             x: `env_steps` or `wall_clock`.
 
         Returns:
             The series, perhaps of length 0, and the environment steps of each of its points.
         """
-        places = np.array([index for index, line in enumerate(self.lines) if line.get(key) is not None], int)
-        values = np.array([self.lines[index][key] for index in places], float)
+        values = self.metrics.columns[key]
+        known = ~np.isnan(values)
         axis = self.steps if x == STEPS else self.seconds
         assert axis is not None
-        return Series(axis[places], values, self.solved), self.steps[places]
+        return Series(axis[known], values[known], self.solved), self.steps[known]
 
 
-def read_run(folder: Folder) -> Run | Skipped:
-    """Read one run's folder; one that lacks a file, or holds a damaged one, is named with the reason."""
+def read_run(folder: Folder, trust_edited: bool = False) -> Run | Skipped:
+    """Read one run's folder; one that lacks a file, or holds a damaged one, is named with the reason.
+
+    Args:
+        folder: on disk or in an archive.
+        trust_edited: take files that were edited since the run wrote them, with a warning that names them.
+    """
     name = folder_name(folder)
-    if folder.is_file():
-        return Skipped(name, "is damaged: no archive of runs")
-    missing = [file for file in RUN_FILES if not (folder / file).is_file()]
-    if missing:
-        return Skipped(name, f"{' and '.join(missing)} missing")
     try:
-        check_texts(folder, warns=False)
-        config = read_config(folder)
-        versions = _read_mapping(folder / VERSIONS_FILE)
-        sizes = _read_sizes(folder / SIZES_FILE)
-        command = read_command(folder)
+        if isinstance(folder, Path):
+            check_plain(folder)
+        missing = [file for file in RUN_FILES if not (folder / file).is_file()]
+        if missing:
+            return skip(name, f"{' and '.join(missing)} missing")
+        check_texts(folder, trust_edited, warns=False)
+        config = stored_config(folder)
+        versions, sizes, command = stored_versions(folder), stored_sizes(folder), read_command(folder)
     except DAMAGE as error:
-        return Skipped(name, " ".join(str(error).split()))
+        return skip(name, error)
     try:
-        lines = list(stream_run_metrics(folder))
-        steps = _ascending_steps(lines)
+        metrics = read_columns(stream_run_metrics(folder, trust_edited))
     except DAMAGE as error:
-        return Skipped(name, f"{METRICS_FILE} is damaged: {' '.join(str(error).split())}")
-    if not lines:
-        return Skipped(name, f"{METRICS_FILE} has no line yet")
-    text_versions = {str(key): str(value) for key, value in versions.items()}
-    solved = _is_solved(config, lines)
-    return Run(name, config, text_versions, sizes, steps, _elapsed(lines), lines, solved, command)
+        return skip(name, f"{METRICS_FILE} is damaged: {error}")
+    if not len(metrics.steps):
+        return skip(name, f"{METRICS_FILE} has no line yet")
+    solved = _is_solved(config, metrics)
+    return Run(folder, config, versions, sizes, metrics, solved, command, trust_edited)
 
 
-def _read_mapping(path: Folder) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping.
-
-    Raises:
-        ValueError: names a file that does not.
-    """
-    try:
-        found = json.loads(path.read_text())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path.name} is damaged")
-    return found
-
-
-def _read_sizes(path: Folder) -> dict[str, int]:
-    """Read an agent's sizes; none where the run is older than the file.
-
-    Raises:
-        ValueError: if they are not whole numbers.
-    """
-    sizes = _read_mapping(path) if path.is_file() else {}
-    if not all(isinstance(size, int) for size in sizes.values()):
-        raise ValueError(f"{path.name} is damaged")
-    return sizes
-
-
-def _ascending_steps(lines: Sequence[Any]) -> np.ndarray:
-    """The environment steps of each line.
-
-    Raises:
-        ValueError: if a line is not a mapping of numbers, or goes back.
-    """
-    steps: list[float] = []
-    for number, line in enumerate(lines, start=1):
-        if not isinstance(line, dict) or not _is_number(line.get(STEPS)):
-            raise ValueError(f"line {number} has no number of {STEPS}")
-        wrong = [key for key, value in line.items() if value is not None and not _is_number(value)]
-        if wrong:
-            raise ValueError(f"line {number} has no number under {wrong[0]}")
-        if steps and line[STEPS] < steps[-1]:
-            raise ValueError(f"line {number} has fewer {STEPS} than the one before")
-        steps.append(line[STEPS])
-    return np.array(steps, float)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _elapsed(lines: Sequence[dict[str, float | None]]) -> np.ndarray | None:
-    """Seconds up to each line: a continued run keeps the lines before, so their sum spans resumptions."""
-    parts = [[line.get(key) for key in TIMES] for line in lines]
-    if any(part is None for both in parts for part in both):
-        return None
-    return np.cumsum(np.array(parts, float).sum(1))
-
-
-def _is_solved(config: dict[str, Any], lines: Sequence[dict[str, float | None]]) -> bool:
-    target = (config.get("evaluation") or {}).get("stop_at_return")
-    returns = [value for line in lines if (value := line.get(EVALUATION)) is not None]
-    return target is not None and bool(returns) and returns[-1] >= target
+def _is_solved(config: StoredConfig, metrics: Metrics) -> bool:
+    returns = metrics.columns[EVALUATION]
+    returns = returns[~np.isnan(returns)]
+    target = config.stop_at_return
+    return target is not None and len(returns) > 0 and bool(returns[-1] >= target)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.comparison.groups import Placed
-from scripts.comparison.runs import EVALUATION, SECONDS, STEPS
+from scripts.comparison.metrics import EVALUATION, SECONDS, STEPS
 from scripts.statistics import Series, area, average_epochs
 from scripts.statistics.curves import common_range
 

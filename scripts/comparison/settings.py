@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.runs import EVALUATION, TRAINING
+from scripts.comparison.metrics import EVALUATION, TRAINING
 from scripts.statistics import Estimate, estimate, interquartile_mean, mean
 
 METRICS = {"mean": mean, "iqm": interquartile_mean}

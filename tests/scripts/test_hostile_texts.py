@@ -92,7 +92,14 @@ def test_a_report_builds_nothing_and_writes_into_its_folder_alone(tmp_path, trac
     monkeypatch.setattr(agents.build, "build", refuse)
     before = {path for path in tmp_path.rglob("*")}
     archive, output = tmp_path / "runs" / "runs.zip", tmp_path / "report"
-    assert find_run_folders([str(archive)])
+    folders, skipped = find_run_folders([str(archive)])
+    assert [str(one).removeprefix(f"{archive}/") for one in folders] == [
+        "$(touch x)",
+        "${HOME}",
+        "-rf",
+        "good",
+    ]
+    assert {one.reason for one in skipped} == {"its name leads out of the archive"} and len(skipped) == 4
     plot.main([f"runs=[{tmp_path / 'runs'},{archive}]", f"output={output}", *QUICK])
     after = {path for path in tmp_path.rglob("*")} - before
     assert after == {output, *(output / name for name in ("index.html", "results.json", "scores.csv"))}

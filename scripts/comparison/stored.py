@@ -1,0 +1,119 @@
+"""What a comparison reads of a run's configuration and small files: each value checked here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agents.bounded_text import read_mapping
+from agents.run_files import SIZES_FILE, VERSIONS_FILE
+from agents.run_folder import read_config
+from scripts.checks import MAPPING, NUMBER, SEED, WORD, Rule, or_null
+from scripts.comparison.folders import Folder
+from scripts.printable import printable
+
+# Beyond, a page's script counts no longer one by one.
+_MOST = 2**53
+_FINITE = Rule("a finite number", lambda value: NUMBER.holds(value) and abs(value) < 1e100, "1.0")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a run was built of, under `agent`, `core` or `env`.
+
+    Attributes:
+        target: the class or function.
+        name: of the task, if it is one of several that a function makes.
+        id: Gymnasium's.
+        arguments: all of them, as stored.
+    """
+
+    target: str
+    name: str | None
+    id: str | None
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredConfig:
+    """A run's configuration.
+
+    Attributes:
+        values: as stored, plain, in which anything but what follows may be of any kind.
+        seed: of the whole run.
+        parts: what `agent`, `core` and `env` describe.
+        stop_at_return: the evaluation at which it counts as solved; None for none.
+    """
+
+    values: dict[str, Any]
+    seed: int
+    parts: Mapping[str, Description]
+    stop_at_return: float | None
+
+
+def stored_config(folder: Folder) -> StoredConfig:
+    """Read a run's configuration.
+
+    Raises:
+        FileNotFoundError: if it has none.
+        ValueError: if it is damaged, or a value is of another kind than it must be; names it.
+    """
+    values = read_config(folder)
+    evaluation = _checked(values, "evaluation", or_null(MAPPING)) or {}
+    return StoredConfig(
+        values,
+        _checked(values, "seed", SEED),
+        {group: _description(values, group) for group in ("agent", "core", "env")},
+        _checked(evaluation, "stop_at_return", or_null(_FINITE), "evaluation."),
+    )
+
+
+def _description(config: Mapping[str, Any], group: str) -> Description:
+    arguments = _checked(config, group, MAPPING)
+    word = or_null(WORD)
+    name, env_id = (
+        _checked(arguments, key, word, f"{group}.") if group == "env" else None for key in ("name", "id")
+    )
+    return Description(_checked(arguments, "_target_", WORD, f"{group}."), name, env_id, arguments)
+
+
+def _checked(node: Mapping[str, Any], key: str, rule: Rule, prefix: str = "") -> Any:
+    """The value under a key, None where there is none.
+
+    Raises:
+        ValueError: if it breaks the rule.
+    """
+    value = node.get(key)
+    if not rule.holds(value):
+        shown = repr(value)
+        shown = shown if len(shown) < 60 else f"{shown[:57]}..."
+        raise ValueError(
+            f"{prefix}{key} in a config.yaml must be {rule.expected}, but is {shown}; the file is damaged"
+        )
+    return value
+
+
+def stored_versions(folder: Folder) -> dict[str, str]:
+    """Read which versions of packages, code and device a run had.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    versions = read_mapping(folder / VERSIONS_FILE)
+    if not all(isinstance(version, str) for version in versions.values()):
+        raise ValueError(f"{VERSIONS_FILE} is damaged")
+    return {printable(name): printable(version) for name, version in versions.items()}
+
+
+def stored_sizes(folder: Folder) -> dict[str, int]:
+    """Read an agent's sizes; none where the run is older than the file.
+
+    Raises:
+        ValueError: if they are not counts.
+    """
+    path = folder / SIZES_FILE
+    sizes = read_mapping(path) if path.is_file() else {}
+    if not all(type(size) is int and 0 <= size <= _MOST for size in sizes.values()):
+        raise ValueError(f"{SIZES_FILE} is damaged")
+    return sizes

@@ -1,0 +1,151 @@
+"""A value of another kind, anywhere in a run's files, leaves out that run by name; the report is of the others."""
+
+import copy
+import json
+import math
+
+import pytest
+from synthetic_runs import SIZES, VERSIONS, composed, write_run
+
+from agents.stored_yaml import yaml_text
+from scripts.comparison.analysis import compare
+from scripts.comparison.configurations import describe_configurations
+from scripts.comparison.page import make_page
+from scripts.comparison.runs import Run, read_run
+from scripts.comparison.settings import Settings
+from scripts.comparison.skipped import Skipped
+from scripts.run_command import RunCommand, command_text
+
+NESTED = json.loads("[" * 50 + "]" * 50)
+ODD = [None, True, [], {}, "x", "", -1, 0, 0.5, 10**30, 1e300, math.nan, math.inf, NESTED, {"a": {"b": [1]}}]
+ODD += ["$$", "\x1b[31m", "${oc.env:HOME}", "</script><b>", "\u202e", "e" * 400, [None, "x"]]
+QUICK = Settings(resamples=100, points=2)
+WORDS = ("core=gru", "env=popgym/repeat_previous_easy")
+COMMAND = RunCommand(list(WORDS), {"agent": "ppo", "core": "gru", "env": "popgym/repeat_previous_easy"})
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """Two good runs, and the folder of one to be harmed."""
+    root = tmp_path_factory.mktemp("runs")
+    folders = [write_run(root, seed=seed, evaluations=(0.3,)) for seed in range(3)]
+    for folder in folders:
+        (folder / "command.json").write_text(command_text(COMMAND))
+    return [read_run(folder) for folder in folders[:2]], folders[2]
+
+
+def places(document, before=()):
+    """The keys of every value in nested mappings, and of the mappings."""
+    for key, value in document.items():
+        yield (*before, key)
+        if isinstance(value, dict):
+            yield from places(value, (*before, key))
+
+
+def with_odd(document, place, value):
+    changed = copy.deepcopy(document)
+    node = changed
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    return changed
+
+
+def read_all(harmed, file, texts):
+    """Read the run with each of some texts in the place of a file; those that are left out are named."""
+    before = (harmed / file).read_text()
+    read = []
+    for text in texts:
+        (harmed / file).write_text(text)
+        found = read_run(harmed)
+        if isinstance(found, Skipped):
+            assert found.name == harmed.as_posix()
+            assert found.reason.isprintable() and 10 < len(found.reason) < 500, found.reason
+        read.append(found)
+    (harmed / file).write_text(before)
+    return read
+
+
+def assert_compared(good, found, harmed):
+    """Assert that a report of the good runs and those that could be read is made, and names each of the others."""
+    runs = [*good, *(one for one in found if isinstance(one, Run))]
+    document = compare(runs, [one for one in found if isinstance(one, Skipped)], QUICK)
+    document |= {"x": "env_steps", "command": "", "configurations": describe_configurations(runs, document)}
+    names = {one["folder"] for one in document["runs"]} | {one["name"] for one in document["skipped"]}
+    assert names == {one.name for one in (*good, *found)}
+    assert {one.name for one in good} <= {one["folder"] for one in document["runs"]}
+    assert all(name.isprintable() and len(name) < 400 for name in document["groups"])
+    assert "</script><b>" not in make_page(document)
+
+
+CONFIG = {key: value for key, value in composed(*WORDS).items() if key != "replay"} | {"seed": 2}
+PLACES = list(places(CONFIG))
+
+
+def test_odd_values_in_every_place_of_a_configuration(others):
+    good, harmed = others
+    left_out = 0
+    for place in PLACES:
+        found = read_all(harmed, "config.yaml", [yaml_text(with_odd(CONFIG, place, value)) for value in ODD])
+        assert_compared(good, found, harmed)
+        left_out += sum(isinstance(one, Skipped) for one in found)
+    assert len(PLACES) > 50 and left_out > 150
+
+
+@pytest.mark.parametrize(
+    ("file", "document"),
+    [("versions.json", VERSIONS), ("sizes.json", SIZES), ("command.json", vars(COMMAND))],
+)
+def test_odd_values_in_every_place_of_a_small_file(others, file, document):
+    good, harmed = others
+    changed = [json.dumps(with_odd(document, place, value)) for place in places(document) for value in ODD]
+    whole = [*map(json.dumps, ODD), "", "{", "\x00", "[" * 100_000, '{"\\ud800": "\\ud800"}', "9" * 5000]
+    found = read_all(harmed, file, [*changed, *whole])
+    assert_compared(good, found, harmed)
+    assert sum(isinstance(one, Skipped) for one in found) > 30
+
+
+LINE = {
+    "env_steps": 2000,
+    "charts/episodic_return": 0.5,
+    "time/collect_seconds": 1.0,
+    "time/update_seconds": 1.0,
+}
+
+
+def test_odd_values_in_lines_of_metrics(others):
+    good, harmed = others
+    before, after = (
+        json.dumps({"env_steps": steps, "charts/episodic_return": 0.1}) for steps in (1000, 3000)
+    )
+    odd = [json.dumps(LINE | {key: value}) for key in (*LINE, "losses/x") for value in ODD]
+    odd += [*map(json.dumps, ODD), "[" * 100_000, '"' + "x" * 2_000_000, "\x00", '{"env_steps": ']
+    odd += [
+        '{"env_steps": 1e400}',
+        json.dumps(LINE | {"env_steps": 3001}),
+        json.dumps({"k" * 9999: "x"} | LINE),
+    ]
+    found = read_all(harmed, "metrics.jsonl", [f"{before}\n{line}\n{after}\n" for line in odd])
+    assert_compared(good, found, harmed)
+    assert sum(isinstance(one, Skipped) for one in found) > 80
+
+
+# Where it is not stored what a run was asked for, the command is composed of its configuration.
+COMPOSED = [
+    (("env", "name"), "$$"),
+    (("core", "_target_"), "e" * 400),
+    (("core", "_target_"), "a.b=c"),
+    (("agent", "learning_rate"), "${oc.env:HOME}"),
+    (("agent", "learning_rate"), NESTED),
+    (("seed",), 3),
+    (("logging",), "x"),
+    (("evaluation",), None),
+]
+
+
+def test_odd_values_where_the_command_is_composed(others, tmp_path):
+    good, harmed = others
+    runs = [write_run(tmp_path, seed=2, name=str(number)) for number in range(len(COMPOSED))]
+    for folder, (place, value) in zip(runs, COMPOSED, strict=True):
+        (folder / "config.yaml").write_text(yaml_text(with_odd(CONFIG, place, value)))
+    assert_compared(good, [read_run(folder) for folder in runs], harmed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -21,10 +22,11 @@ from envs.async_envs import AsyncEnvs, make_async
 from envs.box_actions import ActionConverter, BoxAction
 from envs.episode_log import EpisodeLog
 from envs.errors import EnvironmentFault
+from envs.long_episode import LongEpisode
 from envs.make import make_sub_env
 from envs.spaces import observation_converter
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
-from envs.worker_pipe import check_worker_timeout
+from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 from envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
@@ -37,8 +39,9 @@ class GymnasiumEnv(VectorEnv):
 
     Every episode is reset with a seed of (run seed, environment index, episode number), so environment i
     plays the same episodes at any `num_envs`. The state is these numbers and the actions since each
-    episode's reset; loading it resets and repeats them. An environment that then shows another row is not
-    reproducible: it is named in a warning, `resume_is_exact` becomes False, and its episode begins anew.
+    episode's reset; loading it resets and repeats them (`max_episode_steps` bounds how many). An environment that
+    then shows another row is not reproducible: it is named in a warning, `resume_is_exact` becomes False, and its
+    episode begins anew.
 
     Args:
         id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.
@@ -72,7 +75,7 @@ class GymnasiumEnv(VectorEnv):
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
-        worker_timeout: float | None = 600.0,
+        worker_timeout: float | None = WORKER_TIMEOUT,
         action: BoxAction = "auto",
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
@@ -125,7 +128,8 @@ class GymnasiumEnv(VectorEnv):
         self._to_env = ActionConverter(self.single_action_space, action)
         self._has_mask = False
         self._seed = 0
-        self._log = EpisodeLog(num_envs)
+        self._log = EpisodeLog(num_envs, self.single_action_space)
+        self._long_episode = LongEpisode(self.name)
         self._is_last = np.zeros(num_envs, dtype=np.bool_)
         self._row: TensorDict | None = None
 
@@ -134,7 +138,7 @@ class GymnasiumEnv(VectorEnv):
         self._vector.call("begin", self._seed)
         obs, infos = self._vector.reset()
         self._has_mask = KEY in infos
-        self._log = EpisodeLog(self.num_envs)
+        self._log = EpisodeLog(self.num_envs, self.single_action_space)
         everywhere, nowhere = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
         shape, dtype = self._layout
         no_action = torch.zeros(self.num_envs, *shape, dtype=dtype, device=self.device)
@@ -146,9 +150,12 @@ class GymnasiumEnv(VectorEnv):
         is_first = self._is_last
         sample = self._check(action.detach().cpu(), torch.from_numpy(is_first))
         given = self._to_env(sample.numpy())
+        begin = time.perf_counter()
         # A copy, because an environment may write to what it is given.
         obs, reward, terminated, truncated, infos = self._vector.step(given.copy())
+        seconds = time.perf_counter() - begin
         self._log.append(given, is_first)
+        self._long_episode.note_step(seconds, self._log)
         prev_action = action.detach().to(device=self.device, dtype=self._layout[1], copy=True)
         if is_first.any():
             first = torch.from_numpy(is_first).to(self.device)
@@ -194,7 +201,7 @@ class GymnasiumEnv(VectorEnv):
         wrong = nothing_allowed(allowed, self.single_action_space) & ~self._is_last
         if wrong.any():
             index = int(wrong.argmax())
-            where = f"row {self._log.num_actions(index)} of its episode"
+            where = f"row {self._log.num_actions()[index]} of its episode"
             number = index + self.env_index_offset
             raise EnvironmentFault(no_action_message(allowed[index].tolist(), number, where))
         return torch.from_numpy(allowed).to(self.device)
@@ -216,6 +223,7 @@ class GymnasiumEnv(VectorEnv):
         self._seed = state["seed"]
         self._has_mask = "action_mask" in stored
         self._log.load_state_dict(state["log"])
+        self._long_episode.warn_of_repeating(self._log.num_actions().max())
         anew = np.zeros(self.num_envs, dtype=np.bool_)
         # One round, unless something is not reproducible; it ends, because every round adds to `anew`.
         while True:
@@ -244,16 +252,17 @@ class GymnasiumEnv(VectorEnv):
         Returns:
             The row, and where the episode ended too soon, bool [B].
         """
-        # Older runs have stored them in another dtype than the space's.
-        dtype = self.single_action_space.dtype
-        given = [[action.astype(dtype) for action in own] for own in self._log.actions_since_reset()]
-        self._vector.call("restore", self._seed, self._log.episodes.tolist(), given, self.env_index_offset)
+        given = self._log.actions_since_reset()
+        self._vector.call("restore", self._seed, self._log.episodes.tolist(), self.env_index_offset)
+        self._vector.set_attr("to_repeat", given)
         with self._patience(1 + max(map(len, given))):
             self._vector.reset()
-        nothing = self._to_env(np.zeros_like(prev_action.cpu().numpy()))
-        last = np.stack([own[-1] if own else nothing[index] for index, own in enumerate(given)])
+        last = self._to_env(np.zeros_like(prev_action.cpu().numpy()))
+        for index, own in enumerate(given):
+            if len(own):
+                last[index] = own[-1]
         obs, reward, terminated, truncated, infos = self._vector.step(last)
-        is_first = np.array([not own for own in given])
+        is_first = np.array([len(own) == 0 for own in given])
         first = torch.from_numpy(is_first).to(self.device)
         prev_action = select(first, torch.zeros_like(prev_action), prev_action)
         row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)

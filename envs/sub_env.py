@@ -14,6 +14,8 @@ from envs.action_masks import KEY, MaskReader
 from envs.random import hash_to_int
 from envs.step_checks import StepCheck
 
+_AT_A_TIME = 1024
+
 
 class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Resets every episode with a seed of (run seed, environment index, episode number).
@@ -27,6 +29,10 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         env_index: its index in the run.
         guard_global_random: seed the process' `random` and `numpy.random` for the time of each reset and put
             them back afterwards, for environments that draw from these instead of their own generator.
+
+    Attributes:
+        to_repeat: what the next reset and step repeat, [n, ...]: the actions since the episode's reset; None: nothing.
+        replay_failed: whether the episode ended while it was repeated, as it had not.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], env_index: int, guard_global_random: bool) -> None:
@@ -40,16 +46,16 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._seed = 0
         self._episode = -1
         self.replay_failed = False
-        self._replay: list[Any] | None = None
+        self.to_repeat: np.ndarray | None = None
         self._held: tuple[Any, dict[str, Any]] | None = None
 
     def begin(self, seed: int) -> None:
         """Make the next reset begin episode 0 of a run."""
         self._seed, self._episode = seed, -1
-        self._replay = self._held = None
+        self.to_repeat = self._held = None
 
-    def restore(self, seed: int, episodes: list[int], actions: list[list[Any]], position: int) -> None:
-        """Make the next reset and step lead to where an episode was.
+    def restore(self, seed: int, episodes: list[int], position: int) -> None:
+        """Make the next reset and step lead to where an episode was, once `to_repeat` has its actions.
 
         The reset repeats all actions but the last, and the step, which must be given the last one, makes it;
         so the vector environment sees the episode's true flags. Where no action was made the step does
@@ -58,11 +64,9 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         Args:
             seed: of the run.
             episodes: episode number of every environment.
-            actions: what every environment was given since its reset.
-            position: index in the run of the first environment in the lists.
+            position: index in the run of the first environment in the list.
         """
-        own = self._env_index - position
-        self._seed, self._episode, self._replay = seed, episodes[own] - 1, list(actions[own])
+        self._seed, self._episode = seed, episodes[self._env_index - position] - 1
 
     def reset(  # noqa: D102
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -76,17 +80,17 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
             result = self.env.reset(seed=episode_seed, options=options)
         obs, info = self._check.reset(result)
         info = self._keep(obs, info)
-        if self._replay is not None:
-            self._repeat(self._replay, obs, info)
-            self._replay = None
+        if self.to_repeat is not None:
+            self._repeat(self.to_repeat, obs, info)
+            self.to_repeat = None
         return obs, info
 
-    def _repeat(self, actions: list[Any], obs: Any, info: dict[str, Any]) -> None:
+    def _repeat(self, actions: np.ndarray, obs: Any, info: dict[str, Any]) -> None:
         """Repeat all actions but the last after a reset that gave `obs` and `info`."""
         self.replay_failed = False
-        if not actions:
+        if len(actions) == 0:
             self._held = obs, info
-        for action in actions[:-1]:
+        for action in self._as_given(actions[:-1]):
             obs, _, terminated, truncated, info = self._check.step(self._step(self._given(action)))
             if terminated or truncated:  # not the same episode, and it cannot be stepped further
                 self.replay_failed, self._held = True, (obs, self._keep(obs, info))
@@ -100,6 +104,11 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         # Where an episode has ended nothing need be allowed, and a game that is over may not even be asked.
         is_asked = self._read_mask.is_needed and (KEY in info or not (terminated or truncated))
         return obs, reward, terminated, truncated, self._keep(obs, info) if is_asked else {}
+
+    def _as_given(self, actions: np.ndarray) -> Iterator[Any]:
+        """Stored actions one by one in the numbers of the space, some at a time, because they may be millions."""
+        for begin in range(0, len(actions), _AT_A_TIME):
+            yield from actions[begin : begin + _AT_A_TIME].astype(self.env.action_space.dtype)
 
     def _given(self, action: Any) -> Any:
         """The action as the space has it: of a Box without axes a vector hands out numbers, not arrays."""

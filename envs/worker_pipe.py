@@ -13,6 +13,7 @@ from envs.errors import WorkerFault
 # A wait is cut into slices, each of which counts as its own length at most: a job that was stopped and goes on
 # (Ctrl-Z, a suspended machine) is not taken for one that hangs.
 _SLICES = 16
+WORKER_TIMEOUT = 600.0  # seconds, where nothing else is said
 _END_SECONDS = 5.0  # until a process whose pipe is closed has ended
 
 

@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 
 import configs
 import envs
+from envs.worker_pipe import WORKER_TIMEOUT
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
@@ -28,6 +29,7 @@ def register_names() -> None:
             "kwargs": {},
             "backend": "native",
             "vectorization": None,
+            "worker_timeout": WORKER_TIMEOUT,
             "action": "auto",
             "max_episode_steps": None,
             "render_mode": None,

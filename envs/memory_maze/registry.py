@@ -16,6 +16,7 @@ from envs.memory_maze.real import REAL_SIZES, VARIANTS, real_id, real_ids
 from envs.memory_maze.sizes import SIZES
 from envs.native import NativeVectorEnv
 from envs.vector_env import VectorEnv
+from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 
 _EXTRA, _LOW, _COLORS = {"global_observables": True}, {"low_walls": True}, {"shuffle_colors": True}
 # Suffix of the short name -> options of the native version, where it has them.
@@ -47,6 +48,7 @@ def make_memory_maze(
     kwargs: dict[str, Any] | None = None,
     backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
+    worker_timeout: float | None = WORKER_TIMEOUT,
     action: BoxAction = "auto",
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
@@ -62,6 +64,7 @@ def make_memory_maze(
         backend: `native`: batched on any device; `package`: MuJoCo's own through Gymnasium, which needs
             memory-maze, dm_control and mujoco, and about 1.7 GB of memory per environment.
         vectorization: as for `GymnasiumEnv`, by default `async`; the package's version only.
+        worker_timeout: as for `GymnasiumEnv`; the package's version only.
         action: as for `GymnasiumEnv`; with `discrete_actions=False`, whose bounds of -1 and 1 make all ways the same.
         max_episode_steps: as for `GymnasiumEnv`; episodes end by themselves, the native version's only so.
         render_mode: `rgb_array` for videos.
@@ -76,7 +79,7 @@ def make_memory_maze(
     """
     _check_name(name, backend)
     check_box_action(action)
-    given = {
+    given: dict[str, Any] = {
         option: value
         for option, value in (
             ("vectorization", vectorization),
@@ -85,6 +88,8 @@ def make_memory_maze(
         )
         if value is not None
     }
+    if worker_timeout != WORKER_TIMEOUT:
+        given["worker_timeout"] = check_worker_timeout(worker_timeout)
     common = {"device": device, "env_index_offset": env_index_offset}
     if backend == "native":
         return _make_native(name, num_envs, dict(kwargs or {}), given, common)
@@ -96,7 +101,7 @@ def make_memory_maze(
         name=f"memory_maze/{name}",
         action=action,
         start_method="spawn",  # a display of OpenGL that this process may hold does not live on in a fork
-        **{"vectorization": "async", **given},  # type: ignore[arg-type]
+        **{"vectorization": "async", **given},
         **common,  # type: ignore[arg-type]
     )
 

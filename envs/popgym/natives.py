@@ -60,7 +60,7 @@ NATIVES = cast(
 
 # Options of every native environment, and those of the package's version: neither are a family's own.
 _COMMON = ("num_envs", "device", "env_index_offset")
-_PACKAGE = ("vectorization", "action", "max_episode_steps", "render_mode")
+_PACKAGE = ("vectorization", "worker_timeout", "action", "max_episode_steps", "render_mode")
 
 
 def native_options(family: str) -> dict[str, inspect.Parameter]:

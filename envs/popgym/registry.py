@@ -16,6 +16,7 @@ from envs.ids import import_package
 from envs.native import NativeVectorEnv
 from envs.popgym.natives import NATIVES, make_native, native_options
 from envs.vector_env import VectorEnv
+from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 
 # Short name of a family -> its class in popgym, and its name in the registered ids where that is another.
 _FAMILIES = {
@@ -96,6 +97,7 @@ def make_popgym(
     kwargs: dict[str, Any] | None = None,
     backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
+    worker_timeout: float | None = WORKER_TIMEOUT,
     action: BoxAction = "auto",
     max_episode_steps: int | None = None,
     render_mode: str | None = None,
@@ -113,6 +115,7 @@ def make_popgym(
         backend: `native`: the batched version on any device, which needs no popgym; `package`: the package's
             own through Gymnasium.
         vectorization: as for `GymnasiumEnv`, by default `sync`; the package's version only.
+        worker_timeout: as for `GymnasiumEnv`; the package's version only.
         action: as for `GymnasiumEnv`; of the pendulums, since no other task has continuous actions.
         max_episode_steps: as for `GymnasiumEnv`; the tasks end by themselves, the native versions only so.
         render_mode: as for `GymnasiumEnv`; few tasks take one.
@@ -140,6 +143,8 @@ def make_popgym(
         )
         if value is not None
     }
+    if worker_timeout != WORKER_TIMEOUT:
+        given["worker_timeout"] = check_worker_timeout(worker_timeout)
     common = {"device": device, "env_index_offset": env_index_offset}
     check_box_action(action)
     if backend == "package" or "action" in native_options(family):

@@ -15,7 +15,7 @@ from scripts.errors import UsageError
 from scripts.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
-_SAME_TASK = ("render_mode", "vectorization", "_partial_")
+_SAME_TASK = ("render_mode", "vectorization", "start_method", "worker_timeout", "_partial_")
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,8 @@ WRONG = {
     "has no option vectorization, but got vectorization='sync': .* backend=package": {
         "vectorization": "sync"
     },
+    "has no option worker_timeout, but got worker_timeout=None: .*=package": {"worker_timeout": None},
+    "worker_timeout must be a number of seconds above 0": {"worker_timeout": 0},
     "must be 'auto', 'clip' or 'rescale', but it is 'squash'": {"action": "squash"},
     "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
     "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},

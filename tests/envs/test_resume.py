@@ -1,6 +1,7 @@
 """Continuing from a state equals never having stopped; where that cannot be, it is said."""
 
 import json
+import tracemalloc
 import warnings
 from typing import Any
 
@@ -12,7 +13,7 @@ from contract import assert_equal, play, random_action
 from toy_envs import Echo, Masked, Sampler, ScriptedNative, Unreproducible, register
 
 from envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
-from envs.episode_log import EpisodeLog
+from envs.episode_log import EpisodeLog, stored_dtype
 
 
 def package(kind: str) -> dict[str, str]:
@@ -175,18 +176,118 @@ def test_a_state_of_another_environment_is_refused() -> None:
 
 
 def test_the_log_drops_what_no_episode_needs() -> None:
-    log = EpisodeLog(2)
+    log = EpisodeLog(2, gs.Discrete(10_000, start=-5000))
     for step in range(5000):
-        is_first = np.array([step % 10 == 9, step % 700 == 699])
+        is_first = np.array([step % 10 == 9, step % 1500 == 1499])
         log.append(np.array([step, -step]), is_first)
         if step % 97 == 0:
-            begin = step + 1 - (step + 1) % 700
-            assert log.actions_since_reset()[1] == [-number for number in range(begin, step + 1)]
-    assert len(log._actions) < 1024 + 700
+            begin = step + 1 - (step + 1) % 1500
+            expected = [-number for number in range(begin, step + 1)]
+            assert log.actions_since_reset()[1].tolist() == expected
+            assert log.num_actions().tolist() == [(step + 1) % 10, len(expected)]
     first, second = log.actions_since_reset()
-    assert first == [] and second[0] == -4900 and second[-1] == -4999 and len(second) == 100
-    assert log.episodes.tolist() == [500, 7]
-    assert log.state_dict()["actions"].shape == (100, 2)
+    assert first.tolist() == [] and second[0] == -4500 and second[-1] == -4999 and len(second) == 500
+    assert log.episodes.tolist() == [500, 3]
+    state = log.state_dict()
+    assert state["actions"].shape == (500,) and state["lengths"].tolist() == [0, 500]
+    other = EpisodeLog(2, gs.Discrete(10_000, start=-5000))
+    other.load_state_dict(state)
+    other.append(np.array([1, 2]), np.array([False, False]))
+    assert [own.tolist() for own in other.actions_since_reset()] == [[1], [*second.tolist(), 2]]
+
+
+@pytest.mark.parametrize(
+    ("space", "kind"),
+    [
+        (gs.Discrete(256), np.uint8),
+        (gs.Discrete(257), np.int16),
+        (gs.Discrete(2, start=-1), np.int16),
+        (gs.Discrete(2, start=40_000), np.int32),
+        (gs.Discrete(2, start=2**40), np.int64),
+        (gs.MultiDiscrete([3, 256]), np.uint8),
+        (gs.MultiDiscrete([3, 4], start=[0, -2]), np.int16),
+        (gs.Box(-1, 1, (3,)), np.float32),
+        (gs.Box(-1, 1, (), dtype=np.float64), np.float64),
+    ],
+)
+def test_an_action_is_stored_in_the_smallest_kind_that_holds_its_space(space: gs.Space, kind: type) -> None:
+    assert stored_dtype(space) == kind
+    first, last = (space.low, space.high) if isinstance(space, gs.Box) else bounds(space)
+    log = EpisodeLog(1, space)
+    for action in (first, last):
+        log.append(np.asarray(action)[None], np.array([False]))
+    (own,) = log.actions_since_reset()
+    assert np.array_equal(own, np.stack([first, last]))
+
+
+def bounds(space: Any) -> tuple[Any, Any]:
+    """The first and the last action of a space that counts."""
+    count = space.nvec if isinstance(space, gs.MultiDiscrete) else space.n
+    return space.start, space.start + count - 1
+
+
+def test_an_endless_episode_costs_a_byte_an_action() -> None:
+    log = EpisodeLog(2, gs.Discrete(4))
+    grown = growth(lambda: log.append(np.array([1, 2]), np.array([False, False])), 20 * 1024)
+    assert 2 * 20 * 1024 <= grown < 2 * 20 * 1024 * 1.5
+
+
+def test_what_a_checkpoint_holds_of_an_endless_episode_is_a_byte_an_action() -> None:
+    log = EpisodeLog(3, gs.MultiDiscrete([3, 4]))
+    for step in range(1500):
+        log.append(np.full((3, 2), step % 3), np.array([False, step % 2 == 0, step == 1000]))
+    state = log.state_dict()
+    assert state["actions"].dtype == torch.uint8 and state["actions"].shape == (1500 + 1 + 499, 2)
+
+
+def growth(call: Any, times: int) -> int:
+    """Bytes that so many calls have added to what Python holds."""
+    call()
+    tracemalloc.start()
+    try:
+        for _ in range(times):
+            call()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_state_of_before_is_read() -> None:
+    # Steps of all environments since the longest running episode began, and where in them each one began.
+    log = EpisodeLog(3, gs.Box(-1, 1, (2,)))
+    actions = torch.arange(12.0).reshape(2, 3, 2)
+    state = {"episodes": torch.tensor([4, 5, 6]), "start": torch.tensor([0, 2, 1]), "actions": actions}
+    log.load_state_dict(state)
+    assert [own.tolist() for own in log.actions_since_reset()] == [[[0, 1], [6, 7]], [], [[10, 11]]]
+    assert log.episodes.tolist() == [4, 5, 6]
+    del state["actions"]
+    log.load_state_dict(state | {"start": torch.zeros(3, dtype=torch.int64)})
+    assert log.num_actions().tolist() == [0, 0, 0]
+
+
+def test_a_state_whose_parts_do_not_belong_together_is_refused() -> None:
+    log = EpisodeLog(2, gs.Discrete(4))
+    state = {"episodes": torch.zeros(2, dtype=torch.int64), "lengths": torch.tensor([1, 2])}
+    with pytest.raises(ValueError, match="as many actions as its episodes are long, but it holds 2 for 3"):
+        log.load_state_dict(state | {"actions": torch.zeros(2, dtype=torch.uint8)})
+    with pytest.raises(ValueError, match="episodes of 2 environments, but it holds 3 and the actions of 2"):
+        episodes = torch.zeros(3, dtype=torch.int64)
+        log.load_state_dict(state | {"actions": torch.zeros(3, dtype=torch.uint8), "episodes": episodes})
+
+
+def test_a_long_episode_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envs.long_episode.MANY_ACTIONS", 1500)
+    env = GymnasiumEnv(register(Echo), 2, kwargs={"action_space": gs.Box(-1, 1, (1,))})
+    env.reset(0)
+    with pytest.warns(
+        UserWarning, match="is in an episode of 2,048 actions. Continuing .* set max_episode_steps"
+    ) as told:
+        for _ in range(4096):
+            env.step(torch.zeros(2, 1))
+    assert len(told) == 1
+    with pytest.warns(UserWarning, match="in an episode of 4,096 actions, which are repeated now"):
+        env.load_state_dict(env.state_dict())
+    assert env.resume_is_exact
 
 
 def test_echo_needs_no_actions_in_bounds_to_begin() -> None:

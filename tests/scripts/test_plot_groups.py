@@ -1,9 +1,11 @@
 """Comparing runs of unequal lengths and settings: where curves end, what they are called, what repeats them."""
 
 import pytest
+import yaml
 from synthetic_runs import plot, row_of, write_run
 
 from scripts.comparison.differences import tell_apart
+from scripts.comparison.groups import place_runs
 from scripts.comparison.runs import read_run
 from scripts.run_command import asked_for, command_text
 
@@ -145,3 +147,13 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
         "evaluation.every=null",
     }
     assert document["command"].startswith("python -m scripts.plot runs=")
+
+
+def test_how_environments_are_run_is_no_other_task(tmp_path):
+    """Nor do runs differ of before there was an option."""
+    old, new = write_run(tmp_path, seed=0), write_run(tmp_path, seed=1, words=("env.worker_timeout=60",))
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    del config["env"]["worker_timeout"]
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    placed = place_runs([read_run(folder) for folder in (old, new)], None)
+    assert {(one.task, one.group) for one in placed} == {("popgym/repeat_previous_easy", "gru")}

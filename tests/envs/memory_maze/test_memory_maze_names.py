@@ -73,6 +73,7 @@ def test_the_native_one_is_the_default(recorder) -> None:
         ),
         ({"name": "tiny", "backend": "package"}, "sizes 9x9, .* but got 'tiny': take the native one"),
         ({"name": "9x9", "backend": "jax"}, "must be 'native' or 'package', but it is 'jax'"),
+        ({"name": "9x9", "worker_timeout": 60}, "no option worker_timeout, but got worker_timeout=60"),
         ({"name": "9x9", "vectorization": "sync"}, "no option vectorization, but got vectorization='sync'"),
         (
             {"name": "9x9", "kwargs": {"walls": 3}},
@@ -99,6 +100,8 @@ def test_the_package_plays_in_processes_of_its_own(monkeypatch) -> None:
     monkeypatch.setattr(GymnasiumEnv, "__init__", lambda self, **options: made.append(options))
     make_memory_maze("11x11_extra_obs", 2, backend="package", render_mode="rgb_array", env_index_offset=3)
     make_memory_maze("9x9", 1, backend="package", vectorization="sync", kwargs={"control_freq": 8})
+    make_memory_maze("9x9", 1, backend="package", worker_timeout=None)
+    assert made[2]["worker_timeout"] is None
     assert made[0] == {
         "id": "envs:engram/RealMemoryMaze-11x11-ExtraObs-v0",
         "num_envs": 2,

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import torch
-from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
-from agents.event_files import PATTERN, cut_events
+from agents.event_files import cut_events
+from agents.event_writer import EventWriter
 from agents.manifest import mark_metrics
 from agents.metric_lines import NOTHING_LOGGED, LogMark
 from agents.metrics_file import MetricsFile
 from agents.metrics_log import cut_metrics, find_kept
 from agents.run_files import METRICS_FILE
-
-FRAMES_PER_SECOND = 8
 
 
 class Logger:
@@ -57,15 +51,9 @@ class Logger:
             mark = cut_metrics(path, kept, resume_step)
             cut_events(run_dir / "tensorboard", resume_step)
         self._file = MetricsFile(path, mark)
-        if tensorboard:
-            _wait_for_a_later_name(run_dir / "tensorboard")
         # For a TensorBoard that is running, and has read what was cut.
         purge_step = None if resume_step is None else resume_step + 1
-        self._writer = (
-            SummaryWriter(run_dir / "tensorboard", purge_step=purge_step, max_queue=1000)
-            if tensorboard
-            else None
-        )
+        self._events = EventWriter(run_dir / "tensorboard", purge_step) if tensorboard else None
 
     @property
     def mark(self) -> LogMark:
@@ -80,9 +68,8 @@ class Logger:
     def log(self, metrics: Mapping[str, float], env_steps: int) -> None:
         """Write metrics at `env_steps`; numbers that are not finite become null in the JSON line."""
         self._file.append({"env_steps": env_steps, **metrics})
-        if self._writer is not None:
-            for key, value in metrics.items():
-                self._writer.add_scalar(key, value, env_steps)
+        if self._events is not None:
+            self._events.add_scalars(metrics, env_steps)
 
     def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
         """Write pictures, and films as animated GIFs, their sequences side by side, to TensorBoard.
@@ -100,26 +87,22 @@ class Logger:
                     f"A picture is uint8 [3, height, width] and a film uint8 [B, T, 3, height, width], but {key} is "
                     f"{picture.dtype} {list(picture.shape)}; convert it first."
                 )
-            if self._writer is None:
-                continue
-            if picture.ndim == 3:
-                self._writer.add_image(key, picture.cpu().numpy(), env_steps)
-            else:
-                image = _animation(picture.permute(1, 3, 0, 4, 2).flatten(2, 3))
-                summary = Summary(value=[Summary.Value(tag=key, image=image)])
-                self._writer._get_file_writer().add_summary(summary, env_steps)
+        if self._events is not None:
+            self._events.add_pictures({key: _shown(picture) for key, picture in media.items()}, env_steps)
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""
         self._file.sync()
-        if self._writer is not None:
-            self._writer.flush()
+        if self._events is not None:
+            self._events.sync()
 
     def close(self) -> None:
         """Flush and close both files."""
-        self._file.close()
-        if self._writer is not None:
-            self._writer.close()
+        try:
+            self._file.close()
+        finally:
+            if self._events is not None:
+                self._events.close()
 
     def __enter__(self) -> Self:
         return self
@@ -130,23 +113,6 @@ class Logger:
         self.close()
 
 
-def _animation(frames: Tensor) -> Summary.Image:
-    """Encode frames `[T, height, width, 3]` as TensorBoard shows them; its own writer wants a package for it."""
-    first, *others = [Image.fromarray(frame) for frame in frames.cpu().numpy()]
-    encoded, milliseconds = io.BytesIO(), round(1000 / FRAMES_PER_SECOND)
-    first.save(encoded, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
-    height, width = frames.shape[1:3]
-    return Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded.getvalue())
-
-
-def _wait_for_a_later_name(folder: Path) -> None:
-    """Wait until an event file begun now sorts after those in `folder`.
-
-    TensorBoard reads a folder's files by name, which holds the second they were begun in and then the number
-    of the process. Of two begun in one second the older may come last, and its points would be read after
-    the newer one's.
-    """
-    begun = [int(path.name.split(".")[3]) for path in folder.glob(PATTERN)]
-    seconds = max(begun, default=0) + 1 - time.time()
-    if 0 < seconds <= 1:  # more: the clock was put back, and waiting would not end
-        time.sleep(seconds)
+def _shown(picture: Tensor) -> Tensor:
+    """A picture as it is, and the sequences `[B, T, 3, height, width]` of a film side by side."""
+    return picture if picture.ndim == 3 else picture.permute(1, 2, 3, 0, 4).flatten(3, 4)

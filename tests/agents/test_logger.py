@@ -1,6 +1,8 @@
 """Metrics on disk, continued."""
 
+import errno
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+import agents.event_writer
+from agents.event_writer import EventWriter
 from agents.logger import Logger
 from agents.metrics_log import read_metrics
 
@@ -90,3 +94,17 @@ def test_pictures_and_films(tmp_path):
     (tmp_path / "without").mkdir()
     with Logger(tmp_path / "without", tensorboard=False) as logger:
         logger.log_media({"picture": picture}, 7)
+
+
+def test_a_full_disk_is_met_by_whoever_logs(tmp_path, monkeypatch):
+    """Nothing is left to a thread of its own, whose error nobody would get; readers see every line at once."""
+    threads = threading.active_count()
+    writer = EventWriter(tmp_path)
+    writer.add_scalars({"x": 1.0}, 5)
+    (event,) = [event for event in EventFileLoader(str(next(tmp_path.iterdir()))).Load() if event.step]
+    assert event.step == 5 and threading.active_count() == threads
+    writer.close()
+    monkeypatch.setattr(agents.event_writer, "_open_new", lambda folder: open("/dev/full", "wb"))
+    with pytest.raises(OSError) as caught:
+        EventWriter(tmp_path)
+    assert caught.value.errno == errno.ENOSPC

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from agents.diagnosis import raise_first_nonfinite
 from agents.distributions import num_policy_outputs
 from agents.muon import MuonWithAdam
 from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
-from agents.random import environment_keys, permutation, stream_key, uniform
+from agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
 from agents.returns import generalized_advantages, masked_mean, normalize
 from agents.settings import PPOSettings
 
@@ -62,9 +63,7 @@ class PPO(Agent):
         self.carry_every = self.settings.bptt_length or self.settings.rollout_length
         self.num_uniforms = num_policy_outputs(action_space)
         self._device = torch.device(device)
-        # Initialisers draw from the global generator: fork it, so that building an agent disturbs nobody.
-        with torch.random.fork_rng():
-            torch.manual_seed(stream_key(seed, "parameters"))
+        with seeded_initializers(stream_key(seed, "parameters")):
             self.network = make_network(observation_space, action_space, make_core).to(self._device)
         self._parameters = list(self.network.parameters())
         rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
@@ -138,21 +137,30 @@ class PPO(Agent):
             rows, carry = batch["rows"][index], batch["carry"][index]
             terms.append(self._learn_minibatch(rows, carry, host_is_first[host_index]))
         stacked = {name: torch.stack([term[name] for term in terms]) for name in terms[0]}
-        if not all(torch.isfinite(values).all() for values in stacked.values()):
+        metrics = self._read(stacked, batch["rows"])
+        if not all(math.isfinite(metrics[name]) for name in stacked):
             raise_first_nonfinite({"rows": batch["rows"], "losses": stacked})
         self.network.update_normalizers(rollout.rows)
         self.num_updates += 1
-        metrics = {name: values.mean().item() for name, values in stacked.items()}
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
-        rows = batch["rows"]
-        variance = explained_variance(rows["value"], rows["target"], rows["mask"])
-        return {
-            **metrics,
-            "explained_variance": variance.item(),
-            # Acting and learning must agree on the collected rows: this is the standing check for leaks.
-            "initial_log_prob_difference": stacked["log_prob_difference"][0].item(),
-            "learning_rate": learning_rate,
-        }
+        return {**metrics, "learning_rate": learning_rate}
+
+    @staticmethod
+    def _read(stacked: dict[str, Tensor], rows: TensorDictBase) -> dict[str, float]:
+        """Bring the metrics of an update to the host, all at once: each copy waits for the device.
+
+        Args:
+            stacked: the losses' terms of every minibatch, `[minibatches]` each.
+            rows: the rollout's, with `target` and `mask`.
+
+        Returns:
+            The terms' means, which are finite if all of them are, and what describes the whole update.
+        """
+        measured = {name: values.mean() for name, values in stacked.items()}
+        measured["explained_variance"] = explained_variance(rows["value"], rows["target"], rows["mask"])
+        # Acting and learning must agree on the collected rows: this is the standing check for leaks.
+        measured["initial_log_prob_difference"] = stacked["log_prob_difference"][0]
+        return dict(zip(measured, torch.stack(list(measured.values())).tolist(), strict=True))
 
     @torch.no_grad()
     def _prepare(self, rollout: Rollout) -> TensorDict:

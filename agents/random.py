@@ -6,7 +6,9 @@ alone, in any process and on any device.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -28,6 +30,21 @@ def stream_key(*parts: int | str) -> int:
     """
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
+
+
+@contextlib.contextmanager
+def seeded_initializers(key: int) -> Iterator[None]:
+    """Seed the host's global generator, from which initialisers draw, and leave it in the end as it was before.
+
+    Generators of devices are not touched: parameters are drawn in host memory, and forking theirs would open a
+    context on every GPU of the machine.
+
+    Args:
+        key: the seed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(key)
+        yield
 
 
 def mix(x: Tensor) -> Tensor:

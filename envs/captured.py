@@ -28,19 +28,32 @@ def check_capture(env: VectorEnv) -> None:
         )
 
 
-def record_cuda_graph(function: Callable[[], None]) -> Callable[[], None]:
+def record_cuda_graph(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
     """Record the function's kernels as a CUDA graph.
 
     Args:
-        function: reads and writes only tensors that outlive it.
+        function: reads and writes only tensors that outlive it, all on the device.
+        device: whose graph it is; the library's own stream would be of the current device, which may be another.
 
     Returns:
         The graph's replay.
     """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
         function()
     return graph.replay
+
+
+def warm_up(function: Callable[[], object], device: torch.device) -> None:
+    """Call the function on a stream of its own, as comes before recording it.
+
+    Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
+    """
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        function()
+    torch.cuda.current_stream(device).wait_stream(stream)
 
 
 class CapturedPlay:
@@ -55,7 +68,7 @@ class CapturedPlay:
         act: the policy; everything it reads but the row and the carry stays at its address.
         rollout_length: T.
         every: keep the carry before every so many rows.
-        recorder: how to record; a CUDA graph by default.
+        recorder: how to record; a CUDA graph on the environment's device by default.
     """
 
     def __init__(
@@ -64,7 +77,7 @@ class CapturedPlay:
         act: Act,
         rollout_length: int,
         every: int,
-        recorder: Recorder = record_cuda_graph,
+        recorder: Recorder | None = None,
     ) -> None:
         self._env, self._act = env, act
         self._rollout_length, self._every = rollout_length, every
@@ -99,17 +112,17 @@ class CapturedPlay:
         """Make the recording's tensors, warm up on them and record."""
         # Cloned leaf by leaf: leaves that share memory with one another must not do so here.
         self._start = {name: tensors.clone() for name, tensors in before.items()}
-        if self._recorder is not record_cuda_graph:
-            self._played = self._play_once()
+        if self._recorder is not None:
+            self._begin()
             return self._recorder(self._play_in_place)
-        # Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
-        stream = torch.cuda.Stream(self._env.device)
-        stream.wait_stream(torch.cuda.current_stream(self._env.device))
-        with torch.cuda.stream(stream):
-            self._played = self._play_once()
-            self._play_in_place()
-        torch.cuda.current_stream(self._env.device).wait_stream(stream)
-        return self._recorder(self._play_in_place)
+        device = self._env.device
+        warm_up(self._begin, device)
+        warm_up(self._play_in_place, device)
+        return record_cuda_graph(self._play_in_place, device)
+
+    def _begin(self) -> None:
+        """Play once to make the tensors of what is played."""
+        self._played = self._play_once()
 
     def _play_in_place(self) -> None:
         """Play once and write everything to the recording's own tensors."""

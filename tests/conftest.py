@@ -8,7 +8,11 @@ import zlib
 import gymnasium.utils.seeding
 import numpy as np
 import pytest
-import torch
+from pretended_cuda.plugin import machine, pytest_collection_finish  # before torch
+
+import torch  # isort: skip
+
+__all__ = ["machine", "pytest_collection_finish"]
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ from agents.actor_critic import MakeCore
 from agents.arguments import check_names
 from agents.base import Agent
 from agents.diagnosis import raise_first_nonfinite
-from agents.random import environment_keys, stream_key, uniform
+from agents.random import environment_keys, seeded_initializers, stream_key, uniform
 from agents.replay import Batch
 from agents.returns import masked_mean
 from agents.world_model.behavior import Behavior
@@ -64,9 +64,7 @@ class Dreamer(Agent):
         self.train_ratio, self.burn_in = self.settings.train_ratio, self.settings.burn_in
         self.carry_from = self.settings.carry_from
         self._device = torch.device(device)
-        # Initialisers draw from the global generator: fork it, so that building an agent disturbs nobody.
-        with torch.random.fork_rng():
-            torch.manual_seed(stream_key(seed, "parameters"))
+        with seeded_initializers(stream_key(seed, "parameters")):
             self.world_model = WorldModel(observation_space, action_space, make_core, self.settings)
             self.behavior = Behavior(action_space, self.world_model, self.settings)
         self.world_model.to(self._device)

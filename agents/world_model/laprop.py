@@ -44,6 +44,13 @@ class LaProp(torch.optim.Optimizer):
             if parameters:
                 self._step_group(parameters, group["lr"])
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave."""
+        super().load_state_dict(state_dict)
+        # A checkpoint is read to the parameters' device, and the host would wait for every counter that lies there.
+        for state in self.state.values():
+            state["step"] = state["step"].cpu()
+
     def _step_group(self, parameters: list[Tensor], learning_rate: float) -> None:
         for parameter in parameters:
             if not self.state[parameter]:

@@ -18,18 +18,20 @@ class ReturnScale(nn.Module):
     low: Tensor
     high: Tensor
     weight: Tensor
+    levels: Tensor
 
     def __init__(self, rate: float) -> None:
         super().__init__()
         self.rate = rate
         for name in ("low", "high", "weight"):
             self.register_buffer(name, torch.zeros(()))
+        # On the device from the start: a copy in every update would wait for it.
+        self.register_buffer("levels", torch.tensor([0.05, 0.95]), persistent=False)
 
     @torch.no_grad()
     def update(self, returns: Tensor, mask: Tensor) -> None:
         """Take in `returns` `[...]` where `mask` `[...]` holds."""
-        levels = torch.tensor([0.05, 0.95], device=returns.device)
-        found = torch.nanquantile(torch.where(mask, returns.float(), torch.nan), levels)
+        found = torch.nanquantile(torch.where(mask, returns.float(), torch.nan), self.levels)
         found = torch.where(mask.any(), found, torch.stack([self.low, self.high]))
         for moving, value in (
             (self.low, found[0]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import gymnasium.spaces as gs
 import numpy as np
 import torch
@@ -47,9 +49,8 @@ def global_observables(scene: Scene) -> dict[str, Tensor]:
     away = scene.target_positions - scene.position[:, None]
     vectors = torch.stack([(away * right[:, None]).sum(2), (away * ahead[:, None]).sum(2)], dim=2)
     color = scene.target_colors.gather(1, scene.current_target[:, None]).squeeze(1).to(torch.int64)
-    lights = torch.tensor(list(COLORS.values()), dtype=torch.float32, device=ahead.device)
     return {
-        "target_color": lights[color],
+        "target_color": _lights(ahead.device)[color],
         "agent_pos": scene.position,
         "agent_dir": ahead,
         "targets_vec": vectors,
@@ -58,6 +59,12 @@ def global_observables(scene: Scene) -> dict[str, Tensor]:
         "target_pos": _current(scene.target_positions, scene.current_target),
         "maze_layout": (~scene.walls[:, 1:-1, 1:-1]).to(torch.uint8),
     }
+
+
+@functools.cache
+def _lights(device: torch.device) -> Tensor:
+    """Return the colours, float32 [6, 3] in [0, 1]; not to be changed. Copying them anew would wait for the device."""
+    return torch.tensor(list(COLORS.values()), dtype=torch.float32, device=device)
 
 
 def _current(values: Tensor, target: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from envs import NativeVectorEnv
 from envs.actions import action_layout
+from envs.captured import record_cuda_graph, warm_up
 from scripts.benchmarks.timing import now
 
 
@@ -44,14 +45,8 @@ def captured_rollout(env: NativeVectorEnv, actions: Tensor, steps: int, seed: in
             after, _ = env.step_fn(after, actions[step % len(actions)])
         state.update_(after)
 
-    torch.cuda.synchronize(env.device)
-    with torch.cuda.stream(torch.cuda.Stream()):
-        rollout()
-    torch.cuda.synchronize(env.device)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        rollout()
-    return graph.replay
+    warm_up(rollout, env.device)
+    return record_cuda_graph(rollout, env.device)
 
 
 def rate(step: Callable[[], object], rows: int, least_seconds: float, device: torch.device) -> float:

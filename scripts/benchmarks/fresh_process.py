@@ -73,8 +73,10 @@ def _measure(
     before = torch.cuda.memory_allocated(device) if on_cuda else _resident("VmRSS")
     try:
         call()
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+    except (MemoryError, torch.OutOfMemoryError):  # the latter is a CUDA device's
+        return None
+    except RuntimeError as error:
+        if "allocate memory" not in str(error):
             raise
         return None
     if on_cuda:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from envs.captured import record_cuda_graph
 from memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
 from scripts.checks import COUNT, POSITIVE, WORD, Rule
 
@@ -188,10 +189,7 @@ def _timer(function: Callable[[], object], device: str, captured: bool) -> Calla
     if captured:
         function()  # compiles
         torch.cuda.synchronize(device)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            several()
-        work = graph.replay
+        work = record_cuda_graph(several, torch.device(device))
 
     def on_device() -> float:
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))

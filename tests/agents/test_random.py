@@ -1,8 +1,9 @@
 """Counter-based noise: literal values, independence of the batch, and plain statistics."""
 
+import pytest
 import torch
 
-from agents.random import environment_keys, mix, permutation, stream_key, uniform
+from agents.random import environment_keys, mix, permutation, seeded_initializers, stream_key, uniform
 
 CPU = torch.device("cpu")
 
@@ -49,3 +50,17 @@ def test_permutation_is_a_function_of_its_key():
     assert not torch.equal(permutation(20, 1), permutation(20, 2))
     assert permutation(20, 1).sort().values.tolist() == list(range(20))
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_initializers_draw_from_their_seed_and_disturb_nobody(monkeypatch):
+    """Nor do they touch a device: forking its generator would open a context on every GPU of the machine."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("get_rng_state", "set_rng_state", "manual_seed_all"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: pytest.fail("a device's generator was touched"))
+    before = torch.get_rng_state()
+    with seeded_initializers(7):
+        drawn = torch.nn.Linear(3, 2).weight.detach()
+    assert torch.equal(torch.get_rng_state(), before)
+    bound = 3**-0.5  # of the layer's initialiser
+    expected = torch.empty(2, 3).uniform_(-bound, bound, generator=torch.Generator().manual_seed(7))
+    torch.testing.assert_close(drawn, expected)

@@ -1,6 +1,8 @@
 """A recorded rollout against the plain loop, replayed without a graph on the CPU and with one on CUDA."""
 
+import contextlib
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from contract import assert_equal
 
 import envs
 from agents import PPO
-from envs.captured import CapturedPlay
+from envs.captured import CapturedPlay, record_cuda_graph
 from envs.play import play
 from memory_cores import GRU, HCAM, S5
 
@@ -83,6 +85,18 @@ def test_a_driver_refuses_what_cannot_be_captured() -> None:
         envs.Driver(env, capture=True)
 
 
+def test_a_graph_is_recorded_on_its_own_device(monkeypatch) -> None:
+    """And not on the current one, where a graph of another device's kernels would be empty."""
+    streams = []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: device)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=None))
+    monkeypatch.setattr(
+        torch.cuda, "graph", lambda graph, stream: streams.append(stream) or contextlib.nullcontext()
+    )
+    record_cuda_graph(lambda: None, torch.device("cuda", 1))
+    assert streams == [torch.device("cuda", 1)]
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("task", envs.popgym_names())
@@ -94,16 +108,16 @@ def test_a_rollout_with_its_policy_is_captured(core: str, task: str) -> None:
     captured = CapturedPlay(env, act, 8, 8)
     (row, carry), (other_row, other_carry) = begin(env, agent), begin(other, agent)
     for call in range(3):
+        if call > 0:  # what is made lazily has been made
+            torch.cuda.set_sync_debug_mode("error")
         played = captured(row, carry)
         expected = play(other, act, other_row, other_carry, 8, 8)
+        torch.cuda.set_sync_debug_mode("default")  # comparing waits
         for name in ("rows", "pending", "pending_carry"):
             for key, value in getattr(expected, name).items(True, True):
                 torch.testing.assert_close(getattr(played, name)[key], value)
         row, carry = played.pending, played.pending_carry
         other_row, other_carry = expected.pending, expected.pending_carry
-        if call == 0:  # what is made lazily has been made
-            torch.cuda.set_sync_debug_mode("error")
-    torch.cuda.set_sync_debug_mode("default")
 
 
 @pytest.fixture(autouse=True)

@@ -161,8 +161,12 @@ def test_the_gymnasium_vector_is_the_native_environment(id: str) -> None:
 
 
 def almost_equal(left: TensorDict, right: TensorDict) -> None:
-    """To the bit for what is discrete, to one step's rounding for physics."""
+    """To the bit for what is discrete, to one step's rounding for physics, and but for a few pixels' in pictures."""
     for key, value in left.items(True, True):
+        if value.dtype == torch.uint8 and value.ndim == 4:  # an edge may fall to the other side of a pixel
+            differs = (right[key].cpu().int() - value.int()).abs() > 2
+            assert differs.float().mean() < 1e-4, key
+            continue
         tolerance = {"rtol": 1e-5, "atol": 1e-5} if value.is_floating_point() else {"rtol": 0, "atol": 0}
         torch.testing.assert_close(right[key].cpu(), value, **tolerance)
 

@@ -89,6 +89,7 @@ def test_a_device_gives_what_the_cpu_gives(dtype, varying, learned, sizes):
 
 
 @pytest.mark.gpu
+@pytest.mark.card
 def test_more_numbers_than_32_bits_can_count():
     batch, length, width = 3, 2**16, 2**14  # 3 x 2³⁰ numbers, 12 GiB, and as many states
     b = torch.ones(batch, length, width, device="cuda")
@@ -98,6 +99,7 @@ def test_more_numbers_than_32_bits_can_count():
 
 
 @pytest.mark.gpu
+@pytest.mark.card
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
 def test_one_node_of_a_compiled_graph(dtype):
     tensors, is_first = make(dtype, 2, 19, 33, True, True, "cuda")

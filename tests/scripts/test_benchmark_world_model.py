@@ -82,6 +82,17 @@ def test_what_the_machine_cannot_give_and_mistakes():
         _measure(fail, (), "cpu", None)
 
 
+def exhaust_a_device():
+    def call():
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 64.00 GiB.")
+
+    return call
+
+
+def test_what_a_cuda_device_cannot_give():
+    assert _measure(exhaust_a_device, (), "cpu", None) is None
+
+
 def test_a_stopwatch_charges_parts(monkeypatch):
     """Inner calls are charged to their own part, and the parts sum to the whole."""
     clock = iter([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])

@@ -35,3 +35,17 @@ def test_torchrl_agrees():
         oracle.step()
     for a, b in zip(mine, theirs, strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.gpu
+def test_counters_stay_in_host_memory():
+    """A checkpoint is read to the device; a counter that stayed there would be waited for in every step."""
+    parameter = torch.nn.Parameter(torch.ones(3, device="cuda"))
+    optimizer = LaProp([parameter])
+    parameter.grad = torch.ones(3, device="cuda")
+    optimizer.step()
+    state = optimizer.state_dict()
+    state["state"][0]["step"] = state["state"][0]["step"].to("cuda")
+    optimizer.load_state_dict(state)
+    counter = optimizer.state[parameter]["step"]
+    assert counter.device.type == "cpu" and counter.item() == 1

@@ -1,0 +1,75 @@
+"""Every CUDA kernel, compiled to machine code as its launcher asks for it, on a machine without a device."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from maze_scenes import random_scene
+
+triton = pytest.importorskip("triton")
+TOOL = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuobjdump"
+pytestmark = [
+    pytest.mark.skipif(os.environ.get("TRITON_INTERPRET") == "1", reason="nothing is compiled there"),
+    pytest.mark.skipif(not TOOL.exists(), reason=f"this triton has no CUDA back end: no {TOOL}"),
+]
+
+
+@pytest.fixture(params=[80, 90], ids=["sm_80", "sm_90"])
+def compiled(request, monkeypatch, tmp_path):
+    """Let launchers compile instead of launch: gives a function that calls one and reads what its kernel needs."""
+    target = triton.backends.compiler.GPUTarget("cuda", request.param, 32)
+    names = {"device": lambda: request.param, "stream": lambda device: 0, "target": lambda: target}
+    driver = SimpleNamespace(**{f"get_current_{name}": value for name, value in names.items()})
+    monkeypatch.setattr(triton.runtime.driver, "_active", driver)  # one that can only name a device
+
+    def compile(module, name, launch):
+        kept, kernel = [], getattr(module, name)
+
+        def keep(grid):
+            return lambda *args, **options: kept.append(kernel.warmup(*args, grid=grid, **options))
+
+        watch = type("Watch", (), {"__getitem__": lambda self, grid: keep(grid)})
+        monkeypatch.setattr(module, name, watch())
+        launch()
+        binary = tmp_path / "cubin"
+        binary.write_bytes(kept[0].asm["cubin"])
+        done = subprocess.run([TOOL, "-res-usage", binary], capture_output=True, text=True, check=True)
+        return {key: int(value) for key, value in re.findall(r"(REG|STACK|SHARED):(\d+)", done.stdout)}
+
+    return compile
+
+
+@pytest.mark.parametrize(("dtype", "varying"), [(torch.complex64, False), (torch.float32, True)])
+def test_the_scan_spills_nothing(dtype, varying, compiled):
+    from memory_cores.scan import cuda
+
+    b, first = torch.zeros(2, 8, 64, dtype=dtype), torch.zeros(2, 8, dtype=torch.bool)
+    a, carry, initial = (
+        b if varying else b[0, 0].clone(),
+        b[:, 0].clone(),
+        b[0, 0].clone() if varying else None,
+    )
+    forward = compiled(cuda, "forward_kernel", lambda: cuda.scan_forward(a, b, first, carry, initial))
+    backward = compiled(
+        cuda, "backward_kernel", lambda: cuda.scan_backward(a, first, carry, initial, b, b, True)
+    )
+    for used in (forward, backward):
+        assert used["REG"] <= 168 and used["STACK"] == used["SHARED"] == 0, used
+
+
+@pytest.mark.parametrize("count", [1, 48])
+def test_the_maze_keeps_a_small_stack(count, compiled):
+    from envs.memory_maze.motion import cuda as motion
+    from envs.memory_maze.rendering import cuda, load_textures
+
+    scene, bodies = random_scene(count, 9, 3), torch.zeros(count, 9, dtype=torch.float64)
+    rest = scene.walls, torch.zeros(count, dtype=torch.int64), torch.zeros(count, 2), 0.4
+    used = compiled(motion, "move_bodies", lambda: motion.move(bodies, bodies[:, 0], bodies[:, 1], *rest))
+    assert used["STACK"] <= 48, used  # the library's, for large angles
+    textures = load_textures(procedural=True)
+    used = compiled(cuda, "draw_frames", lambda: cuda.render_frames(scene, textures, 64, 0.75, 0.0))
+    assert used["REG"] <= 64 and used["STACK"] <= 32, used

@@ -1,0 +1,49 @@
+"""The tests of a CUDA device on a machine without one: each part in a process that pretends from its beginning."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = {
+    "ppo": ["tests/gpu/test_pretended_ppo.py"],
+    "natives": ["tests/gpu/test_pretended_natives.py"],
+    "world_models": ["tests/gpu/test_pretended_world_models.py"],
+    "commands": ["tests/gpu/test_pretended_commands.py"],
+    "agents": ["tests/agents"],
+    "cores": ["tests/memory_cores"],
+    "envs": [
+        "tests/envs",
+        "-k",
+        "not Hard and not Medium and not hard and not medium",
+    ],  # differ in numbers alone
+    "scripts": ["tests/scripts"],
+}
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.environ.get("PRETEND_CUDA") == "1", reason="runs the others"),
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part(part):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        "gpu",
+        *PARTS[part],
+    ]
+    environment = {**os.environ, "PRETEND_CUDA": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    if " passed" not in done.stdout:  # no compiler, or a build of torch with a device of its own
+        pytest.skip(done.stdout[-600:])

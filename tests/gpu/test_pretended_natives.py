@@ -1,0 +1,35 @@
+"""Every native environment on the pretended device: a step waits for nothing, and a rollout of it is recorded."""
+
+import pytest
+import torch
+from contract import random_action
+from tensordict import TensorDict
+
+import envs
+from envs.captured import CapturedPlay
+
+pytestmark = pytest.mark.gpu
+MAKERS = envs.registered_natives()
+LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")  # differ in numbers alone
+
+
+@pytest.mark.parametrize("id", [id for id in MAKERS if not id.endswith(LARGE)])
+def test_it_is_recorded_and_goes_on(id, machine):
+    env = MAKERS[id](num_envs=3, device="cuda")
+    action = random_action(env, torch.Generator().manual_seed(0)).to("cuda")
+
+    def act(row, carry):
+        return action, carry, TensorDict({}, batch_size=[3])
+
+    row = env.reset(3)
+    machine.reset()
+    row = env.step_sampled(action)
+    assert not machine.events
+    captured = CapturedPlay(env, act, 2, 2)
+    with torch.no_grad():
+        played = captured(row, TensorDict({"x": torch.zeros(3, device="cuda")}, batch_size=[3]))
+        machine.reset()
+        captured(played.pending, played.pending_carry)
+    assert not machine.events
+    restored = env.load_state_dict(env.state_dict())
+    assert restored["is_first"].device.type == "cuda"

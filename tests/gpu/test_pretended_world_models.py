@@ -1,0 +1,77 @@
+"""World models on the pretended device: collect, sample, update, draw, save, continue, and a rollout recorded."""
+
+from functools import partial
+
+import pytest
+import torch
+from waits import ROLLOUT, SAMPLE, WORLD_MODEL_UPDATE, check_waits
+
+from agents.stored_spaces import write_spaces
+from envs.captured import CapturedPlay
+from scripts.config import compose_config
+from scripts.session import Session
+
+pytestmark = pytest.mark.gpu
+WORDS = (
+    "device=cuda num_envs=2 evaluation.every=null replay.capacity_bytes=3_000_000 replay.prefill=100 "
+    "agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 agent.horizon=3 size=tiny "
+)
+EXTEND = {
+    ("D2H", "agents/replay/ring.py:Ring._write"): (
+        12,
+        "the replay lies in host memory: one copy for every leaf",
+    )
+}
+KINDS = {
+    "r2i": "agent=r2i",
+    "dreamerv3": "agent=dreamerv3 agent.burn_in=0",
+    "laprop": "agent=r2i agent.optimizer=laprop",
+    "box": "agent=r2i env=popgym/position_only_pendulum_easy",
+    "gru": "agent=r2i core=gru core.hidden_size=16",
+}
+
+
+def fill(session):
+    agent, replay = session.agent, session.replay
+    while replay.num_rows < replay.window_length + 8:
+        rollout = session.driver.collect(partial(agent.act, donate=True), agent.rollout_length)
+        replay.extend(rollout.rows, rollout.carries)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_world_model(kind, machine, tmp_path):
+    config = compose_config("train", [*WORDS.split(), *KINDS[kind].split()]).values
+    session = Session.build(config)
+    session.start()
+    (tmp_path / "checkpoints").mkdir()
+    session.open_replay(tmp_path, is_new=True)
+    agent, replay = session.agent, session.replay
+    fill(session)
+    agent.update(replay.sample(), 0)  # makes what is made lazily
+
+    machine.reset()
+    rollout = session.driver.collect(partial(agent.act, donate=True), agent.rollout_length)
+    check_waits(machine, ROLLOUT)
+    replay.extend(rollout.rows, rollout.carries)
+    check_waits(machine, EXTEND)
+    batch = replay.sample()
+    check_waits(machine, SAMPLE)
+    agent.update(batch, 0)
+    check_waits(machine, WORLD_MODEL_UPDATE)
+    agent.pictures(replay.preview())
+
+    write_spaces(tmp_path, agent)
+    session.save(tmp_path, "latest")
+    again = Session.build(config)
+    again.resume(tmp_path)
+    batch = again.replay.sample()
+    machine.reset()
+    again.agent.update(batch, 0)
+    check_waits(machine, WORLD_MODEL_UPDATE)
+
+    captured = CapturedPlay(session.driver.env, partial(agent.act, donate=True), 4, 4)
+    with torch.no_grad():
+        played = captured(session.driver.row, agent.initial_carry(2))
+        machine.reset()
+        captured(played.pending, played.pending_carry)
+    assert not machine.events

@@ -1,0 +1,155 @@
+"""The project's hand-written kernels and the library's recurrent ones, run by the CPU's own on the inner tensors.
+
+All that the pretended device knows of the project stands here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import envs.memory_maze.motion.engine as motion
+import envs.memory_maze.rendering.engine as rendering
+import memory_cores.loop.engine as loop
+import memory_cores.scan.engine as scan
+from agents.replay.storage import Storage
+from envs.memory_maze.motion import cpu as motion_cpu
+from envs.memory_maze.rendering import camera, shading
+from envs.memory_maze.rendering import cpu as rendering_cpu
+from memory_cores.loop.packing import Packing
+from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
+from memory_cores.scan import cpu as scan_cpu
+from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
+
+
+def replace_kernels() -> None:
+    """Put the CPU's in the place of what launches on CUDA."""
+    patched: Any = scan
+    patched.scan_engine = _by_device(
+        SimpleNamespace(scan_forward=scan_forward, scan_backward=scan_backward), scan_cpu
+    )
+    patched = motion
+    patched._engine = _by_device(SimpleNamespace(move=move), motion_cpu)
+    patched = rendering
+    patched.render_engine = _by_device(SimpleNamespace(render_frames=render_frames), rendering_cpu)
+    patched = loop
+    patched.library_lstm, patched.library_gru = library_lstm, library_gru
+    patched = Storage
+    patched._map = _without_the_machine(Storage._map)  # the library makes tensors of a class of its own
+
+
+def _by_device(on_cuda: Any, on_cpu: Any) -> Callable[[str], Any]:
+    return lambda device_type: on_cuda if device_type == "cuda" else on_cpu
+
+
+def _without_the_machine(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any) -> Any:
+        with off():
+            return function(*args)
+
+    return call
+
+
+def _take(kernel: str, *tensors: Tensor | None) -> list[Any]:
+    """The values of a kernel's arguments; those that its launcher must make contiguous are noted."""
+    for tensor in tensors:
+        assert tensor is None or isinstance(tensor, CudaTensor), f"{kernel} was given a tensor in host memory"
+        if tensor is not None and not tensor.is_contiguous():
+            MACHINE.event(f"argument copied for {kernel}")
+            MACHINE.count("contiguous")
+    return [inner_of(tensor) for tensor in tensors]
+
+
+def scan_forward(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:
+    values = _take("scan", a, b, is_first, carry, initial)
+    return MACHINE.kernel("scan_forward", lambda: (scan_cpu.scan_forward(*values),))[0]
+
+
+def scan_backward(
+    a: Tensor,
+    is_first: Tensor,
+    carry: Tensor,
+    initial: Tensor | None,
+    states: Tensor,
+    grad: Tensor,
+    needs_a: bool,
+) -> tuple[Tensor, ...]:
+    values = _take("scan", a, is_first, carry, initial, states, grad)
+    MACHINE.count("sum", 2 if needs_a else 1)
+    return MACHINE.kernel("scan_backward", lambda: scan_cpu.scan_backward(*values, needs_a))
+
+
+def move(
+    body: Tensor, drive: Tensor, steer: Tensor, walls: Tensor, layout: Tensor, target: Tensor, reach: float
+) -> tuple[Tensor, ...]:
+    values = _take("motion", body, drive, steer, walls, layout, target)
+    MACHINE.count("motion_arguments", 3)
+    return MACHINE.kernel("move_bodies", lambda: motion_cpu.move(*values, reach))
+
+
+def render_frames(scene: Any, textures: Tensor, image_size: int, wall: float, target: float) -> Tensor:
+    names = [field.name for field in dataclasses.fields(scene)]
+    parts = dict(zip(names, _take("rendering", *(getattr(scene, name) for name in names)), strict=True))
+    device = textures.device
+    constants = camera.pixel_slopes(image_size, device), camera.sky_picture(image_size, device)
+    _take("rendering", *constants, shading.target_lights(device), shading.prompt_colors(device))
+
+    def draw() -> tuple[Tensor]:
+        return (
+            rendering_cpu.render_frames(type(scene)(**parts), inner_of(textures), image_size, wall, target),
+        )
+
+    return MACHINE.kernel("draw_frames", draw)[0]
+
+
+def library_lstm(x: Tensor, host_is_first: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
+    def reference(x: Tensor, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        return lstm_loop_reference(x, first, *rest, all_cells=False)
+
+    hiddens, last_cell = _library("lstm", reference, x, host_is_first, rest)
+    return hiddens, last_cell
+
+
+def library_gru(x: Tensor, host_is_first: Tensor, *rest: Tensor) -> Tensor:
+    def reference(x: Tensor, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
+        return (gru_loop_reference(x, first, *rest),)
+
+    return _library("gru", reference, x, host_is_first, rest)[0]
+
+
+def _library(name: str, reference: Any, x: Tensor, host_is_first: Tensor, rest: Any) -> tuple[Tensor, ...]:
+    assert not isinstance(host_is_first, CudaTensor), "the library is told of resets by a copy in host memory"
+    if host_is_first[:, 1:].any():
+        Packing.of(host_is_first).to(x.device)  # its copies are noted
+    MACHINE.count(f"cudnn_{name}")
+    return Library.apply(reference, host_is_first, x, *rest)
+
+
+class Library(torch.autograd.Function):
+    """A function of inner tensors as one node, its gradients by autograd on the inner tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, reference: Any, is_first: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+        ctx.save_for_backward(*inputs)
+        ctx.reference, ctx.is_first = reference, is_first
+        x, *rest = map(inner_of, inputs)
+        with off():
+            return tuple(CudaTensor(result.clone()) for result in reference(x, is_first, *rest))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        MACHINE.count("cudnn_backward")
+        with off(), torch.enable_grad():
+            x, *rest = [inner_of(value).detach().requires_grad_() for value in ctx.saved_tensors]
+            results = ctx.reference(x, ctx.is_first, *rest)
+            given = [
+                torch.zeros_like(result) if grad is None else inner_of(grad)
+                for result, grad in zip(results, grads, strict=True)
+            ]
+            found = torch.autograd.grad(results, [x, *rest], given, allow_unused=True)
+        return None, None, *(None if grad is None else CudaTensor(grad.detach()) for grad in found)

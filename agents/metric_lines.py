@@ -79,7 +79,7 @@ def read_lines(file: Iterable[bytes]) -> Iterator[Line]:
     for raw in file:
         end += len(raw)
         text = raw.rstrip(b"\r\n")
-        row, problem = _parse(text)
+        row, problem = parse_line(text)
         found = _HASH_AT_END.search(text)
         own = found[1].decode() if found is not None else ""
         if row is not None:
@@ -92,8 +92,8 @@ def read_lines(file: Iterable[bytes]) -> Iterator[Line]:
         yield Line(row, own, problem, end)
 
 
-def _parse(text: bytes) -> tuple[Row | None, str | None]:
-    """A line's row, or why it is none."""
+def parse_line(text: bytes) -> tuple[Row | None, str | None]:
+    """Give a line's row without its hash, or say why it is none; whether the hash fits is not looked at."""
     try:
         row = json.loads(text.decode())
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""JSON files that hold a checksum of themselves, so that one that was edited or damaged is noticed and named.
+"""JSON and YAML files that hold a checksum of themselves, so that one that was edited or damaged is noticed and named.
 
 This detects accidents, not forgery: whoever can write the file can write the checksum.
 """
@@ -31,7 +31,7 @@ def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
         The same with `checksum` as its last key.
     """
     plain = json.loads(json_text(document))
-    return {**plain, CHECKSUM: _digest(plain)}
+    return {**plain, CHECKSUM: digest(plain)}
 
 
 def check_seal(document: Mapping[str, Any], path: Path | str, trust_edited: bool = False) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def check_seal(document: Mapping[str, Any], path: Path | str, trust_edited: bool
         EditedFileError: if it is not what was written.
     """
     rest = {key: value for key, value in document.items() if key != CHECKSUM}
-    if CHECKSUM in document and document[CHECKSUM] != _digest(rest):
+    if CHECKSUM in document and document[CHECKSUM] != digest(rest):
         refuse_edited(
             f"{path} was edited or damaged since: its checksum does not fit its content", trust_edited
         )
@@ -75,6 +75,10 @@ def refuse_edited(what: str, trust_edited: bool) -> None:
     )
 
 
-def _digest(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of a document; empty for one that has none, as it was never written here."""
+    try:
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):  # keys of several kinds, what is no plain value
+        return ""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -131,6 +131,7 @@ SWEEP = {
     "sweep.gpus_per_trial": Rule("a number of at least 0", lambda v: _is_number(v) and v >= 0, "0.25"),
     "sweep.match_parameters": or_null(count("100_000")),
     "sweep.axes": MAPPING,
+    "sweep.trust_edited": SWITCH,
 }
 EVALUATE = {
     "run": WORD,

@@ -15,6 +15,7 @@ from agents.base import Agent
 from agents.json_text import json_text
 from agents.plain_files import replace_file
 from agents.run_folder import load, read_config
+from agents.sealed_json import sealed
 from envs import EvaluationResult
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config
@@ -85,7 +86,9 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     config = {**config, "env": description}
     played = episodes_identity(description, options)
     with usage_errors():
-        against = None if options["against"] is None else read_against(options["against"], played)
+        against = None
+        if options["against"] is not None:
+            against = read_against(options["against"], played, options["trust_edited"])
     video = output / VIDEO_FILE
     if options["video"]:
         with VideoWriter(video, options["frames_per_second"]) as writer:
@@ -195,12 +198,12 @@ def write_results(path: Path, content: dict[str, Any]) -> None:
 
     Args:
         path: the file; its folder is made.
-        content: JSON values.
+        content: JSON values; the file gets a checksum of them as well.
 
     Raises:
         UsageError: if it cannot be written.
     """
-    text = json_text(content, indent=1) + "\n"
+    text = json_text(sealed(content), indent=1) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)

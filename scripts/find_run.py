@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.checkpoint import load_latest
 from agents.fixed_config import MACHINE, fixed_part
+from agents.manifest import check_texts
 from agents.run_files import CONFIG_FILE
 from agents.run_folder import checkpoint_path
 from scripts.errors import sentence_of
@@ -47,7 +48,7 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
     given = config["logging"]["run_dir"]
     unbegun = None
     for run_dir in [Path(given)] if given else runs_in(Path(config["logging"]["runs_dir"])):
-        stored = _config_or_none(run_dir)
+        stored = _config_or_none(run_dir, bool(config.get("trust_edited")))
         if stored is None or not _is_same(stored, config):
             continue
         if holds_checkpoint(run_dir):
@@ -57,11 +58,12 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
     return unbegun
 
 
-def _config_or_none(run_dir: Path) -> dict[str, Any] | None:
-    """Read a run's configuration; one that is damaged is passed over by name."""
+def _config_or_none(run_dir: Path, trust_edited: bool) -> dict[str, Any] | None:
+    """Read a run's configuration; one that is damaged or was edited is passed over by name."""
     if not (run_dir / CONFIG_FILE).exists():
         return None
     try:
+        check_texts(run_dir, trust_edited, warns=False)
         return stored_config(run_dir)
     except (ValueError, OSError, RecursionError) as error:
         text = sentence_of(error) if isinstance(error, (ValueError, OSError)) else "It is nested too deeply."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.sealed_json import EditedFileError, check_seal
 from envs import EvaluationResult
 from scripts.errors import UsageError
 from scripts.find_run import newest_run
@@ -25,26 +27,32 @@ def episodes_identity(env: Mapping[str, Any], options: Mapping[str, Any]) -> dic
     return {"env": arguments, **{key: options[key] for key in ("episodes", "num_envs", "seed")}}
 
 
-def read_against(place: str, played: Mapping[str, Any]) -> tuple[Path, list[float]]:
+def read_against(
+    place: str, played: Mapping[str, Any], trust_edited: bool = False
+) -> tuple[Path, list[float]]:
     """Read the evaluation to compare with.
 
     Args:
         place: its `evaluation.json`, or the folder of a run that was evaluated, or one above it.
         played: the description of this evaluation's episodes.
+        trust_edited: take a file that was edited, with a warning.
 
     Returns:
-        The file, and its returns.
+        The file, and its returns, one of each episode.
 
     Raises:
         UsageError: if there is none, or if it played other episodes.
+        EditedFileError: if it is not what was written.
     """
     path = Path(place)
     if path.is_dir():
         path = newest_run(path) / "evaluation" / EVALUATION_FILE
     try:
-        content = json.loads(path.read_text())
-        returns, other = [float(value) for value in content["returns"]], dict(content["played"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = check_seal(json.loads(path.read_text()), path, trust_edited)
+        returns, other = [_number(value) for value in content["returns"]], dict(content["played"])
+    except EditedFileError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"against must name an evaluation, expected an {EVALUATION_FILE} as this command writes it, but {path} "
             f"is none ({type(error).__name__}: {error}); evaluate that run first."
@@ -57,7 +65,23 @@ def read_against(place: str, played: Mapping[str, Any]) -> tuple[Path, list[floa
             f"Two agents are compared in the same episodes: expected {expected}, but {path} has {got}; evaluate "
             "both with the same options."
         )
+    if len(returns) != played["episodes"]:
+        raise UsageError(
+            f"An evaluation holds the return of each episode, but {path} has {len(returns)} of {played['episodes']} "
+            "episodes: it is damaged; evaluate that run again."
+        )
     return path, returns
+
+
+def _number(value: Any) -> float:
+    """A return.
+
+    Raises:
+        ValueError: if it is no finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r:.40} is no return")
+    return float(value)
 
 
 def paired_difference(returns: Sequence[float], others: Sequence[float]) -> tuple[float, float]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.resources.abc import Traversable
 
 from torch import nn
 
 from agents.base import Agent
+from agents.bounded_text import read_mapping
 from agents.json_text import json_text
+from agents.run_files import SIZES_FILE
 from memory_cores import MemoryCore
 
 # Widths are tried in multiples of this, which attention heads and blocks divide.
 WIDTH_STEP = 8
 MAX_WIDTH = 8192
+# Beyond, the script of a report's page counts no longer one by one.
+_MOST = 2**53
 
 
 def agent_sizes(agent: Agent) -> dict[str, int]:
@@ -49,6 +54,25 @@ def _count(modules: Sequence[nn.Module]) -> int:
 def sizes_text(agent: Agent) -> str:
     """What a run's folder holds of its agent's sizes."""
     return json_text(agent_sizes(agent), indent=1) + "\n"
+
+
+def read_sizes(run_dir: Traversable) -> dict[str, int]:
+    """Read an agent's sizes.
+
+    Args:
+        run_dir: its run's folder, on disk or in an archive.
+
+    Returns:
+        By the names of `agent_sizes`; none where the run is older than the file.
+
+    Raises:
+        ValueError: if they are not counts.
+    """
+    path = run_dir / SIZES_FILE
+    sizes = read_mapping(path) if path.is_file() else {}
+    if not all(type(size) is int and 0 <= size <= _MOST for size in sizes.values()):
+        raise ValueError(f"{SIZES_FILE} is damaged")
+    return sizes
 
 
 def matching_width(count: Callable[[int], int], target: int) -> int:

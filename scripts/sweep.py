@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> bool:
             _make_folder(plan)
             held.enter_context(folder_lock(plan.directory))
             update_manifest(plan)
-        statuses = read_statuses(plan.trials, plan.directory)
+        statuses = read_statuses(plan.trials, plan.directory, plan.options["trust_edited"])
         _train(plan, statuses, command_line("sweep", words))
     return _conclude(plan, statuses)
 

@@ -7,10 +7,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from agents.json_text import json_text
-from agents.run_files import COMMAND_FILE, CONFIG_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
+from agents.manifest import Manifest, manifest_text, text_hash
+from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
+from agents.run_files import COMMAND_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
+from agents.stored_yaml import yaml_text
 from scripts.comparison.metrics import KEPT, STEPS
 from scripts.comparison.runs import Run
 from scripts.run_command import command_text
@@ -43,16 +44,28 @@ def write_archive(path: Path, runs: Sequence[Run]) -> Path:
 
 
 def _texts(run: Run) -> dict[str, str]:
-    """What the files of a run's folder hold, by their names."""
-    lines = [{key: value for key, value in line.items() if key in _KEPT} for line in run.lines]
+    """What the files of a run's folder hold, by their names; a manifest of their own tells whether they still do."""
     texts = {
-        CONFIG_FILE: yaml.safe_dump(run.config, sort_keys=False),
+        CONFIG_FILE: yaml_text(run.config),
         VERSIONS_FILE: json_text(run.versions, indent=1) + "\n",
-        METRICS_FILE: "".join(json_text(line) + "\n" for line in lines),
     }
     if run.command is not None:
         texts[COMMAND_FILE] = command_text(run.command)
-    return texts | ({SIZES_FILE: json_text(run.sizes, indent=1) + "\n"} if run.sizes else {})
+    if run.sizes:
+        texts[SIZES_FILE] = json_text(run.sizes, indent=1) + "\n"
+    metrics, mark = _metrics_text(run)
+    manifest = Manifest({name: (text_hash(text),) for name, text in texts.items()}, mark)
+    return texts | {METRICS_FILE: metrics, MANIFEST_FILE: manifest_text(manifest)}
+
+
+def _metrics_text(run: Run) -> tuple[str, LogMark]:
+    """The lines of metrics that are kept, with hashes of their own."""
+    lines, mark = [], NOTHING_LOGGED
+    for row in run.lines:
+        line, own = write_line({key: value for key, value in row.items() if key in _KEPT}, mark.hash)
+        lines.append(line)
+        mark = LogMark(len(lines), own)
+    return "".join(lines), mark
 
 
 def _short_names(runs: Sequence[Run]) -> list[str]:

@@ -20,10 +20,10 @@ from scripts.comparison.stored import (
     Description,
     StoredConfig,
     stored_config,
-    stored_sizes,
     stored_versions,
 )
 from scripts.run_command import RunCommand, read_command
+from scripts.sizes import read_sizes
 from scripts.statistics import Series
 
 
@@ -118,7 +118,7 @@ def read_run(folder: Folder, trust_edited: bool = False) -> Run | Skipped:
             return skip(name, f"{' and '.join(missing)} missing")
         check_texts(folder, trust_edited, warns=False)
         config = stored_config(folder)
-        versions, sizes, command = stored_versions(folder), stored_sizes(folder), read_command(folder)
+        versions, sizes, command = stored_versions(folder), read_sizes(folder), read_command(folder)
     except DAMAGE as error:
         return skip(name, error)
     try:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.bounded_text import read_mapping
-from agents.run_files import SIZES_FILE, VERSIONS_FILE
+from agents.run_files import VERSIONS_FILE
 from agents.run_folder import read_config
 from scripts.checks import MAPPING, NUMBER, SEED, WORD, Rule, or_null
 from scripts.comparison.folders import Folder
 from scripts.printable import printable
 
-# Beyond, a page's script counts no longer one by one.
-_MOST = 2**53
 _FINITE = Rule("a finite number", lambda value: NUMBER.holds(value) and abs(value) < 1e100, "1.0")
 
 
@@ -104,16 +102,3 @@ def stored_versions(folder: Folder) -> dict[str, str]:
     if not all(isinstance(version, str) for version in versions.values()):
         raise ValueError(f"{VERSIONS_FILE} is damaged")
     return {printable(name): printable(version) for name, version in versions.items()}
-
-
-def stored_sizes(folder: Folder) -> dict[str, int]:
-    """Read an agent's sizes; none where the run is older than the file.
-
-    Raises:
-        ValueError: if they are not counts.
-    """
-    path = folder / SIZES_FILE
-    sizes = read_mapping(path) if path.is_file() else {}
-    if not all(type(size) is int and 0 <= size <= _MOST for size in sizes.values()):
-        raise ValueError(f"{SIZES_FILE} is damaged")
-    return sizes

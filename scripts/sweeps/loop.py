@@ -36,6 +36,7 @@ class TrialStatus:
         started: when the last attempt began, on the monotonic clock.
         seconds: that its attempts of this call have taken.
         log_start: size of the log when the last attempt began.
+        trust_edited: go on with a folder whose files were edited.
     """
 
     trial: Trial
@@ -48,15 +49,20 @@ class TrialStatus:
     started: float = 0.0
     seconds: float = 0.0
     log_start: int = 0
+    trust_edited: bool = False
+
+    def look(self) -> TrialState:
+        """How far its folder says that it is."""
+        return stored_state(self.run_dir, self.trust_edited)
 
 
-def read_statuses(trials: Sequence[Trial], directory: Path) -> list[TrialStatus]:
+def read_statuses(trials: Sequence[Trial], directory: Path, trust_edited: bool = False) -> list[TrialStatus]:
     """Find out from their folders which trials have finished, and how far the others are."""
     statuses = []
     for trial in trials:
         log = directory / LOG_FOLDER / trial.folder.parent / f"{trial.folder.name}.log"
-        entry = TrialStatus(trial, directory / trial.folder, log)
-        entry.state = stored_state(entry.run_dir)
+        entry = TrialStatus(trial, directory / trial.folder, log, trust_edited=trust_edited)
+        entry.state = entry.look()
         entry.status = FINISHED if entry.state.finished else WAITING
         statuses.append(entry)
     return statuses
@@ -115,13 +121,15 @@ def _start(entry: TrialStatus, launcher: Launcher) -> None:
     entry.log_start = entry.log.stat().st_size if entry.log.exists() else 0
     entry.status, entry.started = RUNNING, time.monotonic()
     entry.attempts += 1
-    launcher.start(entry.trial.folder.as_posix(), [str(entry.run_dir), *entry.trial.words], entry.log)
+    trust = ["trust_edited=true"] if entry.trust_edited else []
+    words = [str(entry.run_dir), *entry.trial.words, *trust]
+    launcher.start(entry.trial.folder.as_posix(), words, entry.log)
 
 
 def _conclude(entry: TrialStatus, code: int, retries: int) -> None:
     """Decide what becomes of a trial whose process has ended."""
     entry.seconds += time.monotonic() - entry.started
-    entry.state = stored_state(entry.run_dir)
+    entry.state = entry.look()
     if code == 0:
         entry.status, entry.reason = FINISHED, ""
         return

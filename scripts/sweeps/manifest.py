@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.plain_files import replace_file
+from agents.sealed_json import CHECKSUM, check_seal, digest
 from agents.stored_yaml import read_yaml, yaml_text
 from scripts.errors import UsageError
 from scripts.sweeps.grid import Trial
@@ -30,7 +31,7 @@ def update_manifest(plan: Plan) -> None:
         UsageError: if the plan contradicts the manifest, or that is damaged.
     """
     path = plan.directory / MANIFEST_FILE
-    stored = read_manifest(plan.directory)
+    stored = read_manifest(plan.directory, bool(plan.options.get("trust_edited")))
     if stored is not None:
         _check_common(path, stored["options"], plan)
         _check_trials(path, stored, plan)
@@ -42,8 +43,12 @@ def update_manifest(plan: Plan) -> None:
     _write(path, {"axes": axes, "options": plan.common, "trials": list(trials.values())})
 
 
-def read_manifest(directory: Path) -> dict[str, Any] | None:
+def read_manifest(directory: Path, trust_edited: bool = False) -> dict[str, Any] | None:
     """Read a sweep's manifest.
+
+    Args:
+        directory: the sweep's folder.
+        trust_edited: take one that was edited, with a warning.
 
     Returns:
         `axes` (axis → values), `options` (of all trials, resolved), and `trials`, each with its `folder`, `axes`,
@@ -51,20 +56,42 @@ def read_manifest(directory: Path) -> dict[str, Any] | None:
 
     Raises:
         UsageError: if it is damaged.
+        EditedFileError: if it is not what was written.
     """
     path = directory / MANIFEST_FILE
     if not path.exists():
         return None
     try:
         stored = read_yaml(path, MOST_BYTES)
-        if not {"axes", "options", "trials"} <= stored.keys():
+        if not _is_manifest(stored):
             raise ValueError
-    except (AttributeError, ValueError) as error:
+    except ValueError as error:
         raise UsageError(
             f"A sweep's {MANIFEST_FILE} holds axes, options and trials, but {path} does not; it is damaged: move it "
             "away, and give the whole sweep's command again."
         ) from error
-    return dict(stored)
+    return check_seal(stored, path, trust_edited)
+
+
+def _is_manifest(stored: Any) -> bool:
+    """Whether what was read has the shape of a manifest; a lost line may leave it YAML."""
+    if not isinstance(stored, dict) or not {"axes", "options", "trials"} <= stored.keys():
+        return False
+    axes, options, trials = (stored[key] for key in ("axes", "options", "trials"))
+    return (
+        isinstance(axes, dict)
+        and all(
+            isinstance(values, list) and all(isinstance(v, str) for v in values) for values in axes.values()
+        )
+        and isinstance(options, dict)
+        and isinstance(trials, list)
+        and all(_is_trial(trial) for trial in trials)
+    )
+
+
+def _is_trial(trial: Any) -> bool:
+    parts = {"folder": str, "axes": dict, "settings": dict, "command": str}
+    return isinstance(trial, dict) and all(isinstance(trial.get(key), kind) for key, kind in parts.items())
 
 
 def _entry(trial: Trial) -> dict[str, Any]:
@@ -106,7 +133,7 @@ def _check_trials(path: Path, stored: dict[str, Any], plan: Plan) -> None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    """Replace the file in one step."""
-    text = yaml_text(content, width=10_000)
+    """Replace the file in one step; it gets a checksum."""
+    text = yaml_text({**content, CHECKSUM: digest(content)}, width=10_000)
     above = "# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n"
     replace_file(path, above + text)

@@ -21,7 +21,16 @@ from scripts.sweeps.words import as_word, axis_values, split_words
 from scripts.words import normal
 
 # Options of the sweep itself, which may be given without "sweep.".
-OWN_OPTIONS = ("dir", "workers", "retries", "launcher", "address", "gpus_per_trial", "match_parameters")
+OWN_OPTIONS = (
+    "dir",
+    "workers",
+    "retries",
+    "launcher",
+    "address",
+    "gpus_per_trial",
+    "match_parameters",
+    "trust_edited",
+)
 # Options that a sweep sets for each trial.
 _SET_BY_SWEEP = ("resume", "logging.run_dir")
 _GROUPS = ("agent", "core", "env")
@@ -35,6 +44,7 @@ _NO_PART_OF_A_SWEEP = (
     "device",
     "capture",
     "threads",
+    "trust_edited",
 )
 
 

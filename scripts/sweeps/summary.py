@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import statistics
+import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 
-from agents.run_files import SIZES_FILE
+from scripts.sizes import read_sizes
 from scripts.sweeps.loop import FINISHED, TrialStatus
 
 
@@ -47,6 +47,9 @@ def _returns(entries: Sequence[TrialStatus]) -> str:
 
 
 def _sizes(entry: TrialStatus) -> list[str]:
-    path = entry.run_dir / SIZES_FILE
-    sizes = json.loads(path.read_text()) if path.exists() else {}
+    try:
+        sizes = read_sizes(entry.run_dir)
+    except (ValueError, OSError) as error:
+        warnings.warn(f"{entry.run_dir} tells no sizes: {error}.", stacklevel=2)
+        sizes = {}
     return [f"{sizes[key]:,}" if key in sizes else "" for key in ("parameters", "carry_bytes_per_env")]

@@ -24,7 +24,7 @@ from scripts.words import write_value
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
 SAVE_SECONDS = 30.0
 LOCK_WAIT_SECONDS = 60.0
-_GIVEN_ANEW = ("capture", "device", "threads")
+_GIVEN_ANEW = ("capture", "device", "threads", "trust_edited")
 
 
 def main(words: list[str]) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from agents.checkpoint import previous_path, read_values
+from agents.manifest import check_texts, stream_run_metrics
+from agents.metric_lines import Row, parse_line
 from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
 from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path, read_config
+from agents.sealed_json import EditedFileError
 from scripts.run_lock import LOCK_FILE
 
 _TAIL_BYTES = 1 << 16
+# What reading values raises of which a part was lost or changed.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 _BEFORE_ALL_WORK = (
     *TEXT_FILES,
     *(f"{name}.tmp" for name in (*TEXT_FILES, MANIFEST_FILE)),
@@ -42,35 +45,45 @@ class TrialState:
     finished: bool = False
 
 
-def stored_state(run_dir: Path) -> TrialState:
+def stored_state(run_dir: Path, trust_edited: bool = False) -> TrialState:
     """Read a run's state from its last checkpoint.
 
     Where the checkpoints to go on from were removed, as to free space, its log tells. A run that was never begun has
-    the state of no step.
+    the state of no step, and so has one whose files were edited or damaged: going on with it says what it is.
+
+    Args:
+        run_dir: the run's folder; need not exist.
+        trust_edited: take files that were edited.
     """
+    try:
+        check_texts(run_dir, trust_edited, warns=False)
+    except (EditedFileError, OSError):
+        return TrialState()
     if not has_checkpoint(run_dir):
-        return _logged_state(run_dir)
+        return _logged_state(run_dir, trust_edited)
     try:
         config = read_config(run_dir)
         values = read_values(checkpoint_path(run_dir, "latest"))
         env_steps, progress = int(values["driver"]["env_steps"]), values["progress"]
-    except (OSError, ValueError, KeyError):
+        is_whole = progress.get("unfinished_from") is None
+        finished = is_whole and (env_steps >= config["total_env_steps"] or bool(progress["solved"]))
+        return TrialState(env_steps, progress["last_return"], finished)
+    except _DAMAGE:
         return TrialState()
-    is_whole = progress.get("unfinished_from") is None
-    finished = is_whole and (env_steps >= config["total_env_steps"] or bool(progress["solved"]))
-    return TrialState(env_steps, progress["last_return"], finished)
 
 
-def _logged_state(run_dir: Path) -> TrialState:
+def _logged_state(run_dir: Path, trust_edited: bool) -> TrialState:
+    if not (run_dir / METRICS_FILE).is_file():
+        return TrialState()
     try:
         config = read_config(run_dir)
         total, enough = config["total_env_steps"], config["evaluation"]["stop_at_return"]
-    except (OSError, ValueError, KeyError):
+        state = _newest_state(reversed(list(stream_run_metrics(run_dir, trust_edited))))
+        last = state.episodic_return
+        is_solved = enough is not None and last is not None and last >= enough
+        return replace(state, finished=state.env_steps >= total or is_solved)
+    except _DAMAGE:
         return TrialState()
-    state = running_state(run_dir)
-    last = state.episodic_return
-    is_solved = enough is not None and last is not None and last >= enough
-    return replace(state, finished=state.env_steps >= total or is_solved)
 
 
 def has_checkpoint(run_dir: Path) -> bool:
@@ -90,9 +103,14 @@ def holds_nothing(run_dir: Path) -> bool:
 
 def running_state(run_dir: Path) -> TrialState:
     """Read how far a running run is from the end of its log."""
+    return _newest_state(_newest_rows(run_dir / METRICS_FILE))
+
+
+def _newest_state(rows: Iterable[Row]) -> TrialState:
+    """How far rows say that a run is, the newest first."""
     episodic_return = None
     env_steps = 0
-    for row in _newest_rows(run_dir / METRICS_FILE):
+    for row in rows:
         env_steps = max(env_steps, int(row["env_steps"]))
         if row.get("eval/episodic_return") is not None:
             return TrialState(env_steps, row["eval/episodic_return"])
@@ -101,8 +119,8 @@ def running_state(run_dir: Path) -> TrialState:
     return TrialState(env_steps, episodic_return)
 
 
-def _newest_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The last rows of a log, the newest first; one that is being written is left out."""
+def _newest_rows(path: Path) -> Iterator[Row]:
+    """The last rows of a log, the newest first; one that is being written, or is damaged, is left out."""
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -110,10 +128,9 @@ def _newest_rows(path: Path) -> Iterator[dict[str, Any]]:
         file.seek(start)
         lines = file.read().splitlines()
     for line in reversed(lines[1:] if start else lines):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+        row, _ = parse_line(line)
+        if row is not None and isinstance(row.get("env_steps"), int | float):
+            yield row
 
 
 def failure_reason(exit_code: int, log: Path, start: int) -> str:

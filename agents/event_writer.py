@@ -5,6 +5,7 @@ TensorBoard's own writer works in a thread of its own, which prints its tracebac
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import os
@@ -41,9 +42,14 @@ class EventWriter:
         _wait_for_a_later_name(folder)
         self._file = _open_new(folder)
         self._records = RecordWriter(self._file)
-        self._write(file_version="brain.Event:2")
-        if purge_step is not None:
-            self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
+        try:
+            self._write(file_version="brain.Event:2")
+            if purge_step is not None:
+                self._write(step=purge_step, session_log=SessionLog(status=SessionLog.START))
+        except OSError:
+            with contextlib.suppress(OSError):  # it tries once more to write
+                self._file.close()
+            raise
 
     def add_scalars(self, values: Mapping[str, float], step: int) -> None:
         """Write numbers by name."""

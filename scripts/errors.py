@@ -5,19 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import select
-import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 from envs.errors import EnvironmentFault
+from scripts.machine_errors import shortage
 from scripts.user_code import is_refusal, place_in_user_code, print_whole
-
-# What a disk says when it has no room: no space, a quota, a limit on the size of a file.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EXIT_FAULT = 1
 EXIT_USAGE = 2
@@ -60,49 +56,19 @@ def usage_errors() -> Iterator[None]:
 
 def sentence_of(error: Exception) -> str:
     """Say in one sentence what an error says; one of the system's names the file."""
+    lacking = shortage(error)
+    if lacking is not None:
+        return (
+            f"A command needs {lacking.need}, but got: {lacking.got}; {lacking.remedy}, then give it again."
+        )
     if not isinstance(error, OSError) or error.errno is None:
         return " ".join(str(error).split())
-    if error.errno in NO_ROOM or error.filename is None:
+    if error.filename is None:
         return f"{error.strerror}."
     return (
         f"A file or folder must be one that can be used, but {str(error.filename)!r} cannot: {error.strerror}; give "
         "another, or change its permissions."
     )
-
-
-@contextmanager
-def room_errors(run_dir: Path) -> Iterator[None]:
-    """Mark a block in which a run writes to its folder: a disk without room is the user's to mend.
-
-    So is a folder that is gone or has become read-only.
-
-    Raises:
-        UsageError: in place of an error that says so.
-    """
-    try:
-        yield
-    except OSError as error:
-        if _is_of_folder(error, run_dir):
-            raise UsageError(
-                f"A run's folder must stay where it is, and writable, but {os.fsdecode(error.filename)!r} cannot be "
-                f"written any more ({error.strerror}): put {run_dir} back as it was, then python -m scripts.train "
-                f"{shlex.quote(f'resume={run_dir}')}."
-            ) from error
-        if error.errno not in NO_ROOM:
-            raise
-        raise UsageError(
-            f"A run needs room on the disk, but {run_dir} has none left ({error.strerror}); its last checkpoint is "
-            f"intact: free space, then python -m scripts.train {shlex.quote(f'resume={run_dir}')}."
-        ) from error
-
-
-def _is_of_folder(error: OSError, run_dir: Path) -> bool:
-    """Whether an error says that a file of a run's folder is gone, or that nothing can be written there."""
-    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE):
-        return False
-    if not isinstance(error.filename, (str, bytes, os.PathLike)):
-        return False
-    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(run_dir.absolute())
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:
@@ -165,6 +131,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, FloatingPointError):
         print(f"error: {error}", file=sys.stderr)
         return EXIT_DIVERGED
+    if shortage(error) is not None or getattr(error, "errno", None) == errno.EROFS:
+        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        return EXIT_USAGE
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from agents.plain_files import follow_no_link
 from scripts.errors import UsageError
 
 LOCK_FILE = "lock"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -24,11 +26,14 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
 
     Raises:
         UsageError: if another process still holds it then, or the folder cannot be written to.
+        OSError: if the disk is full.
     """
     deadline = time.monotonic() + wait_seconds
     try:
         lock = open(folder / LOCK_FILE, "a", opener=follow_no_link)
     except OSError as error:
+        if error.errno in _FULL:
+            raise
         raise UsageError(
             f"A folder that is written to must allow it, but {folder} does not ({error.strerror}); copy it to a place "
             "of your own and name the copy, or change its permissions."
@@ -52,5 +57,5 @@ def is_locked(folder: Path) -> bool:
     try:
         with folder_lock(folder):
             return False
-    except UsageError:
+    except (UsageError, OSError):
         return True

@@ -18,8 +18,8 @@ from agents.run_files import CONFIG_FILE
 from agents.schedule import Hooks
 from scripts.checks import NEW_RUN, RESUMED, TRAIN, check_options
 from scripts.config import Composed, compose_config
-from scripts.errors import room_errors, run, usage_errors
-from scripts.faults import faults_of_environments
+from scripts.errors import run, usage_errors
+from scripts.faults import faults_of_environments, faults_of_the_machine
 from scripts.find_run import unfinished_run
 from scripts.headline import headline
 from scripts.help import help_text
@@ -57,10 +57,10 @@ def main(words: Sequence[str]) -> None:
             else:
                 (session, run_dir), resume_step = _begin(words, held), None
             held.callback(session.close)
-            with room_errors(run_dir):
+            command = resume_command(run_dir, words)
+            with faults_of_the_machine(run_dir, command):
                 logger = _open_log(session, run_dir, resume_step, is_trusted(words))
-        command = resume_command(run_dir, words)
-        with room_errors(run_dir), faults_of_environments(command):
+        with faults_of_the_machine(run_dir, command), faults_of_environments(command):
             _train(session, run_dir, logger, resume_step, command)
 
 
@@ -94,7 +94,8 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
         command = asked_for(words, composed.choices)
         write_texts(run_dir, describe_run(config, session.agent, command))
     except OSError:
-        shutil.rmtree(run_dir)  # a run that cannot begin leaves nothing behind
+        # A run that cannot begin leaves nothing behind, unless the disk does not let it.
+        shutil.rmtree(run_dir, ignore_errors=True)
         raise
     return session, run_dir
 

@@ -1,6 +1,7 @@
 """Runs of an agent that learns from a replay: their files, and that a kill, a damage or a full disk loses nothing."""
 
 import random
+import shlex
 import shutil
 import time
 from pathlib import Path
@@ -248,9 +249,10 @@ def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
     result = run("train", *words, f"logging.runs_dir={tmp_path / 'runs'}", path=[AGENT_FOLDER, tmp_path])
     assert result.code == 2, result.err
     (sentence,) = [line for line in result.err.splitlines() if line.startswith("error: ")]
-    assert "needs room on the disk" in sentence and "its last checkpoint is intact" in sentence
-    # TensorBoard writes in a thread of its own, which says itself why it ended.
-    assert tensorboard == "true" or "Traceback" not in result.err
+    standing = f"the last checkpoint of {result.run_dir} is intact"
+    assert "needs larger files than the system allows it" in sentence and standing in sentence
+    assert shlex.split(sentence)[-1] == "allow=[replay_agent,starving]"
+    assert "Traceback" not in result.err
     assert not list(result.run_dir.rglob("*.tmp"))
     # With room again, and an agent that leaves it, the run ends as if nothing had been.
     config = yaml.safe_load((result.run_dir / "config.yaml").read_text())

@@ -4,7 +4,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: setup train maze test test-slow lint benchmark clean
+.PHONY: setup train maze test test-slow lint benchmark gpu clean
 
 setup: .venv/installed
 
@@ -46,6 +46,11 @@ benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"
 	$(BIN)/python -m scripts.benchmark ppo
 	$(BIN)/python -m scripts.benchmark cores
+
+# On a machine with a CUDA card; nothing is installed. Folder of wheels: python tests/gpu/session.py --download .wheels
+GPU_PYTHON := $(or $(PYTHON),$(wildcard $(BIN)/python),python3)
+gpu:
+	$(GPU_PYTHON) tests/gpu/session.py --minutes $(or $(MINUTES),9) $(if $(WHEELS),--wheels $(WHEELS)) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf .venv build dist *.egg-info

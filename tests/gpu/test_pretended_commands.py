@@ -3,7 +3,7 @@
 import pytest
 
 from agents import load
-from scripts import evaluate, train
+from scripts import benchmark, evaluate, train
 
 pytestmark = pytest.mark.gpu
 SMALL = (
@@ -30,3 +30,22 @@ def test_train_continue_evaluate(kind, capture, machine, tmp_path):
     assert evaluate.command([f"run={run}", "episodes=2", "device=cpu"]) == 0
     assert train.command([f"resume={run}", "total_env_steps=240", "device=cpu", "capture=false"]) == 0
     assert load(run, device="cuda").device.type == "cuda"
+
+
+BENCHMARKS = (
+    "ppo capture=true package=false sb3=false core=s5 core.num_layers=1 core.hidden_size=8 num_envs=4 iterations=1 "
+    "agent.rollout_length=8 agent.num_minibatches=2 agent.num_epochs=1",
+    "memory_maze package=false num_envs=[2] seconds=0.001 repeats=1 num_layouts=4 captured_steps=2",
+    "world_model learners=[r2i/observation] sizes=[tiny] shapes=[2x8] memory=false repeats=1",
+    "envs package=false num_envs=[3] seconds=0.001 repeats=1 envs=[popgym/repeat_previous_easy] captured_steps=2",
+    "scan sizes=[[2,8,4]] dtypes=[float32] repeats=1",
+    "cores cores=[s5] peers=false lengths=[8] reset_rates=[0.03] repeats=1 acting_rows=[3] hidden_size=8",
+)
+
+
+@pytest.mark.parametrize("words", BENCHMARKS, ids=lambda words: words.split()[0])
+def test_a_benchmark(words, machine, tmp_path):
+    name, *options = words.split()
+    output = tmp_path / "measured.json"
+    assert benchmark.command([name, "device=cuda", *options, f"output={output}"]) == 0
+    assert '"device": "cuda"' in output.read_text()

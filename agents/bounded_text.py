@@ -18,17 +18,17 @@ def read_bounded(path: Traversable, most_bytes: int = MOST_BYTES) -> str:
         most_bytes: what it may take.
 
     Raises:
-        ValueError: says in words that follow "it" that it is longer, or no UTF-8.
+        ValueError: if it is longer, or no UTF-8; says so in words that follow "the file is damaged:".
         OSError: if it cannot be read.
     """
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
-        raise ValueError(f"holds more than {most_bytes:,} bytes")
+        raise ValueError(f"it holds more than {most_bytes:,} bytes")
     try:
         return str(content.decode())
     except UnicodeDecodeError as error:
-        raise ValueError("is no text in UTF-8") from error
+        raise ValueError("it is no text in UTF-8") from error
 
 
 def read_mapping(path: Traversable) -> dict[str, Any]:
@@ -39,9 +39,13 @@ def read_mapping(path: Traversable) -> dict[str, Any]:
         OSError: if it cannot be read.
     """
     try:
-        found = json.loads(read_bounded(path))
+        text = read_bounded(path)
+    except ValueError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    try:
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:  # the second where it is nested without end
-        raise ValueError(f"{path.name} is damaged") from error
+        raise ValueError(f"{path.name} is damaged: it is no JSON") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path.name} is damaged")
+        raise ValueError(f"{path.name} is damaged: it holds no mapping")
     return found

@@ -76,8 +76,11 @@ def follow_no_link(path: str, flags: int) -> int:
 
 
 def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            yield entry
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path)
+    """What lies in a folder, however deep: folders in one another could be more than Python's calls may be."""
+    waiting = [os.fspath(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                yield entry
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)

@@ -50,7 +50,7 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
         config = read_yaml(path)
     except ValueError as error:
         raise ValueError(
-            f"A run's {CONFIG_FILE} is YAML of plain values, but {path} is not; the file is damaged: it {error}."
+            f"A run's {CONFIG_FILE} is YAML of plain values, but {path} is not; the file is damaged: {error}."
         ) from error
     needed = ("agent", "core", "env", "seed", "schedule_env_steps")
     missing = [key for key in needed if not isinstance(config, dict) or key not in config]

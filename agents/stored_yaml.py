@@ -31,20 +31,20 @@ def read_yaml(path: Traversable, most_bytes: int = MOST_BYTES) -> Any:
         None, a bool, a number, text, or lists and mappings of such.
 
     Raises:
-        ValueError: says in words that follow "it" what is wrong with the file.
+        ValueError: says what is wrong with it, in words that follow "the file is damaged:".
         OSError: if it cannot be read.
     """
     text = read_bounded(path, most_bytes)
     try:
         _check_events(text)
     except yaml.YAMLError as error:
-        raise ValueError("is no YAML of plain values") from error
+        raise ValueError("it is no YAML of plain values") from error
     try:
         value = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise ValueError("is no YAML of plain values") from error
+        raise ValueError("it is no YAML of plain values") from error
     except ValueError as error:  # digits without end, a thirteenth month
-        raise ValueError(f"holds a value that is none: {error}") from error
+        raise ValueError(f"it holds a value that is none: {error}") from error
     _check_plain(value)
     return value
 
@@ -76,14 +76,14 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise ValueError(
-                f"refers to another part of itself, *{event.anchor}, which no file of a run does"
+                f"it refers to another part of itself, *{event.anchor}, which no file of a run does"
             )
         if isinstance(event, yaml.CollectionStartEvent):
             level += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             level -= 1
         if level > MOST_LEVELS:
-            raise ValueError(f"is nested deeper than {MOST_LEVELS} levels")
+            raise ValueError(f"it is nested deeper than {MOST_LEVELS} levels")
 
 
 def _check_plain(value: Any) -> None:
@@ -100,6 +100,6 @@ def _check_plain(value: Any) -> None:
         for part in value:
             _check_plain(part)
     elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
-        raise ValueError(f"holds a whole number of more than {_MOST_BITS} bits")
+        raise ValueError(f"it holds a whole number of more than {_MOST_BITS} bits")
     elif value is not None and not isinstance(value, (bool, int, float, str)):
-        raise ValueError(f"holds a {type(value).__name__}, which is no plain value")
+        raise ValueError(f"it holds a {type(value).__name__}, which is no plain value")

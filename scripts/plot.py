@@ -70,6 +70,7 @@ RULES = {
     "seed": SEED,
     "figures": SWITCH,
     "archive": SWITCH,
+    "trust_edited": SWITCH,
 }
 
 
@@ -87,7 +88,7 @@ def main(words: Sequence[str]) -> None:
         folders, skipped = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
         check_writable("output", output)
-    found = [read_run(folder) for folder in folders]
+    found = [read_run(folder, options["trust_edited"]) for folder in folders]
     runs = [one for one in found if isinstance(one, Run)]
     skipped += [one for one in found if isinstance(one, Skipped)]
     document = compare(runs, skipped, _settings(options))

@@ -70,11 +70,10 @@ def _matches(pattern: str) -> Iterator[str]:
         return
     before, after = parts[: parts.index("**")], parts[parts.index("**") + 1 :]
     for start in glob.glob(str(Path(*before))):
+        if not after:
+            yield start  # which is searched itself
         for folder in _below(Path(start)):
-            inside = glob.escape(str(folder))
-            yield from _matches(str(Path(inside, *after))) if after else [str(folder)]
-            if not after:
-                yield from glob.glob(f"{inside}/*{ARCHIVE_SUFFIX}")
+            yield from _matches(str(Path(glob.escape(str(folder)), *(after or [f"*{ARCHIVE_SUFFIX}"]))))
 
 
 def _below(start: Path) -> Iterator[Path]:

@@ -132,8 +132,7 @@ class PPO(Agent):
         batch = self._prepare(rollout)
         host_is_first = batch["rows", "is_first"].cpu()  # one copy per update; cores choose their path by it
         terms = []
-        for host_index in self._minibatches(batch.batch_size[0]):
-            index = host_index.to(self._device)
+        for host_index, index in self._minibatches(batch.batch_size[0]):
             rows, carry = batch["rows"][index], batch["carry"][index]
             terms.append(self._learn_minibatch(rows, carry, host_is_first[host_index]))
         stacked = {name: torch.stack([term[name] for term in terms]) for name in terms[0]}
@@ -195,11 +194,16 @@ class PPO(Agent):
             batch_size=[num_sequences],
         )
 
-    def _minibatches(self, num_sequences: int) -> Iterator[Tensor]:
-        """Yield the sequences of every minibatch of every epoch, in host memory."""
-        for epoch in range(self.settings.num_epochs):
-            key = stream_key(self.seed, "minibatches", self.num_updates, epoch)
-            yield from permutation(num_sequences, key).tensor_split(self.settings.num_minibatches)
+    def _minibatches(self, num_sequences: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the sequences of every minibatch of every epoch, in host memory and on the device."""
+        keys = [
+            stream_key(self.seed, "minibatches", self.num_updates, epoch)
+            for epoch in range(self.settings.num_epochs)
+        ]
+        orders = torch.stack([permutation(num_sequences, key) for key in keys])
+        count = self.settings.num_minibatches
+        for order, device_order in zip(orders, orders.to(self._device), strict=True):  # one copy per update
+            yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
 
     def _learn_minibatch(
         self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
+    "device": ["tests/gpu/test_pretended_device.py"],
     "ppo": ["tests/gpu/test_pretended_ppo.py"],
     "natives": ["tests/gpu/test_pretended_natives.py"],
     "world_models": ["tests/gpu/test_pretended_world_models.py"],

@@ -16,7 +16,7 @@ ROLLOUT: Allowed = {
 PPO_UPDATE: Allowed = {
     ("SYNC tolist", "agents/ppo.py:PPO._read"): (1, "all metrics, and whether they are finite"),
     ("D2H", "agents/ppo.py:PPO.update"): (1, "resets: cores choose their path by a copy in host memory"),
-    ("H2D", "agents/ppo.py:PPO.update"): (2, "the sequences of each of two minibatches"),
+    ("H2D", "agents/ppo.py:PPO._minibatches"): (1, "the sequences of all minibatches"),
 }
 SAMPLE: Allowed = {
     ("H2D", "agents/replay/replay.py:Replay._draw"): (

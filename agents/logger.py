@@ -49,6 +49,7 @@ class Logger:
             self._was_edited = kept.is_edited
             mark_metrics(run_dir, NOTHING_LOGGED if kept.is_rewritten else kept.mark)
             mark = cut_metrics(path, kept, resume_step)
+            mark_metrics(run_dir, mark, kept.is_edited)
             cut_events(run_dir / "tensorboard", resume_step)
         self._file = MetricsFile(path, mark)
         # For a TensorBoard that is running, and has read what was cut.

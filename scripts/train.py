@@ -185,8 +185,8 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
             is_checkpoint_due=timer.is_due,
         )
         try:
-            if resume_step is None:
-                session.save(run_dir, "latest")
+            if resume_step is None or logger.is_edited:  # no other checkpoint counts on the log as it is
+                save("latest", session.driver.env_steps)
             is_finished = session.train(hooks)
         finally:
             progress.close()

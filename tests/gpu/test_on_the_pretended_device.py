@@ -23,26 +23,28 @@ PARTS = {
     ],  # differ in numbers alone
     "scripts": ["tests/scripts"],
 }
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.environ.get("PRETEND_CUDA") == "1", reason="runs the others"),
+QUICK = [
+    "tests/gpu/test_pretended_device.py",
+    "tests/gpu/test_pretended_ppo.py",
+    "-k",
+    "pretended_device or s5]",
 ]
+pytestmark = pytest.mark.skipif(os.environ.get("PRETEND_CUDA") == "1", reason="runs the others")
 
 
+def test_the_device_itself_and_ppo_with_s5():
+    run(QUICK)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part(part):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-rs",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "gpu",
-        *PARTS[part],
-    ]
+    run(PARTS[part])
+
+
+def run(words):
+    """Run tests on the pretended device; skipped, with the reason, where there can be none."""
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-m", "gpu", *words]
     environment = {**os.environ, "PRETEND_CUDA": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from waits import ROLLOUT, SAMPLE, WORLD_MODEL_UPDATE, check_waits
 
-from agents.stored_spaces import write_spaces
 from envs.captured import CapturedPlay
 from scripts.config import compose_config
+from scripts.new_run import describe_agent
 from scripts.session import Session
 
 pytestmark = pytest.mark.gpu
@@ -60,7 +60,8 @@ def test_a_world_model(kind, machine, tmp_path):
     check_waits(machine, WORLD_MODEL_UPDATE)
     agent.pictures(replay.preview())
 
-    write_spaces(tmp_path, agent)
+    for name, text in describe_agent(agent).items():
+        (tmp_path / name).write_text(text)
     session.save(tmp_path, "latest")
     again = Session.build(config)
     again.resume(tmp_path)

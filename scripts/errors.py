@@ -47,7 +47,7 @@ def usage_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError, OverflowError) as error:
         is_fault = isinstance(error, TypeError) and not is_refusal(error)
         if is_fault or place_in_user_code(error) is not None:
             raise
@@ -61,6 +61,8 @@ def sentence_of(error: Exception) -> str:
         return (
             f"A command needs {lacking.need}, but got: {lacking.got}; {lacking.remedy}, then give it again."
         )
+    if isinstance(error, OverflowError):
+        return f"A number must be one that can be calculated with, but one is too large ({error}); give a smaller one."
     if not isinstance(error, OSError) or error.errno is None:
         return " ".join(str(error).split())
     if error.filename is None:

@@ -95,7 +95,8 @@ class Session:
         variables = {"OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1"}
         for name in ("TRITON_CACHE_DIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
             variables[name] = str(scratch / name.lower())
-        variables["PYTHONPATH"] = os.pathsep.join([str(path), str(scratch / "site")])
+        given = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
+        variables["PYTHONPATH"] = os.pathsep.join([str(path), str(scratch / "site"), *given])
         self.environment = {**os.environ, **variables}
 
     def describe(self, commit: str | None) -> None:

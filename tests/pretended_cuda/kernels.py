@@ -6,17 +6,15 @@ All that the pretended device knows of the project stands here.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import envs.memory_maze.motion.engine as motion
-import envs.memory_maze.rendering.engine as rendering
 import memory_cores.loop.engine as loop
-import memory_cores.scan.engine as scan
 from agents.replay.storage import Storage
 from envs.memory_maze.motion import cpu as motion_cpu
 from envs.memory_maze.rendering import camera, shading
@@ -28,23 +26,21 @@ from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
 
 def replace_kernels() -> None:
-    """Put the CPU's in the place of what launches on CUDA."""
-    patched: Any = scan
-    patched.scan_engine = _by_device(
-        SimpleNamespace(scan_forward=scan_forward, scan_backward=scan_backward), scan_cpu
-    )
-    patched = motion
-    patched._engine = _by_device(SimpleNamespace(move=move), motion_cpu)
-    patched = rendering
-    patched.render_engine = _by_device(SimpleNamespace(render_frames=render_frames), rendering_cpu)
-    patched = loop
+    """Put the CPU's in the place of what launches on CUDA: the modules `cuda`, which engines import when asked to."""
+    _replace("memory_cores.scan", scan_forward=scan_forward, scan_backward=scan_backward)
+    _replace("envs.memory_maze.motion", move=move)
+    _replace("envs.memory_maze.rendering", render_frames=render_frames)
+    patched: Any = loop
     patched.library_lstm, patched.library_gru = library_lstm, library_gru
     patched = Storage
     patched._map = _without_the_machine(Storage._map)  # the library makes tensors of a class of its own
 
 
-def _by_device(on_cuda: Any, on_cpu: Any) -> Callable[[str], Any]:
-    return lambda device_type: on_cuda if device_type == "cuda" else on_cpu
+def _replace(package: str, **functions: Callable[..., Any]) -> None:
+    module: Any = ModuleType(f"{package}.cuda")
+    vars(module).update(functions)
+    sys.modules[module.__name__] = module
+    vars(sys.modules[package])["cuda"] = module
 
 
 def _without_the_machine(function: Callable[..., Any]) -> Callable[..., Any]:

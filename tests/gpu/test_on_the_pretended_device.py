@@ -21,7 +21,6 @@ PARTS = {
         "-k",
         "not Hard and not Medium and not hard and not medium",
     ],  # differ in numbers alone
-    "scripts": ["tests/scripts"],
 }
 QUICK = [
     "tests/gpu/test_pretended_device.py",

@@ -120,6 +120,7 @@ def test_help_names_the_command(capsys):
 
 
 @pytest.mark.gpu
+@pytest.mark.card
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_on_a_gpu(tmp_path, dtype):
     words = ["cores=all", "device=cuda", f"dtype={dtype}", f"output={tmp_path}/cores.json"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,7 +40,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         path: to be renamed when it is whole, see `replace_file`.
 
     Raises:
-        OSError: if it cannot be made or written.
+        OSError: names it, if it cannot be made or written.
     """
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
@@ -49,8 +49,11 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)  # a part of it on a full disk is of no use
+    except BaseException as error:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)  # a part of it on a full disk is of no use
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # the system names no file where a write fails
         raise
 
 

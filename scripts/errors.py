@@ -8,7 +8,7 @@ import select
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from envs.errors import EnvironmentFault
@@ -123,19 +123,23 @@ def _explain(error: Exception) -> int:
     Raises:
         Exception: the error itself, if it is a fault of ours.
     """
+    text, code = _told(error)
+    with suppress(OSError):  # a log on the disk that is full; the exit code still tells
+        print(text, file=sys.stderr)
+    return code
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """What to print of an error, and its exit code."""
     place = place_in_user_code(error)
     if place is not None:
-        print(print_whole(place), file=sys.stderr)
-        return EXIT_FAULT
+        return print_whole(place), EXIT_FAULT
     if isinstance(error, (UsageError, EnvironmentFault)):
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return f"error: {error}", EXIT_USAGE
     if isinstance(error, FloatingPointError):
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_DIVERGED
+        return f"error: {error}", EXIT_DIVERGED
     if shortage(error) is not None or getattr(error, "errno", None) == errno.EROFS:
-        print(f"error: {sentence_of(error)}", file=sys.stderr)
-        return EXIT_USAGE
+        return f"error: {sentence_of(error)}", EXIT_USAGE
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
 from agents.metrics_log import read_metrics
+from agents.plain_files import replace_file
 from agents.run_files import METRICS_FILE
 
 # Colour-blind-safe (Okabe and Ito 2008).
@@ -157,8 +159,10 @@ def _say(axes: Axes, sentence: str) -> None:
 def _save(axes: Axes, path: Path) -> Path:
     figure = axes.figure
     figure.tight_layout()  # type: ignore[union-attr]
-    figure.savefig(path)  # type: ignore[union-attr]
+    content = io.BytesIO()
+    figure.savefig(content, format="png")  # type: ignore[union-attr]
     plt.close(figure)  # type: ignore[arg-type]
+    replace_file(path, content.getvalue())  # on a full disk the picture of before stays whole
     return path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from agents.json_text import json_text
 from agents.manifest import Manifest, manifest_text, text_hash
 from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
+from agents.plain_files import new_file
 from agents.run_files import COMMAND_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
 from agents.stored_yaml import yaml_text
 from scripts.comparison.metrics import KEPT, STEPS
@@ -35,11 +36,13 @@ def write_archive(path: Path, runs: Sequence[Run]) -> Path:
         The path.
     """
     names = _short_names(runs)
-    with zipfile.ZipFile(path, "w") as archive:
+    temporary = path.with_name(path.name + ".tmp")
+    with new_file(temporary) as target, zipfile.ZipFile(target, "w") as archive:
         for name, run in sorted(zip(names, runs, strict=True), key=lambda pair: pair[0]):
             for file, text in _texts(run).items():
                 entry = zipfile.ZipInfo(f"{name}/{file}", _EPOCH)
                 archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
+    temporary.replace(path)
     return path
 
 

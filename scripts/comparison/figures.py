@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from agents.plain_files import replace_file
 from scripts.comparison.curves import ALL_TASKS
 from scripts.comparison.style import LABELS, colour, dashes
 
@@ -131,7 +133,9 @@ def save(figure: Figure, path: Path) -> list[Path]:
     with plt.rc_context({"text.parse_math": False}):  # ticks are made as they are drawn
         for one in paths:
             metadata: dict[str, Any] = {"Date": None} if one.suffix == ".svg" else {}
-            figure.savefig(one, dpi=dpi, bbox_inches="tight", metadata=metadata)
+            content = io.BytesIO()
+            figure.savefig(content, format=one.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata)
+            replace_file(one, content.getvalue())
     plt.close(figure)
     return paths
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agents.json_text import json_text
+from agents.plain_files import replace_file
 from scripts.comparison.page import make_page
 
 
 def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[Path]:
-    """Write everything into a folder.
+    """Write everything into a folder, each file in one step: on a full disk those of before stay whole.
 
     Args:
         folder: exists.
@@ -23,12 +25,13 @@ def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[P
         The files.
     """
     results, scores, page = (folder / name for name in ("results.json", "scores.csv", "index.html"))
-    results.write_text(json_text(document, indent=1) + "\n")
-    with scores.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(document["runs"][0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(document["runs"])
-    page.write_text(make_page(document))
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(document["runs"][0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(document["runs"])
+    replace_file(results, json_text(document, indent=1) + "\n")
+    replace_file(scores, table.getvalue())
+    replace_file(page, make_page(document))
     written = [page, results, scores]
     return written + _draw(folder / "figures", document) if figures else written
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -124,6 +125,8 @@ class RayPool:
 
     def __init__(self, workers: int | None, address: str | None, gpus_per_trial: float, threads: int) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if address is None:
+            _ask_for_a_token()
         try:
             import ray  # an extra, and seconds to import
         except ImportError as error:
@@ -183,6 +186,16 @@ class RayPool:
 
     def close(self) -> None:  # noqa: D102
         self._ray.shutdown()
+
+
+def _ask_for_a_token() -> None:
+    """Let Ray on this machine obey this process and its children alone, unless the user has arranged otherwise.
+
+    Ray listens on all interfaces, and whoever reaches it may run code. Must be called before Ray is imported.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def wait_for_trial(words: Sequence[str], log: str, threads: int, directory: str) -> int:

@@ -12,11 +12,11 @@ from scripts.errors import EXIT_DIVERGED, EXIT_USAGE
 from scripts.stop_request import STOP_CODES
 from scripts.sweeps.grid import Trial
 from scripts.sweeps.launchers import Launcher
-from scripts.sweeps.trial_state import TrialState, failure_reason, running_state, stored_state
+from scripts.sweeps.trial_state import EXIT_USER_CODE, TrialState, failure_reason, running_state, stored_state
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 # These come again however often a trial is repeated.
-_FINAL_CODES = (EXIT_USAGE, EXIT_DIVERGED)
+_FINAL_CODES = (EXIT_USAGE, EXIT_DIVERGED, EXIT_USER_CODE)
 _POLL_SECONDS = 0.1
 LOG_FOLDER = "logs"
 

@@ -12,13 +12,15 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.errors import UsageError, run
 from scripts.resuming import allow_words
 from scripts.run_lock import folder_lock
-from scripts.sweeps.trial_state import has_checkpoint, holds_nothing
+from scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
 from scripts.train import main as train
+from scripts.user_code import place_in_user_code
 from scripts.words import write_value
 
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
@@ -70,11 +72,21 @@ def end_with_the_launcher() -> None:
 
 
 def command() -> int:
-    """Entry point: returns the exit code."""
+    """Entry point: returns the exit code, which tells an error of the user's own code from others."""
     if len(sys.argv) < 2:
         raise UsageError("A trial needs a run's folder, but got no word; use python -m scripts.sweep.")
     end_with_the_launcher()
-    return run(lambda words: main(list(words)))
+    is_users: list[bool] = []
+
+    def begin(words: Sequence[str]) -> None:
+        try:
+            main(list(words))
+        except Exception as error:
+            is_users.append(place_in_user_code(error) is not None)
+            raise
+
+    code = run(begin)
+    return EXIT_USER_CODE if is_users == [True] else code
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path
 from agents.sealed_json import EditedFileError
 from scripts.run_lock import LOCK_FILE
 
+# A trial's own, in place of 1: code of the user's raised an error, and would again.
+EXIT_USER_CODE = 4
 _TAIL_BYTES = 1 << 16
 # What reading values raises of which a part was lost or changed.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)

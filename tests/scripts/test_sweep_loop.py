@@ -93,6 +93,7 @@ def test_the_time_left_is_shown(capsys):
         ([-9, -9, -9], 3, FAILED, "killed by signal 9 (Killed)"),
         ([2], 1, FAILED, "RuntimeError: it broke"),
         ([3], 1, FAILED, "RuntimeError: it broke"),
+        ([4], 1, FAILED, "RuntimeError: it broke"),  # raised by code of the user's own
     ],
 )
 def test_crashes_come_again_and_mistakes_do_not(tmp_path, codes, attempts, status, reason):

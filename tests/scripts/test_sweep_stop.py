@@ -1,10 +1,14 @@
 """A sweep that is asked to stop lets its trials save, and a sweep that is repeated removes nothing of worth."""
 
+import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import types
+from pathlib import Path
 
 import pytest
 from command_server import ROOT
@@ -12,8 +16,10 @@ from run_files import RECALL, TINY, snapshot
 from sweep_processes import lines_in, wait_for_none
 
 from scripts.errors import UsageError
+from scripts.outputs import check_writable_file
 from scripts.session import Session
 from scripts.sweeps import trial
+from scripts.sweeps.launchers import RayPool
 from scripts.sweeps.trial_state import TrialState, holds_nothing, stored_state
 from scripts.train import main as train
 
@@ -110,3 +116,57 @@ def test_what_holds_something_stays(begun, name):
     with pytest.raises(UsageError, match="has none and holds other results; put its"):
         trial._remove_empty(begun)
     assert snapshot(begun) == before
+
+
+def fail_in_a_library(words):
+    return json.loads("no JSON")
+
+
+def be_refused(words):
+    check_writable_file("output", Path("/none/there/file"))
+
+
+@pytest.mark.parametrize(("fail", "code"), [(fail_in_a_library, 4), (be_refused, 2)])
+def test_an_error_of_the_users_code_has_an_exit_code_of_its_own(monkeypatch, capfd, fail, code):
+    """A sweep does not try again what would fail again; the log keeps the traceback."""
+    monkeypatch.setattr(trial, "main", fail)
+    monkeypatch.setattr(trial, "end_with_the_launcher", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["trial", "run"])
+    assert trial.command() == code
+    err = capfd.readouterr().err
+    assert ("in fail_in_a_library" in err and err.rstrip().endswith("(char 0)")) == (code == 4), err
+
+
+class Ray:
+    """Stands in for the package: keeps what it was started with."""
+
+    def __init__(self):
+        self.started = []
+        self.cloudpickle = types.SimpleNamespace(register_pickle_by_value=lambda module: None)
+
+    def init(self, address, **options):
+        self.started.append([address, *map(os.environ.get, ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"))])
+
+    def remote(self, **options):
+        return lambda function: function
+
+
+def test_ray_on_this_machine_is_started_with_a_token_of_its_own(monkeypatch):
+    """It listens on all interfaces; a cluster that is named, and what the user has arranged, stay as they are."""
+    ray = Ray()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.setenv(name, "x")  # put back at the end, whatever happens to it
+        monkeypatch.delenv(name)
+    RayPool(1, "auto", 0.0, 1)
+    RayPool(1, None, 0.0, 1)
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.delenv(name)
+    RayPool(1, None, 0.0, 1)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "mine")
+    RayPool(1, None, 0.0, 1)
+    (named, first, second, last) = ray.started
+    assert named == ["auto", None, None] and last == ["local", "disabled", "mine"]
+    assert first[:2] == second[:2] == ["local", "token"]
+    assert len(first[2]) == len(second[2]) == 64 and first[2] != second[2]

@@ -9,88 +9,18 @@ first.
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
 
-from agents.bounded_text import read_bounded
-from agents.json_text import json_text
+from agents.manifest_file import Manifest, read_manifest, text_hash, write_manifest
 from agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
 from agents.metrics_log import stream_metrics
 from agents.plain_files import replace_file
 from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
-from agents.sealed_json import EditedFileError, check_seal, refuse_edited, sealed
-
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a run's folder holds.
-
-    Attributes:
-        files: name of a text file → the SHA-256 that it may have.
-        metrics: how much of the log there is at least.
-        edited: names of files that were edited and taken as they were.
-    """
-
-    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    metrics: LogMark = NOTHING_LOGGED
-    edited: tuple[str, ...] = ()
-
-
-def read_manifest(folder: Traversable) -> Manifest | None:
-    """Read a run's manifest.
-
-    Args:
-        folder: the run's, on disk or in an archive.
-
-    Returns:
-        None for a run that was made before there were any.
-
-    Raises:
-        EditedFileError: if it is damaged.
-    """
-    path = folder / MANIFEST_FILE
-    if not path.is_file():
-        return None
-    try:
-        stored = check_seal(json.loads(read_bounded(path)), str(path))
-        if stored["format"] != FORMAT:
-            raise EditedFileError(
-                f"A run's {MANIFEST_FILE} has format {FORMAT}, but {path} has {stored['format']!r}; read it with the "
-                "version that wrote it."
-            )
-        files = {str(name): tuple(map(str, hashes)) for name, hashes in stored["files"].items()}
-        mark = LogMark(int(stored["metrics"]["lines"]), str(stored["metrics"]["hash"]))
-        return Manifest(files, mark, tuple(map(str, stored["edited"])))
-    except EditedFileError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise EditedFileError(
-            f"A run's {MANIFEST_FILE} holds hashes of its files, but {path} does not: it is damaged; put the original "
-            "back, or take the run as it is with trust_edited=true."
-        ) from error
-
-
-def manifest_text(manifest: Manifest) -> str:
-    """What the file holds."""
-    document: dict[str, Any] = {
-        "format": FORMAT,
-        "files": {name: list(hashes) for name, hashes in manifest.files.items()},
-        "metrics": manifest.metrics._asdict(),
-        "edited": list(manifest.edited),
-    }
-    return json_text(sealed(document), indent=1) + "\n"
-
-
-def text_hash(text: str | bytes) -> str:
-    """The hash of a file that holds a text."""
-    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+from agents.sealed_json import EditedFileError, refuse_edited
 
 
 def write_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
@@ -103,7 +33,7 @@ def write_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
     *first, last = texts
     for name in first:
         replace_file(run_dir / name, texts[name])
-    _write(run_dir, Manifest({name: (text_hash(text),) for name, text in texts.items()}))
+    write_manifest(run_dir, Manifest({name: (text_hash(text),) for name, text in texts.items()}))
     replace_file(run_dir / last, texts[last])
 
 
@@ -119,12 +49,12 @@ def replace_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
     different = [name for name in texts if _hash_of(run_dir / name) != after[name]]
     if manifest is not None and different:
         both = {name: (*manifest.files.get(name, ()), after[name]) for name in different}
-        _write(run_dir, replace(manifest, files={**manifest.files, **both}))
+        write_manifest(run_dir, replace(manifest, files={**manifest.files, **both}))
     for name in different:
         replace_file(run_dir / name, texts[name])
     if manifest is not None and different:
         new = {name: (after[name],) for name in different}
-        _write(run_dir, replace(manifest, files={**manifest.files, **new}))
+        write_manifest(run_dir, replace(manifest, files={**manifest.files, **new}))
 
 
 def mark_metrics(run_dir: Path, mark: LogMark, is_edited: bool = False) -> None:
@@ -140,7 +70,7 @@ def mark_metrics(run_dir: Path, mark: LogMark, is_edited: bool = False) -> None:
         return
     edited = tuple(dict.fromkeys([*manifest.edited, *([METRICS_FILE] if is_edited else [])]))
     if (manifest.metrics, manifest.edited) != (mark, edited):
-        _write(run_dir, replace(manifest, metrics=mark, edited=edited))
+        write_manifest(run_dir, replace(manifest, metrics=mark, edited=edited))
 
 
 def check_texts(folder: Traversable, trust_edited: bool = False, warns: bool = True) -> list[str]:
@@ -198,7 +128,7 @@ def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> None:
     hashes = {name: _hash_of(run_dir / name) for name in TEXT_FILES}
     files = {name: (found,) for name, found in hashes.items() if found is not None}
     mark, before = (NOTHING_LOGGED, ()) if manifest is None else (manifest.metrics, manifest.edited)
-    _write(run_dir, Manifest(files, mark, tuple(dict.fromkeys([*before, *edited]))))
+    write_manifest(run_dir, Manifest(files, mark, tuple(dict.fromkeys([*before, *edited]))))
 
 
 def stream_run_metrics(folder: Traversable, trust_edited: bool = False) -> Iterator[Row]:
@@ -222,10 +152,6 @@ def stream_run_metrics(folder: Traversable, trust_edited: bool = False) -> Itera
         manifest = None
     mark = NOTHING_LOGGED if manifest is None else manifest.metrics
     yield from stream_metrics(folder / METRICS_FILE, mark, trust_edited)
-
-
-def _write(run_dir: Path, manifest: Manifest) -> None:
-    replace_file(run_dir / MANIFEST_FILE, manifest_text(manifest))
 
 
 def _fits(path: Traversable, hashes: tuple[str, ...] | None) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.json_text import json_text
-from agents.manifest import Manifest, manifest_text, text_hash
+from agents.manifest_file import Manifest, manifest_text, text_hash
 from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
 from agents.plain_files import new_file
 from agents.run_files import COMMAND_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE

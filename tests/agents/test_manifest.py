@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from agents import manifest as module
+from agents import manifest, manifest_file
 from agents.manifest import (
     adopt_texts,
     check_texts,
@@ -112,7 +112,7 @@ def test_an_edited_manifest_is_named(run_dir):
 
 
 def test_one_of_a_later_version_is_named(run_dir, monkeypatch):
-    monkeypatch.setattr(module, "FORMAT", 2)
+    monkeypatch.setattr(manifest_file, "FORMAT", 2)
     write_texts(run_dir, TEXTS)
     monkeypatch.undo()
     with pytest.raises(EditedFileError, match=r"format 1, but .* has 2"):
@@ -157,6 +157,12 @@ def test_metrics_are_held_against_it(run_dir):
     assert len(list(stream_run_metrics(run_dir, trust_edited=True))) == 2
 
 
+def write_by(monkeypatch, function):
+    """Let a function stand for `replace_file`."""
+    for module in (manifest, manifest_file):
+        monkeypatch.setattr(module, "replace_file", function)
+
+
 class Killed(Exception):
     """Stands for SIGKILL."""
 
@@ -164,7 +170,7 @@ class Killed(Exception):
 def test_whatever_is_killed_between_two_steps_leaves_a_folder_that_fits(run_dir, monkeypatch):
     """Before each file that is replaced: what is there then fits its manifest, and the next call completes it."""
     new = {"config.yaml": "a\n", "sizes.json": "b\n"}
-    replace_file, calls = module.replace_file, 0
+    replace_file, calls = manifest.replace_file, 0
 
     def replace_until(last):
         left = iter(range(last))
@@ -178,26 +184,26 @@ def test_whatever_is_killed_between_two_steps_leaves_a_folder_that_fits(run_dir,
 
     for calls in range(1, 10):
         write_texts(run_dir, TEXTS)
-        monkeypatch.setattr(module, "replace_file", replace_until(calls))
+        write_by(monkeypatch, replace_until(calls))
         try:
             replace_texts(run_dir, new)
             break
         except Killed:
-            monkeypatch.setattr(module, "replace_file", replace_file)
+            write_by(monkeypatch, replace_file)
         assert check_texts(run_dir) == []
         mark_metrics(run_dir, LogMark(7, "x"))  # another step between them
         adopt_texts(run_dir)  # as a continued run does
         assert {len(hashes) for hashes in read_manifest(run_dir).files.values()} == {1}
         replace_texts(run_dir, new)
         assert check_texts(run_dir) == [] and read_manifest(run_dir).metrics.lines == 7
-        assert read_manifest(run_dir).files["sizes.json"] == (module.text_hash("b\n"),)
+        assert read_manifest(run_dir).files["sizes.json"] == (manifest.text_hash("b\n"),)
     assert calls == 4  # the manifest, two files, the manifest
     assert {name: (run_dir / name).read_text() for name in new} == new
 
 
 def test_a_run_that_is_killed_while_it_begins_has_no_configuration(tmp_path, monkeypatch):
     replaced: list[str] = []
-    monkeypatch.setattr(module, "replace_file", lambda path, text: replaced.append(path.name))
+    write_by(monkeypatch, lambda path, text: replaced.append(path.name))
     write_texts(tmp_path, TEXTS)
     assert replaced[-2:] == ["manifest.json", "config.yaml"] and sorted(replaced) == sorted(
         [*TEXTS, "manifest.json"]

@@ -12,6 +12,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from envs.box_actions import ActionConverter, BoxAction
+from envs.state_form import Anything
 
 
 class Rollout(Protocol):
@@ -136,6 +137,10 @@ class Agent(ABC):
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Everything that learning has changed: nested dicts of tensors and JSON values."""
+
+    def state_form(self) -> Any:
+        """What a stored state must look like to be loaded here (see `envs.state_form`); by default anything."""
+        return Anything()
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Checkpoints: written whole or not at all, verified when read, never executing code.
 
 On disk a checkpoint is one safetensors file. Its tensors are the state's tensors under flat names
-(`agent/network/core.weight`), its header holds the rest of the state as JSON and a checksum of everything.
+(`agent/network/core.weight`), its header holds the rest of the state as JSON, the number of this format, the version
+that wrote it, and a checksum of everything.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,22 @@ from safetensors.torch import save
 from tensordict import TensorDictBase
 from torch import Tensor
 
+from agents.checkpoint_header import (
+    DamagedCheckpointError,
+    LaterFormatError,
+    check_format,
+    make_header,
+    parsed,
+    signed,
+    words,
+)
 from agents.plain_files import new_file
 
 State = dict[str, Any]
+Check = Callable[[State, Path], None]
 _SEPARATOR = "/"
-
-
-class DamagedCheckpointError(ValueError):
-    """A checkpoint file that cannot be read or whose checksum is wrong."""
+# What a damaged file makes its reader say.
+_UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def flatten_state(state: State) -> tuple[dict[str, Tensor], State]:
@@ -59,12 +68,20 @@ def flatten_state(state: State) -> tuple[dict[str, Tensor], State]:
 
 
 def unflatten_state(tensors: dict[str, Tensor], values: State) -> State:
-    """Put the tensors back where they were: the inverse of `flatten_state`."""
+    """Put the tensors back where they were: the inverse of `flatten_state`.
+
+    Raises:
+        ValueError: if a tensor's name is that of a value or of another tensor's folder.
+    """
     for name, tensor in tensors.items():
         *path, key = map(_unescape, name.split(_SEPARATOR))
         node = values
         for step in path:
             node = node.setdefault(step, {})
+            if not isinstance(node, dict):
+                raise ValueError(f"{name!r} lies in what is no folder")
+        if key in node:
+            raise ValueError(f"{name!r} is there twice")
         node[key] = tensor
     return values
 
@@ -80,7 +97,8 @@ def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> No
     tensors, values = flatten_state(state)
     tensors = {name: _packed(tensor) for name, tensor in tensors.items()}
     text = json.dumps(values)
-    content = save(tensors, metadata={"values": text, "checksum": _checksum(tensors, text)})
+    header = make_header(text)
+    content = save(tensors, metadata={**header, "checksum": _checksum(tensors, signed(header))})
     temporary = path.with_name(path.name + ".tmp")
     with new_file(temporary) as file:
         file.write(content)
@@ -90,12 +108,13 @@ def save_checkpoint(path: Path, state: State, keep_previous: bool = False) -> No
     _sync_directory(path.parent)
 
 
-def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> State:
+def load_checkpoint(path: Path, device: str | torch.device = "cpu", *, check: Check | None = None) -> State:
     """Read and verify one checkpoint.
 
     Args:
         path: the file.
         device: where the tensors go.
+        check: is given the state and the file; may refuse it.
 
     Returns:
         The state as it was saved.
@@ -103,21 +122,32 @@ def load_checkpoint(path: Path, device: str | torch.device = "cpu") -> State:
     Raises:
         FileNotFoundError: if there is no such file.
         DamagedCheckpointError: if it is not whole.
+        ValueError: if a later version wrote it, or as `check` raises.
     """
     if not path.exists():
         raise FileNotFoundError(f"A checkpoint was expected at {path}, but there is no such file.")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
+            header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {error}.") from error
-    text = metadata.get("values", "")
-    if metadata.get("checksum") != _checksum(tensors, text):
+        check_format(path, header)
+        is_whole = header.get("checksum") == _checksum(tensors, signed(header))
+    except _UNREADABLE as error:
+        if isinstance(error, LaterFormatError):
+            raise
+        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {words(error)}.") from error
+    if not is_whole:
         raise DamagedCheckpointError(
             f"The checkpoint {path} is damaged: its checksum does not fit its content."
         )
-    return unflatten_state({name: tensor.to(device) for name, tensor in tensors.items()}, json.loads(text))
+    values = parsed(path, header)
+    try:
+        state = unflatten_state({name: tensor.to(device) for name, tensor in tensors.items()}, values)
+    except ValueError as error:
+        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {words(error)}.") from error
+    if check is not None:
+        check(state, path)
+    return state
 
 
 def read_values(path: Path) -> State:
@@ -132,25 +162,33 @@ def read_values(path: Path) -> State:
     Raises:
         FileNotFoundError: if there is no such file.
         DamagedCheckpointError: if its header cannot be read.
+        ValueError: if a later version wrote it.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            values = json.loads((file.metadata() or {})["values"])
+            header = file.metadata() or {}
     except FileNotFoundError:
         raise
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {error}.") from error
-    assert isinstance(values, dict)
-    return values
+    except _UNREADABLE as error:
+        raise DamagedCheckpointError(f"The checkpoint {path} is damaged: {words(error)}.") from error
+    check_format(path, header)
+    return parsed(path, header)
 
 
-def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool = False) -> State:
+def load_latest(
+    path: Path,
+    device: str | torch.device = "cpu",
+    set_aside: bool = False,
+    *,
+    check: Check | None = None,
+) -> State:
     """Read `path`, or the checkpoint before it if `path` is missing or damaged.
 
     Args:
         path: the file.
         device: where the tensors go.
         set_aside: rename a damaged file, so that the next one saved does not push it over the previous one.
+        check: is given the state that is used, and the file it is from; may refuse it before anything is renamed.
 
     Returns:
         The state as it was saved.
@@ -158,6 +196,7 @@ def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool 
     Raises:
         FileNotFoundError: if there is neither.
         DamagedCheckpointError: if none is whole.
+        ValueError: if a later version wrote it, or as `check` raises.
     """
     candidates = [candidate for candidate in (path, previous_path(path)) if candidate.exists()]
     if not candidates:
@@ -168,7 +207,7 @@ def load_latest(path: Path, device: str | torch.device = "cpu", set_aside: bool 
     failures = []
     for candidate in candidates:
         try:
-            state = load_checkpoint(candidate, device)
+            state = load_checkpoint(candidate, device, check=check)
         except DamagedCheckpointError as error:
             failures.append(str(error))
             continue

@@ -18,10 +18,12 @@ from agents.base import Agent, Rollout
 from agents.diagnosis import raise_first_nonfinite
 from agents.distributions import num_policy_outputs
 from agents.muon import MuonWithAdam
+from agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
 from agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
 from agents.returns import generalized_advantages, masked_mean, normalize
 from agents.settings import PPOSettings
+from envs.state_form import Real, Whole
 
 
 class PPO(Agent):
@@ -255,12 +257,20 @@ class PPO(Agent):
 
     def state_dict(self) -> dict[str, Any]:
         """Parameters, normalisers, optimiser and counters."""
-        optimizer_state = self.optimizer.state_dict()["state"]
         return {
             "network": dict(self.network.state_dict()),
-            "optimizer": {str(index): dict(values) for index, values in optimizer_state.items()},
+            "optimizer": optimizer_state(self.optimizer),
             "num_updates": self.num_updates,
             "kl_coef": self.kl_coef,
+        }
+
+    def state_form(self) -> dict[str, Any]:
+        """What `state_dict` gives here, however far learning has come; see `Agent.state_form`."""
+        return {
+            **self.state_dict(),
+            "optimizer": optimizer_form(self.optimizer),
+            "num_updates": Whole(),
+            "kl_coef": Real(low=0),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -270,11 +280,5 @@ class PPO(Agent):
             RuntimeError: if the parameters do not fit, as those of another core do not.
         """
         self.network.load_state_dict(state["network"])
-        optimizer_state = self.optimizer.state_dict()
-        # Copies, because the optimiser would go on to write into the tensors it is given.
-        optimizer_state["state"] = {
-            int(index): {name: value.clone() for name, value in values.items()}
-            for index, values in state["optimizer"].items()
-        }
-        self.optimizer.load_state_dict(optimizer_state)
+        load_optimizer_state(self.optimizer, state["optimizer"])
         self.num_updates, self.kl_coef = state["num_updates"], state["kl_coef"]

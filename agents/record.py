@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agents.base import Rollout
+from envs.state_form import Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]
 
@@ -61,6 +62,17 @@ class Record:
             "returns": list(self._returns),
             "lengths": list(self._lengths),
             "seconds": [self._collect_seconds, self._update_seconds],
+        }
+
+    @staticmethod
+    def state_form() -> dict[str, Any]:
+        """The form of these, see `envs.state_form`."""
+        return {
+            "env_steps": Whole(),
+            "losses": MapOf(ListOf(Kind(float))),
+            "returns": ListOf(Real()),
+            "lengths": ListOf(Whole()),
+            "seconds": [Real(low=0), Real(low=0)],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

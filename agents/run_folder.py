@@ -18,8 +18,10 @@ from agents.plain_files import check_plain
 from agents.run_files import CONFIG_FILE
 from agents.sealed_json import refuse_edited
 from agents.stored_spaces import read_box_action, read_spaces
+from agents.stored_state import check_stored, unfit
 from agents.stored_yaml import read_yaml
 from envs.box_actions import BoxAction
+from envs.state_form import AtLeast, StateError, check_like
 
 CHECKPOINTS_FOLDER = "checkpoints"
 REPLAY_FOLDER = "replay"
@@ -145,9 +147,14 @@ def load(
     path = checkpoint_path(run_dir, checkpoint)
     if checkpoint != "latest" and not path.exists():
         raise FileNotFoundError(_no_checkpoint(run_dir, checkpoint))
-    state = load_latest(path, device) if checkpoint == "latest" else load_checkpoint(path, device)
-    check_name(state, checkpoint, path, trust_edited)
-    restore_agent(agent, state, path)
+    form = AtLeast({"agent": agent.state_form()})
+
+    def check(state: dict[str, Any], path: Path) -> None:
+        check_name(state, checkpoint, path, trust_edited)
+        check_stored(state, path, form, config, trust_edited)
+
+    read = load_latest if checkpoint == "latest" else load_checkpoint
+    restore_agent(agent, read(path, device, check=check), path)
     return agent
 
 
@@ -183,14 +190,10 @@ def restore_agent(agent: Agent, state: dict[str, Any], path: Path) -> None:
     """Put a checkpoint's state into an agent.
 
     Raises:
-        ValueError: if the checkpoint belongs to an agent of another shape.
+        ValueError: if the checkpoint belongs to an agent of another shape; names the file and the place in it.
     """
     try:
+        check_like({"agent": agent.state_form()}, {"agent": state["agent"]})
         agent.load_state_dict(state["agent"])
-    except (RuntimeError, KeyError) as error:
-        first_line = str(error).strip().splitlines()
-        detail = " ".join(line.strip() for line in first_line[:2])
-        raise ValueError(
-            f"A checkpoint must come from the same agent and core as the configuration, but {path} does not fit: "
-            f"{detail} Use the run's own configuration."
-        ) from error
+    except (RuntimeError, KeyError, StateError) as error:
+        raise unfit(path, error) from error

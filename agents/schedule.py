@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from agents.record import Metrics, Record
+from envs.state_form import Kind, Maybe, OrNull, Real, Whole
 
 
 def never() -> bool:
@@ -31,6 +33,16 @@ class Progress:
     last_return: float | None = None
     solved: bool = False
     unfinished_from: int | None = None
+
+    @staticmethod
+    def state_form() -> dict[str, Any]:
+        """What a stored one must look like, see `envs.state_form`; earlier versions had no `unfinished_from`."""
+        return {
+            "best_return": OrNull(Real()),
+            "last_return": OrNull(Real()),
+            "solved": Kind(bool),
+            "unfinished_from": Maybe(OrNull(Whole())),
+        }
 
     def logged_until(self, env_steps: int) -> int:
         """Environment steps up to which a run at `env_steps` has logged: lines after them are to come (again)."""

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tensordict import TensorDict
+from tensordict import TensorDict, TensorDictBase
 
 from envs.action_masks import check_masks
 from envs.captured import CapturedPlay, check_capture
 from envs.finite import check_rollout
 from envs.native import NativeVectorEnv
 from envs.play import Act, Played, play
+from envs.state_form import Maybe, Numbers, Whole
 from envs.vector_env import VectorEnv
 
 
@@ -75,6 +76,12 @@ class Driver:
         """The pending row [B], to be acted on next; read-only."""
         assert self._row is not None, "start comes before the first row"
         return self._row
+
+    @property
+    def carry(self) -> TensorDict:
+        """The policy's carry before the pending row, [B]; read-only."""
+        assert self._carry is not None, "start comes before the first carry"
+        return self._carry
 
     def start(self, seed: int, carry: TensorDict) -> None:
         """Reset the environments and forget everything of before.
@@ -173,6 +180,21 @@ class Driver:
             "env_steps": self.env_steps,
         }
 
+    def state_form(self, carry: TensorDict) -> dict[str, Any]:
+        """What a stored state must look like to be loaded here, see `envs.state_form`.
+
+        Args:
+            carry: the policy's initial carry, [B].
+        """
+        num_envs = self.env.num_envs
+        return {
+            "env": self.env.state_form(),
+            "carry": _carry_form(carry) if carry.keys() else Maybe({}),
+            "episode_return": Numbers((num_envs,), torch.float64),
+            "episode_length": Numbers((num_envs,), torch.int64, low=0),
+            "env_steps": Whole(),
+        }
+
     def load_state_dict(self, state: dict[str, Any], carry: TensorDict) -> None:
         """Continue where the state was taken.
 
@@ -187,6 +209,17 @@ class Driver:
         restarted = self._row["is_first"].cpu()
         self._episode_return = torch.where(restarted, 0.0, torch.as_tensor(state["episode_return"]).cpu())
         self._episode_length = torch.where(restarted, 0, torch.as_tensor(state["episode_length"]).cpu())
+
+
+def _carry_form(carry: TensorDictBase) -> dict[str, Any]:
+    """Leaves like these; what a memory keeps of an episode that has ended need not be finite."""
+    forms: dict[str, Any] = {}
+    for key, value in carry.items():
+        if isinstance(value, TensorDictBase):
+            forms[key] = _carry_form(value) if value.keys() else Maybe({})
+        else:
+            forms[key] = Numbers(tuple(value.shape), value.dtype, finite=False)
+    return forms
 
 
 def _fill(template: TensorDict, stored: dict[str, Any]) -> TensorDict:

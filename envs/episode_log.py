@@ -8,6 +8,8 @@ import gymnasium.spaces as gs
 import numpy as np
 import torch
 
+from envs.state_form import ByKey, Maybe, Numbers, StateError
+
 # Steps are gathered for all environments; after so many each environment keeps what its episode needs of them.
 _BLOCK = 1024
 
@@ -80,16 +82,24 @@ class EpisodeLog:
             "actions": torch.from_numpy(np.concatenate(self.actions_since_reset())),
         }
 
+    @staticmethod
+    def state_form(num_envs: int, action_shape: tuple[int, ...]) -> ByKey:
+        """The form of these and of what was stored before, see `envs.state_form`; of actions any dtype."""
+        counts = Numbers((num_envs,), torch.int64, low=0)
+        now = {"episodes": counts, "lengths": counts, "actions": Numbers((None, *action_shape))}
+        before = {"episodes": counts, "start": counts, "actions": Maybe(Numbers((None, num_envs, *action_shape)))}
+        return ByKey("start", before, now)
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over the result of `state_dict`.
 
         Raises:
-            ValueError: if its parts do not belong together.
+            StateError: a ValueError, if its parts do not belong together.
         """
         own = _actions_of_before(state) if "start" in state else _actions_of(state)
         self.episodes = np.array(state["episodes"].cpu().numpy())
         if not len(own) == len(self.episodes) == len(self._pieces):
-            raise ValueError(
+            raise StateError(
                 f"A stored state must hold the episodes of {len(self._pieces)} environments, but it holds "
                 f"{len(self.episodes)} and the actions of {len(own)}: take another checkpoint."
             )
@@ -120,7 +130,7 @@ def _actions_of(state: dict[str, Any]) -> list[np.ndarray]:
     ends = np.cumsum(state["lengths"].cpu().numpy())
     actions = state["actions"].cpu().numpy()
     if (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(actions):
-        raise ValueError(
+        raise StateError(
             f"A stored state must hold as many actions as its episodes are long, but it holds {len(actions)} for "
             f"{ends[-1]}: take another checkpoint."
         )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector.utils import create_empty_array
 from tensordict import TensorDict
 from torch import Tensor
 
@@ -25,6 +26,8 @@ from envs.errors import EnvironmentFault
 from envs.long_episode import LongEpisode
 from envs.make import make_sub_env
 from envs.spaces import observation_converter
+from envs.state_form import Whole
+from envs.stored_rows import check_actions, row_form
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 from envs.worker_signals import make_in_worker
@@ -217,6 +220,17 @@ class GymnasiumEnv(VectorEnv):
             "row": self._row.clone().to_dict(),
         }
 
+    def state_form(self) -> dict[str, Any]:  # noqa: D102
+        obs = self._observe(create_empty_array(self.single_observation_space, self.num_envs, fn=np.zeros))
+        return {
+            "id": self.id,
+            "num_envs": self.num_envs,
+            "env_index_offset": self.env_index_offset,
+            "seed": Whole(),
+            "log": EpisodeLog.state_form(self.num_envs, self.single_action_space.shape or ()),
+            "row": row_form(obs, self.single_action_space, self.num_envs),
+        }
+
     def load_state_dict(self, state: dict[str, Any]) -> TensorDict:  # noqa: D102
         check_state(state, id=self.id, num_envs=self.num_envs, env_index_offset=self.env_index_offset)
         stored = TensorDict(state["row"], batch_size=[self.num_envs]).to(self.device)
@@ -224,6 +238,7 @@ class GymnasiumEnv(VectorEnv):
         self._has_mask = "action_mask" in stored
         self._log.load_state_dict(state["log"])
         self._long_episode.warn_of_repeating(self._log.num_actions().max())
+        check_actions(state["log"].get("actions", None), self.single_action_space)
         anew = np.zeros(self.num_envs, dtype=np.bool_)
         # One round, unless something is not reproducible; it ends, because every round adds to `anew`.
         while True:

@@ -12,6 +12,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from envs.actions import ActionCheck, action_layout
+from envs.state_form import StateError
 from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 
@@ -214,10 +215,33 @@ class NativeVectorEnv(VectorEnv):
             "row": self._row.clone().to_dict(),
         }
 
+    def state_form(self) -> dict[str, Any]:  # noqa: D102
+        state, row = self.reset_fn(0)
+        return {
+            "name": self.name,
+            "num_envs": self.num_envs,
+            "state": state.to_dict(),
+            "row": row.to_dict(),
+        }
+
     def load_state_dict(self, state: dict[str, Any]) -> TensorDict:  # noqa: D102
         check_state(state, name=self.name, num_envs=self.num_envs)
         self.state, self._row = (
             TensorDict(state[key], batch_size=[self.num_envs]).to(self.device).clone()
             for key in ("state", "row")
         )
+        self._check_going_on(self.state)
         return self._row
+
+    def _check_going_on(self, state: TensorDict) -> None:
+        """Refuse a state that has no next one, such as a place outside of the board, by making a step.
+
+        A device would have to be waited for, and could not be used any more afterwards.
+        """
+        if self.device.type != "cpu":
+            return
+        shape, dtype = action_layout(self.single_action_space)
+        try:
+            self.step_fn(state, torch.zeros(self.num_envs, *shape, dtype=dtype))
+        except (IndexError, RuntimeError) as error:
+            raise StateError(f"driver/env/state: the task cannot go on from it ({error})") from error

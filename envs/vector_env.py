@@ -12,6 +12,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from envs.box_actions import BoxAction
+from envs.state_form import Anything
 
 
 class VectorEnv(ABC):
@@ -92,6 +93,10 @@ class VectorEnv(ABC):
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to continue: nested, string keys, leaves are tensors or JSON values."""
+
+    def state_form(self) -> Any:
+        """What a stored state must look like to be loaded here (see `envs.state_form`); by default anything."""
+        return Anything()
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> TensorDict:

@@ -15,6 +15,7 @@ from agents.arguments import check_names
 from agents.base import Agent
 from agents.build import build
 from agents.checkpoint import load_latest, save_checkpoint
+from agents.fixed_config import digest
 from agents.loop import train_on_policy
 from agents.metric_lines import NOTHING_LOGGED, LogMark
 from agents.off_policy_loop import train_off_policy
@@ -25,10 +26,12 @@ from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from agents.run_folder import REPLAY_FOLDER, build_agent, check_name, checkpoint_path, restore_agent
 from agents.schedule import Hooks, Metrics, Progress, Schedule
 from agents.stored_spaces import check_spaces
+from agents.stored_state import check_stored
 from envs import Driver, EvaluationStoppedError, VectorEnv
 from envs.make import check_vector_env
 from scripts.checks import MAPPING, check_options
 from scripts.episodes import play_episodes, truncation_note
+from scripts.restoring import check_acting, named, stored_form
 
 
 def check_device(device: str) -> None:
@@ -162,25 +165,36 @@ class Session:
 
         Args:
             run_dir: the run's folder.
-            trust_edited: take a checkpoint that was copied over the latest.
+            trust_edited: take a checkpoint that was copied over the latest, or saved with another configuration.
 
         Raises:
             FileNotFoundError: if the run has no checkpoint.
             ValueError: if it is damaged or does not fit.
         """
         check_spaces(run_dir, self.agent)
-        path = checkpoint_path(run_dir, "latest")
-        state = load_latest(path, self.config["device"], set_aside=True)
-        check_name(state, "latest", path, trust_edited)
-        restore_agent(self.agent, state, path)
-        self.driver.load_state_dict(state["driver"], self.agent.initial_carry(self.driver.env.num_envs))
+        carry = self.agent.initial_carry(self.driver.env.num_envs)
+        form = stored_form(self.agent, self.driver, carry, self.replay_settings is not None)
+        used = path = checkpoint_path(run_dir, "latest")
+
+        def check(state: dict[str, Any], path: Path) -> None:
+            nonlocal used
+            check_name(state, "latest", path, trust_edited)
+            check_stored(state, path, form, self.config, trust_edited)
+            used = path
+
+        state = load_latest(path, self.config["device"], set_aside=True, check=check)
+        restore_agent(self.agent, state, used)
+        with named(used):
+            self.driver.load_state_dict(state["driver"], carry)
+            check_acting(self.agent, self.driver)
         self.progress = Progress(**state["progress"])
         self.counted = LogMark(**state["log"]) if "log" in state else None
         if "record" in state:
             self.record.load_state_dict(state["record"])
         self.open_replay(run_dir, is_new=False)
         if self.replay is not None:
-            self.replay.load_state_dict(state["replay"])
+            with named(used):
+                self.replay.load_state_dict(state["replay"])
 
     def save(self, run_dir: Path, name: str, logged: LogMark = NOTHING_LOGGED) -> None:
         """Write the checkpoint `name`; `latest` keeps the one before it as well.
@@ -192,6 +206,7 @@ class Session:
         """
         state: dict[str, Any] = {
             "name": name,
+            "digest": digest(self.config),
             "agent": self.agent.state_dict(),
             "driver": self.driver.state_dict(),
             "progress": asdict(self.progress),

@@ -11,6 +11,8 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor
 
+from envs.state_form import Kind, ListOf, Whole
+
 # The share of the stored rows that is set aside, so that nothing a checkpoint needs is overwritten before two
 # later checkpoints are on disk.
 RESERVE_SHARE = 8
@@ -98,6 +100,12 @@ class Layout:
             for column in self.columns
         ]
         return {"files": files, "capacity": self.capacity, "carry_every": self.carry_every}
+
+    @staticmethod
+    def state_form() -> dict[str, Any]:
+        """The form of what `describe` gives, see `envs.state_form`."""
+        files = ListOf([Kind(str), Kind(str), ListOf(Whole()), Whole()])
+        return {"files": files, "capacity": Whole(), "carry_every": Whole()}
 
 
 def row_columns(row: TensorDictBase) -> tuple[Column, ...]:

@@ -14,6 +14,7 @@ from agents.replay.batch import Batch, ReplayAgent
 from agents.replay.ring import Ring
 from agents.replay.storage import Storage
 from agents.replay.windows import Sampling, draw_windows
+from envs.state_form import Whole
 
 
 class Replay:
@@ -154,6 +155,11 @@ class Replay:
     def state_dict(self) -> dict[str, Any]:
         """Bring all rows onto the disk and return where they are: JSON values."""
         return {"num_batches": self.num_batches, "ring": self.ring.state_dict()}
+
+    @staticmethod
+    def state_form() -> dict[str, Any]:
+        """What a stored state must look like, see `envs.state_form`."""
+        return {"num_batches": Whole(), "ring": Ring.state_form()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the state was taken; see `Ring.load_state_dict`."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from tensordict import TensorDictBase
 from torch import Tensor
 
-from agents.replay.layout import Column
+from agents.replay.layout import Column, Layout
 from agents.replay.storage import DamagedReplayError, Storage
+from envs.state_form import ListOf, Maybe, StateError, Whole
 
-# At resume, the newest rows are read again and compared with their checksums, up to so many bytes.
-VERIFIED_BYTES = 1 << 30
+# 1 had no number, and no checksum of the oldest rows that may be read.
+FORMAT = 2
+# Rows that get checksums of their own, as a share of the reserve: at a checkpoint those of the oldest segment are read
+# again.
+SEGMENT_SHARE = 8
 
 Segment = list[Any]  # [first row, row after the last, [checksum of each column]]
 
@@ -111,53 +117,119 @@ class Ring:
     def state_dict(self) -> dict[str, Any]:
         """Bring all rows onto the disk and return what a checkpoint needs to find them: JSON values."""
         self.storage.flush()
-        start = self._segments[-1][1] if self._segments else 0
-        step = max(1, self.layout.reserve // 2)
-        for first in range(max(start, self.oldest), self.num_rows, step):
-            last = min(first + step, self.num_rows)
-            self._segments.append([first, last, self.storage.checksums(first, last)])
-        self._segments = [segment for segment in self._segments if segment[0] >= self.oldest]
+        self._segments = self._kept()
+        start = self._segments[-1][1] if self._segments else self.oldest
+        self._segments += self._described(start, self.num_rows)
         return {
+            "format": FORMAT,
             "layout": self.layout.describe(),
             "num_rows": self.num_rows,
             "saved_before": self._last_saved,
             "segments": list(self._segments),
         }
 
+    def _kept(self) -> list[Segment]:
+        """The segments that hold a row that may be read; the first one begins with it.
+
+        What stands before may be overwritten while a checkpoint counts on the rest, so it gets a checksum without that.
+        """
+        kept = [segment for segment in self._segments if segment[1] > self.oldest]
+        if kept and kept[0][0] < self.oldest:
+            kept[:1] = self._described(self.oldest, kept[0][1])
+        return kept
+
+    def _described(self, start: int, end: int) -> list[Segment]:
+        """Segments of the rows `start` to `end`, as they are in the files."""
+        step = max(1, self.layout.reserve // SEGMENT_SHARE)
+        parts = [(first, min(first + step, end)) for first in range(start, end, step)]
+        return [[first, last, self.storage.checksums(first, last)] for first, last in parts]
+
+    @staticmethod
+    def state_form() -> dict[str, Any]:
+        """What a stored state must look like, see `envs.state_form`."""
+        return {
+            "format": Maybe(Whole()),
+            "layout": Layout.state_form(),
+            "num_rows": Whole(),
+            "saved_before": Whole(),
+            "segments": ListOf([Whole(), Whole(), ListOf(Whole())]),
+        }
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the state was taken; rows added after it are no more.
 
         Raises:
-            ValueError: if the state is of a replay of another layout.
-            DamagedReplayError: names a file whose newest rows are not those that were written.
+            StateError: if it is of a replay of another layout or a later format, or its numbers contradict each other.
+            DamagedReplayError: names a file whose rows are not those that were written.
         """
-        expected, got = self.layout.describe(), dict(state["layout"])
-        names = [file[0] for file in expected["files"]]
-        order = {file[0]: index for index, file in enumerate(got["files"])}
-        if sorted(order) == sorted(names):  # the order of columns may be another one; checksums stand in it
-            got["files"] = [got["files"][order[name]] for name in names]
-        if expected != got:
-            changed = [key for key in expected if expected[key] != got.get(key)]
-            raise ValueError(
-                f"A stored replay must have the layout that the configuration gives, but the {changed[0]} differ: "
-                f"expected {expected[changed[0]]}, got {got.get(changed[0])}; use the run's own configuration."
+        if state.get("format", 1) > FORMAT:
+            raise StateError(
+                f"a replay's state has at most format {FORMAT} here, but got {state['format']}, which a later version "
+                "of engram-rl wrote"
             )
-        self.num_rows = self._last_saved = int(state["num_rows"])
-        self._saved_before = int(state["saved_before"])
-        self._segments = [
-            [first, last, [checksums[order[name]] for name in names]]
+        order = self._stored_order(state["layout"])
+        num_rows, saved_before = state["num_rows"], state["saved_before"]
+        segments = [
+            [first, last, [checksums[index] for index in order if index < len(checksums)]]
             for first, last, checksums in state["segments"]
         ]
-        self._verify()
+        oldest = max(0, num_rows - self.layout.capacity)
+        self._check_numbers(segments, num_rows, saved_before, oldest, state.get("format", 1))
+        self._verify(segments)
+        self.num_rows = self._last_saved = num_rows
+        self._saved_before = saved_before
+        # States of before told nothing of the oldest rows.
+        untold = self._described(oldest, segments[0][0] if segments else num_rows)
+        self._segments = [*untold, *segments]
 
-    def _verify(self) -> None:
-        """Compare the newest segments with their checksums."""
-        row_bytes = self.layout.num_bytes / self.layout.slots
-        verified = 0.0
-        for first, last, checksums in reversed(self._segments):
-            verified += (last - first) * row_bytes
-            if verified > VERIFIED_BYTES:
-                return
+    def _stored_order(self, stored: Mapping[str, Any]) -> list[int]:
+        """Where each column's checksum stands in a stored state, whose columns may stand in another order.
+
+        Raises:
+            StateError: if the layout is another one.
+        """
+        expected, got = self.layout.describe(), dict(stored)
+        names = [file[0] for file in expected["files"]]
+        order = {file[0]: index for index, file in enumerate(got["files"])}
+        if len(order) == len(got["files"]) and sorted(order) == sorted(names):
+            got["files"] = [got["files"][order[name]] for name in names]
+        if expected != got:
+            changed = next(key for key in expected if expected[key] != got.get(key))
+            one, other = expected[changed], got[changed]
+            if changed == "files":
+                one, other = _first_difference(one, other)
+            raise StateError(
+                f"a stored replay must have the layout that the configuration gives, but the {changed} differ: "
+                f"expected {one}, got {other}"
+            )
+        return [order[name] for name in names]
+
+    def _check_numbers(
+        self, segments: list[Segment], num_rows: int, saved_before: int, oldest: int, number: int
+    ) -> None:
+        """Refuse segments that are not the newest rows, one after the other, with a checksum for every column."""
+        if saved_before > num_rows:
+            raise StateError(
+                f"replay/ring/saved_before: expected at most {num_rows} rows, got {saved_before}"
+            )
+        place = segments[0][0] if number == 1 and segments else oldest
+        if place < oldest:
+            raise StateError(f"replay/ring/segments: expected rows from {oldest} on, got row {place}")
+        for first, last, checksums in segments:
+            if first != place or last <= first or len(checksums) != len(self.layout.columns):
+                raise StateError(
+                    f"replay/ring/segments: expected rows from {place} on and {len(self.layout.columns)} checksums, "
+                    f"got rows {first} to {last} and {len(checksums)}"
+                )
+            place = last
+        if place != num_rows and (segments or number > 1):
+            raise StateError(
+                f"replay/ring/num_rows: expected {place}, where the segments end, got {num_rows}"
+            )
+
+    def _verify(self, segments: list[Segment]) -> None:
+        """Compare all rows that may be read with their checksums."""
+        for first, last, checksums in segments:
             found = self.storage.checksums(first, last)
             for column, expected, got in zip(self.layout.columns, checksums, found, strict=True):
                 if expected != got:
@@ -165,3 +237,7 @@ class Ring:
                         f"A replay's rows must be those that were written, but {self.storage.path(column)} is damaged: "
                         f"the checksum of rows {first} to {last - 1} does not fit; put it back, or start a new run."
                     )
+
+
+def _first_difference(expected: list[Any], got: list[Any]) -> tuple[Any, Any]:
+    return next(pair for pair in itertools.zip_longest(expected, got) if pair[0] != pair[1])

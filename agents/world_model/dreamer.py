@@ -23,6 +23,7 @@ from agents.world_model.open_loop_figure import open_loop_pictures
 from agents.world_model.optimizers import Optimizers
 from agents.world_model.settings import DreamerSettings
 from agents.world_model.world_model import Imagined, WorldModel
+from envs.state_form import Whole
 
 
 class Dreamer(Agent):
@@ -215,6 +216,10 @@ class Dreamer(Agent):
             "optimizer": self.optimizers.state_dict(),
             "num_updates": self.num_updates,
         }
+
+    def state_form(self) -> dict[str, Any]:
+        """What `state_dict` gives here, however far learning has come; see `Agent.state_form`."""
+        return {**self.state_dict(), "optimizer": self.optimizers.state_form(), "num_updates": Whole()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave.

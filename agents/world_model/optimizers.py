@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.muon import MuonWithAdam
+from agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from agents.world_model.behavior import Behavior
 from agents.world_model.laprop import LaProp
 from agents.world_model.settings import DreamerSettings
@@ -125,18 +126,17 @@ class Optimizers:
 
     def state_dict(self) -> dict[str, Any]:
         """The moments of every parameter, by its number."""
-        state = self.optimizer.state_dict()["state"]
-        return {str(index): dict(values) for index, values in state.items()}
+        return optimizer_state(self.optimizer)
+
+    def state_form(self) -> dict[str, Any]:
+        """The form of these, see `envs.state_form`."""
+        if self.settings.optimizer == "laprop":
+            return optimizer_form(self.optimizer, ("mean_square", "momentum"))
+        return optimizer_form(self.optimizer)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
-        whole = self.optimizer.state_dict()
-        # Copies, because the optimiser would go on to write into the tensors it is given.
-        whole["state"] = {
-            int(index): {name: value.clone() for name, value in values.items()}
-            for index, values in state.items()
-        }
-        self.optimizer.load_state_dict(whole)
+        load_optimizer_state(self.optimizer, state)
 
 
 def _clip_norm(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:

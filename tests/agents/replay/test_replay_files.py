@@ -1,6 +1,8 @@
 """The files of a replay: their size, what a checkpoint finds again, damage by name, and a full disk."""
 
 import errno
+import itertools
+import json
 import os
 import resource
 
@@ -178,30 +180,91 @@ def test_a_changed_row_is_found_and_its_file_named(stored):
     content[8 * row] ^= 1
     path.write_bytes(content)
     with pytest.raises(
-        DamagedReplayError, match=r"row\+prev_action.bin is damaged: the checksum of rows 9\d to 99"
+        DamagedReplayError, match=r"row\+prev_action.bin is damaged: the checksum of rows 97 to 97"
     ):
         make_replay(folder, create=False).load_state_dict(state)
 
 
-def test_every_row_that_may_be_drawn_is_verified_at_first(stored):
-    """With so few bytes all whole segments are read; only the oldest, partly overwritten one is not."""
-    folder, state = stored
-    layout = make_layout()
+def damaged_rows(folder, state, layout):
+    """Which of the newest rows are missed when one of environment 1 is changed and the replay opened."""
     path = folder / "row+obs.bin"
-    intact = path.read_bytes()
-    missed = []
-    for number in range(100 - layout.capacity, 100):
+    intact, missed = path.read_bytes(), []
+    for number in range(100 - layout.slots, 100):
         content = bytearray(intact)
-        content[8 * (64 + number % 64)] ^= 255  # environment 1
+        content[8 * (64 + number % 64)] ^= 255
         path.write_bytes(content)
         try:
             make_replay(folder, create=False).load_state_dict(state)
             missed.append(number)
         except DamagedReplayError:
             pass
-    assert (
-        len(missed) < layout.reserve // 2 and missed == list(range(100 - layout.capacity, 100))[: len(missed)]
-    )
+    path.write_bytes(intact)
+    return missed
+
+
+def test_every_row_that_may_be_drawn_is_verified(stored):
+    folder, state = stored
+    layout = make_layout()
+    assert damaged_rows(folder, state, layout) == list(range(100 - layout.slots, 100 - layout.capacity))
+
+
+def test_the_oldest_rows_stay_verified_from_checkpoint_to_checkpoint(tmp_path):
+    """The first segment begins with the oldest row, also where the ring has gone round many times."""
+    replay = make_replay(tmp_path / "replay")
+    for num_rows in (40, 58, 64, 66, 70, 130, 136, 200):
+        fill(replay, num_rows)
+        segments = replay.state_dict()["ring"]["segments"]
+        replay.ring.mark_saved()
+        assert (
+            segments[0][0] == max(0, num_rows - replay.ring.layout.capacity) and segments[-1][1] == num_rows
+        )
+        assert all(one[1] == other[0] for one, other in itertools.pairwise(segments))
+        restored = make_replay(tmp_path / "replay", create=False)
+        restored.load_state_dict({"num_batches": 0, "ring": json.loads(json.dumps(replay.ring.state_dict()))})
+
+
+def test_a_state_of_before_is_read_and_its_oldest_rows_verified_from_then_on(stored):
+    """Its first segment begins after the oldest row, and it has no number."""
+    folder, state = stored
+    ring = {key: value for key, value in state["ring"].items() if key != "format"}
+    assert ring["segments"][3][0] == 47 and ring["segments"][0][0] == 44
+    replay = make_replay(folder, create=False)
+    replay.load_state_dict({"num_batches": 0, "ring": ring | {"segments": ring["segments"][3:]}})
+    assert [part[:2] for part in replay.state_dict()["ring"]["segments"][:4]] == [
+        [44, 45],
+        [45, 46],
+        [46, 47],
+        [47, 48],
+    ]
+    empty = make_replay(folder, create=False)
+    empty.load_state_dict({"num_batches": 0, "ring": ring | {"segments": []}})
+    assert empty.num_rows == 100
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_rows": 99}, "segments: expected rows from 43 on"),
+        ({"num_rows": 10**9}, "segments: expected rows from 999999944 on"),
+        ({"saved_before": 101}, "saved_before: expected at most 100 rows, got 101"),
+        ({"segments": []}, "num_rows: expected 44, where the segments end"),
+        (
+            {"segments": lambda parts: parts[1:]},
+            "expected rows from 44 on and 7 checksums, got rows 45 to 46",
+        ),
+        ({"segments": lambda parts: [*parts[:5], *parts[6:]]}, "expected rows from 49 on"),
+        ({"segments": lambda parts: [[44, 44, parts[0][2]], *parts]}, "got rows 44 to 44 and 7"),
+        ({"segments": lambda parts: [[44, 45, [1, 2]], *parts[1:]]}, "got rows 44 to 45 and 2"),
+        ({"format": 3}, "has at most format 2 here, but got 3"),
+    ],
+)
+def test_numbers_that_contradict_each_other_are_refused(stored, change, message):
+    folder, state = stored
+    ring = dict(state["ring"])
+    for key, value in change.items():
+        ring[key] = value(ring[key]) if callable(value) else value
+    with pytest.raises(ValueError, match=message):
+        make_replay(folder, create=False).load_state_dict({**state, "ring": ring})
 
 
 def test_another_layout_is_refused(stored, tmp_path):

@@ -1,0 +1,52 @@
+"""What the stored row and actions of a Gymnasium environment must look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from envs.actions import action_layout, action_mask_size
+from envs.state_form import Maybe, Numbers, StateError
+
+
+def row_form(obs: Tensor | TensorDict, space: gymnasium.Space[Any], num_envs: int) -> dict[str, Any]:
+    """The form of a row, see `envs.state_form`.
+
+    Args:
+        obs: an observation [B, ...], as rows hold it.
+        space: of one action.
+        num_envs: B.
+    """
+    flags = Numbers((num_envs,), torch.bool)
+    row = {
+        "obs": obs.to_dict() if isinstance(obs, TensorDict) else obs,
+        "reward": Numbers((num_envs,), torch.float32),
+        "prev_action": Numbers((num_envs, *action_layout(space)[0])),  # once stored in another dtype
+        "is_first": flags,
+        "is_last": flags,
+        "is_terminal": flags,
+    }
+    size = action_mask_size(space)
+    return row if size is None else {**row, "action_mask": Maybe(Numbers((num_envs, size), torch.bool))}
+
+
+def check_actions(stored: Tensor | None, space: gymnasium.Space[Any]) -> None:
+    """Refuse stored actions that an environment need not know, before it is given any.
+
+    Args:
+        stored: what the environments were given, [steps, B, ...].
+        space: of one action.
+
+    Raises:
+        StateError: if one lies outside of a Discrete or MultiDiscrete space.
+    """
+    if stored is None or not isinstance(space, gymnasium.spaces.Discrete | gymnasium.spaces.MultiDiscrete):
+        return
+    count = space.n if isinstance(space, gymnasium.spaces.Discrete) else space.nvec
+    place = stored.cpu().numpy() - space.start
+    if ((place < 0) | (place >= count)).any():
+        raise StateError(f"driver/env/log/actions: expected actions of {space}, got others")

@@ -13,7 +13,9 @@ from agents.earlier_readings import describe_reading, earlier_readings
 from agents.leaves import observation_leaves
 from agents.run_files import SPACES_FILE, VERSIONS_FILE
 from agents.space_json import space_from_json, space_to_json
+from envs.actions import action_layout
 from envs.box_actions import BOX_ACTIONS, BoxAction
+from envs.state_form import Anything, AtLeast, StateError, check_like
 
 # 1 had no number, no dtypes of Discrete and MultiDiscrete, and a Dict's parts in an object.
 FORMAT = 2
@@ -46,15 +48,19 @@ def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
     try:
         description = json.loads(path.read_text())
         number = description.get("format", 1)
-        if number not in (1, FORMAT):
+        if not isinstance(number, int) or number not in (1, FORMAT):
             raise ValueError(
                 f"A run's {SPACES_FILE} has format 1 or {FORMAT}, but {path} has {number!r}, which engram-rl "
                 f"{written_by(run_dir)} wrote; read it with that version."
             )
-        found = [space_from_json(description[name]) for name in ("observation_space", "action_space")]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        names = ("observation_space", "action_space")
+        check_like(AtLeast(dict.fromkeys(names, Anything())), description)
+        found = [space_from_json(description[name], name) for name in names]
+        _check_action_space(found[1])
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, RecursionError, StateError) as error:
+        told = f" ({error})" if isinstance(error, StateError) else ""
         raise ValueError(
-            f"A run's {SPACES_FILE} describes two spaces, but {path} does not; it is damaged."
+            f"A run's {SPACES_FILE} describes two spaces, but {path} does not{told}; it is damaged."
         ) from error
     if number == 1:
         _check_earlier_readings(run_dir, found[0])
@@ -78,6 +84,13 @@ def check_spaces(run_dir: Path, agent: Agent) -> None:
                 f"A run is continued in the spaces it was trained in: expected the {name} {expected}, but its "
                 f"environment now has {got}; use the version of the environment it was begun with."
             )
+
+
+def _check_action_space(space: spaces.Space) -> None:
+    try:
+        action_layout(space)
+    except ValueError as error:
+        raise StateError(f"action_space: {error}") from error
 
 
 def _check_earlier_readings(run_dir: Path, space: spaces.Space) -> None:
@@ -104,8 +117,9 @@ def read_box_action(run_dir: Path, config: dict[str, Any]) -> BoxAction:
     Raises:
         ValueError: if the file is damaged.
     """
-    stored = json.loads((run_dir / SPACES_FILE).read_text()).get("box_action")
-    box_action: BoxAction = stored or config["env"].get("action") or "clip"
+    description = json.loads((run_dir / SPACES_FILE).read_text())
+    told = config["env"].get("action") if isinstance(config["env"], dict) else None
+    box_action: BoxAction = description.get("box_action", told or "clip")
     if box_action not in BOX_ACTIONS:
         raise ValueError(
             f"A run's {SPACES_FILE} holds a box_action of {', '.join(BOX_ACTIONS)}, but that of {run_dir} has "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agents.fixed_config import digest
-from envs.state_form import StateError, check_like
+from agents.schedule import Progress
+from agents.sealed_json import refuse_edited
+from envs.state_form import AtLeast, StateError, Whole, check_like
 
 
 def check_stored(
@@ -24,22 +25,30 @@ def check_stored(
         trust_edited: take one of another configuration, with a warning, if its content fits.
 
     Raises:
+        EditedFileError: a ValueError, if it was saved with another configuration.
         ValueError: names the file, and the place in it.
     """
-    expected, got = digest(config), state.get("digest", None)
-    if got is not None and got != expected:
-        difference = (
-            f"A checkpoint belongs to one configuration, but {path} was saved with another than this run's: expected "
-            f"the digest {expected[:16]}, got {str(got)[:16]}"
-        )
-        if not trust_edited:
-            raise ValueError(
-                f"{difference}; put back the config.yaml and the checkpoints that belong together, or, if the change "
-                "is yours, add trust_edited=true."
-            )
-        warnings.warn(f"{difference}; it is used because of trust_edited.", stacklevel=2)
+    if state.get("digest", digest(config)) != digest(config):
+        refuse_edited(f"{path} was saved with another configuration than that of this run", trust_edited)
     try:
         check_like(form, state)
+    except StateError as error:
+        raise unfit(path, error) from error
+
+
+def check_progress(state: Mapping[str, Any], path: Path) -> None:
+    """Hold what a checkpoint says of how far its run has come against its form; the rest of it may be anything.
+
+    Args:
+        state: what the file holds, its tensors or not.
+        path: the file.
+
+    Raises:
+        ValueError: names the file, and the place in it.
+    """
+    form = {"driver": AtLeast({"env_steps": Whole()}), "progress": Progress.state_form()}
+    try:
+        check_like(AtLeast(form), state)
     except StateError as error:
         raise unfit(path, error) from error
 

@@ -87,7 +87,11 @@ class EpisodeLog:
         """The form of these and of what was stored before, see `envs.state_form`; of actions any dtype."""
         counts = Numbers((num_envs,), torch.int64, low=0)
         now = {"episodes": counts, "lengths": counts, "actions": Numbers((None, *action_shape))}
-        before = {"episodes": counts, "start": counts, "actions": Maybe(Numbers((None, num_envs, *action_shape)))}
+        before = {
+            "episodes": counts,
+            "start": counts,
+            "actions": Maybe(Numbers((None, num_envs, *action_shape))),
+        }
         return ByKey("start", before, now)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

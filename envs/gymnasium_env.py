@@ -236,9 +236,9 @@ class GymnasiumEnv(VectorEnv):
         stored = TensorDict(state["row"], batch_size=[self.num_envs]).to(self.device)
         self._seed = state["seed"]
         self._has_mask = "action_mask" in stored
+        check_actions(state["log"].get("actions", None), self.single_action_space)
         self._log.load_state_dict(state["log"])
         self._long_episode.warn_of_repeating(self._log.num_actions().max())
-        check_actions(state["log"].get("actions", None), self.single_action_space)
         anew = np.zeros(self.num_envs, dtype=np.bool_)
         # One round, unless something is not reproducible; it ends, because every round adds to `anew`.
         while True:

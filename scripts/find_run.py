@@ -12,6 +12,7 @@ from agents.fixed_config import MACHINE, fixed_part
 from agents.manifest import check_texts
 from agents.run_files import CONFIG_FILE
 from agents.run_folder import checkpoint_path
+from agents.stored_state import check_progress
 from scripts.errors import sentence_of
 from scripts.resuming import stored_config
 from scripts.run_lock import is_locked
@@ -82,7 +83,7 @@ def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_unfinished(path: Path, config: Mapping[str, Any]) -> bool:
-    state = load_latest(path)
+    state = load_latest(path, check=check_progress)
     if state["progress"].get("unfinished_from") is not None:
         return True
     return state["driver"]["env_steps"] < config["total_env_steps"] and not state["progress"]["solved"]

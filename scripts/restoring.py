@@ -16,7 +16,7 @@ from agents.replay import Replay
 from agents.schedule import Progress
 from agents.stored_state import unfit
 from envs import Driver
-from envs.state_form import Anything, AtLeast, Maybe, StateError
+from envs.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
 from scripts.user_code import place_in_user_code
 
 
@@ -34,6 +34,8 @@ def stored_form(agent: Agent, driver: Driver, carry: TensorDict, has_replay: boo
         "driver": driver.state_form(carry),
         "progress": Progress.state_form(),
         "record": Maybe(Record.state_form()),
+        "name": Maybe(Kind(str)),
+        "log": Maybe({"lines": Whole(), "hash": Kind(str)}),
     }
     if has_replay:
         parts["replay"] = Replay.state_form()

@@ -22,6 +22,7 @@ from envs.vector_env import VectorEnv
 # No configuration comes near these; text that names itself goes beyond any.
 _MAX_DEPTH = 20
 _MAX_PARTS = 100_000
+_LARGEST = 2**63 - 1
 _PLAIN = (bool, int, float, str, type(None))
 _DIRECTIVES = ("_target_", "_partial_")
 
@@ -42,6 +43,48 @@ def build(description: Any, allow: Sequence[str] = ()) -> Any:
     for target, one in check_description(description):
         _check_id(find_target(target, allow), one, allow)
     return _build(description, allow)
+
+
+def build_maker(description: Any, name: str, gets: Sequence[str], allow: Sequence[str] = ()) -> Any:
+    """Build what a description says, which must make something of arguments that are known only later.
+
+    Args:
+        description: as for `build`.
+        name: of the option that it is, for the message.
+        gets: the names of these arguments.
+        allow: as for `build`.
+
+    Raises:
+        ValueError: as for `build`, or if it is no such maker.
+    """
+    made = build(description, allow)
+    if not callable(made):
+        raise ValueError(
+            f"{name} must be a description with a _target_ and _partial_: true, but got {str(description)[:80]!r}; "
+            "write one."
+        )
+    check_takes(made, dict.fromkeys(gets), name)
+    return made
+
+
+def check_takes(factory: Any, arguments: Mapping[str, Any], name: str) -> None:
+    """Refuse to call what does not take these arguments, or needs others.
+
+    Raises:
+        ValueError: says which.
+    """
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        given = ", ".join(arguments) or "no arguments"
+        raise ValueError(
+            f"{name} must be made from what it is given ({given}), but cannot: {error}; give it other arguments, "
+            "_partial_: true where some are given later, or another _target_."
+        ) from error
 
 
 def check_description(description: Any) -> list[tuple[str, Mapping[str, Any]]]:
@@ -72,6 +115,10 @@ def check_description(description: Any) -> list[tuple[str, Mapping[str, Any]]]:
             raise ValueError(
                 "A description holds numbers, words, true, false, null, lists and mappings, but got "
                 f"a {type(value).__name__}; write it as one of these."
+            )
+        elif isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
+            raise ValueError(
+                f"A whole number has at most 64 bits here, but got one of {len(str(abs(value)))} digits; give a smaller one."
             )
     return found
 
@@ -125,6 +172,7 @@ def _build(description: Any, allow: Sequence[str]) -> Any:
         arguments = fit_arguments(factory, arguments, target)
         if description.get("_partial_", False):
             return functools.partial(factory, **arguments)
+        check_takes(factory, arguments, target)
         return factory(**arguments)
     if isinstance(description, list | tuple):
         return [_build(value, allow) for value in description]

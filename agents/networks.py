@@ -51,6 +51,9 @@ class MLP(nn.Sequential):
         layer_norm: follow the first linear layer by a LayerNorm without parameters instead of the
             activation, as POPGym's models do.
 
+    Raises:
+        ValueError: for a width below 1.
+
     Attributes:
         output_size: features out.
     """
@@ -63,6 +66,10 @@ class MLP(nn.Sequential):
         gain: float = math.sqrt(2.0),
         layer_norm: bool = False,
     ) -> None:
+        if any(size < 1 for size in hidden_sizes):
+            raise ValueError(
+                f"A layer's width must be a whole number of at least 1, but got {list(hidden_sizes)}; give other widths."
+            )
         layers: list[nn.Module] = []
         width = input_size
         for index, hidden_size in enumerate(hidden_sizes):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import torch
 
 from agents.base import Agent
-from agents.build import build
+from agents.build import build_maker
 from agents.checkpoint import load_checkpoint, load_latest
 from agents.manifest import check_texts
 from agents.plain_files import check_plain
@@ -21,10 +23,13 @@ from agents.stored_spaces import read_box_action, read_spaces
 from agents.stored_state import check_stored, unfit
 from agents.stored_yaml import read_yaml
 from envs.box_actions import BoxAction
-from envs.state_form import AtLeast, StateError, check_like
+from envs.errors import EnvironmentFault
+from envs.state_form import AtLeast, StateError, Whole, check_like
 
 CHECKPOINTS_FOLDER = "checkpoints"
 REPLAY_FOLDER = "replay"
+# What Python says where a function is given what it does not take.
+_MISFIT = re.compile(r"missing \d+ required|unexpected keyword argument|takes .* positional argument")
 
 
 def checkpoint_path(run_dir: Path, name: str) -> Path:
@@ -72,6 +77,37 @@ def _name_old_default(env: Any) -> None:
         env["action"] = "clip" if "pendulum" in str(env.get("name")) else "auto"
 
 
+@contextmanager
+def options_of(run_dir: Path) -> Iterator[None]:
+    """Name the file in which an option stands that is refused within the block.
+
+    Raises:
+        ValueError: in place of one.
+    """
+    try:
+        yield
+    except EnvironmentFault:
+        raise
+    except (ValueError, RuntimeError, OverflowError, MemoryError, TypeError) as error:
+        if isinstance(error, TypeError) and not _MISFIT.search(str(error)):
+            raise
+        # What is too large comes as one of the others, and a network in the place of an encoder as a TypeError.
+        text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        if not isinstance(error, ValueError):
+            text = f"An agent must be one that can be built here, but this one cannot: {text}"
+        raise ValueError(f"{text} (the options are those of {run_dir / CONFIG_FILE}).") from error
+
+
+def check_seeds(config: Mapping[str, Any]) -> None:
+    """Hold the numbers that every agent is built with against what they must be.
+
+    Raises:
+        ValueError: names the option.
+    """
+    for name, form in (("seed", Whole()), ("schedule_env_steps", Whole(1))):
+        check_like(form, config[name], name)
+
+
 def build_agent(
     config: dict[str, Any],
     observation_space: Any,
@@ -90,15 +126,15 @@ def build_agent(
         allow: further packages whose classes may be built.
         box_action: how its environment brings Box actions between the bounds.
     """
-    make_agent = build(config["agent"], allow)
-    agent: Agent = make_agent(
-        observation_space=observation_space,
-        action_space=action_space,
-        make_core=build(config["core"], allow),
-        total_env_steps=config["schedule_env_steps"],
-        seed=config["seed"],
-        device=device,
-    )
+    given = {
+        "observation_space": observation_space,
+        "action_space": action_space,
+        "make_core": build_maker(config["core"], "core", ["input_size"], allow),
+        "total_env_steps": config["schedule_env_steps"],
+        "seed": config["seed"],
+        "device": device,
+    }
+    agent: Agent = build_maker(config["agent"], "agent", list(given), allow)(**given)
     agent.box_action = box_action
     return agent
 
@@ -141,7 +177,9 @@ def load(
     config = read_config(run_dir)
     observation_space, action_space = read_spaces(run_dir)
     box_action = read_box_action(run_dir, config)
-    agent = build_agent(config, observation_space, action_space, device, allow, box_action)
+    with options_of(run_dir):
+        check_seeds(config)
+        agent = build_agent(config, observation_space, action_space, device, allow, box_action)
     if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
         checkpoint = "latest"
     path = checkpoint_path(run_dir, checkpoint)

@@ -13,10 +13,13 @@ from torch import Tensor
 from agents.base import Agent
 from agents.record import Record
 from agents.replay import Replay
+from agents.run_files import CONFIG_FILE
+from agents.run_folder import options_of
 from agents.schedule import Progress
 from agents.stored_state import unfit
 from envs import Driver
 from envs.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
+from scripts.errors import UsageError
 from scripts.user_code import place_in_user_code
 
 
@@ -40,6 +43,21 @@ def stored_form(agent: Agent, driver: Driver, carry: TensorDict, has_replay: boo
     if has_replay:
         parts["replay"] = Replay.state_form()
     return AtLeast(parts)
+
+
+@contextmanager
+def stored_options(run_dir: Path) -> Iterator[None]:
+    """Name the file in which an option of a continued run stands that is refused within the block.
+
+    Raises:
+        UsageError: in place of one.
+        ValueError: in place of one.
+    """
+    with options_of(run_dir):
+        try:
+            yield
+        except UsageError as error:
+            raise UsageError(f"{str(error).rstrip('.')} (in {run_dir / CONFIG_FILE}).") from error
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import torch
 
 from agents.arguments import check_names
 from agents.base import Agent
-from agents.build import build
+from agents.build import build_maker
 from agents.checkpoint import load_latest, save_checkpoint
 from agents.fixed_config import digest
 from agents.loop import train_on_policy
@@ -57,7 +57,7 @@ def build_env(config: dict[str, Any], num_envs: int) -> VectorEnv:
     Raises:
         ValueError: if they are none of Engram's kind, or refuse an option.
     """
-    make_env = build(config["env"], config["allow"])
+    make_env = build_maker(config["env"], "env", ["num_envs", "device"], config["allow"])
     check_vector_env(getattr(make_env, "func", make_env))
     env = make_env(num_envs=num_envs, device=config["device"])
     check_vector_env(env)

@@ -26,6 +26,7 @@ from scripts.help import help_text
 from scripts.new_run import describe_agent, describe_run, drop_unused_replay, make_given_dir, make_run_dir
 from scripts.paths import expand
 from scripts.progress import ProgressLine
+from scripts.restoring import stored_options
 from scripts.resuming import (
     UNFINISHED,
     allow_words,
@@ -113,11 +114,14 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
     """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
     check_plain(run_dir)
     edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
+    with stored_options(run_dir):
+        check_options(resumed_config(run_dir, []), TRAIN)
     config = check_options(resumed_config(run_dir, words), TRAIN | RESUMED)
     trust_edited = config.pop("trust_edited")
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])
-    session = Session.build(config)
+    with stored_options(run_dir):
+        session = Session.build(config)
     if is_unbegun(run_dir):
         print(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
         session.start()

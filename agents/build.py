@@ -118,7 +118,7 @@ def check_description(description: Any) -> list[tuple[str, Mapping[str, Any]]]:
             )
         elif isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
             raise ValueError(
-                f"A whole number has at most 64 bits here, but got one of {len(str(abs(value)))} digits; give a smaller one."
+                f"A whole number has at most 64 bits here, but got {len(str(abs(value)))} digits; write fewer."
             )
     return found
 

@@ -68,7 +68,7 @@ class MLP(nn.Sequential):
     ) -> None:
         if any(size < 1 for size in hidden_sizes):
             raise ValueError(
-                f"A layer's width must be a whole number of at least 1, but got {list(hidden_sizes)}; give other widths."
+                f"A layer's width must be a whole number of at least 1, but got {list(hidden_sizes)}; change it."
             )
         layers: list[nn.Module] = []
         width = input_size

@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
     config = yaml.safe_load((result.run_dir / "config.yaml").read_text())
     config["agent"]["_target_"] = "replay_agent.RewardPredictor"
     forge(result.run_dir, "config.yaml", yaml.safe_dump(config))
-    assert train(f"resume={result.run_dir}").code == 0
+    assert train(f"resume={result.run_dir}", "trust_edited=true").code == 0
     whole = train(
         *TINY_REPLAY, f"logging.tensorboard={tensorboard}", f"logging.runs_dir={tmp_path / 'whole'}"
     )

@@ -21,8 +21,15 @@ MAY_IMPORT = {
     "configs": set(),
 }
 # The ground that agents may build on: what an action is, before and after an environment's bounds, what an environment
-# is, and which of them an id names.
-GROUND = ("envs.box_actions", "envs.ids", "envs.vector_env")
+# is and does wrong, which of them an id names, and what a stored state must look like.
+GROUND = (
+    "envs.actions",
+    "envs.box_actions",
+    "envs.errors",
+    "envs.ids",
+    "envs.state_form",
+    "envs.vector_env",
+)
 TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "pyproject.toml",
     "README.md",

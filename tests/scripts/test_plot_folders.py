@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import subprocess
 import zipfile
 
 import pytest
@@ -62,19 +63,26 @@ def test_folders_without_end_are_named(tmp_path, monkeypatch):
         check_plain(tmp_path / "runs")
 
 
-def test_folders_deeper_than_calls_may_be_are_searched(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs").mkdir()
-    os.chdir("runs")
+@pytest.fixture
+def deep(tmp_path):
+    """A folder in which folders lie in one another 1,200 deep, with a run in the last."""
+    (tmp_path / "deep").mkdir()
+    before = os.getcwd()
+    os.chdir(tmp_path / "deep")
     for _ in range(1200):
         os.mkdir("a")
         os.chdir("a")
     with open("config.yaml", "w"):
         pass
-    os.chdir(tmp_path)
-    folders, reasons = found_in("runs")
-    assert folders == ["runs" + "/a" * 1200] and not reasons
-    check_plain(tmp_path / "runs")
+    os.chdir(before)
+    yield tmp_path / "deep"
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)  # which Python cannot remove
+
+
+def test_folders_deeper_than_calls_may_be_are_searched(deep):
+    folders, reasons = found_in(deep)
+    assert folders == [str(deep) + "/a" * 1200] and not reasons
+    check_plain(deep)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000, "a/" * 3000, "[" * 300, "\udcff"])

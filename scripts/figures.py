@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,21 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from agents.metrics_log import read_metrics
+from agents.metrics_log import stream_metrics
 from agents.plain_files import replace_file
 from agents.run_files import METRICS_FILE
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _LIGHT_BLUE, _BLUE, _ORANGE, _GREY = "#56B4E9", "#0072B2", "#D55E00", "#666666"
 _PANEL_COLOURS = [_BLUE, _GREY, _ORANGE, "#009E73", "#CC79A7", "#E69F00"]
+# Names of folders and arguments may hold dollars, between which Matplotlib looks for formulas.
+_AS_TEXT: dict[str, Any] = {"parse_math": False}
+_STEPS, _TRAINING, _EVALUATION, _ERROR = (
+    "env_steps",
+    "charts/episodic_return",
+    "eval/episodic_return",
+    "eval/standard_error",
+)
 
 
 def draw_learning_curve(run_dir: Path, title: str) -> Path:
@@ -32,25 +41,24 @@ def draw_learning_curve(run_dir: Path, title: str) -> Path:
     Returns:
         The picture's path.
     """
-    rows = read_metrics(run_dir / METRICS_FILE)
+    end, series = _read_series(run_dir / METRICS_FILE)
     axes = _new_axes()
-    end = max((row["env_steps"] or 0 for row in rows), default=0)
-    trained, training = _series(rows, "charts/episodic_return")
+    trained, training = series[_TRAINING]
     if trained:
         # A line needs two points; a single one is a dot.
         style: dict[str, Any] = {"color": _LIGHT_BLUE, "linewidth": 1.2, "markersize": 4}
         axes.plot(
             trained, training, marker="o" if len(trained) == 1 else "", label="training episodes", **style
         )
-    steps, returns = _series(rows, "eval/episodic_return")
+    steps, returns = series[_EVALUATION]
     if steps:
-        by_step = dict(zip(*_series(rows, "eval/standard_error"), strict=True))
+        by_step = dict(zip(*series[_ERROR], strict=True))
         errors = [by_step.get(step, 0.0) for step in steps]
         style = {"color": _ORANGE, "marker": "o", "markersize": 4, "capsize": 2}
         axes.errorbar(steps, returns, yerr=errors, label="evaluation, mean ± s.e.", **style)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("episodic return")
-    axes.set_title(title, fontsize=10)
+    axes.set_title(title, fontsize=10, **_AS_TEXT)
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlim(left=0, right=1.03 * end if end else None)
     if trained or steps:
@@ -86,7 +94,7 @@ def draw_probe(path: Path, argument: str, trained: float | None, points: list[di
     if min(x) > 0 and max(x) >= 8 * min(x):
         axes.set_xscale("log", base=2)
         axes.set_xticks(x, [f"{value:g}" for value in x])
-    axes.set_xlabel(argument)
+    axes.set_xlabel(argument, **_AS_TEXT)
     axes.set_ylabel("episodic return, mean ± s.e.")
     return _save(axes, path)
 
@@ -166,7 +174,17 @@ def _save(axes: Axes, path: Path) -> Path:
     return path
 
 
-def _series(rows: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
-    """Environment steps and values of every row that has `key`."""
-    points = [(row["env_steps"], row[key]) for row in rows if row.get(key) is not None]
-    return [x for x, _ in points], [y for _, y in points]
+def _read_series(path: Path) -> tuple[float, dict[str, tuple[array[float], array[float]]]]:
+    """The last environment step of a log, and by key the steps and values of every line that has it.
+
+    Of a line no more is kept: a log may be longer than the memory is.
+    """
+    end = 0.0
+    series = {key: (array("d"), array("d")) for key in (_TRAINING, _EVALUATION, _ERROR)}
+    for row in stream_metrics(path) if path.is_file() else ():
+        end = max(end, row[_STEPS] or 0)
+        for key, (steps, values) in series.items():
+            if row.get(key) is not None:
+                steps.append(row[_STEPS])
+                values.append(row[key])
+    return end, series

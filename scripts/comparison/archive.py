@@ -75,4 +75,5 @@ def _short_names(runs: Sequence[Run]) -> list[str]:
     """The runs' folders below the one that all share; `<agent>-<core>/<seed>` at least, which tells the core."""
     places = [Path(run.name).absolute() for run in runs]
     shared = os.path.commonpath([place.parent.parent for place in places])
-    return [place.relative_to(shared).as_posix() for place in places]
+    # What cannot be shown is an escape in a name, and no archive has a backslash in one.
+    return [place.relative_to(shared).as_posix().replace("\\", "_") for place in places]

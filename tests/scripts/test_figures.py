@@ -1,15 +1,19 @@
 """Pictures of little: a sentence where there is nothing, a dot where there is one point, and titles above all."""
 
+import html
 import json
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import yaml
+from PIL import Image
 from synthetic_runs import write_run
 
 from scripts import figures
 from scripts.comparison.analysis import compare
-from scripts.comparison.figures import draw_curves
+from scripts.comparison.figures import draw_curves, save
+from scripts.comparison.page import make_page
 from scripts.comparison.runs import read_run
 from scripts.comparison.settings import Settings
 
@@ -78,3 +82,37 @@ def test_a_report_marks_single_points_and_where_runs_end(tmp_path):
     figure = draw_curves(document)
     assert marked(figure.axes[0]) == [3000, 1000]
     plt.close(figure)
+
+
+NAMES = ["$$", "$x$ y", "$\\frac{$", "{{data}}", "{{script}}", "<b>&amp;"]
+
+
+def test_names_with_dollars_and_braces_are_text(tmp_path):
+    """Matplotlib looks for formulas between two dollars, and fails where there is none; pages fill in braces."""
+    (tmp_path / "metrics.jsonl").write_text('{"env_steps": 1, "charts/episodic_return": 1}\n')
+    figures.draw_learning_curve(tmp_path, "$$")
+    points = [{"value": 1, "mean": 0.5, "standard_error": None}]
+    figures.draw_probe(tmp_path / "probe.png", "kwargs.$\\frac{$", None, points)
+    runs = []
+    for seed, name in enumerate(NAMES):
+        folder = write_run(tmp_path / "runs", seed=seed, name=str(seed))
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config |= {"core": config["core"] | {"_target_": f"a.{name}"}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        runs.append(read_run(folder))
+    document = compare(runs, [], Settings(resamples=100, points=2)) | {"x": "env_steps"}
+    assert set(document["groups"]) == set(NAMES)
+    assert [path.name for path in save(draw_curves(document), tmp_path / "curves")] == [
+        "curves.png",
+        "curves.svg",
+    ]
+    title, rest = make_page(document | {"command": "", "configurations": []}).split("</title>")
+    assert html.escape("{{data}}") in title and "<b>" not in title and "<b>&amp;" not in rest
+
+
+def test_many_rows_are_drawn_in_fewer_pixels(tmp_path):
+    """Two hundred dots an inch are more than Matplotlib has for 1,225 pairs of fifty groups."""
+    figure = plt.figure(figsize=(0.5, 420))
+    png, _ = save(figure, tmp_path / "long")
+    with Image.open(png) as picture:
+        assert 50_000 < picture.height < 2**16

@@ -114,3 +114,25 @@ def test_a_file_that_is_no_archive(run, tmp_path):
     assert_refused(
         run("plot", f"runs={tmp_path / 'notes.zip'}", f"output={tmp_path / 'out'}"), "notes.zip.*no archive"
     )
+
+
+def test_edited_runs_are_left_out_and_taken_when_trusted(run, tmp_path):
+    """In a folder and in an archive."""
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", seed=seed)
+    plot(run, tmp_path / "runs", tmp_path / "whole", "archive=true")
+    with zipfile.ZipFile(tmp_path / "whole" / "runs.zip") as stored:
+        stored.extractall(tmp_path / "unpacked")
+    sizes = next((tmp_path / "unpacked").rglob("0-*/sizes.json"))
+    sizes.write_text(sizes.read_text().replace("12345", "12346"))
+    with zipfile.ZipFile(tmp_path / "edited.zip", "w") as edited:
+        for path in (tmp_path / "unpacked").rglob("*.*"):
+            edited.write(path, path.relative_to(tmp_path / "unpacked"))
+    for place in ("unpacked", "edited.zip"):
+        _, document = plot(run, tmp_path / place, tmp_path / "refused")
+        assert [one["seed"] for one in document["runs"]] == [1]
+        (skipped,) = document["skipped"]
+        assert "sizes.json was edited" in skipped["reason"] and "trust_edited=true" in skipped["reason"]
+        result, document = plot(run, tmp_path / place, tmp_path / "taken", "trust_edited=true")
+        assert [one["parameters"] for one in document["runs"]] == [12346, 12345] and not document["skipped"]
+        assert "warning: " in result.err and "sizes.json was edited" in result.err

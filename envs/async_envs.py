@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import sys
@@ -175,6 +176,8 @@ def _work(index: int, env_fn: Any, pipe: Any, parent_pipe: Any, memory: Any, err
 
     It ends without a word once its parent is gone, since nobody is left to hear it.
     """
+    # What a fork has from its parent is no garbage of its own, and to look at it would copy all of its pages.
+    gc.freeze()
     try:
         try:
             env = env_fn()

@@ -18,9 +18,10 @@ from scripts.errors import UsageError, run, usage_errors
 from scripts.help import help_text
 from scripts.new_run import versions
 from scripts.outputs import check_writable_file
+from scripts.say import say
 from scripts.session import check_device
 
-BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "statistics", "world_model")
+BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "soak", "statistics", "world_model")
 
 
 def main(words: Sequence[str]) -> None:
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     The file holds the options, the versions, the load of the machine before and after, and what was measured.
     """
     if not words or words[0] in ("-h", "--help"):
-        print(f"usage: python -m scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
+        say(f"usage: python -m scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
         return
     name, options = words[0], words[1:]
     if name not in BENCHMARKS:
@@ -37,18 +38,18 @@ def main(words: Sequence[str]) -> None:
             f"A benchmark is one of {', '.join(BENCHMARKS)}, but got {name!r}; name one of these."
         )
     if any(word in ("-h", "--help") for word in options):
-        print(help_text(f"benchmark_{name}"))
+        say(*help_text(f"benchmark_{name}").split("\n"))
         return
     benchmark = importlib.import_module(f"scripts.benchmarks.{name}")
     config = read_options(name, options, benchmark.RULES)
     before = os.getloadavg()[0]
     measured = benchmark.measure(config)
     load = [before, os.getloadavg()[0]]
-    print(f"load average before and after: {load[0]:.1f}, {load[1]:.1f}")
+    say(f"load average before and after: {load[0]:.1f}, {load[1]:.1f}")
     if config["output"]:
         document = {"config": config, "versions": versions(config.get("device", "cpu")), "load_average": load}
         Path(config["output"]).write_text(json_text(document | measured, indent=1) + "\n")
-        print(f"written: {config['output']}", file=sys.stderr)
+        say(f"written: {config['output']}", file=sys.stderr)
 
 
 def read_options(name: str, words: Sequence[str], rules: Mapping[str, Rule]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agents.buildable import table
+from scripts.say import say
 
 
 def main() -> None:
     """Print one name per line."""
-    print("\n".join(table()))
+    say(*table())
 
 
 if __name__ == "__main__":

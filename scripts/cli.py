@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from scripts.launch import keep_large_blocks
+from scripts.say import say
 
 COMMANDS = ("train", "evaluate", "sweep", "plot", "benchmark")
 
@@ -16,7 +17,7 @@ def main() -> int:
     """Run the command named by the first word with the words after it."""
     words = sys.argv[1:]
     if not words or words[0] not in COMMANDS:
-        print(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
+        say(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     keep_large_blocks()
     command = importlib.import_module(f"scripts.{words[0]}").command

@@ -69,10 +69,10 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
         missing = sorted(OmegaConf.missing_keys(config))
         if missing and not may_lack:
             raise UsageError(f"{missing[0]} has no default, so it must be given: {missing[0]}=<value>.")
-        OmegaConf.resolve(config)
+        plain = to_plain(config)
     except (HydraException, OmegaConfBaseException) as error:
         raise UsageError(explain(str(error), name, overrides, _known_keys(name, overrides))) from error
-    values = set_readings(expand_paths(to_plain(config)), readings)
+    values = set_readings(expand_paths(plain), readings)
     _drop_idle_action(values, str(choices.get("env")), overrides)
     _allow_named_environment(values)
     return Composed(values, {group: str(choices.get(group)) for group in GROUPS})

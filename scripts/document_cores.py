@@ -9,6 +9,7 @@ from pathlib import Path
 from memory_cores import CoreCard, MemoryCore
 from scripts.core_files import core_maker, core_names, core_summary
 from scripts.errors import UsageError, run
+from scripts.say import say
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cores.md"
 BEGIN, END = "<!-- table: python -m scripts.document_cores -->", "<!-- end of table -->"
@@ -22,7 +23,7 @@ def main(words: Sequence[str]) -> None:
     if not PAGE.exists():
         raise UsageError(f"The page must be in a checkout, but {PAGE} does not exist; run it from one.")
     PAGE.write_text(with_tables(PAGE.read_text(), make_tables()))
-    print(f"written: {PAGE.name}", file=sys.stderr)
+    say(f"written: {PAGE.name}", file=sys.stderr)
 
 
 def with_tables(page: str, tables: str) -> str:

@@ -21,6 +21,7 @@ from torch import Tensor
 from envs.memory_maze.rendering import load_textures, render_frames, segment
 from envs.memory_maze.scene import Scene
 from scripts.errors import UsageError, run
+from scripts.say import say
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "tests" / "envs" / "memory_maze" / "recordings"
@@ -57,13 +58,13 @@ def main(words: Sequence[str]) -> None:
     recordings = {size: load_recording(RECORDINGS / f"frames_{size}.npz") for size in SIZES}
     for size, recording in recordings.items():
         agreement, difference = class_agreement(recording), color_difference(recording, textures)
-        print(
+        say(
             f"{size}: same class {agreement.mean():.4%} (median frame {agreement.median():.2%}, worst "
             f"{agreement.min():.2%}), colour error {inside_border(difference).mean():.2f}/255"
         )
     sheets = [contact_sheet(recording, textures) for recording in recordings.values()]
     imsave(PICTURE, np.concatenate(sheets))
-    print(f"written: {PICTURE.name}", file=sys.stderr)
+    say(f"written: {PICTURE.name}", file=sys.stderr)
 
 
 def load_recording(path: Path) -> Recording:

@@ -13,6 +13,8 @@ from typing import TextIO
 
 from envs.errors import EnvironmentFault
 from scripts.machine_errors import shortage
+from scripts.printable import printable
+from scripts.say import say, say_fault
 from scripts.user_code import is_refusal, place_in_user_code, print_whole
 
 EXIT_FAULT = 1
@@ -85,6 +87,8 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
         if code of the user's own raised an error or nobody reads the output.
     """
     warnings.formatwarning = _format_warning
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = say_fault
     try:
         main(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -123,27 +127,28 @@ def _explain(error: Exception) -> int:
     Raises:
         Exception: the error itself, if it is a fault of ours.
     """
-    text, code = _told(error)
+    lines, code = _told(error)
     with suppress(OSError):  # a log on the disk that is full; the exit code still tells
-        print(text, file=sys.stderr)
+        say(*lines, file=sys.stderr)
     return code
 
 
-def _told(error: Exception) -> tuple[str, int]:
-    """What to print of an error, and its exit code."""
+def _told(error: Exception) -> tuple[list[str], int]:
+    """The lines to print of an error, and its exit code."""
     place = place_in_user_code(error)
     if place is not None:
-        return print_whole(place), EXIT_FAULT
+        return print_whole(place).split("\n"), EXIT_FAULT
     if isinstance(error, (UsageError, EnvironmentFault)):
-        return f"error: {error}", EXIT_USAGE
+        return [f"error: {error}"], EXIT_USAGE
     if isinstance(error, FloatingPointError):
-        return f"error: {error}", EXIT_DIVERGED
+        return [f"error: {error}"], EXIT_DIVERGED
     if shortage(error) is not None or getattr(error, "errno", None) == errno.EROFS:
-        return f"error: {sentence_of(error)}", EXIT_USAGE
+        return [f"error: {sentence_of(error)}"], EXIT_USAGE
     raise error
 
 
 def _format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    return f"warning: {message}\n"
+    lines = str(message).split("\n")
+    return "\n".join(["warning: " + printable(lines[0]), *map(printable, lines[1:]), ""])

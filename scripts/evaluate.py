@@ -27,6 +27,7 @@ from scripts.outputs import check_writable
 from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
 from scripts.playable import build_for, check_pictures, check_variants
 from scripts.probe import probe_values, with_argument
+from scripts.say import say
 from scripts.session import check_device
 from scripts.video import VideoWriter
 
@@ -36,7 +37,7 @@ VIDEO_FILE = "episode.mp4"
 def main(words: Sequence[str]) -> None:
     """Play episodes with a run's agent; print and store mean ± standard error."""
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("evaluate"))
+        say(*help_text("evaluate").split("\n"))
         return
     with usage_errors():
         # Which arguments an environment takes is its own affair: `env.…` may name any of them.
@@ -97,19 +98,19 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
         name, result = _play(agent, config, options)
     count = len(result.returns)
     noun = "episode" if count == 1 else "episodes"
-    print(f"{name}: return {_with_error(result.mean, result.standard_error)} over {count} {noun}")
+    say(f"{name}: return {_with_error(result.mean, result.standard_error)} over {count} {noun}")
     summary = {"env": name, **_summary(result), "deterministic": options["deterministic"], "played": played}
     if against is not None:
         summary["against"] = _compare(result, *against)
     write_results(output / EVALUATION_FILE, summary | {"returns": result.returns, "lengths": result.lengths})
     if options["video"]:
-        print(f"video: {video}")
+        say(f"video: {video}")
 
 
 def _compare(result: EvaluationResult, path: Path, others: list[float]) -> dict[str, Any]:
     """Print and describe how far this agent is ahead in the same episodes."""
     difference, error = paired_difference(result.returns, others)
-    print(f"difference from {path}, in the same episodes: {_with_error(difference, error)}")
+    say(f"difference from {path}, in the same episodes: {_with_error(difference, error)}")
     return {
         "evaluation": str(path),
         "mean_difference": difference,
@@ -130,12 +131,12 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         beyond = trained is not None and value > trained
         points.append({"value": value, "beyond_training": beyond, **_summary(result)})
         mark = "  (beyond training)" if beyond else ""
-        print(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
+        say(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
     stem = _probe_stem(argument)
     write_results(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
     from scripts.figures import draw_probe  # Matplotlib takes a second to import.
 
-    print(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
+    say(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
 
 
 def _play(
@@ -163,7 +164,7 @@ def _play(
         except FloatingPointError as error:
             raise UsageError(str(error)) from error
         if result.num_truncated:
-            print(truncation_note(result, "max_episode_steps", limit), file=sys.stderr)
+            say(truncation_note(result, "max_episode_steps", limit), file=sys.stderr)
         return env.name, result
     finally:
         env.close()
@@ -208,11 +209,11 @@ def write_results(path: Path, content: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)
     except OSError as error:
-        print(text)
+        say(*text.rstrip().split("\n"))
         raise UsageError(
             f"Results are written to {path}, but it cannot be written to ({error.strerror}); they are printed above."
         ) from error
-    print(f"results: {path}")
+    say(f"results: {path}")
 
 
 def command(words: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from envs.errors import EnvironmentFault
 from scripts.errors import UsageError
 from scripts.machine_errors import shortage
+from scripts.say import say
 from scripts.unbegun import holds_checkpoint
 from scripts.user_code import place_in_user_code
 
@@ -40,7 +41,7 @@ def faults_of_environments(command: str) -> Iterator[None]:
         raise FloatingPointError(f"{error} Then go on with: {command}") from error
     except Exception as error:
         if place_in_user_code(error) is not None:
-            print(_hint(command), file=sys.stderr)
+            say(_hint(command), file=sys.stderr)
         raise
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import shlex
 import subprocess
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from scripts.run_command import RunCommand, command_text
 from scripts.run_lock import is_locked
 from scripts.sizes import sizes_text
 from scripts.unbegun import clear_replay, is_bare
+from scripts.words import shell_word
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
@@ -72,7 +72,7 @@ def make_given_dir(run_dir: Path) -> Path:
     except FileExistsError as error:
         way = "give another logging.run_dir"
         if (run_dir / CONFIG_FILE).exists():
-            way += f", or continue it with {shlex.quote(f'resume={run_dir}')}"
+            way += f", or continue it with {shell_word(f'resume={run_dir}')}"
         raise UsageError(f"A new run needs a folder of its own, but {run_dir} exists; {way}.") from error
     except OSError as error:
         raise UsageError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ PATH_OPTIONS = (
     "plot",
     "folder",
 )
+# Those of them that may be lists of paths.
+LIST_OPTIONS = ("runs",)
 
 
 def expand(path: str) -> str:
@@ -37,6 +41,11 @@ def expand(path: str) -> str:
             f"A path may begin with ~, the home folder, but {path!r} has none ({error}); write ./~… for a name "
             "that begins so."
         ) from error
+
+
+def literal_path(path: str) -> str:
+    """Write a path as the value of a word, in which nothing stands for anything else, as `${…}` would."""
+    return write_value(re.sub(r"(\\*)\$\{", r"\1\1\\${", path))
 
 
 def quote_paths(words: Sequence[str]) -> list[str]:
@@ -67,17 +76,24 @@ def _quoted(word: str) -> str:
     key, equals, text = word.partition("=")
     if not equals or key.lstrip("+") not in PATH_OPTIONS:
         return word
-    return f"{key}={write_value(_read(text))}"
+    return f"{key}={write_value(_read(text, key.lstrip('+') in LIST_OPTIONS))}"
 
 
-def _read(text: str) -> str | list[Any] | None:
-    """A path, a list of paths or null; what is neither quoted, a list nor null is a path as it stands."""
-    try:
-        value = parse_value(text)
-    except ValueError:
-        in_brackets = text.startswith("[") and text.endswith("]")
-        return [_read(part.strip()) for part in text[1:-1].split(",")] if in_brackets else text
-    return value if value is None or isinstance(value, str | list) else text
+def _read(text: str, may_be_list: bool) -> str | list[Any] | None:
+    """A path, null or, for options that take one, a list of paths; what is neither, nor quoted, is a path as it stands.
+
+    So a backslash is one, and a space at the end belongs to the name.
+    """
+    if text == "null":
+        return None
+    if text[:1] in ("'", '"') or (may_be_list and text[:1] == "["):
+        with suppress(ValueError):
+            value = parse_value(text)
+            if isinstance(value, str | list):
+                return value
+    if may_be_list and text.startswith("[") and text.endswith("]"):
+        return [_read(part.strip(), may_be_list=False) for part in text[1:-1].split(",")]
+    return text
 
 
 def _expanded(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from scripts.config import compose_config
 from scripts.errors import run, usage_errors
 from scripts.help import help_text
 from scripts.outputs import check_writable
+from scripts.say import say
 from scripts.tables import print_table
 from scripts.words import command_line
 
@@ -77,7 +78,7 @@ RULES = {
 def main(words: Sequence[str]) -> None:
     """Read runs, compare them, and write the report."""
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("plot"))
+        say(*help_text("plot").split("\n"))
         return
     with usage_errors():
         # Which tasks there are is known only after reading: `bounds` may name any.
@@ -101,7 +102,7 @@ def main(words: Sequence[str]) -> None:
     if options["archive"]:
         written.append(write_archive(output / ARCHIVE_FILE, runs))
     for path in written:
-        print(path)
+        say(path)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
@@ -132,11 +133,11 @@ def _print(document: dict[str, Any]) -> None:
                     last and last["value"],
                 ]
         print_table(f"{task['name']}, up to {task['end']:,.0f} environment steps", columns, lines)
-    print()
+    say()
     for one in document["skipped"]:
-        print(f"skipped: {one['name']}: {one['reason']}")
+        say(f"skipped: {one['name']}: {one['reason']}")
     for note in document["notes"]:
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def command(words: Sequence[str] | None = None) -> int:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 from rich.table import Column
 
+from scripts.say import say
+
 _WINDOW_SECONDS = 60.0  # of the speed that foretells the end, or a quarter of the run if that is longer
 _SHORTEST_BAR, _LONGEST_BAR = 10, 30
 _SEPARATOR = "  "
@@ -69,7 +71,7 @@ class ProgressLine:
             self._bar.update(self._task, line=self._line(env_steps, self._bar.console.width))
         elif self._enabled and ("eval/episodic_return" in metrics or self._line_is_due()):
             self._last_line = self._clock()
-            print(self._line(env_steps, None), file=sys.stderr)
+            say(self._line(env_steps, None), file=sys.stderr)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -32,6 +32,7 @@ from envs.make import check_vector_env
 from scripts.checks import MAPPING, check_options
 from scripts.episodes import play_episodes, truncation_note
 from scripts.restoring import check_acting, named, stored_form
+from scripts.say import say
 
 
 def check_device(device: str) -> None:
@@ -268,7 +269,7 @@ class Session:
             return None
         if result.num_truncated and not self._has_noted_truncation:
             self._has_noted_truncation = True
-            print(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
+            say(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
         return {
             "eval/episodic_return": result.mean,
             "eval/standard_error": result.standard_error,

@@ -9,7 +9,9 @@ from contextlib import ExitStack
 from agents.plain_files import check_plain
 from scripts.errors import UsageError, run, usage_errors
 from scripts.help import help_text
+from scripts.paths import literal_path
 from scripts.run_lock import folder_lock
+from scripts.say import say
 from scripts.stop_request import StopRequest
 from scripts.sweeps.launchers import make_launcher
 from scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
@@ -29,7 +31,7 @@ def main(words: Sequence[str]) -> bool:
         Whether all of it has finished.
     """
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("sweep", words))
+        say(*help_text("sweep", words).split("\n"))
         return True
     with ExitStack() as held:
         with usage_errors():
@@ -64,7 +66,7 @@ def _train(plan: Plan, statuses: list[TrialStatus], command: str) -> None:
     Raises:
         StoppedError: if a signal asked the sweep to stop; its trials have saved.
     """
-    print(f"sweep in {plan.directory}", file=sys.stderr)
+    say(f"sweep in {plan.directory}", file=sys.stderr)
     if all(entry.status == FINISHED for entry in statuses):
         return
     stop = StopRequest("stopping: running trials save and end first; a second signal ends at once")
@@ -75,22 +77,23 @@ def _train(plan: Plan, statuses: list[TrialStatus], command: str) -> None:
     finally:
         launcher.close()
     if stop.is_asked() and any(entry.status == WAITING for entry in statuses):
-        print(f"stopped; nothing is lost, and the sweep goes on with: {command}", file=sys.stderr)
+        say(f"stopped; nothing is lost, and the sweep goes on with: {command}", file=sys.stderr)
         raise stop.error()
 
 
 def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
     """Say how it ended, and whether all is well."""
-    print("\n".join(summary_lines(statuses)))
+    say(*summary_lines(statuses))
     failed = [entry for entry in statuses if entry.status == FAILED]
     for entry in failed:
-        print(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)
-    print(
+        say(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)
+    say(
         f"{len(statuses) - len(failed)} of {len(statuses)} trials finished: {plan.directory}", file=sys.stderr
     )
     if len(failed) < len(statuses):
-        words = [f"runs={plan.directory}", f"output={plan.directory / 'report'}"]
-        print(f"to compare them: {command_line('plot', words)}", file=sys.stderr)
+        places = {"runs": plan.directory, "output": plan.directory / "report"}
+        words = [f"{key}={literal_path(str(place))}" for key, place in places.items()]
+        say(f"to compare them: {command_line('plot', words)}", file=sys.stderr)
     return not failed
 
 

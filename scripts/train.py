@@ -40,6 +40,7 @@ from scripts.resuming import (
 )
 from scripts.run_command import asked_for
 from scripts.run_lock import folder_lock
+from scripts.say import say
 from scripts.session import Session
 from scripts.stop_request import SaveTimer, StopRequest
 from scripts.unbegun import clear_replay, is_unbegun
@@ -48,7 +49,7 @@ from scripts.unbegun import clear_replay, is_unbegun
 def main(words: Sequence[str]) -> None:
     """Start a run, or continue one with `resume=<run dir>`."""
     if any(word in ("-h", "--help") for word in words):
-        print(help_text("train", words))
+        say(*help_text("train", words).split("\n"))
         return
     with ExitStack() as held:
         with usage_errors():
@@ -123,7 +124,7 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
     with stored_options(run_dir):
         session = Session.build(config)
     if is_unbegun(run_dir):
-        print(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
+        say(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
         session.start()
         clear_replay(run_dir)
         adopt_texts(run_dir, edited)
@@ -164,10 +165,10 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
         enabled=options["progress"],
         prefill=0 if settings is None else settings.prefill,
     )
-    print(headline(session), file=sys.stderr)
-    print(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
+    say(headline(session), file=sys.stderr)
+    say(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(config, session.driver.env_steps):
-        print(note, file=sys.stderr)
+        say(note, file=sys.stderr)
     timer = SaveTimer(config["checkpoint"]["every_minutes"])
     stop = StopRequest("stopping: this iteration is finished and saved first; a second signal ends at once")
     with stop, logger:
@@ -196,7 +197,7 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
             progress.close()
     if not is_finished:
         steps = session.driver.env_steps
-        print(f"stopped; it goes on from step {steps:,} with: {command}", file=sys.stderr)
+        say(f"stopped; it goes on from step {steps:,} with: {command}", file=sys.stderr)
         raise stop.error()
     _conclude(session, run_dir)
 
@@ -205,12 +206,12 @@ def _conclude(session: Session, run_dir: Path) -> None:
     """Say how it ended, and draw the picture."""
     progress, steps = session.progress, session.driver.env_steps
     outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
-    print(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
+    say(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
     if session.config["logging"]["curve"]:
         from scripts.figures import draw_learning_curve  # Matplotlib takes a second to import.
 
         title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
-        print(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)
+        say(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)
 
 
 def command(words: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from scripts.errors import UsageError
 from scripts.groups import GROUPS, group_options
 from scripts.paths import PATH_OPTIONS
+from scripts.printable import printable
 from scripts.suggestions import listed
 from scripts.sweeps.words import axis_values
 from scripts.words import command_line
@@ -36,6 +37,11 @@ def check_words(words: Sequence[str], name: str) -> None:
 
 def _check_form(word: str, following: Sequence[str]) -> None:
     """Refuse a word that is no `key=value`, and say how it may have been meant."""
+    if any("\ud800" <= letter <= "\udfff" for letter in word):
+        raise UsageError(
+            f"An option is written in UTF-8, but got {printable(word)}; where that is the name of a folder, go into it "
+            "and name places from there, or rename it."
+        )
     key, equals, value = word.partition("=")
     if word.startswith("-"):
         bare = key.lstrip("-").replace("-", "_")

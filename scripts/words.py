@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -65,7 +66,19 @@ def command_line(command: str, words: Sequence[str]) -> str:
         command: `train`, `plot`, ….
         words: `key=value`, unquoted.
     """
-    return f"python -m scripts.{command} {shlex.join(words)}".rstrip()
+    return f"python -m scripts.{command} {' '.join(map(shell_word, words))}".rstrip()
+
+
+def shell_word(word: str) -> str:
+    """Quote a word for a shell; what cannot be seen is written so that the command can be read and copied."""
+    if word.isprintable():
+        return shlex.quote(word)
+    # Bash's and zsh's quotes, in which bytes are written as octal numbers of three digits.
+    plain = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "\\'" else f"\\{byte:03o}"
+        for byte in os.fsencode(word)
+    )
+    return f"$'{''.join(plain)}'"
 
 
 def _is_plain(text: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from memory_cores import MemoryCore
 from scripts.benchmarks.core_peers import Contender, Floor
 from scripts.benchmarks.core_timing import Acting, Cell, carry_bytes
+from scripts.say import say
 from scripts.tables import print_table
 
 TRAINING = "forward and backward, ms"
@@ -43,7 +44,7 @@ def print_lengths(
         print_table(f"{title} (reset rate {reset_rate:g})", columns, lines)
     for cell in found.values():
         if cell.skipped:
-            print(f"skipped: {cell.name}, T={cell.length:,}: {cell.skipped}")
+            say(f"skipped: {cell.name}, T={cell.length:,}: {cell.skipped}")
 
 
 def print_ratios(ratios: Sequence[Mapping[str, Any]], reset_rate: float, lengths: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ from tensordict import TensorDict
 from memory_cores import MemoryCore
 from scripts.benchmarks.core_peers import Contender, Floor, Rows
 from scripts.benchmarks.timing import in_turn, peak_memory, seconds_of
+from scripts.say import say
 
 STEPS_AT_ONCE, LEAST_ACTING = 20, 25
 CHUNK = 500
@@ -93,7 +94,7 @@ def measure_lengths(
     cells: list[Cell] = []
     latest: dict[Key, Cell] = {}
     for length in lengths:
-        print(f"measuring T={length:,} …", file=sys.stderr)
+        say(f"measuring T={length:,} …", file=sys.stderr)
         found = measure_length(contenders, length, rates, latest, sizes)
         cells += found
         latest |= {(cell.name, cell.reset_rate): cell for cell in found if cell.skipped is None}

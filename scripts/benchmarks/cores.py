@@ -39,6 +39,7 @@ from scripts.core_files import core_maker, core_names
 from scripts.errors import UsageError, usage_errors
 from scripts.new_run import versions
 from scripts.outputs import check_writable_file
+from scripts.say import say
 
 RULES = {
     "device": WORD,
@@ -68,9 +69,10 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         config = complete(config)
         sizes, cores = Sizes.of(config), make_cores(config)
         contenders, notes = make_contenders(cores, config)
-    print(*notes, sep="\n", end="\n" if notes else "")
+    if notes:
+        say(*notes)
     bandwidth = copy_bandwidth(sizes.device, torch.float32, 1 << 24)
-    print(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
+    say(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
     cells = measure_lengths(contenders, config["lengths"], config["reset_rates"], sizes)
     ratios = find_ratios(cells, contenders, cores)
     for rate in config["reset_rates"] if config["lengths"] else ():
@@ -83,7 +85,7 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         path = draw(
             Path(config["plot"]), f"forward and backward: {describe(config)}", cells, contenders, cores
         )
-        print(f"drawn: {path}", file=sys.stderr)
+        say(f"drawn: {path}", file=sys.stderr)
     found = {"config": config, "copy_bandwidth": bandwidth, "ratios": ratios}
     return found | make_document(cells, acting, cores)
 

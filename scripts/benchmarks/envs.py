@@ -21,6 +21,7 @@ from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate
 from scripts.benchmarks.timing import in_turn
 from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
+from scripts.say import say
 
 RULES = {
     "device": WORD,
@@ -63,14 +64,14 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
     with usage_errors():
         names = _chosen(config["envs"])
     results = []
-    print("{:<40}{:>8}{:>14}{:>14}{:>12}{:>8}".format("env", "B", "native", "captured", "package", "ratio"))
+    say("{:<40}{:>8}{:>14}{:>14}{:>12}{:>8}".format("env", "B", "native", "captured", "package", "ratio"))
     for name in names:
         for result in benchmark_env(name, config):
-            print(_line(result), flush=True)
+            say(_line(result), flush=True)
             results.append(result)
     medians = _medians(results)
     for num_envs, ratio in medians.items():
-        print(f"median ratio at {num_envs} environments: {ratio:.0f}")
+        say(f"median ratio at {num_envs} environments: {ratio:.0f}")
     return {"median_ratios": medians, "results": [asdict(result) for result in results]}
 
 

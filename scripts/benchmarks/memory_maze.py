@@ -24,6 +24,7 @@ from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate
 from scripts.benchmarks.timing import in_turn
 from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
+from scripts.say import say
 
 RULES = {
     "device": WORD,
@@ -71,10 +72,10 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         sizes = _chosen(config)
     results = []
     columns = ("native", "no picture", "captured", "real", "real, fast", "ratio")
-    print(f"{'size':<8}{'B':>8}" + "".join(f"{name:>14}" for name in columns))
+    say(f"{'size':<8}{'B':>8}" + "".join(f"{name:>14}" for name in columns))
     for size in sizes:
         for result in benchmark_size(size, config):
-            print(_line(result), flush=True)
+            say(_line(result), flush=True)
             results.append(result)
     return {"results": [asdict(result) for result in results]}
 

@@ -19,6 +19,7 @@ from scripts.benchmarks.ppo_floor import NetworksOnly
 from scripts.benchmarks.timing import in_turn, now
 from scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
+from scripts.say import say
 from scripts.session import build_env
 
 RULES = {
@@ -163,13 +164,13 @@ def report(measured: dict[str, list[Iteration]]) -> dict[str, Any]:
     The ratios are of times per real transition, pair by pair, and their medians.
     """
     results: dict[str, Any] = {}
-    print(f"{'':12}{'env steps/s':>12}   median seconds of an iteration")
+    say(f"{'':12}{'env steps/s':>12}   median seconds of an iteration")
     for name, parts in measured.items():
         steps_per_second = 1 / statistics.median(part.seconds_per_step for part in parts)
         seconds = {
             key: round(statistics.median(p.seconds[key] for p in parts), 4) for key in parts[0].seconds
         }
-        print(f"{name:12}{steps_per_second:>12,.0f}   {seconds}")
+        say(f"{name:12}{steps_per_second:>12,.0f}   {seconds}")
         results[name] = {"env_steps_per_second": steps_per_second, "seconds": seconds}
     engram, floor = measured["engram"], measured["floor"]
     ratios = {
@@ -179,7 +180,7 @@ def report(measured: dict[str, list[Iteration]]) -> dict[str, Any]:
     }
     ratios["engram update / floor update"] = _median_ratio(engram, floor, lambda part: part.seconds["update"])
     for name, ratio in ratios.items():
-        print(f"time, {name}: {ratio:.2f}")
+        say(f"time, {name}: {ratio:.2f}")
     return {"results": results, "ratios": ratios}
 
 

@@ -23,6 +23,7 @@ from agents.replay.layout import plan_layout, row_columns
 from scripts.benchmarks.timing import in_turn
 from scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, or_null
 from scripts.errors import UsageError, usage_errors
+from scripts.say import say
 
 RULES = {
     "cases": NAMES,
@@ -69,12 +70,12 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
     """Print rows per second of every case; returns them."""
     names, results = _chosen(config["cases"]), []
     columns = ("case", "bytes", "extend", "sample", "copy", "torchrl")
-    print("{:<10}{:>10}{:>14}{:>14}{:>14}{:>12}".format(*columns))
+    say("{:<10}{:>10}{:>14}{:>14}{:>14}{:>12}".format(*columns))
     for name in names:
         with tempfile.TemporaryDirectory(dir=config["folder"]) as folder:
             result = benchmark_case(name, Path(folder), config)
         peer = "" if result.torchrl is None else f"{result.torchrl:,.0f}"
-        print(
+        say(
             f"{name:<10}{result.row_bytes:>10,}{result.extend:>14,.0f}{result.sample:>14,.0f}"
             f"{result.copy:>14,.0f}{peer:>12}",
             flush=True,

@@ -19,6 +19,7 @@ from torch import Tensor
 from envs.captured import record_cuda_graph
 from memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
 from scripts.checks import COUNT, POSITIVE, WORD, Rule
+from scripts.say import say
 
 PASSES = 8
 DTYPES = Rule(
@@ -94,10 +95,10 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
 def report(results: Sequence[Result]) -> None:
     """Print a table."""
     head = ("size", "dtype", "forward ms", "fwd+bwd ms", "floor ms", "ratio", "copy GB/s")
-    print(("{:>16}{:>12}" + "{:>12}" * 8).format(*head, "fwd share", "bwd share", "reference"))
+    say(("{:>16}{:>12}" + "{:>12}" * 8).format(*head, "fwd share", "bwd share", "reference"))
     for r in results:
         reference = "" if r.reference_ms is None else f"{r.reference_ms:.2f}"
-        print(
+        say(
             f"{r.size!s:>16}{r.dtype:>12}{r.forward_ms:>12.3f}{r.both_ms:>12.3f}{r.floor_ms:>12.3f}"
             f"{r.ratio:>12.2f}{r.copy_gigabytes_per_second:>12.1f}{r.forward_share:>12.0%}"
             f"{r.backward_share:>12.0%}{reference:>12}"

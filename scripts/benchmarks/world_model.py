@@ -23,6 +23,7 @@ from scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rul
 from scripts.errors import UsageError, usage_errors
 from scripts.groups import group_options
 from scripts.new_run import versions
+from scripts.say import say
 
 T = TypeVar("T")
 REFERENCE = "gru/memory"
@@ -54,7 +55,7 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         reference = _reference(config)
         problems = make_problems(config)
     results = []
-    print(f"on {versions(config['device'])['device']}, threads={config['threads']}")
+    say(f"on {versions(config['device'])['device']}, threads={config['threads']}")
     for problem in problems:
         found = measure_problem(problem, config)
         print_problem(problem, found, reference)

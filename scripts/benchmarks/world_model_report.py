@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.benchmarks.fresh_process import Peak
 from scripts.benchmarks.world_model_learners import PARTS, Problem
+from scripts.say import say
 
 _GIB = 2**30
 
@@ -89,24 +90,24 @@ def find_ratios(results: Sequence[Result], reference: str | None) -> list[dict[s
 
 def print_problem(problem: Problem, results: Sequence[Result], reference: str | None) -> None:
     """Print the table of one problem."""
-    print(f"\n{problem.size}, {problem.batch_size} x {problem.batch_length} rows of {problem.observation}s")
+    say("", f"{problem.size}, {problem.batch_size} x {problem.batch_length} rows of {problem.observation}s")
     if any(result.updates or result.observed for result in results):
         _print_times(results)
     for ratio in find_ratios(results, reference):
         times = [f"{name} {ratio[name]:.2f}" for name in ("update", "observe") if ratio[name] is not None]
         if times:
-            print(f"times faster than {reference}: {ratio['learner']:<20}{', '.join(times)}")
+            say(f"times faster than {reference}: {ratio['learner']:<20}{', '.join(times)}")
     for result in results:
         if result.peak is not None:
             peak, growth = result.peak.peak / _GIB, (result.peak.peak - result.peak.before) / _GIB
-            print(f"peak memory: {result.learner:<20}{peak:.2f} GiB, {growth:.2f} of it in the update")
+            say(f"peak memory: {result.learner:<20}{peak:.2f} GiB, {growth:.2f} of it in the update")
         elif result.exceeded:
-            print(f"peak memory: {result.learner:<20}more than the limit")
+            say(f"peak memory: {result.learner:<20}more than the limit")
 
 
 def _print_times(results: Sequence[Result]) -> None:
     columns = ("update", *PARTS)
-    print(
+    say(
         f"{'median ms':<20}{'params':>8}"
         + "".join(f"{name:>11}" for name in columns)
         + f"{'observe f+b':>13}"
@@ -117,11 +118,9 @@ def _print_times(results: Sequence[Result]) -> None:
             cells = [_ms(statistics.median(result.totals)), *(_ms(result.part(name)) for name in PARTS)]
         alone = _ms(statistics.median(result.observed)) if result.observed else "-"
         millions = f"{result.num_parameters / 1e6:.2f}M"
-        print(
-            f"{result.learner:<20}{millions:>8}" + "".join(f"{cell:>11}" for cell in cells) + f"{alone:>13}"
-        )
+        say(f"{result.learner:<20}{millions:>8}" + "".join(f"{cell:>11}" for cell in cells) + f"{alone:>13}")
     rounds = f"{len(results[0].updates)} updates, {len(results[0].observed)} times observing alone, of each"
-    print(f"{'measured':<20}{rounds}")
+    say(f"{'measured':<20}{rounds}")
 
 
 def _ms(seconds: float) -> str:

@@ -14,6 +14,7 @@ from agents.run_folder import build_agent
 from scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
 from scripts.config import Composed, compose_config
 from scripts.errors import UsageError
+from scripts.say import say
 from scripts.session import build_env, check_device
 from scripts.sizes import agent_sizes, matching_width
 from scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
@@ -180,7 +181,7 @@ def _matched(trials: Sequence[Trial], target: int) -> list[Trial]:
     if any(key.lstrip("+") == "core.hidden_size" for trial in trials for key in trial.common | trial.values):
         raise UsageError("match_parameters chooses core.hidden_size, but got both; leave one of them out.")
 
-    print(f"choosing core.hidden_size for {target:,} parameters", file=sys.stderr)
+    say(f"choosing core.hidden_size for {target:,} parameters", file=sys.stderr)
 
     @functools.cache
     def width(words: tuple[str, ...]) -> int:

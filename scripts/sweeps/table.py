@@ -11,8 +11,11 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from scripts.printable import printable
 from scripts.progress import clock_time
+from scripts.say import say
 from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
 from scripts.sweeps.time_left import time_left
 
@@ -35,7 +38,7 @@ class SweepTable:
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        print(self._summary(), file=sys.stderr)
+        say(self._summary(), file=sys.stderr)
         if self._console.is_terminal:
             self._live = Live(self.table(), console=self._console, auto_refresh=False)
             self._live.start()
@@ -47,7 +50,7 @@ class SweepTable:
         if self._live is not None:
             self._live.update(self.table(), refresh=True)
             self._live.stop()
-        print(self._summary(), file=sys.stderr)
+        say(self._summary(), file=sys.stderr)
 
     def report(self, changed: TrialStatus | None) -> None:
         """Show a trial whose status has changed, or that time goes on."""
@@ -55,13 +58,13 @@ class SweepTable:
             if changed is not None or self._is_due(1.0):
                 self._live.update(self.table(), refresh=True)
         elif changed is not None:
-            print(plain_line(changed), file=sys.stderr)
+            say(plain_line(changed), file=sys.stderr)
             if changed.status in (FINISHED, FAILED) and self._seconds_left() is not None:
-                print(self._summary(), file=sys.stderr)
+                say(self._summary(), file=sys.stderr)
         elif self._is_due(self._every_seconds):
             for entry in self._statuses:
                 if entry.status == RUNNING:
-                    print(plain_line(entry), file=sys.stderr)
+                    say(plain_line(entry), file=sys.stderr)
 
     def table(self) -> Table:
         """The table as it stands: failed and running trials first, then as many others as fit."""
@@ -75,8 +78,10 @@ class SweepTable:
         ranked = sorted(self._statuses, key=lambda entry: (order[entry.status], -entry.started))
         for entry in ranked[:room]:
             label = f"{entry.status}: {entry.reason}" if entry.status == FAILED else _label(entry)
-            cells = (entry.trial.folder.as_posix(), label, f"{entry.state.env_steps:,}", _return(entry))
-            table.add_row(*cells, f"{_seconds(entry) / 60:.1f}", style=_STYLES[entry.status])
+            steps, minutes = f"{entry.state.env_steps:,}", f"{_seconds(entry) / 60:.1f}"
+            cells = (entry.trial.folder.as_posix(), label, steps, _return(entry), minutes)
+            # Neither a terminal nor Rich, to which brackets are markup, obeys what is in a name.
+            table.add_row(*(Text(printable(cell)) for cell in cells), style=_STYLES[entry.status])
         return table
 
     def _summary(self) -> str:

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.errors import UsageError, run
+from scripts.paths import literal_path
 from scripts.resuming import allow_words
 from scripts.run_lock import folder_lock
 from scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
 from scripts.train import main as train
 from scripts.user_code import place_in_user_code
-from scripts.words import write_value
 
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
 SAVE_SECONDS = 30.0
@@ -41,7 +41,7 @@ def main(words: list[str]) -> None:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
             train([f"resume={run_dir}", *anew, *allow_words(options)])
             return
-    train([*options, f"logging.run_dir={write_value(str(run_dir))}", "logging.progress=false"])
+    train([*options, f"logging.run_dir={literal_path(str(run_dir))}", "logging.progress=false"])
 
 
 def _remove_empty(run_dir: Path) -> None:

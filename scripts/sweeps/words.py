@@ -10,6 +10,7 @@ from typing import Any
 
 from scripts.errors import UsageError
 from scripts.groups import group_options
+from scripts.paths import PATH_OPTIONS
 from scripts.words import normal, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")
@@ -35,7 +36,8 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, str], dict[str, list[st
         key, equals, value = word.partition("=")
         if not equals or not key.strip("+"):
             raise UsageError(f"An option is written key=value, but got {word!r}; --help lists all options.")
-        values = axis_values(key, value)
+        # A path is one value, whatever is in its name.
+        values = None if key.lstrip("+") in PATH_OPTIONS else axis_values(key, value)
         if values is None:
             options[key] = value
             axes.pop(key, None)

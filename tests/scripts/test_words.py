@@ -1,16 +1,20 @@
 """Words of the command line: one reading of a value, one way to write it, paths as they are."""
 
+import os
 import shlex
+import shutil
+import subprocess
 
 import pytest
 from synthetic_runs import write_run
 
 from scripts.config import compose_config
 from scripts.errors import UsageError
-from scripts.paths import expand, expand_paths, quote_paths
+from scripts.paths import expand, expand_paths, literal_path, quote_paths
 from scripts.resuming import resumed_config
+from scripts.sweeps.words import split_words
 from scripts.train import main as train
-from scripts.words import command_line, normal, parse_value, write_value
+from scripts.words import command_line, normal, parse_value, shell_word, write_value
 
 VALUES = {
     "01": "01",
@@ -78,12 +82,70 @@ def test_a_command_is_quoted_for_the_shell():
     assert shlex.split(line)[3:] == words
 
 
+NAMES = [
+    "~/runs",
+    "a=b",
+    "2024",
+    "1e3",
+    "é",
+    "a b",
+    "a#b",
+    "(x)",
+    "it's",
+    "x,y",
+    "01",
+    "true",
+    "a\\b",
+    "a\\\\b",
+]
+ODD_NAMES = [
+    "trail ",
+    " lead",
+    "\\,x",
+    "x\\",
+    "x\\\\",
+    "[a]",
+    "{b}",
+    "$HOME",
+    "100%",
+    "a\nb",
+    "-a",
+    'a "b"',
+    "a:b;#&",
+    "*",
+]
+
+
 @pytest.mark.parametrize(
-    "name", ["~/runs", "a=b", "2024", "1e3", "é", "a b", "a#b", "(x)", "it's", "x,y", "01", "true", "a\\b"]
+    "name", [*NAMES, *ODD_NAMES, "\x1b[31m", "\u202ea", "a|b", "`id`", "0..4", "x" * 200]
 )
 def test_any_name_of_a_file_is_a_path(name):
-    (word,) = quote_paths([f"run={name}"])
-    assert parse_value(word.removeprefix("run=")) == name
+    for text in (name, write_value(name)):
+        (word,) = quote_paths([f"run={text}"])
+        assert parse_value(word.removeprefix("run=")) == name
+    assert split_words([f"sweep.dir={name}"]) == ({"sweep.dir": name}, {})
+
+
+@pytest.mark.parametrize("name", ["${oc.env:HOME}", "a\\${b}", "\\\\${b}", "$HOME", "a\\b", "it's ${x}, [y]"])
+def test_a_path_that_a_command_writes_stands_for_nothing_else(name):
+    config = compose_config("train", [f"logging.run_dir={literal_path(name)}"]).values
+    assert config["logging"]["run_dir"] == name
+
+
+def test_what_is_no_unicode_is_refused_by_name():
+    with pytest.raises(
+        UsageError, match=r"written in UTF-8, but got run=/tmp/a\\udcff; where that is the name"
+    ):
+        compose_config("evaluate", ["run=/tmp/a\udcff"])
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_a_shell_reads_what_cannot_be_seen():
+    words = ["resume=/tmp/a\nb", "resume=\x1b[31m'é\\n\\x41\u202e", os.fsdecode(b"run=\xff1 $HOME"), "a b'c"]
+    line = " ".join(map(shell_word, words))
+    assert line.isprintable() and shell_word("seed=1") == "seed=1"
+    read = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
+    assert read.split(b"\0")[:-1] == list(map(os.fsencode, words))
 
 
 def test_every_path_option_expands(monkeypatch):

@@ -165,7 +165,7 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
         enabled=options["progress"],
         prefill=0 if settings is None else settings.prefill,
     )
-    say(headline(session), file=sys.stderr)
+    say(*headline(session).split("\n"), file=sys.stderr)
     say(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(config, session.driver.env_steps):
         say(note, file=sys.stderr)

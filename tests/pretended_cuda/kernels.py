@@ -16,9 +16,11 @@ from torch import Tensor
 
 import memory_cores.loop.engine as loop
 from agents.replay.storage import Storage
+from envs.memory_maze import motion, rendering
 from envs.memory_maze.motion import cpu as motion_cpu
 from envs.memory_maze.rendering import camera, shading
 from envs.memory_maze.rendering import cpu as rendering_cpu
+from memory_cores import scan
 from memory_cores.loop.packing import Packing
 from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from memory_cores.scan import cpu as scan_cpu
@@ -27,20 +29,19 @@ from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
 def replace_kernels() -> None:
     """Put the CPU's in the place of what launches on CUDA: the modules `cuda`, which engines import when asked to."""
-    _replace("memory_cores.scan", scan_forward=scan_forward, scan_backward=scan_backward)
-    _replace("envs.memory_maze.motion", move=move)
-    _replace("envs.memory_maze.rendering", render_frames=render_frames)
+    _replace(scan, scan_forward=scan_forward, scan_backward=scan_backward)
+    _replace(motion, move=move)
+    _replace(rendering, render_frames=render_frames)
     patched: Any = loop
     patched.library_lstm, patched.library_gru = library_lstm, library_gru
     patched = Storage
     patched._map = _without_the_machine(Storage._map)  # the library makes tensors of a class of its own
 
 
-def _replace(package: str, **functions: Callable[..., Any]) -> None:
-    module: Any = ModuleType(f"{package}.cuda")
+def _replace(package: Any, **functions: Callable[..., Any]) -> None:
+    module: Any = ModuleType(f"{package.__name__}.cuda")
     vars(module).update(functions)
-    sys.modules[module.__name__] = module
-    vars(sys.modules[package])["cuda"] = module
+    package.cuda = sys.modules[module.__name__] = module
 
 
 def _without_the_machine(function: Callable[..., Any]) -> Callable[..., Any]:

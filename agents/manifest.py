@@ -19,7 +19,7 @@ from agents.manifest_file import Manifest, read_manifest, text_hash, write_manif
 from agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
 from agents.metrics_log import stream_metrics
 from agents.plain_files import replace_file
-from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
 from agents.sealed_json import EditedFileError, refuse_edited
 
 
@@ -58,16 +58,27 @@ def replace_texts(run_dir: Path, texts: Mapping[str, str]) -> None:
 
 
 def mark_metrics(run_dir: Path, mark: LogMark, is_edited: bool = False) -> None:
-    """Say how much of the log there is at least; a folder without a manifest is left as it is.
+    """Say how much of the log there is at least; what is no run's folder is left as it is.
+
+    A manifest that somebody removed or damaged while the run goes on is written again, with a warning.
 
     Args:
         run_dir: the run's folder.
         mark: lines and hash.
         is_edited: they are not those that the run wrote.
     """
-    manifest = read_manifest(run_dir)
+    try:
+        manifest = read_manifest(run_dir)
+    except EditedFileError:
+        manifest = None
     if manifest is None:
-        return
+        if not (run_dir / CONFIG_FILE).is_file():
+            return
+        path = run_dir / MANIFEST_FILE
+        warnings.warn(
+            f"{path} was removed or damaged while the run goes on; it is written again.", stacklevel=2
+        )
+        manifest = adopt_texts(run_dir, [MANIFEST_FILE])
     edited = tuple(dict.fromkeys([*manifest.edited, *([METRICS_FILE] if is_edited else [])]))
     if (manifest.metrics, manifest.edited) != (mark, edited):
         write_manifest(run_dir, replace(manifest, metrics=mark, edited=edited))
@@ -114,21 +125,26 @@ def check_texts(folder: Traversable, trust_edited: bool = False, warns: bool = T
     return edited
 
 
-def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> None:
+def adopt_texts(run_dir: Path, edited: Iterable[str] = ()) -> Manifest:
     """Give a run a manifest of its text files as they are now, if it has none or one that does not say just that.
 
     Args:
         run_dir: its folder.
         edited: names that `check_texts` gave.
+
+    Returns:
+        The manifest.
     """
     edited = list(edited)
     manifest = None if MANIFEST_FILE in edited else read_manifest(run_dir)
     if manifest is not None and not edited and all(len(hashes) == 1 for hashes in manifest.files.values()):
-        return
+        return manifest
     hashes = {name: _hash_of(run_dir / name) for name in TEXT_FILES}
     files = {name: (found,) for name, found in hashes.items() if found is not None}
     mark, before = (NOTHING_LOGGED, ()) if manifest is None else (manifest.metrics, manifest.edited)
-    write_manifest(run_dir, Manifest(files, mark, tuple(dict.fromkeys([*before, *edited]))))
+    adopted = Manifest(files, mark, tuple(dict.fromkeys([*before, *edited])))
+    write_manifest(run_dir, adopted)
+    return adopted
 
 
 def stream_run_metrics(folder: Traversable, trust_edited: bool = False) -> Iterator[Row]:

@@ -157,6 +157,20 @@ def test_metrics_are_held_against_it(run_dir):
     assert len(list(stream_run_metrics(run_dir, trust_edited=True))) == 2
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("{")])
+def test_one_that_is_lost_while_the_run_goes_on_is_written_again(run_dir, damage):
+    damage(run_dir / "manifest.json")
+    with pytest.warns(UserWarning, match=r"manifest\.json was removed or damaged while the run goes on"):
+        mark_metrics(run_dir, LogMark(3, "abc"))
+    assert check_texts(run_dir) == [] and read_manifest(run_dir).metrics == LogMark(3, "abc")
+    assert read_manifest(run_dir).edited == ("manifest.json",)
+
+
+def test_what_is_no_runs_folder_gets_none(tmp_path):
+    mark_metrics(tmp_path, LogMark(3, "abc"))
+    assert not list(tmp_path.iterdir())
+
+
 def write_by(monkeypatch, function):
     """Let a function stand for `replace_file`."""
     for module in (manifest, manifest_file):

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from memory_cores.boundary import CarryForm, carry_form, check_carry, check_host, check_rows
 from memory_cores.card import CoreCard
 
+# Of a size: the bytes of a matrix with so many rows and columns can still be counted.
+_MOST = 2**28
+
 
 class MemoryCore(nn.Module, ABC):
     """A map from sequences to sequences that keeps its state in a carry, never on the module.
@@ -176,9 +179,13 @@ class MemoryCore(nn.Module, ABC):
 
 
 def positive_int(name: str, value: int) -> int:
-    """Return `value`, or raise a ValueError that names the argument unless it is an int above zero."""
+    """Return `value`, or raise a ValueError that names the argument unless it is an int above zero, as sizes are."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be a positive int, got {value!r}; pass 1 or more.")
+    if value >= _MOST:
+        raise ValueError(
+            f"{name} must be a positive int below 2**28, got one of {value.bit_length()} bits; pass fewer."
+        )
     return value
 
 

@@ -160,7 +160,7 @@ def test_wrong_arguments_get_a_sentence(name):
             core(x, carry, is_first, host_is_first=wrong)
     with pytest.raises(ValueError, match="carry must have the keys"):
         core(x, carry.clone().set("other", torch.zeros(BATCH)), is_first)
-    for wrong in (0, -3, 2.5, True, "8"):
+    for wrong in (0, -3, 2.5, True, "8", 2**28, 2**63, 10**400):
         with pytest.raises(ValueError, match="must be a positive int"):
             type(core)(INPUT_SIZE, **({"make_layer": None} if name == "stack" else {}), hidden_size=wrong)
 

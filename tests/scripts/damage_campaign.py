@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from damage_cases import Case, damages, edited, forged, inflict
+from damage_cases import LATEST, Case, damages, edited, forged, inflict
 from damage_commands import Said, quick_commands
 from damage_consumers import CONSUMERS, Outcome
 from damage_folders import ARCHIVE, PPO, RUN, SWEEP, WORLD_MODEL, Base, Workshop
 
+LATEST_FILE = f"{RUN}/{LATEST}"
 SAME, REFUSED = "same result", "refused by name"
 SILENT, NO_NAME, TRACEBACK = "SILENT DIFFERENCE", "REFUSED WITHOUT A NAME", "TRACEBACK"
 # Of a checkpoint whose checksum was made to fit, or an edit that its user asked for, only that.
@@ -68,12 +69,13 @@ class Campaign:
             if not inflict(case, base, work):
                 return None
             outcome = CONSUMERS[consumer](work, case.more)
-            verdict = self._verdict(case, outcome, control.result, consumer)
+            verdict = self.verdict(case, outcome, control.result, consumer)
             if worst is None or _RANK[verdict] > _RANK[worst.verdict]:
                 worst = Judged(case, verdict, consumer, outcome.said)
         return worst
 
-    def _verdict(self, case: Case, outcome: Outcome, control: Any, consumer: str) -> str:
+    def verdict(self, case: Case, outcome: Outcome, control: Any, consumer: str) -> str:
+        """Judge what came of a case, by the result of the whole folder."""
         said = outcome.said
         if said.code is None or "Traceback" in said.text:
             return TRACEBACK
@@ -107,18 +109,43 @@ def _names(case: Case) -> Iterable[str]:
         yield f"/{SWEEP if file.startswith(SWEEP) else RUN}"
 
 
-def make_all(root: Path) -> Campaign:
-    """Make all bases, within `quick_commands`."""
+def make_runs(root: Path, others: int = 1) -> Campaign:
+    """Make the runs of PPO and the archive, within `quick_commands`."""
     shop = Workshop(root)
     bases: dict[str, Base] = {}
-    bases["killed"], bases["finished"] = shop.make_runs(["core=gru", *PPO], "ppo", (6, 9))
-    bases["world_model"], _ = shop.make_runs(WORLD_MODEL, "world_model", (7, 9))
-    for name in ("killed", "finished", "world_model"):
-        latest = f"{RUN}/checkpoints/latest.safetensors"
-        bases[f"{name} without latest"] = shop.without(bases[name], latest)
-    bases["sweep"] = shop.make_sweep()
+    bases["killed"], bases["finished"] = shop.make_runs(["core=gru", *PPO], "ppo", (6, 9), others)
+    for name in ("killed", "finished"):
+        bases[f"{name} without latest"] = shop.without(bases[name], LATEST_FILE)
     bases["archive"] = shop.make_archive(bases["finished"])
     return Campaign(shop, bases)
+
+
+def make_all(root: Path) -> Campaign:
+    """Make all bases, within `quick_commands`."""
+    campaign = make_runs(root, others=3)
+    shop, bases = campaign.shop, campaign.bases
+    bases["world_model"], _ = shop.make_runs(WORLD_MODEL, "world_model", (7, 9), others=3)
+    bases["world_model without latest"] = shop.without(bases["world_model"], LATEST_FILE)
+    bases["sweep"] = shop.make_sweep()
+    return campaign
+
+
+def sample_cases(bases: dict[str, Base]) -> list[Case]:
+    """A sample of a few seconds: every file, every kind of damage, and some of the edits."""
+    cases = list(damages(bases))
+    seen: set[tuple[str, str]] = set()
+    chosen = []
+    for place, case in enumerate(cases):
+        keys = {("kind", case.kind), ("file", f"{case.base}/{case.file}")}
+        if not keys <= seen and place % 3 == 0 or ("file", f"{case.base}/{case.file}") not in seen:
+            seen |= keys
+            chosen.append(case)
+    return chosen + list(edited(bases))[::60] + list(forged(bases))[::60]
+
+
+def damage_in(campaign: Campaign, cases: Iterable[Case]) -> list[Judged]:
+    """Judge cases, but those whose damage changes nothing."""
+    return [one for case in cases if (one := campaign.judge(case)) is not None]
 
 
 def all_cases(bases: dict[str, Base]) -> list[Case]:
@@ -160,14 +187,14 @@ def main(words: Sequence[str]) -> int:
                 continue
             judged.append(one)
             if one.verdict in FAULTS or len(cases) <= 10:
-                print(f"{one.verdict}: {case.name} ({one.consumer}): {_last_line(one.said)}", flush=True)
+                print(f"{one.verdict}: {case.name} ({one.consumer}): {last_line(one.said)}", flush=True)
                 if len(cases) <= 10:
                     print(one.said.text + one.said.trace)
     print(table(judged))
     return sum(one.verdict in FAULTS for one in judged)
 
 
-def _last_line(said: Said) -> str:
+def last_line(said: Said) -> str:
     lines = (said.trace or said.text).strip().splitlines()
     return lines[-1][:300] if lines else ""
 

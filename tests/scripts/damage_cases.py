@@ -71,13 +71,36 @@ def _in(folder: str, files: Sequence[str]) -> list[str]:
 
 def rows(bases: dict[str, Base]) -> list[Row]:
     """What is damaged, and what reads it."""
-    trials = [one.parent for one in sorted(bases["sweep"].whole.glob(f"{SWEEP}/**/config.yaml"))]
+    made = _rows_of_runs()
+    if "archive" in bases:
+        made += [
+            ("archive", [ARCHIVE], 6, ("plot archive",)),
+            ("archive", _members(bases["archive"]), 1, ("plot archive",)),
+        ]
+    if "world_model" in bases:
+        folder = bases["world_model"].whole / RUN / "replay"
+        replay = sorted(f"replay/{path.name}" for path in folder.iterdir())
+        made += [
+            ("world_model", _in(RUN, replay), 3, ("resume",)),
+            ("world_model", _in(RUN, [LATEST, *TEXTS]), 1, ("resume",)),
+        ]
+    return made + _rows_of_a_sweep(bases["sweep"]) if "sweep" in bases else made
+
+
+def _rows_of_a_sweep(base: Base) -> list[Row]:
+    trials = [one.parent for one in sorted(base.whole.glob(f"{SWEEP}/**/config.yaml"))]
     trial_files = [
-        (trial / file).relative_to(bases["sweep"].whole).as_posix()
+        (trial / file).relative_to(base.whole).as_posix()
         for trial in trials
         for file in (*TEXTS, LATEST, PREVIOUS)
     ]
-    replay = [f"replay/{path.name}" for path in (bases["world_model"].whole / RUN / "replay").iterdir()]
+    return [
+        ("sweep", [f"{SWEEP}/sweep.yaml"], 4, ("sweep",)),
+        ("sweep", trial_files, 1, ("sweep",)),
+    ]
+
+
+def _rows_of_runs() -> list[Row]:
     return [
         ("killed", _in(RUN, TEXTS), 2, ("unfinished", "resume")),
         ("finished", _in(RUN, TEXTS), 2, ("load", "evaluate", "plot")),
@@ -88,12 +111,6 @@ def rows(bases: dict[str, Base]) -> list[Row]:
         ("finished", _in(RUN, [LATEST]), 3, ("load latest", "evaluate latest")),
         ("finished", _in(RUN, ["evaluation/evaluation.json"]), 5, ("against",)),
         ("finished", _in(RUN, ["evaluation/probe_delay.json"]), 1, ("evaluate", "plot")),
-        ("world_model", _in(RUN, sorted(replay)), 3, ("resume",)),
-        ("world_model", _in(RUN, [LATEST, *TEXTS]), 1, ("resume",)),
-        ("sweep", [f"{SWEEP}/sweep.yaml"], 4, ("sweep",)),
-        ("sweep", trial_files, 1, ("sweep",)),
-        ("archive", [ARCHIVE], 6, ("plot archive",)),
-        ("archive", _members(bases["archive"]), 1, ("plot archive",)),
     ]
 
 
@@ -158,6 +175,8 @@ def forged(bases: dict[str, Base]) -> Iterator[Case]:
         ("finished", BEST, 3),
         ("world_model", LATEST, 11),
     ):
+        if base not in bases:
+            continue
         state = load_checkpoint(bases[base].whole / RUN / file)
         readers = consumers[file] if base != "world_model" else ("resume",)
         for place, (name, _) in enumerate(_forgeries(state)):

@@ -111,11 +111,13 @@ class Workshop:
         with _copies_at_lines(self.work, self._root, moments or {}):
             expect(call(scripts.train.main, *words, f"logging.run_dir={self.work / name}"))
 
-    def make_runs(self, words: Sequence[str], name: str, moments: tuple[int, int]) -> tuple[Base, Base]:
+    def make_runs(
+        self, words: Sequence[str], name: str, moments: tuple[int, int], num_others: int
+    ) -> tuple[Base, Base]:
         """Train a run; returns it as a kill leaves it, and finished, each with other runs to take files from."""
         others = []
-        for number, more in enumerate((("seed=1",), ("env.delay=3",), ("core.hidden_size=16",))):
-            self.train([*words, *more])
+        for number, more in enumerate(("seed=1", "env.delay=3", "core.hidden_size=16")[:num_others]):
+            self.train([*words, more])
             others.append(self._keep(f"{name}-other-{number}"))
         early, late = f"{name}-early", f"{name}-killed"
         self.train(words, moments={moments[0]: early, moments[1]: late})
@@ -162,7 +164,7 @@ class Workshop:
             self.lay_out(finished)
             if name == "archive-other":
                 shutil.rmtree(self.work / OTHER)
-                shutil.copytree(finished.others[1] / RUN, self.work / OTHER)
+                shutil.copytree(finished.others[-1] / RUN, self.work / OTHER)
             words = (f"runs={self.work}", f"output={self.work / 'report'}", "archive=true", *PLOTTED)
             expect(call(scripts.plot.main, *words))
             folder = self._root / name

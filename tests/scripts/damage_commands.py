@@ -7,6 +7,7 @@ import copy
 import functools
 import io
 import os
+import pickle
 import signal
 import traceback
 import warnings
@@ -27,7 +28,7 @@ import scripts.train
 import scripts.user_code
 from scripts.errors import UsageError, run, sentence_of
 
-HANG_SECONDS = 30
+HANG_SECONDS = 120
 
 
 class HangError(Exception):
@@ -83,6 +84,30 @@ def call_function(function: Callable[[], Any]) -> Said:
             raise UsageError(sentence_of(error)) from error
 
     return call(main)
+
+
+def in_a_fork(consume: Callable[[], Any]) -> Said:
+    """Run a consumer in a copy of this process, which it may bring down; returns what it said."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = Said(None, "", "", traceback.format_stack()[-1])
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where a crash is told
+            said = consume().said
+        finally:
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(Said(said.code, said.text, said.out, said.trace), pipe)
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        content = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status != 0:
+        return Said(None, "", "", f"the process ended with {status}: {signal.strsignal(-status)}")
+    said = pickle.loads(content)
+    assert isinstance(said, Said)
+    return said
 
 
 @contextlib.contextmanager

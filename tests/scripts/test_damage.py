@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import zipfile
 
 import pytest
 from damage_campaign import (
@@ -110,7 +111,7 @@ def test_an_exit_code_of_its_own_is_a_fault():
 
 
 def test_a_damage_is_the_same_every_time_and_changes_something():
-    content = b'{"a": 1}\n{"b": 22}\n{"c": 333}\n'
+    content = b'{"a": 1}\n{"b": 22}\n{"c": 333}\n' * 9
     for kind in TEXT_FILE:
         first = damaged(content, kind, f"x:{kind}:0")
         assert first is not None and first != content and first == damaged(content, kind, f"x:{kind}:0"), kind
@@ -131,7 +132,5 @@ def test_edits_reach_every_value():
 def test_a_member_of_an_archive_is_replaced(runs, tmp_path):
     work = runs.shop.lay_out(runs.bases["archive"])
     write(work, "runs.zip!work/run/config.yaml", b"seed: 1\n")
-    import zipfile
-
     with zipfile.ZipFile(work / "runs.zip") as archive:
         assert archive.read("work/run/config.yaml") == b"seed: 1\n" and len(archive.namelist()) > 5

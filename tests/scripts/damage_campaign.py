@@ -127,7 +127,7 @@ def make_all(root: Path) -> Campaign:
     """Make all bases, within `quick_commands`."""
     campaign = make_runs(root, others=3)
     shop, bases = campaign.shop, campaign.bases
-    bases["world_model"], _ = shop.make_runs(WORLD_MODEL, "world_model", (7, 9), others=3)
+    bases["world_model"], _ = shop.make_runs(WORLD_MODEL, "world_model", (7, 9), 3)
     bases["world_model without latest"] = shop.without(bases["world_model"], LATEST_FILE)
     bases["sweep"] = shop.make_sweep()
     return campaign

@@ -157,9 +157,9 @@ def sweep(work: Path, more: tuple[str, ...]) -> Outcome:
         return Outcome(Said(None, said.text, said.out, trace))
     if said.value is False:
         return Outcome(said, None, is_left_out=bool(failed))
-    folders = sorted(path.parent for path in (work / SWEEP).rglob("metrics.jsonl"))
-    runs = {str(path.relative_to(work)): _learned(path) for path in folders}
-    return Outcome(said, {"table": said.out, **runs})
+    # The trial that had finished is not touched: the table alone tells of it.
+    continued = [_learned(path.parent) for path in (work / SWEEP).rglob("1/metrics.jsonl")]
+    return Outcome(said, [said.out, continued])
 
 
 Consumer = Callable[[Path, tuple[str, ...]], Outcome]

@@ -106,6 +106,11 @@ class Workshop:
         self.work.mkdir()
         return self._root / name
 
+    def clear(self) -> None:
+        """Empty the place."""
+        shutil.rmtree(self.work)
+        self.work.mkdir()
+
     def train(self, words: Sequence[str], name: str = RUN, moments: Mapping[int, str] | None = None) -> None:
         """Train at the place; at its log lines of these numbers, the place is copied under these names."""
         with _copies_at_lines(self.work, self._root, moments or {}):
@@ -171,6 +176,7 @@ class Workshop:
             folder.mkdir()
             (self.work / "report" / ARCHIVE).rename(folder / ARCHIVE)
             made.append(folder)
+        self.clear()
         return Base(made[1], None, made[:1])
 
 

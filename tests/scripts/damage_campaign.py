@@ -136,12 +136,11 @@ def make_all(root: Path) -> Campaign:
 def sample_cases(bases: dict[str, Base]) -> list[Case]:
     """A sample of a few seconds: every file, the kinds of damage, and some of the edits."""
     chosen: dict[str, Case] = {}
-    for case in damages(bases):  # one of every kind of damage, and one of every file
-        chosen.setdefault(f"{case.base}/{case.file}", case)
-    for place, case in enumerate(damages(bases)):
-        if place % 7 == 0:
-            chosen.setdefault(case.kind, case)
-    return [*chosen.values(), *list(edited(bases))[::80], *list(forged(bases))[::50]]
+    for case in damages(bases):
+        chosen.setdefault(f"{case.base}/{case.file}", case)  # each once
+    for case in list(damages(bases))[::7]:
+        chosen.setdefault(case.kind, case)
+    return [*chosen.values(), *list(edited(bases))[::150], *list(forged(bases))[::150]]
 
 
 def damage_in(campaign: Campaign, cases: Iterable[Case]) -> list[Judged]:

@@ -190,34 +190,36 @@ def _forgeries(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, change in edits(state):
         leaf, _, kind = name.rpartition(":")
         if leaf in tensors and kind == "another":
-            for number, changed in enumerate(_other_tensors(_at(state, tensors[leaf]), name)):
-                yield f"{leaf}:tensor{number}", functools.partial(_put, path=tensors[leaf], value=changed)
+            for number in range(2):
+                yield f"{leaf}:tensor{number}", functools.partial(_put, path=tensors[leaf], number=number)
         else:
             yield name, change
 
 
-def _put(state: Any, path: tuple[Any, ...], value: Any) -> Any:
-    return with_value(state, path, value)
+def _put(state: Any, path: tuple[Any, ...], number: int) -> Any:
+    """A copy with another tensor under a path."""
+    return with_value(state, path, _other_tensor(_at(state, path), f"{path}:{number}"))
 
 
 def _at(node: Any, path: tuple[Any, ...]) -> Any:
     return functools.reduce(lambda inner, key: inner[key], path, node)
 
 
-def _other_tensors(tensor: torch.Tensor, name: str) -> list[torch.Tensor]:
-    """Tensors of other shapes, kinds and values, two of them."""
+def _other_tensor(tensor: torch.Tensor, name: str) -> torch.Tensor:
+    """A tensor of another shape, of another kind or of other values."""
+    flat = tensor.flatten()
     choices = [
         tensor[None],
-        tensor.flatten()[:-1],
-        torch.cat([tensor.flatten(), tensor.flatten()]),
+        flat[:-1],
+        torch.cat([flat, flat]),
         tensor.to(torch.float64 if tensor.dtype != torch.float64 else torch.float32),
         tensor.ne(0) if tensor.dtype != torch.bool else tensor.to(torch.int32),
         tensor.new_zeros(0),
-        tensor.flatten()[0] if tensor.ndim and tensor.numel() else tensor.expand(3),
+        flat[0] if tensor.ndim and tensor.numel() else tensor.expand(3),
         torch.full_like(tensor, float("nan")) if tensor.is_floating_point() else tensor + 100,
         torch.full_like(tensor, -1) if tensor.dtype != torch.bool else ~tensor,
     ]
-    return random.Random(name).sample(choices, 2)
+    return random.Random(name).choice(choices)
 
 
 def read(folder: Path, file: str) -> bytes | None:

@@ -54,7 +54,7 @@ def test_a_sample_of_the_campaign(runs):
     judged = damage_in(runs, sample_cases(runs.bases))
     assert_no_fault(judged)
     found = {one.verdict for one in judged}
-    assert len(judged) >= 50 and {SAME, REFUSED} <= found
+    assert len(judged) >= 40 and {SAME, REFUSED} <= found
 
 
 @pytest.mark.slow

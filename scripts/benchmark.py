@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from agents.json_text import json_text
+from scripts.building import check_device
 from scripts.checks import COUNT, WORD, Rule, check_options, or_null
 from scripts.config import compose_config
 from scripts.errors import UsageError, run, usage_errors
@@ -19,7 +20,6 @@ from scripts.help import help_text
 from scripts.new_run import versions
 from scripts.outputs import check_writable_file
 from scripts.say import say
-from scripts.session import check_device
 
 BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "soak", "statistics", "world_model")
 

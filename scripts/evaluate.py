@@ -17,6 +17,7 @@ from agents.plain_files import replace_file
 from agents.run_folder import load, read_config
 from agents.sealed_json import sealed
 from envs import EvaluationResult
+from scripts.building import check_device
 from scripts.checks import EVALUATE, check_options
 from scripts.config import compose_config
 from scripts.episodes import play_episodes, truncation_note
@@ -28,7 +29,6 @@ from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_differenc
 from scripts.playable import build_for, check_pictures, check_variants
 from scripts.probe import probe_values, with_argument
 from scripts.say import say
-from scripts.session import check_device
 from scripts.video import VideoWriter
 
 VIDEO_FILE = "episode.mp4"

@@ -9,9 +9,9 @@ import gymnasium
 
 from agents.base import Agent
 from envs import VectorEnv
+from scripts.building import build_env
 from scripts.errors import UsageError, usage_errors
 from scripts.pictures import to_pictures
-from scripts.session import build_env
 
 
 def build_for(agent: Agent, config: dict[str, Any], num_envs: int) -> VectorEnv:

@@ -17,10 +17,10 @@ from agents.run_folder import build_agent
 from envs import Driver
 from scripts.benchmarks.ppo_floor import NetworksOnly
 from scripts.benchmarks.timing import in_turn, now
+from scripts.building import build_env
 from scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
 from scripts.errors import UsageError, usage_errors
 from scripts.say import say
-from scripts.session import build_env
 
 RULES = {
     "device": WORD,

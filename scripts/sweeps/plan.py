@@ -11,11 +11,11 @@ from typing import Any
 
 from agents.base import Agent
 from agents.run_folder import build_agent
+from scripts.building import build_env, check_device
 from scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
 from scripts.config import Composed, compose_config
 from scripts.errors import UsageError
 from scripts.say import say
-from scripts.session import build_env, check_device
 from scripts.sizes import agent_sizes, matching_width
 from scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
 from scripts.sweeps.words import as_word, axis_values, split_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import queue
@@ -145,13 +146,25 @@ def make_async(thunks: list[Any], **options: Any) -> AsyncEnvs:
     Args:
         thunks: make the environments.
         options: as of `AsyncEnvs`.
+
+    Raises:
+        OSError: if there is no room for shared memory, without which processes cannot even have a queue.
     """
     try:
-        return AsyncEnvs(thunks, **options)
-    except (TypeError, ValueError) as error:
-        if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
-            raise
-        return AsyncEnvs(thunks, shared_memory=False, **options)
+        try:
+            return AsyncEnvs(thunks, **options)
+        except (TypeError, ValueError) as error:
+            if not isinstance(error.__cause__, CustomSpaceError) and "shared memory" not in str(error):
+                raise
+            return AsyncEnvs(thunks, shared_memory=False, **options)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or isinstance(error.__cause__, WorkerTraceback):
+            raise  # the latter are an environment's own
+        raise OSError(
+            errno.ENOSPC,
+            "Environments in processes of their own need room in shared memory, but /dev/shm has none left; free it, "
+            "make it larger (docker run --shm-size=1g), or set vectorization=sync",
+        ) from error
 
 
 def _close_politely(pipes: list[Any], seconds: float) -> None:

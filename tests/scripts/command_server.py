@@ -10,6 +10,7 @@ import functools
 import importlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import machine_faults
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,14 +44,15 @@ class CommandRunner:
 
     Args:
         directory: where the commands' output is put.
+        prefix: words in front of the server's own, such as those of `unshare`.
     """
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, prefix=()):
         self._directory = directory
         self._count = 0
         environment = os.environ | {"PYTHONPATH": str(ROOT), "GLIBC_TUNABLES": "", "COLUMNS": "200"}
         self._server = subprocess.Popen(
-            [sys.executable, __file__],
+            [*prefix, sys.executable, __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -66,12 +70,15 @@ class CommandRunner:
         number=signal.SIGKILL,
         after_start=False,
         disk_seconds=0.0,
+        fault=None,
+        limits=None,
     ):
         """Run `command` (`train`, `evaluate`, `sweep`, `plot`) with `words`.
 
         `path` holds folders put in front of the module search path. The process is sent signal `number` after
         `kill_after` seconds, counted from the first line of its training if `after_start`, or once
         `kill_when()` holds, if it still runs then. Renames and waits for the disk take `disk_seconds` more.
+        `fault` is for `machine_faults.install`, and `limits` maps names of the module `resource` to numbers.
         """
         self._count += 1
         out, err = (self._directory / f"{self._count}.{kind}" for kind in ("out", "err"))
@@ -83,6 +90,8 @@ class CommandRunner:
             "out": str(out),
             "err": str(err),
             "disk_seconds": disk_seconds,
+            "fault": fault,
+            "limits": limits or {},
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -98,6 +107,18 @@ class CommandRunner:
 
     def _answer(self):
         return json.loads(self._server.stdout.readline())
+
+    def system(self, *words):
+        """Run another command as the server's user, where it is; returns the exit code and what it complained of."""
+        self._server.stdin.write(json.dumps({"system": [str(word) for word in words]}) + "\n")
+        self._server.stdin.flush()
+        answer = self._answer()
+        return answer["code"], answer["err"]
+
+    @property
+    def pid(self):
+        """Process id of the server."""
+        return self._server.pid
 
     def close(self):
         """End the server."""
@@ -132,6 +153,12 @@ def serve():
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
+        if "system" in request:
+            done = subprocess.run(
+                request["system"], capture_output=True, text=True, cwd=Path(__file__).parent
+            )
+            print(json.dumps({"code": done.returncode, "err": done.stderr}), file=answers, flush=True)
+            continue
         pid = os.fork()
         if pid == 0:
             become(request)
@@ -151,6 +178,11 @@ def become(request):
             os.dup2(file, descriptor)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         slow_the_disk(request["disk_seconds"])
+        for name, limit in request["limits"].items():
+            number = getattr(resource, name)
+            resource.setrlimit(number, (limit, resource.getrlimit(number)[1]))
+        if request["fault"]:
+            machine_faults.install(request["fault"])
         os.chdir(request["cwd"])
         sys.path[:0] = request["path"]
         importlib.invalidate_caches()

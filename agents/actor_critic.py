@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from agents.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from agents.encoder import Encoder
 from agents.networks import MLP, linear
-from memory_cores import MemoryCore
+from memory_cores import MemoryCore, Resets
 
 
 class MakeCore(Protocol):
@@ -100,15 +100,13 @@ class ActorCritic(nn.Module):
         Returns:
             Action distributions and values, both `[B, T]`.
         """
-        is_first = rows["is_first"]
+        resets = Resets(rows["is_first"], host_is_first)
         actor_x = critic_x = self.encoder(rows)
-        actor_y, _ = self.core(actor_x, carry["core"], is_first, host_is_first=host_is_first)
+        actor_y, _ = self.core(actor_x, carry["core"], resets)
         critic_y = actor_y
         if self.critic_core is not None and self.critic_encoder is not None:
             critic_x = self.critic_encoder(rows)
-            critic_y, _ = self.critic_core(
-                critic_x, carry["critic_core"], is_first, host_is_first=host_is_first
-            )
+            critic_y, _ = self.critic_core(critic_x, carry["critic_core"], resets)
         return self._policy(rows, actor_x, actor_y), self._value(critic_x, critic_y)
 
     def step(

@@ -1,17 +1,18 @@
 """The contract every memory core keeps: a sequence in, a sequence out, the carry explicit."""
 
 from abc import ABC, abstractmethod
-from math import prod
+from typing import Any, ClassVar
 
 import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor, nn
 
-from memory_cores.boundary import CarryForm, carry_form, check_carry, check_host, check_rows
+from memory_cores.boundary import CarryForm, carry_form, check_carry, check_rows, to_resets
 from memory_cores.card import CoreCard
-
-# Of a size: the bytes of a matrix with so many rows and columns can still be counted.
-_MOST = 2**28
+from memory_cores.carry import CarrySpec, begin_carry, carry_features, no_gradient_keys, state_dtype
+from memory_cores.memory import Memory
+from memory_cores.options import positive_int
+from memory_cores.resets import Resets
 
 
 class MemoryCore(nn.Module, ABC):
@@ -21,14 +22,12 @@ class MemoryCore(nn.Module, ABC):
     the initial one *before* `x[b, t]` is consumed, by selection and never by multiplication, so that
     nothing of an earlier episode (not even a NaN) reaches past a reset. Cores reset their own carry.
 
-    A subclass sets `carry_keys`, and implements `initial_carry`, `_sequence` and `_step`.
+    A subclass states what it carries, `carry_spec`, and its `equations`, once, for sequences and steps alike. In the
+    families `ScanCore`, `LoopCore` and `CacheCore` an engine runs what goes from row to row.
     """
 
-    carry_keys: tuple[str, ...] = ()
-    """The keys of the carry at its top level."""
-
-    no_gradient_keys: tuple[NestedKey, ...] = ()
-    """The keys of the carry which take no gradient, such as flags and counters."""
+    memory_class: ClassVar[type[Memory]] = Memory
+    """What the equations are written in."""
 
     card: CoreCard | None = None
     """What it costs and when to choose it; a core with a file in `configs/core/` has one."""
@@ -41,6 +40,31 @@ class MemoryCore(nn.Module, ABC):
         self._carry_forms: dict[torch.dtype, CarryForm] = {}
 
     @abstractmethod
+    def carry_spec(self) -> CarrySpec:
+        """State the keys of the carry, and what lies under each: a `Leaf`, a core, or a mapping of these."""
+
+    @abstractmethod
+    def equations(self, x: Tensor, memory: Any) -> Tensor:
+        """Map rows to outputs.
+
+        Args:
+            x: Rows, [*, input_size], where * is [B, T] in a sequence and [B] in a step.
+            memory: The carry; of `memory_class`.
+
+        Returns:
+            Outputs, [*, output_size].
+        """
+
+    @property
+    def carry_keys(self) -> tuple[str, ...]:
+        """The keys of the carry at its top level."""
+        return tuple(self.carry_spec())
+
+    @property
+    def no_gradient_keys(self) -> tuple[NestedKey, ...]:
+        """The keys of the carry which take no gradient, such as flags and counters."""
+        return tuple(no_gradient_keys(self.carry_spec()))
+
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Make the carry an episode begins with.
 
@@ -48,27 +72,21 @@ class MemoryCore(nn.Module, ABC):
             batch_size: Number of environments, B.
 
         Returns:
-            A TensorDict of batch size [B] on the parameters' device and in their dtype; what is summed up from row
-            to row in float32 at least (see `state_dtype`).
+            A TensorDict of batch size [B] on the parameters' device, each key as `carry_spec` states it.
         """
+        return begin_carry(self.carry_spec(), batch_size, self._reference_parameter())
 
     def forward(
-        self,
-        x: Tensor,
-        carry: TensorDict,
-        is_first: Tensor,
-        all_carries: bool | int = False,
-        host_is_first: Tensor | None = None,
+        self, x: Tensor, carry: TensorDict, is_first: Tensor | Resets, all_carries: bool | int = False
     ) -> tuple[Tensor, TensorDict]:
         """Run a sequence of rows.
 
         Args:
             x: Inputs, [B, T, input_size].
             carry: The carry before row 0, batch size [B]; it is not modified.
-            is_first: Whether a row begins an episode, [B, T] bool.
+            is_first: Whether a row begins an episode, [B, T] bool; on a device as `Resets`, if the caller has
+                the flags in host memory too.
             all_carries: k returns the carries after rows k-1, 2k-1, … (True is 1) instead of the last.
-            host_is_first: `is_first` in host memory, if the caller has it there. On a device it lets a core
-                choose its fastest path by where the resets are, without waiting for the device.
 
         Returns:
             Outputs [B, T, output_size], and the carry after the last row, batch size [B], or with
@@ -77,17 +95,13 @@ class MemoryCore(nn.Module, ABC):
         Raises:
             ValueError: An argument's shape, dtype or value breaks the rules above.
         """
-        self._check(x, carry, is_first, names=("B", "T"))
+        resets, dtype = self._check(x, carry, is_first, names=("B", "T"))
         if not isinstance(all_carries, int) or all_carries < 0:
             raise ValueError(
                 f"all_carries must be a bool or a positive int k, got {all_carries!r}; "
                 "pass True for every row's carry or k for every k-th."
             )
-        if host_is_first is None and is_first.device.type == "cpu":
-            host_is_first = is_first
-        elif host_is_first is not None:
-            check_host(host_is_first, is_first)
-        return self._sequence(x, carry, is_first, int(all_carries), host_is_first)
+        return self._run(x, self.memory_class(self.carry_spec(), carry, resets, int(all_carries)), dtype)
 
     def step(
         self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool = False
@@ -107,8 +121,9 @@ class MemoryCore(nn.Module, ABC):
         Raises:
             ValueError: An argument's shape or dtype breaks the rules above.
         """
-        self._check(x, carry, is_first, names=("B",))
-        return self._step(x, carry, is_first, donate and not torch.is_grad_enabled())
+        resets, dtype = self._check(x, carry, is_first, names=("B",))
+        donate = donate and not torch.is_grad_enabled()
+        return self._run(x, self.memory_class(self.carry_spec(), carry, resets, None, donate), dtype)
 
     def carry_features(self, carry: TensorDict) -> Tensor:
         """Read the carry as real numbers, for an actor that sees the memory itself.
@@ -117,39 +132,28 @@ class MemoryCore(nn.Module, ABC):
             carry: A carry of batch size [...].
 
         Returns:
-            Features, [..., n]; complex numbers give their real and imaginary parts.
+            Features, [..., n], in the order of the keys; complex numbers give their real and imaginary parts, counters
+            and flags nothing.
 
         Raises:
             ValueError: The core has no memory to read.
         """
-        raise ValueError(
-            f"carry_features needs a core with memory, and {type(self).__name__} keeps none; "
-            "let the actor read the core's output instead."
-        )
+        features = list(carry_features(self.carry_spec(), carry))
+        if not features:
+            raise ValueError(
+                f"carry_features needs a core with memory, and {type(self).__name__} keeps none; "
+                "let the actor read the core's output instead."
+            )
+        return features[0] if len(features) == 1 else torch.cat(features, dim=-1)
 
     def carry_size(self) -> int:
         """Count the real numbers carried per environment; complex ones count 2, flags and counters 0."""
-        leaves = self.initial_carry(1).values(include_nested=True, leaves_only=True)
-        return sum(
-            leaf.numel() * (2 if leaf.is_complex() else 1)
-            for leaf in leaves
-            if leaf.is_floating_point() or leaf.is_complex()
-        )
+        return sum(part.shape[-1] for part in carry_features(self.carry_spec(), self.initial_carry(1)))
 
-    @abstractmethod
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        """Do the work of `forward` on checked arguments; `every` is 0 for the last carry alone.
-
-        `host_is_first` is None only if `is_first` is on a device and the caller gave no copy.
-        """
-
-    @abstractmethod
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        """Do the work of `step` on checked arguments; `donate` is never true with gradients enabled."""
+    def _run(self, x: Tensor, memory: Memory, dtype: torch.dtype) -> tuple[Tensor, TensorDict]:
+        y = self.equations(x, memory)
+        # States are wider than half precision; what a core puts out is not.
+        return y if dtype == state_dtype(dtype) else y.to(dtype), memory.after()
 
     def _reference_parameter(self) -> Tensor:
         """Return the parameter whose device and dtype the carry follows."""
@@ -162,10 +166,15 @@ class MemoryCore(nn.Module, ABC):
         tensors = (value for module in self.modules() for value in vars(module).values())
         return next(value for value in tensors if isinstance(value, Tensor) and value.is_floating_point())
 
-    def _check(self, x: Tensor, carry: TensorDict, is_first: Tensor, names: tuple[str, ...]) -> None:
+    def _check(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor | Resets, names: tuple[str, ...]
+    ) -> tuple[Resets, torch.dtype]:
+        """Check the arguments of a call; return its resets and the parameters' dtype."""
         like = self._reference_parameter()
-        device = check_rows(x, is_first, like, self.input_size, names)
+        flags = is_first.is_first if isinstance(is_first, Resets) else is_first
+        device = check_rows(x, flags, like, self.input_size, names)
         check_carry(carry, self._carry_form(like.dtype), x.shape[0], device, type(self).__name__)
+        return Resets(flags) if len(names) == 1 else to_resets(is_first), like.dtype
 
     def _carry_form(self, dtype: torch.dtype) -> CarryForm:
         """Return what a carry must look like while the parameters are of a dtype."""
@@ -176,83 +185,3 @@ class MemoryCore(nn.Module, ABC):
             with torch.no_grad():
                 form = self._carry_forms[dtype] = carry_form(self.initial_carry(1))
         return form
-
-
-def positive_int(name: str, value: int) -> int:
-    """Return `value`, or raise a ValueError that names the argument unless it is an int above zero, as sizes are."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive int, got {value!r}; pass 1 or more.")
-    if value >= _MOST:
-        raise ValueError(
-            f"{name} must be a positive int below 2**28, got one of {value.bit_length()} bits; pass fewer."
-        )
-    return value
-
-
-def one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    """Return `value`, or raise a ValueError that lists the choices unless it is one of them."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}; pick one of these.")
-    return value
-
-
-def state_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype that a recurrence is computed and carried in for parameters of a dtype: float32 at least.
-
-    Rounded to half precision at every row, a state would depend on where a sequence is cut, and what is chosen by it,
-    as HCAM's chunks are, could be another choice.
-    """
-    return torch.promote_types(dtype, torch.float32)
-
-
-def select_initial(is_first: Tensor, initial: Tensor | float, value: Tensor) -> Tensor:
-    """Select the initial value where an episode begins.
-
-    Args:
-        is_first: Whether a row begins an episode, [...] bool.
-        initial: What an episode begins with, a number or broadcastable to `value`.
-        value: What was carried so far, [..., *].
-
-    Returns:
-        A new tensor shaped and typed like `value`; the value not selected leaves no trace, NaN included.
-    """
-    return torch.where(
-        is_first.reshape(is_first.shape + (1,) * (value.dim() - is_first.dim())), initial, value
-    )
-
-
-def take_rows(states: Tensor, every: int) -> Tensor:
-    """Pick from the states of all rows those that `forward` returns.
-
-    Args:
-        states: States after every row, [B, T, ...].
-        every: 0 for the last row's, k for those of rows k-1, 2k-1, ….
-
-    Returns:
-        States, [B, ...] or [B, T // every, ...].
-    """
-    if every == 0:
-        # A clone, since a view would keep the states of all T rows alive for as long as the carry lives.
-        return states[:, -1].clone()
-    return states[:, every - 1 :: every]
-
-
-def pack_carry(is_first: Tensor, every: int, **states: Tensor) -> TensorDict:
-    """Make the carry that `forward` returns of what `take_rows` picked.
-
-    Args:
-        is_first: The flags of the sequence, [B, T].
-        every: As `take_rows`.
-        **states: The carry's tensors, [B, ...] or [B, T // every, ...].
-
-    Returns:
-        A TensorDict of batch size [B] or [B, T // every].
-    """
-    batch, length = is_first.shape
-    return TensorDict(dict(states), batch_size=[batch, length // every] if every else [batch])
-
-
-def real_features(state: Tensor, batch_dims: int) -> Tensor:
-    """Flatten what follows the batch dimensions into real numbers, [..., n]."""
-    real = torch.view_as_real(state) if state.is_complex() else state
-    return real.reshape(*state.shape[:batch_dims], prod(real.shape[batch_dims:]))

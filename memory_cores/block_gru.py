@@ -1,19 +1,20 @@
 """DreamerV3's gated recurrent unit: block-diagonal, normalised inside, slow to update at first."""
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from memory_cores.base import MemoryCore, pack_carry, positive_int, select_initial, take_rows
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec, Leaf
+from memory_cores.loop_core import LoopCore, States
+from memory_cores.options import positive_int
 
 _NORM_EPSILON = 1e-4
 # Standard deviation of a standard normal cut at ±2.
 _TRUNCATED_STD = 0.87962566
 
 
-class BlockGRU(MemoryCore):
+class BlockGRU(LoopCore):
     """One layer of a GRU whose state is parted into blocks that mix through a narrow projection alone.
 
     p = silu(rms(V h + v)), s = silu(rms(W x + P p + B h + b)), (r, c, u) = G s + g with B and G block-diagonal;
@@ -34,7 +35,6 @@ class BlockGRU(MemoryCore):
     all blocks, as there.
     """
 
-    carry_keys = ("hidden",)
     card = CoreCard(
         family="loop",
         step_cost="O(H (I + P + H/G)), P the projection, G blocks",
@@ -78,49 +78,25 @@ class BlockGRU(MemoryCore):
         for layer in (self.input, self.projection):
             nn.init.zeros_(layer.bias)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros: `hidden`, [B, hidden_size]."""
-        hidden = self.own.new_zeros(batch_size, self.hidden_size)
-        return TensorDict({"hidden": hidden}, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State `hidden`, [B, hidden_size], zero at first, in the parameters' dtype."""
+        return {"hidden": Leaf((self.hidden_size,), "stored")}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read the hidden state, [..., hidden_size]."""
-        return carry["hidden"]
+    def drive(self, x: Tensor) -> Tensor:
+        """Compute W x + b, [*, hidden_size]."""
+        return self.input(x)
 
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        hidden, hiddens = carry["hidden"], []
-        with torch.autocast(x.device.type, enabled=False):
-            drive = self.input(x.to(hidden.dtype))
-            for drive_t, first_t in zip(drive.unbind(1), is_first.unbind(1), strict=True):
-                hidden = self._cell(drive_t, select_initial(first_t, 0.0, hidden))
-                hiddens.append(hidden)
-        states = torch.stack(hiddens, dim=1)
-        return states, pack_carry(is_first, every, hidden=take_rows(states, every))
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        hidden = select_initial(is_first, 0.0, carry["hidden"])
-        with torch.autocast(x.device.type, enabled=False):
-            hidden = self._cell(self.input(x.to(hidden.dtype)), hidden)
-        return hidden, TensorDict({"hidden": hidden}, batch_size=carry.batch_size)
-
-    def _cell(self, drive: Tensor, hidden: Tensor) -> Tensor:
-        """Move the state by one row.
-
-        Args:
-            drive: W x + b, [B, hidden_size].
-            hidden: [B, hidden_size].
-        """
+    def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
+        """Move the state by one row; see `LoopCore.row`."""
+        hidden = states["hidden"]
         projected = silu(self.projection_norm(self.projection(hidden)))
         own = _join(torch.bmm(self._split(hidden), self.own))
         state = silu(self.norm(drive + linear(projected, self.shared.weight) + own))
         gates = torch.baddbmm(self.gate_bias, self._split(state), self.gate_weight)  # [G, B, 3 H / G]
         reset, candidate, update = (_join(gate) for gate in gates.chunk(3, dim=-1))
         candidate = (reset.sigmoid() * candidate).tanh()
-        return hidden + (update + self.update_bias).sigmoid() * (candidate - hidden)
+        hidden = hidden + (update + self.update_bias).sigmoid() * (candidate - hidden)
+        return hidden, {"hidden": hidden}
 
     def _split(self, state: Tensor) -> Tensor:
         """Part [B, H] into blocks, [G, B, H / G]."""

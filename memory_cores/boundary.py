@@ -6,6 +6,8 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from memory_cores.resets import Resets
+
 CarryForm = dict[str, Any]
 """For each key of a carry the leaf's shape without the batch and its dtype, or the form of what is nested."""
 
@@ -66,18 +68,21 @@ def check_rows(
     return device
 
 
-def check_host(host_is_first: Tensor, is_first: Tensor) -> None:
-    """Refuse what cannot be a copy of `is_first` in host memory."""
-    if (
-        host_is_first.device.type != "cpu"
-        or host_is_first.dtype != torch.bool
-        or host_is_first.shape != is_first.shape
-    ):
+def to_resets(is_first: Tensor | Resets) -> Resets:
+    """Return what is known of checked flags: those in host memory are their own copy there.
+
+    Raises:
+        ValueError: What came with them cannot be a copy of them in host memory.
+    """
+    flags, host = is_first if isinstance(is_first, Resets) else (is_first, None)
+    if host is None:
+        return Resets(flags, flags if flags.device.type == "cpu" else None)
+    if host.device.type != "cpu" or host.dtype != torch.bool or host.shape != flags.shape:
         raise ValueError(
-            f"host_is_first must be a copy of is_first in host memory, bool of shape "
-            f"{list(is_first.shape)}, got {host_is_first.dtype} of shape {list(host_is_first.shape)} on "
-            f"{host_is_first.device}; pass is_first.cpu() or leave it out."
+            f"Resets.host must be a copy of is_first in host memory, bool of shape {list(flags.shape)}, got "
+            f"{host.dtype} of shape {list(host.shape)} on {host.device}; pass is_first.cpu() or leave it out."
         )
+    return Resets(flags, host)
 
 
 def check_carry(carry: TensorDict, form: CarryForm, batch: int, device: torch.device, owner: str) -> None:

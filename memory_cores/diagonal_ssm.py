@@ -1,13 +1,13 @@
 """A diagonal state-space model: the linear part of S5, by rows and by sequences."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from memory_cores.hippo import hippo_blocks
-from memory_cores.scan import linear_scan
 
 DISCRETIZATIONS = ("zoh", "bilinear")
 INITIAL_STATES = ("zero", "learned")
@@ -80,34 +80,24 @@ class DiagonalSSM(nn.Module):
         self.input_matrix.mul_(factor.to(self.input_matrix.dtype).repeat_interleave(2).unsqueeze(-1))
 
     def initial_state(self) -> Tensor:
-        """Return the state an episode begins with, complex [P]."""
+        """Return the state an episode begins with as it was learned, complex [P]."""
+        assert self.initial_parts is not None
         # There are no complex numbers of half precision worth the name: below float32 states are complex64.
         dtype = torch.promote_types(self.skip.dtype, torch.float32)
-        if self.initial_parts is None:
-            return torch.view_as_complex(self.skip.new_zeros(self.num_modes, 2, dtype=dtype))
         return torch.view_as_complex(self.initial_parts.to(dtype).unflatten(0, (self.num_modes, 2)))
 
-    def forward(self, u: Tensor, state: Tensor, is_first: Tensor) -> tuple[Tensor, Tensor]:
-        """Run a sequence.
+    def forward(self, u: Tensor, scan: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Run rows.
 
         Args:
-            u: Inputs, [B, T, hidden_size].
-            state: State before row 0, complex [B, P].
-            is_first: Whether a row begins an episode, [B, T] bool.
+            u: Inputs, [*, hidden_size].
+            scan: Maps Ā, complex [P], and the inputs B̄ u, [*, P], to the states after every row, [*, P].
 
         Returns:
-            Outputs [B, T, hidden_size], and the states after every row, [B, T, P].
+            Outputs, [*, hidden_size].
         """
-        transition, scale = self._transition(state.dtype)
-        initial = None if self.initial_parts is None else self.initial_state()
-        states = linear_scan(transition, self._drive(u, scale), is_first, state, initial)
-        return self._read(u, states), states
-
-    def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Run one row from a state already reset: [B, hidden_size] and [B, P] in and out."""
-        transition, scale = self._transition(state.dtype)
-        state = transition * state + self._drive(u, scale)
-        return self._read(u, state), state
+        transition, scale = self._transition(torch.promote_types(self.skip.dtype, torch.complex64))
+        return self._read(u, scan(transition, self._drive(u, scale)))
 
     def _transition(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return Ā and the factor that makes B̄ of B̃, [P] each of a complex dtype."""

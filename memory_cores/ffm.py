@@ -3,19 +3,19 @@
 import math
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from memory_cores.base import MemoryCore, pack_carry, positive_int, real_features, select_initial, take_rows
 from memory_cores.card import CoreCard
-from memory_cores.scan import linear_scan
+from memory_cores.carry import CarrySpec, Leaf, state_dtype
+from memory_cores.options import positive_int
+from memory_cores.scan_core import ScanCore, ScanMemory
 
 MARGIN = 0.01
 SLOWEST_DECAY = -1e-8
 
 
-class FFM(MemoryCore):
+class FFM(ScanCore):
     """One layer of Fast and Forgetful Memory.
 
     With decay rates a < 0 (one per row of the trace) and phases ω (one per column), Γ = exp(a ⊕ iω):
@@ -41,7 +41,6 @@ class FFM(MemoryCore):
     Source: Morad et al., "Reinforcement learning with fast and forgetful memory", 2023.
     """
 
-    carry_keys = ("trace",)
     card = CoreCard(
         family="scan",
         step_cost="O(I (m + H) + m c H), m by c trace",
@@ -88,53 +87,25 @@ class FFM(MemoryCore):
         self.decay = nn.Parameter(decay, requires_grad=learn_decay)
         self.phase = nn.Parameter((2 * math.pi / periods).to(dtype), requires_grad=learn_phase)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros: `trace`, complex [B, memory_size, context_size]."""
-        # There are no complex numbers of half precision worth the name: below float32 the trace is complex64.
-        dtype = torch.promote_types(self.decay.dtype, torch.complex64)
-        trace = self.decay.new_zeros(batch_size, self.memory_size, self.context_size, dtype=dtype)
-        return TensorDict({"trace": trace}, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State `trace`, complex [B, memory_size, context_size], zero at first."""
+        return {"trace": Leaf((self.memory_size, self.context_size), "complex")}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read real and imaginary parts of the trace, [..., 2 * memory_size * context_size]."""
-        return real_features(carry["trace"], len(carry.batch_size))
-
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        trace = carry["trace"]
-        driven, gate, skip = self._write(x)
-        inputs = driven.to(trace.dtype).unsqueeze(-1).expand(*driven.shape, self.context_size)
-        traces = linear_scan(
-            self._transition(trace.real.dtype).flatten(), inputs.flatten(-2), is_first, trace.flatten(-2)
-        ).unflatten(-1, trace.shape[-2:])  # [B, T, memory_size, context_size]
-        return self._read(traces, gate, skip), pack_carry(is_first, every, trace=take_rows(traces, every))
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        # The trace is a small new tensor in any case, so there is nothing to gain from overwriting it.
-        trace = select_initial(is_first, 0.0, carry["trace"])
-        driven, gate, skip = self._write(x)
-        trace = self._transition(trace.real.dtype) * trace + driven.to(trace.dtype).unsqueeze(-1)
-        return self._read(trace, gate, skip), TensorDict({"trace": trace}, batch_size=carry.batch_size)
-
-    def _transition(self, real_dtype: torch.dtype) -> Tensor:
-        """Return Γ, complex [memory_size, context_size]."""
-        decay = self.decay.to(real_dtype).clamp(-self.limit, SLOWEST_DECAY)
-        phase = self.phase.to(real_dtype)
-        return torch.complex(*torch.broadcast_tensors(decay.unsqueeze(-1), phase)).exp()
-
-    def _write(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Project the input: what is written [..., m], the output gate and the skip [..., hidden_size]."""
+    def equations(self, x: Tensor, memory: ScanMemory) -> Tensor:
+        """Write to the traces, and read them behind the gate; see the class."""
         sizes = (self.memory_size, self.memory_size, self.output_size, self.output_size)
         value, gate_in, gate_out, skip = self.project(x).split(sizes, dim=-1)
-        return value * gate_in.sigmoid(), gate_out.sigmoid(), skip
-
-    def _read(self, trace: Tensor, gate: Tensor, skip: Tensor) -> Tensor:
+        trace = memory.scan("trace", self._transition(), (value * gate_in.sigmoid()).unsqueeze(-1))
         parts = torch.cat([trace.real.flatten(-2), trace.imag.flatten(-2)], dim=-1)
-        z = self.readout(parts.to(self.readout.weight.dtype))
+        z, gate = self.readout(parts.to(self.readout.weight.dtype)), gate_out.sigmoid()
         return layer_norm(z, z.shape[-1:]) * gate + skip * (1 - gate)
+
+    def _transition(self) -> Tensor:
+        """Return Γ, complex [memory_size, context_size]."""
+        dtype = state_dtype(self.decay.dtype)
+        decay = self.decay.to(dtype).clamp(-self.limit, SLOWEST_DECAY)
+        phase = self.phase.to(dtype)
+        return torch.complex(*torch.broadcast_tensors(decay.unsqueeze(-1), phase)).exp()
 
 
 def decay_limit(max_length: int) -> float:

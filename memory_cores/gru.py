@@ -1,25 +1,18 @@
 """Gated recurrent unit, with resets."""
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import (
-    MemoryCore,
-    one_of,
-    pack_carry,
-    positive_int,
-    select_initial,
-    state_dtype,
-    take_rows,
-)
 from memory_cores.card import CoreCard
-from memory_cores.loop import gru_loop, gru_loop_reference
+from memory_cores.carry import CarrySpec, Leaf
+from memory_cores.loop import gru_loop, gru_row
+from memory_cores.loop_core import LoopCore, States
 from memory_cores.lstm import INITS, chrono_bias, gate_weights, init_gates
-from memory_cores.tracing import is_transformed
+from memory_cores.memory import Memory
+from memory_cores.options import one_of, positive_int
 
 
-class GRU(MemoryCore):
+class GRU(LoopCore):
     """One GRU layer. Parameters have the names, shapes and gate order of `torch.nn.GRU`.
 
     r, z = σ(W x + U h + b), n = tanh(W x + b + r ⊙ (U h + b')), h' = (1 − z) ⊙ n + z ⊙ h.
@@ -37,7 +30,6 @@ class GRU(MemoryCore):
     warp time?", 2018.
     """
 
-    carry_keys = ("hidden",)
     card = CoreCard(
         family="loop",
         step_cost="O(H (I + H))",
@@ -62,37 +54,16 @@ class GRU(MemoryCore):
         if init == "chrono":
             self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, horizon)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros: `hidden`, [B, hidden_size]."""
-        weight = self.weight_hh_l0
-        hidden = weight.new_zeros(batch_size, self.hidden_size, dtype=state_dtype(weight.dtype))
-        return TensorDict({"hidden": hidden}, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State `hidden`, [B, hidden_size], zero at first."""
+        return {"hidden": Leaf((self.hidden_size,))}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read the hidden state, [..., hidden_size]."""
-        return carry["hidden"]
+    def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
+        """Run the library's cell; see `LoopCore.row`."""
+        hidden = gru_row(drive, states["hidden"], gate_weights(self, drive.dtype))
+        return hidden, {"hidden": hidden}
 
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        hidden = carry["hidden"]
-        with torch.autocast(x.device.type, enabled=False):
-            weights = gate_weights(self, hidden.dtype)
-            hiddens = gru_loop(x.to(hidden.dtype), is_first, hidden, *weights, host_is_first=host_is_first)
-        y = hiddens.to(self.weight_hh_l0.dtype)
-        return y, pack_carry(is_first, every, hidden=take_rows(hiddens, every))
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        # The state is a small new tensor in any case, so there is nothing to gain from overwriting it.
-        hidden = select_initial(is_first, 0.0, carry["hidden"])
-        with torch.autocast(x.device.type, enabled=False):
-            x, weights = x.to(hidden.dtype), gate_weights(self, hidden.dtype)
-            if is_transformed():  # the library's cell has no rule for vmap
-                row = x.unsqueeze(1), torch.zeros_like(is_first).unsqueeze(1)
-                hidden = gru_loop_reference(*row, hidden, *weights)[:, 0]
-            else:
-                hidden = torch.gru_cell(x, hidden, *weights)
-        y = hidden.to(self.weight_hh_l0.dtype)
-        return y, TensorDict({"hidden": hidden}, batch_size=carry.batch_size)
+    def rows(self, drive: Tensor, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+        """Run the engine's loop; see `LoopCore.rows`."""
+        hiddens = gru_loop(drive, memory.resets, states["hidden"], *gate_weights(self, drive.dtype))
+        return hiddens, {"hidden": hiddens}

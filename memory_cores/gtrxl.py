@@ -1,28 +1,21 @@
 """GTrXL: a gated transformer over the last rows of the episode."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from memory_cores.base import MemoryCore, pack_carry, positive_int
 from memory_cores.cache.attention import init_linear
 from memory_cores.cache.relative_attention import RelativeAttention
-from memory_cores.cache.store import (
-    Timeline,
-    clear,
-    counts_after,
-    finite,
-    is_filled,
-    timeline,
-    tokens_after,
-    unroll,
-    write,
-)
+from memory_cores.cache_core import CacheCore, CacheMemory
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec, Leaf
+from memory_cores.options import positive_int
 
 
-class GTrXL(MemoryCore):
+class GTrXL(CacheCore):
     """Layers of attention and of a perceptron, each behind a gate that begins nearly closed.
 
     x' = G(x, relu(Attention(LN(x)))), out = G(x', relu(MLP(LN(x')))), where G is a GRU's update:
@@ -56,7 +49,6 @@ class GTrXL(MemoryCore):
             "beyond W, with which costs grow, nor where the carry must be small (L W H numbers)."
         ),
     )
-    no_gradient_keys = ("count",)
 
     def __init__(
         self,
@@ -81,47 +73,18 @@ class GTrXL(MemoryCore):
             GTrXLLayer(hidden_size, num_heads, head_size, memory_length, mlp_size, gate_bias)
             for _ in range(count)
         )
-        self.carry_keys = (*(f"layer_{index}" for index in range(count)), "count")
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return empty stores.
+    def stores(self) -> CarrySpec:
+        """State `layer_<i>`: row n of the episode, normalised, in slot n modulo the number of slots, `ring_size`."""
+        ring = Leaf((self.ring_size, self.output_size), "stored")
+        return {f"layer_{index}": ring for index in range(len(self.layers))}
 
-        `layer_<i>` [B, memory_length + 1, hidden_size]: row n of the episode, normalised, in slot n modulo the
-        number of slots; `count` [B] int64: rows the episode has had.
-        """
-        like = self._reference_parameter()
-        carry = {
-            key: like.new_zeros(batch_size, self.ring_size, self.output_size) for key in self.carry_keys[:-1]
-        }
-        count = like.new_zeros(batch_size, dtype=torch.int64)
-        return TensorDict({**carry, "count": count}, batch_size=[batch_size])
-
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read the stores slot by slot, zero where empty, [..., num_layers * (memory_length + 1) * hidden_size]."""
-        filled = is_filled(carry["count"], self.ring_size).unsqueeze(-1)
-        stores = [torch.where(filled, carry[key], 0.0).flatten(-2) for key in self.carry_keys[:-1]]
-        return torch.cat(stores, dim=-1)
-
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        u, kept = self.embed(x), {}
-        time = timeline(carry["count"], is_first)
-        for key, layer in zip(self.carry_keys, self.layers, strict=False):
-            assert isinstance(layer, GTrXLLayer)
-            u, tokens = layer(u, carry[key], carry["count"], time)
-            kept[key] = tokens_after(carry[key], tokens, time, every)
-        return u, pack_carry(is_first, every, **kept, count=counts_after(time, every))
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        u, kept = self.embed(x), {}
-        count = torch.where(is_first, 0, carry["count"])
-        for key, layer in zip(self.carry_keys, self.layers, strict=False):
-            assert isinstance(layer, GTrXLLayer)
-            u, kept[key] = layer.step(u, clear(carry[key], is_first, donate), count, donate)
-        return u, TensorDict({**kept, "count": count + 1}, batch_size=carry.batch_size)
+    def equations(self, x: Tensor, memory: CacheMemory) -> Tensor:
+        """Run the layers, each with a store of its own."""
+        u = self.embed(x)
+        for index, layer in enumerate(self.layers):
+            u = layer(u, partial(memory.attend, f"layer_{index}"))
+        return u
 
 
 class GTrXLLayer(nn.Module):
@@ -148,20 +111,17 @@ class GTrXLLayer(nn.Module):
         )
         self.mlp_gate = Gate(hidden_size, gate_bias)
 
-    def forward(self, u: Tensor, store: Tensor, count: Tensor, time: Timeline) -> tuple[Tensor, Tensor]:
-        """Run a sequence: outputs and tokens to store, [B, T, hidden_size] each."""
-        tokens = finite(self.norm(u)).to(store.dtype)
-        tail = unroll(store, count, store.shape[1] - 1)
-        return self._mix(u, self.attention(tokens, tail, time.position)), tokens
+    def forward(self, u: Tensor, attend: Callable[[RelativeAttention, Tensor], Tensor]) -> Tensor:
+        """Run rows.
 
-    def step(self, u: Tensor, store: Tensor, count: Tensor, donate: bool) -> tuple[Tensor, Tensor]:
-        """Run one row with a store already emptied where an episode begins: output [B, hidden_size], store."""
-        token = finite(self.norm(u)).to(store.dtype)
-        store = write(store, count.remainder(store.shape[1]), token, donate)
-        return self._mix(u, self.attention.step(token, store, count)), store
+        Args:
+            u: [*, hidden_size].
+            attend: Stores tokens [*, hidden_size], and reads with an attention what was stored, [*, hidden_size].
 
-    def _mix(self, u: Tensor, read: Tensor) -> Tensor:
-        u = self.attention_gate(u, relu(read))
+        Returns:
+            [*, hidden_size].
+        """
+        u = self.attention_gate(u, relu(attend(self.attention, self.norm(u))))
         return self.mlp_gate(u, relu(self.mlp(u)))
 
 

@@ -1,30 +1,19 @@
 """HCAM: hierarchical attention to a memory of chunks, on top of a short-term memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, positive_int, state_dtype
+from memory_cores.base import MemoryCore
 from memory_cores.cache.chunk_attention import ChunkAttention
-from memory_cores.cache.chunks import running_sums, sums_after
-from memory_cores.cache.store import (
-    Timeline,
-    clear,
-    counts_after,
-    finite,
-    is_filled,
-    take,
-    timeline,
-    tokens_after,
-    write,
-)
+from memory_cores.cache_core import CacheCore, CacheMemory
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec, Leaf
 from memory_cores.lstm import LSTM
+from memory_cores.options import positive_int
 
 
-class HCAM(MemoryCore):
+class HCAM(CacheCore):
     """Layers of an inner memory and of a read from the episode's past, v = u + inner(LN(u)), v + read(LN(v)).
 
     The episode's rows are stored in chunks of `chunk_length`, each summarised by the mean of its tokens; the last
@@ -100,71 +89,28 @@ class HCAM(MemoryCore):
             read = ChunkAttention(hidden_size, num_chunks, chunk_length, top_k, num_heads, attend_partial)
             layers.append(HCAMLayer(inner, read, stop_gradient))
         self.layers = nn.ModuleList(layers)
-        self.carry_keys = (*(f"layer_{index}" for index in range(num_layers)), "count")
-        without = [
-            (key, "inner", *(name if isinstance(name, tuple) else (name,)))
-            for key, layer in self._layers()
-            for name in layer.inner.no_gradient_keys
-        ]
-        if stop_gradient:
-            without += [(key, name) for key, _ in self._layers() for name in ("tokens", "sums")]
-        self.no_gradient_keys = ("count", *without)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return empty stores.
+    def stores(self) -> CarrySpec:
+        """State `layer_<i>`: `inner`, the inner memory's carry, `tokens` and `sums`.
 
-        `layer_<i>`: `inner`, the inner memory's carry; `tokens` [B, (num_chunks + 1) * chunk_length, hidden_size],
-        row n of the episode in slot n modulo the number of slots; `sums` [B, num_chunks + 1, hidden_size], of the
-        tokens of a chunk each, the one being filled included. `count` [B] int64: rows the episode has had.
+        `tokens` [B, (num_chunks + 1) * chunk_length, hidden_size] has row n of the episode in slot n modulo the number
+        of slots; `sums` [B, num_chunks + 1, hidden_size] are those of a chunk's tokens each, the one being filled
+        included.
         """
-        like, width = self._reference_parameter(), self.output_size
-        carry: dict[str, TensorDict | Tensor] = {}
-        for key, layer in self._layers():
-            stores = {
-                "inner": layer.inner.initial_carry(batch_size),
-                "tokens": like.new_zeros(batch_size, self.num_blocks * self.chunk_length, width),
-                "sums": like.new_zeros(batch_size, self.num_blocks, width, dtype=state_dtype(like.dtype)),
-            }
-            carry[key] = TensorDict(stores, batch_size=[batch_size])
-        carry["count"] = like.new_zeros(batch_size, dtype=torch.int64)
-        return TensorDict(carry, batch_size=[batch_size])
+        blocks, width, learns = self.num_blocks, self.output_size, not self.stop_gradient
+        tokens = Leaf((blocks * self.chunk_length, width), "stored", takes_gradient=learns)
+        sums = Leaf((blocks, width), takes_gradient=learns)
+        return {
+            f"layer_{index}": {"inner": layer.inner, "tokens": tokens, "sums": sums}
+            for index, layer in enumerate(self.layers)
+        }
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read, layer by layer, the inner memory, the tokens and the sums, zero where there is none, [..., n]."""
-        features = []
-        for key, layer in self._layers():
-            if layer.inner.carry_size():
-                features.append(layer.inner.carry_features(carry[key, "inner"]))
-            for name, rows in (("tokens", 1), ("sums", self.chunk_length)):
-                store = carry[key, name]
-                filled = is_filled(carry["count"], store.shape[-2], rows).unsqueeze(-1)
-                features.append(torch.where(filled, store, 0.0).flatten(-2))
-        return torch.cat(features, dim=-1)
-
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        u, count, kept = self.embed(x), carry["count"], {}
-        time = timeline(count, is_first)
-        for key, layer in self._layers():
-            v, inner = layer.short_term(u, carry[key, "inner"], is_first, every, host_is_first)
-            u, stores = layer(v, carry[key], count, time, every)
-            kept[key] = TensorDict({"inner": inner, **stores}, batch_size=inner.batch_size)
-        return u, TensorDict({**kept, "count": counts_after(time, every)}, batch_size=kept[key].batch_size)
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        u, kept = self.embed(x), {}
-        count = torch.where(is_first, 0, carry["count"])
-        for key, layer in self._layers():
-            u, kept[key] = layer.step(u, carry[key], count, is_first, donate)
-        return u, TensorDict({**kept, "count": count + 1}, batch_size=carry.batch_size)
-
-    def _layers(self) -> Iterator[tuple[str, "HCAMLayer"]]:
-        for key, layer in zip(self.carry_keys, self.layers, strict=False):
-            assert isinstance(layer, HCAMLayer)
-            yield key, layer
+    def equations(self, x: Tensor, memory: CacheMemory) -> Tensor:
+        """Run the layers, each with an inner memory and a store of its own."""
+        u = self.embed(x)
+        for index, layer in enumerate(self.layers):
+            u = layer(u, memory.at(f"layer_{index}"))
+        return u
 
 
 class HCAMLayer(nn.Module):
@@ -184,49 +130,7 @@ class HCAMLayer(nn.Module):
         self.read = read
         self.stop_gradient = stop_gradient
 
-    def short_term(
-        self, u: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        """Run the inner memory over a sequence."""
-        y, carry = self.inner(self.inner_norm(u), carry, is_first, every, host_is_first)
-        return u + y, carry
-
-    def forward(
-        self, v: Tensor, carry: TensorDict, count: Tensor, time: Timeline, every: int
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Read and store a sequence [B, T, hidden_size]."""
-        store, sums = self._stopped(carry["tokens"]), self._stopped(carry["sums"])
-        x = finite(self.read_norm(v))
-        tokens = self._stopped(x.to(store.dtype))
-        running = running_sums(tokens.to(sums.dtype), sums, count, time, self.read.chunk_length)
-        y = self.read(x, tokens, running, store, sums, time, count)
-        stores = {
-            "tokens": tokens_after(store, tokens, time, every),
-            "sums": sums_after(sums, running, time, self.read.chunk_length, every),
-        }
-        return v + y, stores
-
-    def step(
-        self, u: Tensor, carry: TensorDict, count: Tensor, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        """Run one row [B, hidden_size]; `count` is reset already, the carry is not."""
-        y, inner = self.inner.step(self.inner_norm(u), carry["inner"], is_first, donate)
-        v = u + y
-        store = clear(self._stopped(carry["tokens"]), is_first, donate)
-        sums = clear(self._stopped(carry["sums"]), is_first, donate)
-        x = finite(self.read_norm(v))
-        y = self.read.step(x, store, sums, count)
-        token = self._stopped(x.to(store.dtype))
-        length = self.read.chunk_length
-        block = count.div(length, rounding_mode="floor").remainder(sums.shape[1])
-        begun = take(sums, block.unsqueeze(1)).squeeze(1)
-        begun = torch.where((count.remainder(length) > 0).unsqueeze(-1), begun, 0.0)
-        stores = {
-            "inner": inner,
-            "tokens": write(store, count.remainder(store.shape[1]), token, donate),
-            "sums": write(sums, block, begun + token, donate),
-        }
-        return v + y, TensorDict(stores, batch_size=carry.batch_size)
-
-    def _stopped(self, x: Tensor) -> Tensor:
-        return x.detach() if self.stop_gradient else x
+    def forward(self, u: Tensor, memory: CacheMemory) -> Tensor:
+        """Run rows [*, hidden_size] with the layer's part of the memory."""
+        v = u + memory.core("inner", self.inner, self.inner_norm(u))
+        return v + memory.recall(self.read, self.read_norm(v), self.stop_gradient)

@@ -4,26 +4,19 @@ import math
 from typing import Any
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import (
-    MemoryCore,
-    one_of,
-    pack_carry,
-    positive_int,
-    select_initial,
-    state_dtype,
-    take_rows,
-)
 from memory_cores.card import CoreCard
-from memory_cores.loop import lstm_loop, lstm_loop_reference
-from memory_cores.tracing import is_transformed
+from memory_cores.carry import CarrySpec, Leaf
+from memory_cores.loop import lstm_loop, lstm_row
+from memory_cores.loop_core import LoopCore, States
+from memory_cores.memory import Memory
+from memory_cores.options import one_of, positive_int
 
 INITS = ("chrono", "orthogonal", "uniform")
 
 
-class LSTM(MemoryCore):
+class LSTM(LoopCore):
     """One LSTM layer. Parameters have the names, shapes and gate order of `torch.nn.LSTM`.
 
     i, f, o = σ(W x + U h + b), g = tanh(W x + U h + b), c' = f ⊙ c + i ⊙ g, h' = o ⊙ tanh(c').
@@ -43,7 +36,6 @@ class LSTM(MemoryCore):
     recurrent neural networks warp time?", 2018.
     """
 
-    carry_keys = ("hidden", "cell")
     card = CoreCard(
         family="loop",
         step_cost="O(H (I + H))",
@@ -76,49 +68,23 @@ class LSTM(MemoryCore):
             bias = chrono_bias(hidden_size, horizon)
             self.bias_ih_l0.data[: 2 * hidden_size] = torch.cat([-bias, bias])
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros: `hidden` and `cell`, [B, hidden_size] each."""
-        weight = self.weight_hh_l0
-        zeros = weight.new_zeros(2, batch_size, self.hidden_size, dtype=state_dtype(weight.dtype))
-        return TensorDict({"hidden": zeros[0], "cell": zeros[1]}, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State `hidden` and `cell`, [B, hidden_size] each, zero at first."""
+        return {"hidden": Leaf((self.hidden_size,)), "cell": Leaf((self.hidden_size,))}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read hidden and cell state, [..., 2 * hidden_size]."""
-        return torch.cat([carry["hidden"], carry["cell"]], dim=-1)
+    def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
+        """Run the library's cell; see `LoopCore.row`."""
+        weights = gate_weights(self, drive.dtype)
+        hidden, cell = lstm_row(drive, states["hidden"], states["cell"], weights)
+        return hidden, {"hidden": hidden, "cell": cell}
 
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        hidden, cell = carry["hidden"], carry["cell"]
-        with torch.autocast(x.device.type, enabled=False):
-            hiddens, cells = lstm_loop(
-                x.to(hidden.dtype),
-                is_first,
-                hidden,
-                cell,
-                *gate_weights(self, hidden.dtype),
-                # The last carry alone needs the last cell only, which the faster path gives.
-                all_cells=every != 0,
-                host_is_first=host_is_first,
-            )
-        carries = {"hidden": take_rows(hiddens, every), "cell": take_rows(cells, every)}
-        return hiddens.to(self.weight_hh_l0.dtype), pack_carry(is_first, every, **carries)
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        # The states are small new tensors in any case, so there is nothing to gain from overwriting them.
-        hidden = select_initial(is_first, 0.0, carry["hidden"])
-        cell = select_initial(is_first, 0.0, carry["cell"])
-        with torch.autocast(x.device.type, enabled=False):
-            x, weights = x.to(hidden.dtype), gate_weights(self, hidden.dtype)
-            if is_transformed():  # the library's cell has no rule for vmap
-                row = x.unsqueeze(1), torch.zeros_like(is_first).unsqueeze(1)
-                hidden, cell = (states[:, 0] for states in lstm_loop_reference(*row, hidden, cell, *weights))
-            else:
-                hidden, cell = torch.lstm_cell(x, (hidden, cell), *weights)
-        y = hidden.to(self.weight_hh_l0.dtype)
-        return y, TensorDict({"hidden": hidden, "cell": cell}, batch_size=carry.batch_size)
+    def rows(self, drive: Tensor, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+        """Run the engine's loop; see `LoopCore.rows`."""
+        weights = gate_weights(self, drive.dtype)
+        # The last carry alone needs the last cell only, which the faster path gives.
+        before = (states["hidden"], states["cell"])
+        hiddens, cells = lstm_loop(drive, memory.resets, *before, *weights, all_cells=every != 0)
+        return hiddens, {"hidden": hiddens, "cell": cells}
 
 
 def gate_weights(module: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:

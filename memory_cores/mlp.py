@@ -2,11 +2,13 @@
 
 from itertools import pairwise
 
-from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, positive_int
+from memory_cores.base import MemoryCore
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec
+from memory_cores.memory import Memory
+from memory_cores.options import positive_int
 
 
 class MLP(MemoryCore):
@@ -34,18 +36,10 @@ class MLP(MemoryCore):
             layers += [nn.Linear(width_in, width_out), nn.LeakyReLU()]
         self.layers = nn.Sequential(*layers)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return an empty TensorDict of batch size [B]."""
-        return TensorDict({}, batch_size=[batch_size], device=self._reference_parameter().device)
+    def carry_spec(self) -> CarrySpec:
+        """State that nothing is carried."""
+        return {}
 
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        batch, length = is_first.shape
-        batch_size = [batch, length // every] if every else [batch]
-        return self.layers(x), TensorDict({}, batch_size=batch_size, device=carry.device)
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        return self.layers(x), TensorDict({}, batch_size=carry.batch_size, device=carry.device)
+    def equations(self, x: Tensor, memory: Memory) -> Tensor:
+        """Apply the layers to each row."""
+        return self.layers(x)

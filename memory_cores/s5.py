@@ -1,26 +1,21 @@
 """S5: a stack of diagonal state-space layers, run by a scan that knows about resets."""
 
+from collections.abc import Iterator
+
 import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from memory_cores.base import (
-    MemoryCore,
-    one_of,
-    pack_carry,
-    positive_int,
-    real_features,
-    select_initial,
-    take_rows,
-)
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec, Leaf
 from memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
+from memory_cores.options import one_of, positive_int
+from memory_cores.scan_core import Scan, ScanCore, ScanMemory
 
 ACTIVATIONS = ("full_glu", "half_glu1", "half_glu2", "gelu")
 
 
-class S5(MemoryCore):
+class S5(ScanCore):
     """A stack of S5 layers, each u + activation(SSM(norm(u))).
 
     Args:
@@ -49,7 +44,6 @@ class S5(MemoryCore):
     memory tasks with world models", 2024.
     """
 
-    carry_keys = ("state",)
     card = CoreCard(
         family="scan",
         step_cost="O(I H + L H (H + P)), L layers of P modes",
@@ -82,7 +76,7 @@ class S5(MemoryCore):
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         one_of("discretization", discretization, DISCRETIZATIONS)
         one_of("activation", activation, ACTIVATIONS)
-        self.initial_state = one_of("initial_state", initial_state, INITIAL_STATES)
+        one_of("initial_state", initial_state, INITIAL_STATES)
         divisor = positive_int("blocks", blocks) * (2 if conj_sym else 1)
         if positive_int("state_size", state_size) % divisor:
             raise ValueError(
@@ -117,44 +111,24 @@ class S5(MemoryCore):
             layers.append(S5Layer(ssm, hidden_size, activation, prenorm, postnorm))
         self.layers = nn.ModuleList(layers)
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return zeros, or what was learned: `state`, complex [B, num_layers, num_modes]."""
-        state = self._initial_states().repeat(batch_size, 1, 1)
-        return TensorDict({"state": state}, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State `state`, complex [B, num_layers, num_modes]: zero at first, or what was learned."""
+        ssms = [layer.ssm for layer in self._layers()]
+        is_learned = ssms[0].initial_parts is not None
+        initial = torch.stack([ssm.initial_state() for ssm in ssms]) if is_learned else None
+        return {"state": Leaf((len(self.layers), self.num_modes), "complex", initial)}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read real and imaginary parts of all layers' states, [..., 2 * num_layers * num_modes]."""
-        return real_features(carry["state"], len(carry.batch_size))
+    def equations(self, x: Tensor, memory: ScanMemory) -> Tensor:
+        """Run the layers, each with a scan of its own."""
+        u = self.embed(x)
+        for layer, scan in zip(self._layers(), memory.layers("state"), strict=True):
+            u = layer(u, scan)
+        return u
 
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        u, taken = self.embed(x), []
-        for layer, state in zip(self.layers, carry["state"].unbind(1), strict=True):
-            u, states = layer(u, state, is_first)
-            taken.append(take_rows(states, every))
-        return u, pack_carry(is_first, every, state=torch.stack(taken, dim=-2))
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        # The states are small new tensors in any case, so there is nothing to gain from overwriting them.
-        u, states = self.embed(x), []
-        initial = self._initial_states() if self.initial_state == "learned" else 0.0
-        selected = select_initial(is_first, initial, carry["state"])
-        for layer, state in zip(self.layers, selected.unbind(1), strict=True):
-            assert isinstance(layer, S5Layer)
-            u, state = layer.step(u, state)
-            states.append(state)
-        return u, TensorDict({"state": torch.stack(states, dim=1)}, batch_size=carry.batch_size)
-
-    def _initial_states(self) -> Tensor:
-        """Return what the layers' states begin with, complex [num_layers, num_modes]."""
-        states = []
+    def _layers(self) -> Iterator["S5Layer"]:
         for layer in self.layers:
             assert isinstance(layer, S5Layer)
-            states.append(layer.ssm.initial_state())
-        return torch.stack(states)
+            yield layer
 
 
 class S5Layer(nn.Module):
@@ -180,17 +154,9 @@ class S5Layer(nn.Module):
         self.value = nn.Linear(hidden_size, hidden_size) if activation == "full_glu" else nn.Identity()
         self.gate = nn.Linear(hidden_size, hidden_size) if activation != "gelu" else nn.Identity()
 
-    def forward(self, u: Tensor, state: Tensor, is_first: Tensor) -> tuple[Tensor, Tensor]:
-        """Run a sequence: [B, T, hidden_size] and the states after every row, [B, T, P]."""
-        v, states = self.ssm(self.prenorm(u), state, is_first)
-        return self._mix(u, v), states
-
-    def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Run one row from a state already reset: [B, hidden_size] and [B, P]."""
-        v, state = self.ssm.step(self.prenorm(u), state)
-        return self._mix(u, v), state
-
-    def _mix(self, u: Tensor, v: Tensor) -> Tensor:
+    def forward(self, u: Tensor, scan: Scan) -> Tensor:
+        """Run rows [*, hidden_size]; see `DiagonalSSM.forward`."""
+        v = self.ssm(self.prenorm(u), scan)
         g = gelu(v)
         if self.activation == "gelu":
             mixed = g

@@ -1,13 +1,14 @@
 """Residual layers of any core; a core itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import torch
-from tensordict import TensorDict
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore, positive_int
+from memory_cores.base import MemoryCore
 from memory_cores.card import CoreCard
+from memory_cores.carry import CarrySpec
+from memory_cores.memory import Memory
+from memory_cores.options import positive_int
 
 
 class Stack(MemoryCore):
@@ -49,41 +50,14 @@ class Stack(MemoryCore):
             )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in cores)
         self.cores = nn.ModuleList(cores)
-        self.carry_keys = tuple(f"layer_{index}" for index in range(count))
-        self.no_gradient_keys = tuple(
-            (key, *(inner if isinstance(inner, tuple) else (inner,)))
-            for key, core in zip(self.carry_keys, cores, strict=True)
-            for inner in core.no_gradient_keys
-        )
 
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Return the layers' carries under `layer_0`, `layer_1`, …."""
-        carries = {key: core.initial_carry(batch_size) for key, _, core in self._layers()}
-        return TensorDict(carries, batch_size=[batch_size])
+    def carry_spec(self) -> CarrySpec:
+        """State the layers' carries under `layer_0`, `layer_1`, …."""
+        return {f"layer_{index}": core for index, core in enumerate(self.cores)}
 
-    def carry_features(self, carry: TensorDict) -> Tensor:
-        """Read the features of all layers one after the other, [..., n]."""
-        return torch.cat([core.carry_features(carry[key]) for key, _, core in self._layers()], dim=-1)
-
-    def _sequence(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, every: int, host_is_first: Tensor | None
-    ) -> tuple[Tensor, TensorDict]:
-        u, carries = self.embed(x), {}
-        for key, norm, core in self._layers():
-            y, carries[key] = core(norm(u), carry[key], is_first, every, host_is_first)
-            u = u + y
-        return u, TensorDict(carries, batch_size=carries[key].batch_size)
-
-    def _step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool
-    ) -> tuple[Tensor, TensorDict]:
-        u, carries = self.embed(x), {}
-        for key, norm, core in self._layers():
-            y, carries[key] = core.step(norm(u), carry[key], is_first, donate)
-            u = u + y
-        return u, TensorDict(carries, batch_size=carry.batch_size)
-
-    def _layers(self) -> Iterator[tuple[str, nn.Module, MemoryCore]]:
-        for key, norm, core in zip(self.carry_keys, self.norms, self.cores, strict=True):
-            assert isinstance(core, MemoryCore)
-            yield key, norm, core
+    def equations(self, x: Tensor, memory: Memory) -> Tensor:
+        """Run the layers, each u + core(LayerNorm(u))."""
+        u = self.embed(x)
+        for index, (norm, core) in enumerate(zip(self.norms, self.cores, strict=True)):
+            u = u + memory.core(f"layer_{index}", core, norm(u))
+        return u

@@ -6,6 +6,7 @@ from tensordict.nn import TensorDictModuleBase, dispatch
 from torch import Tensor
 
 from memory_cores.base import MemoryCore
+from memory_cores.resets import Resets
 
 try:
     from torchrl.data import Composite, Unbounded
@@ -160,9 +161,8 @@ class CoreModule(TensorDictModuleBase):
         length = is_first.shape[-1]
         flags = is_first.reshape(-1, length)
         every = any(key in self.out_keys for key in self._carry_out)
-        return self.core(
-            x.reshape(len(flags), length, x.shape[-1]), carry, flags, every, host_is_first=host_copy(flags)
-        )
+        resets = Resets(flags, host_copy(flags))
+        return self.core(x.reshape(len(flags), length, x.shape[-1]), carry, resets, every)
 
     def _read_carry(
         self, tensordict: TensorDictBase, is_first: Tensor, first_row: bool = False

@@ -15,7 +15,8 @@ from agents.actor_critic import MakeCore
 from agents.features import action_feature_size, action_features
 from agents.world_model.latents import sample, unimix
 from agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
-from memory_cores.base import select_initial
+from memory_cores import Resets
+from memory_cores.carry import select_initial
 
 Posterior = Literal["observation", "memory"]
 
@@ -164,7 +165,8 @@ class Dynamics(nn.Module):
         z = sample(posterior, noise)
         z_previous = torch.cat([z_before.unsqueeze(1), z[:, :-1]], dim=1)
         x = self._input(z_previous, actions, rows["is_first"])
-        y, core = self.core(x, carry["core"], rows["is_first"], all_carries, host_is_first)
+        resets = Resets(rows["is_first"], host_is_first)
+        y, core = self.core(x, carry["core"], resets, all_carries)
         h = self._memory(y)
         return Observed(h, z, posterior, self.prior(h), core)
 

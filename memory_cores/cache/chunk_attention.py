@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from memory_cores.base import state_dtype
 from memory_cores.cache.attention import (
     SLICE,
     init_linear,
@@ -21,6 +20,7 @@ from memory_cores.cache.chunks import (
     select_chunks,
 )
 from memory_cores.cache.store import Timeline, empty_, take, unroll
+from memory_cores.carry import state_dtype
 
 
 class ChunkAttention(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from memory_cores.cache.store import Timeline, finite, rows_kept, stores_after, take
+from memory_cores.cache.store import Timeline, finite, rows_kept, stores_after, take, write
 from memory_cores.tracing import is_traced
 
 
@@ -75,6 +75,25 @@ def sums_after(sums: Tensor, running: Tensor, time: Timeline, chunk_length: int,
     last = torch.minimum(chunk * chunk_length + chunk_length - 1, position)  # of its tokens, in the episode
     source = torch.where(chunk >= 0, rows.unsqueeze(-1) - position + last, -1)
     return stores_after(sums, running, source, time.is_carried[:, rows], every)
+
+
+def add_to_sums(sums: Tensor, token: Tensor, count: Tensor, chunk_length: int, donate: bool) -> Tensor:
+    """Add one row's token to the sum of the chunk that is being filled, or begin a new one with it.
+
+    Args:
+        sums: Of the blocks, [B, M + 1, D].
+        token: [B, D].
+        count: Rows of the episode before this one, [B].
+        chunk_length: C.
+        donate: Overwrite `sums`.
+
+    Returns:
+        [B, M + 1, D], a new tensor unless `donate`.
+    """
+    block = count.div(chunk_length, rounding_mode="floor").remainder(sums.shape[1])
+    begun = take(sums, block.unsqueeze(1)).squeeze(1)
+    begun = torch.where((count.remainder(chunk_length) > 0).unsqueeze(-1), begun, 0.0)
+    return write(sums, block, begun + token, donate)
 
 
 def needed_chunks(count: Tensor, time: Timeline, num_chunks: int, chunk_length: int, rows: int) -> int:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from memory_cores.base import select_initial
+from memory_cores.carry import select_initial
 from memory_cores.tracing import is_traced
 
 
@@ -111,20 +111,6 @@ def write(store: Tensor, slot: Tensor, value: Tensor, donate: bool) -> Tensor:
     rows = torch.arange(store.shape[0], device=store.device)
     put = store.index_put_ if donate else store.index_put
     return put((rows, slot), value.to(store.dtype))
-
-
-def is_filled(count: Tensor, size: int, rows_per_slot: int = 1) -> Tensor:
-    """Tell which slots hold something of the episode.
-
-    Args:
-        count: Rows the episode has had, [...] int.
-        size: Number of slots R.
-        rows_per_slot: Rows that share a slot.
-
-    Returns:
-        [..., R] bool.
-    """
-    return torch.arange(size, device=count.device) * rows_per_slot < count.unsqueeze(-1)
 
 
 def unroll(store: Tensor, count: Tensor, length: int) -> Tensor:

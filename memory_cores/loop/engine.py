@@ -9,7 +9,8 @@ from memory_cores.loop.packed_lstm import PackedLSTM
 from memory_cores.loop.packing import Packing
 from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from memory_cores.loop.stretched_lstm import stretched_lstm
-from memory_cores.tracing import is_traced
+from memory_cores.resets import Resets
+from memory_cores.tracing import is_traced, is_transformed
 
 MOST_RESETS = 0.125
 """Resets of an environment per row up to which added rows cost less than `PackedLSTM`, as measured."""
@@ -17,7 +18,7 @@ MOST_RESETS = 0.125
 
 def lstm_loop(
     x: Tensor,
-    is_first: Tensor,
+    resets: Resets,
     hidden: Tensor,
     cell: Tensor,
     weight_ih: Tensor,
@@ -25,17 +26,15 @@ def lstm_loop(
     bias_ih: Tensor,
     bias_hh: Tensor,
     all_cells: bool = True,
-    host_is_first: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s.
+    """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s, but for the resets.
 
-    The fast paths read where the resets are from `host_is_first`, a copy of `is_first` in host memory (there
-    it may be `is_first` itself); without it, and while traced, the reference runs.
+    The fast paths read from `resets.host` where the resets are; without it, and while traced, the reference runs.
 
     On CUDA: `library_lstm`, and `cells_from_hiddens` where all cells are wanted. In host memory, with few
     resets and finite numbers: `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
     """
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    weights, (is_first, host_is_first) = (weight_ih, weight_hh, bias_ih, bias_hh), resets
     if is_traced() or host_is_first is None:
         return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
     first = is_first[:, :1]
@@ -64,20 +63,19 @@ def all_finite(*tensors: Tensor) -> bool:
 
 def gru_loop(
     x: Tensor,
-    is_first: Tensor,
+    resets: Resets,
     hidden: Tensor,
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor,
     bias_hh: Tensor,
-    host_is_first: Tensor | None = None,
 ) -> Tensor:
     """Run a GRU over a sequence; arguments and result are `gru_loop_reference`'s, or `lstm_loop`'s.
 
     In host memory `PackedGRU` runs, which is faster there than the library's GRU; on CUDA `library_gru`;
-    without `host_is_first`, and while traced, the reference.
+    without `resets.host`, and while traced, the reference.
     """
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+    weights, (is_first, host_is_first) = (weight_ih, weight_hh, bias_ih, bias_hh), resets
     if is_traced() or host_is_first is None:
         return gru_loop_reference(x, is_first, hidden, *weights)
     hidden = torch.where(is_first[:, :1], 0.0, hidden)
@@ -89,3 +87,32 @@ def gru_loop(
 def _prefers_library(x: Tensor) -> bool:
     """Tell whether the library's kernels are the fastest with any resets, as they are not in host memory."""
     return x.device.type != "cpu"
+
+
+def lstm_row(
+    x: Tensor, hidden: Tensor, cell: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Run one row of an LSTM.
+
+    Args:
+        x: Inputs, [B, I].
+        hidden: Hidden state, [B, H], already reset.
+        cell: Cell state, [B, H], already reset.
+        weights: As `lstm_loop` takes them.
+
+    Returns:
+        Hidden and cell state after the row, [B, H] each.
+    """
+    if is_transformed():  # the library's cell has no rule for vmap
+        row = x.unsqueeze(1), torch.zeros_like(hidden[:, :1], dtype=torch.bool)
+        hiddens, cells = lstm_loop_reference(*row, hidden, cell, *weights)
+        return hiddens[:, 0], cells[:, 0]
+    return torch.lstm_cell(x, (hidden, cell), *weights)
+
+
+def gru_row(x: Tensor, hidden: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    """Run one row of a GRU as `lstm_row` one of an LSTM; returns the hidden state after it, [B, H]."""
+    if is_transformed():
+        row = x.unsqueeze(1), torch.zeros_like(hidden[:, :1], dtype=torch.bool)
+        return gru_loop_reference(*row, hidden, *weights)[:, 0]
+    return torch.gru_cell(x, hidden, *weights)

@@ -11,7 +11,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from memory_cores import FFM, GRU, LSTM, MemoryCore
+from memory_cores import FFM, GRU, LSTM, MemoryCore, Resets
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def make_contender(name: str, core: MemoryCore) -> Contender:
 
     def prepare(rows: Rows) -> Callable[[], Tensor]:
         carry = core.initial_carry(rows.x.shape[0])
-        return lambda: core(rows.x, carry, rows.is_first, host_is_first=rows.host_is_first)[0]
+        return lambda: core(rows.x, carry, Resets(rows.is_first, rows.host_is_first))[0]
 
     return Contender(name, prepare, _trained(core))
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from memory_cores import MemoryCore
+from memory_cores import MemoryCore, Resets
 from scripts.benchmarks.core_peers import Contender, Floor, Rows
 from scripts.benchmarks.timing import in_turn, peak_memory, seconds_of
 from scripts.say import say
@@ -237,9 +237,8 @@ def make_stepper(core: MemoryCore, row: int, sizes: Sizes) -> Callable[[], float
     with torch.no_grad(), sizes.precision():
         for begin in range(0, row, CHUNK):
             count = min(CHUNK, row - begin)
-            _, carry = core(
-                x[:, :count], carry, none_first[:, :count], host_is_first=rows.host_is_first[:, :count]
-            )
+            resets = Resets(none_first[:, :count], rows.host_is_first[:, :count])
+            _, carry = core(x[:, :count], carry, resets)
 
     def steps(carry: TensorDict) -> TensorDict:
         with torch.no_grad(), sizes.precision():

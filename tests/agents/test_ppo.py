@@ -102,9 +102,9 @@ def test_cores_are_told_where_the_resets_are(bptt_length):
     told = []
 
     class Listener(memory_cores.GRU):
-        def forward(self, x, carry, is_first, all_carries=False, host_is_first=None):
-            told.append((is_first, host_is_first))
-            return super().forward(x, carry, is_first, all_carries, host_is_first)
+        def forward(self, x, carry, is_first, all_carries=False):
+            told.append(is_first)
+            return super().forward(x, carry, is_first, all_carries)
 
     env = envs.RecallFirst(num_envs=6, delay=5)
     agent = make_agent(

@@ -20,6 +20,8 @@ from core_cases import (
     weighted_sum,
 )
 
+from memory_cores import Resets
+
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 MEMORY = [name for name in NAMES if name != "mlp"]
 
@@ -156,8 +158,8 @@ def test_wrong_arguments_get_a_sentence(name):
     with pytest.raises(ValueError, match="all_carries"):
         core(x, carry, is_first, all_carries=-1)
     for wrong in (is_first[:, :-1], is_first.double(), is_first.to("meta")):
-        with pytest.raises(ValueError, match=r"host_is_first must be a copy .* bool of shape \[3, 9\], got"):
-            core(x, carry, is_first, host_is_first=wrong)
+        with pytest.raises(ValueError, match=r"Resets.host must be a copy .* bool of shape \[3, 9\], got"):
+            core(x, carry, Resets(is_first, wrong))
     with pytest.raises(ValueError, match="carry must have the keys"):
         core(x, carry.clone().set("other", torch.zeros(BATCH)), is_first)
     for wrong in (0, -3, 2.5, True, "8", 2**28, 2**63, 10**400):

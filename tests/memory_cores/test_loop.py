@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from memory_cores import GRU, LSTM
+from memory_cores import GRU, LSTM, Resets
 from memory_cores.loop import engine as loop
 from memory_cores.loop import gru_loop_reference, lstm_loop_reference
 from memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
@@ -35,11 +35,11 @@ KINDS = ["none", "first row", "together", "few", "dense", "everywhere"]
 
 
 def lstm_loop(x, is_first, *rest, **options):
-    return loop.lstm_loop(x, is_first, *rest, host_is_first=is_first.cpu(), **options)
+    return loop.lstm_loop(x, Resets(is_first, is_first.cpu()), *rest, **options)
 
 
 def gru_loop(x, is_first, *rest):
-    return loop.gru_loop(x, is_first, *rest, host_is_first=is_first.cpu())
+    return loop.gru_loop(x, Resets(is_first, is_first.cpu()), *rest)
 
 
 def inputs(gates, states, dtype=torch.float64, length=LENGTH):
@@ -323,11 +323,11 @@ def test_library_leaves_its_settings_as_they_were(function, gates, states):
 
 def test_without_flags_in_host_memory_the_reference_runs(paths):
     lstm, gru, is_first = inputs(4, 2), inputs(3, 1), flags("none")
-    expected = loop.lstm_loop(lstm[0], is_first, *lstm[1:])
+    expected = loop.lstm_loop(lstm[0], Resets(is_first), *lstm[1:])
     assert paths == []
     torch.testing.assert_close(expected, lstm_loop_reference(lstm[0], is_first, *lstm[1:]), rtol=0, atol=0)
     expected = gru_loop_reference(gru[0], is_first, *gru[1:])
-    torch.testing.assert_close(loop.gru_loop(gru[0], is_first, *gru[1:]), expected, rtol=0, atol=0)
+    torch.testing.assert_close(loop.gru_loop(gru[0], Resets(is_first), *gru[1:]), expected, rtol=0, atol=0)
 
 
 @pytest.mark.gpu
@@ -345,7 +345,7 @@ def test_gpu_equals_cpu_with_and_without_host_flags(core_class, kind, all_carrie
         carry = core.initial_carry(BATCH).apply(torch.randn_like).to(device)
         carry.apply(lambda leaf: leaf.requires_grad_())
         core = core.to(device)
-        y, last = core(x, carry, is_first.to(device), all_carries, host)
+        y, last = core(x, carry, Resets(is_first.to(device), host), all_carries)
         total = y.square().sum() + sum(leaf.square().sum() for leaf in last.values())
         grads = torch.autograd.grad(total, [x, *carry.values(), *core.parameters()])
         outcomes.append([tensor.detach().cpu() for tensor in (y, *last.values(), *grads)])
@@ -361,7 +361,7 @@ def test_gpu_takes_a_carry_and_rows_in_any_order_of_memory(core_class):
     carry = core.initial_carry(BATCH).apply(lambda leaf: torch.randn_like(leaf.mT).mT)
     for kind in ("none", "few"):
         host = flags(kind)
-        y, _ = core(x, carry, host.cuda(), host_is_first=host)
+        y, _ = core(x, carry, Resets(host.cuda(), host))
         expected, _ = core(x, carry, host.cuda())
         torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
 
@@ -373,11 +373,11 @@ def test_gpu_is_not_waited_for(core_class):
     core = core_class(INPUT, hidden_size=HIDDEN).cuda()
     x, carry, host = torch.randn(BATCH, LENGTH, INPUT, device="cuda"), core.initial_carry(BATCH), flags("few")
     is_first = host.cuda()
-    core(x, carry, is_first, host_is_first=host)[0].sum().backward()  # loads the library's kernels
+    core(x, carry, Resets(is_first, host))[0].sum().backward()  # loads the library's kernels
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        core(x, carry, is_first, host_is_first=host)[0].sum().backward()
+        core(x, carry, Resets(is_first, host))[0].sum().backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

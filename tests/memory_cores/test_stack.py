@@ -55,5 +55,5 @@ def test_a_layer_of_another_width_gets_a_sentence():
 
 def test_a_stack_without_memory_says_so():
     core = Stack(5, hidden_size=8, make_layer=partial(MLP, hidden_size=8))
-    with pytest.raises(ValueError, match="MLP keeps none"):
+    with pytest.raises(ValueError, match="Stack keeps none"):
         core.carry_features(core.initial_carry(2))

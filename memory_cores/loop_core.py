@@ -1,0 +1,105 @@
+"""The family of cores whose rows need a matrix product in turn."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memory_cores.base import MemoryCore
+from memory_cores.carry import select_initial
+from memory_cores.memory import Memory
+
+States = dict[str, Tensor]
+"""The states of a loop by their keys, [B, *] each, or after several rows [B, N, *]."""
+
+
+class LoopCore(MemoryCore):
+    """A core whose next state is any function of the last one: rows run one after the other.
+
+    A subclass implements `carry_spec` and one row's equations, `row`. What they need of the input alone is computed for
+    all rows at once by `drive`. States begin an episode as `carry_spec` states it. Autocast is off inside, so that
+    states keep their dtype; `x` comes in the first state's.
+
+    What goes round the loop, as a short convolution before it, is put in `equations` around `self.loop`.
+    """
+
+    def drive(self, x: Tensor) -> Any:
+        """Compute what a row needs of the input alone.
+
+        Args:
+            x: Rows, [*, input_size].
+
+        Returns:
+            Rows [*, n], or a tuple of such. Default: `x`.
+        """
+        return x
+
+    @abstractmethod
+    def row(self, drive: Any, states: States) -> tuple[Tensor, States]:
+        """Move the states by one row.
+
+        Args:
+            drive: Of the row, as `drive` returns it, [B, n].
+            states: Before the row and reset already, [B, *] each; not to be modified.
+
+        Returns:
+            The row's output [B, n], and the states after it.
+        """
+
+    def rows(self, drive: Any, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+        """Move the states by all rows of a sequence; a subclass with a faster way than `row` by `row` has its own.
+
+        Args:
+            drive: Of all rows, as `drive` returns it, [B, T, n].
+            states: Before row 0, not reset, [B, *] each.
+            memory: Whose resets are to be heeded.
+            every: Which states are wanted: after every row, or after the last alone if this is 0.
+
+        Returns:
+            The outputs [B, T, n], and the states after every row, [B, T, *], or after the last, [B, 1, *].
+        """
+        outputs, kept = [], []
+        for drive_t, first_t in zip(_by_row(drive), memory.is_first.unbind(1), strict=True):
+            begun = {key: select_initial(first_t, memory.spec[key].start, states[key]) for key in states}
+            y, states = self.row(drive_t, begun)
+            outputs.append(y)
+            kept.append(states)
+        kept = kept if every else kept[-1:]
+        return torch.stack(outputs, dim=1), {
+            key: torch.stack([after[key] for after in kept], dim=1) for key in states
+        }
+
+    def equations(self, x: Tensor, memory: Memory) -> Tensor:
+        """Run the loop over all keys of the carry; see `MemoryCore.equations`."""
+        states = {key: memory.before(key) for key in memory.spec}
+        with torch.autocast(x.device.type, enabled=False):
+            return self.loop(self.drive(x.to(next(iter(states.values())).dtype)), states, memory)
+
+    def loop(self, drive: Any, states: States, memory: Memory) -> Tensor:
+        """Run the rows.
+
+        Args:
+            drive: As `drive` returns it.
+            states: Those that the loop moves, as `memory.before` gives them.
+            memory: Keeps them.
+
+        Returns:
+            Outputs, [*, n].
+        """
+        if memory.every is None:
+            y, after = self.row(drive, states)
+        else:
+            y, after = self.rows(drive, states, memory, memory.every)
+        for key, value in after.items():
+            memory.keep(key, value)
+        return y
+
+
+def _by_row(drive: Any) -> Iterator[Any]:
+    """Give the rows of a tensor [B, T, n] or of a tuple of such, one after the other."""
+    if isinstance(drive, Tensor):
+        yield from drive.unbind(1)
+    else:
+        yield from zip(*(part.unbind(1) for part in drive), strict=True)

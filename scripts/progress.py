@@ -14,6 +14,7 @@ from rich.table import Column
 from scripts.say import say
 
 _WINDOW_SECONDS = 60.0  # of the speed that foretells the end, or a quarter of the run if that is longer
+_MARKS = 500  # of the window, about
 _SHORTEST_BAR, _LONGEST_BAR = 10, 30
 _SEPARATOR = "  "
 
@@ -122,6 +123,9 @@ class RecentSpeed:
         self._marks.append((now, env_steps))
         assert self._first is not None
         window = max(_WINDOW_SECONDS, (now - self._first) / 4)
+        # The window of a long run is long: marks that lie close together say no more than some of them.
+        if len(self._marks) > 3 and now - self._marks[-3][0] < window / _MARKS:
+            del self._marks[-2]
         while len(self._marks) > 2 and self._marks[1][0] <= now - window:
             self._marks.popleft()
 

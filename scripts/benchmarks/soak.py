@@ -23,6 +23,7 @@ from scripts.benchmarks.trend import Trend, fit_trend, has_grown, rises_little
 from scripts.checks import NAMES, POSITIVE, WORD, or_null
 from scripts.errors import UsageError
 from scripts.say import say
+from scripts.stop_request import StopRequest
 
 RULES = {
     "cases": NAMES,
@@ -45,7 +46,8 @@ _CART_POLE = (
     "core.hidden_size=32",
     "evaluation.every=20_000",
 )
-# What a user would train, small; a world model's replay is full before the warm-up is over.
+# What a user would train, small. A world model's replay is full before the warm-up is over, and its pictures have been
+# drawn often enough that Python has come to collect what they leave.
 CASES = {
     "native": (
         "env=popgym/repeat_previous_easy",
@@ -63,7 +65,7 @@ CASES = {
         "agent.batch_size=4",
         "agent.batch_length=16",
         "agent.rollout_length=4",
-        "agent.train_ratio=16",
+        "agent.train_ratio=1",
         "core=r2i",
         "core.hidden_size=16",
         "env=diagnostic/recall_first",
@@ -71,7 +73,7 @@ CASES = {
         "replay.capacity_bytes=400_000",
         "replay.prefill=200",
         "replay.log_every=200",
-        "evaluation.every=500",
+        "evaluation.every=40",
     ),
 }
 _END_SECONDS = 30.0  # until everything that a killed training started has ended
@@ -185,33 +187,36 @@ def _train_and_kill(name: str, folder: Path, seconds: float, every: float) -> tu
     """Returns what was seen, and the processes that were still there long after the training was killed."""
     run_dir, log = folder / "run", folder / "log.txt"
     words = [*CASES[name], *_ALWAYS, f"logging.run_dir={run_dir}"]
-    with log.open("wb") as output:
+    stop = StopRequest("stopping: the training that soaks is ended first")
+    with stop, log.open("wb") as output:
         training = subprocess.Popen(
             [sys.executable, "-m", "scripts.train", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
-    try:
-        start, minutes, holdings = time.monotonic(), [], []
-        processes: set[Process] = set()
-        shared: set[str] = set()
-        while (elapsed := time.monotonic() - start) < seconds:
-            found = family(training.pid)
-            if training.poll() is not None:
-                raise UsageError(
-                    f"The training of {name} must not end by itself, but it did: {_last_line(log)}"
-                )
-            holding, names = held_by(found)
-            minutes.append(elapsed / 60)
-            holdings.append(holding)
-            processes |= set(found)
-            shared |= names
-            time.sleep(every)
-        processes |= set(family(training.pid))
-    finally:
-        training.kill()
-        training.wait()
+        try:
+            start, minutes, holdings = time.monotonic(), [], []
+            processes: set[Process] = set()
+            shared: set[str] = set()
+            while (elapsed := time.monotonic() - start) < seconds:
+                if stop.is_asked():
+                    raise stop.error()
+                found = family(training.pid)
+                if training.poll() is not None:
+                    raise UsageError(
+                        f"The training of {name} must not end by itself, but it did: {_last_line(log)}"
+                    )
+                holding, names = held_by(found)
+                minutes.append(elapsed / 60)
+                holdings.append(holding)
+                processes |= set(found)
+                shared |= names
+                time.sleep(every)
+            processes |= set(family(training.pid))
+        finally:
+            training.kill()
+            training.wait()
     return Soaked(minutes, holdings, processes, shared, _env_steps(run_dir)), _outlived(processes)
 
 

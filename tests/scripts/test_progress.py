@@ -97,6 +97,16 @@ def test_the_time_left_follows_the_speed_of_late():
     assert speed.seconds_for(1_000) == 100
 
 
+def test_a_long_run_is_remembered_in_few_marks():
+    clock = Clock()
+    speed = RecentSpeed(prefill=0, clock=clock)
+    for index in range(50_000):
+        clock.seconds = index / 10
+        speed.note(index * 10)
+    assert len(speed._marks) < 1_200
+    assert speed.seconds_for(1_000) == pytest.approx(10)
+
+
 def test_a_continued_run_does_not_count_what_was_before():
     clock = Clock()
     speed = RecentSpeed(prefill=0, clock=clock)

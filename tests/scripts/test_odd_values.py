@@ -85,11 +85,14 @@ PLACES = list(places(CONFIG))
 def test_odd_values_in_every_place_of_a_configuration(others):
     good, harmed = others
     left_out = 0
-    for place in PLACES:
-        found = read_all(harmed, "config.yaml", [yaml_text(with_odd(CONFIG, place, value)) for value in ODD])
+    for number, place in enumerate(PLACES):
+        values = ODD[number % 2 :: 2]  # every second one, the others in the next place
+        found = read_all(
+            harmed, "config.yaml", [yaml_text(with_odd(CONFIG, place, value)) for value in values]
+        )
         assert_compared(good, found, harmed)
         left_out += sum(isinstance(one, Skipped) for one in found)
-    assert len(PLACES) > 50 and left_out > 150
+    assert len(PLACES) > 50 and left_out > 80
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import errno
 import os
 
 import pytest
-from run_files import assert_refused
+from run_files import assert_refused, forge
 
 import scripts.run_lock
 from agents.run_folder import read_config
@@ -42,7 +42,7 @@ def test_a_folder_that_is_read_only(tmp_path, monkeypatch, number):
 @pytest.mark.parametrize("command", ["train", "sweep"])
 def test_a_run_and_a_sweep_that_cannot_be_written_to(run, trained, tmp_path, command):
     (tmp_path / "folder" / "lock").mkdir(parents=True)  # takes the place of the file
-    (tmp_path / "folder" / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
+    forge(tmp_path / "folder", "config.yaml", (trained / "config.yaml").read_text())
     words = (
         [f"resume={tmp_path / 'folder'}"]
         if command == "train"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from command_server import ROOT
-from run_files import RECALL, TINY, snapshot
+from run_files import RECALL, TINY, forge, snapshot
 from sweep_processes import lines_in, wait_for_none
 
 from scripts.errors import UsageError
@@ -72,8 +72,8 @@ def test_a_finished_run_without_its_checkpoints_stays(run, trained, tmp_path):
     assert again.code == 0 and "1 of 1 trials finished" in again.err, again.err
     assert snapshot(run_dir) == before
     # A budget that it has not reached: it cannot go on, and says so.
-    config = run_dir / "config.yaml"
-    config.write_text(config.read_text().replace("\ntotal_env_steps: 600", "\ntotal_env_steps: 700"))
+    text = (run_dir / "config.yaml").read_text().replace("\ntotal_env_steps: 600", "\ntotal_env_steps: 700")
+    forge(run_dir, "config.yaml", text)
     assert stored_state(run_dir).env_steps >= 600 and not stored_state(run_dir).finished
     before = snapshot(run_dir)
     with pytest.raises(UsageError, match="has none and holds other results"):

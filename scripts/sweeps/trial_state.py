@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from scripts.run_lock import LOCK_FILE
 # A trial's own, in place of 1: code of the user's raised an error, and would again.
 EXIT_USER_CODE = 4
 _TAIL_BYTES = 1 << 16
+_LEAST_BYTES = 1 << 12  # less free room holds no line of a log
 # What reading values raises of which a part was lost or changed.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 _BEFORE_ALL_WORK = (
@@ -148,7 +150,14 @@ def failure_reason(exit_code: int, log: Path, start: int) -> str:
     """
     if exit_code < 0:
         return f"killed by signal {-exit_code} ({signal.strsignal(-exit_code)})"
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {exit_code}"
+    try:
+        with log.open("rb") as file:
+            file.seek(start)
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return f"exit code {exit_code}; its log is gone: was the sweep's folder moved?"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines:
+        return lines[-1]
+    is_full = shutil.disk_usage(log.parent).free < _LEAST_BYTES
+    return f"exit code {exit_code}" + ("; the disk that its log is on is full" if is_full else "")

@@ -20,7 +20,7 @@ from scripts.outputs import check_writable_file
 from scripts.session import Session
 from scripts.sweeps import trial
 from scripts.sweeps.launchers import RayPool
-from scripts.sweeps.trial_state import TrialState, holds_nothing, stored_state
+from scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
 from scripts.train import main as train
 
 COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.every"))]
@@ -135,6 +135,23 @@ def test_an_error_of_the_users_code_has_an_exit_code_of_its_own(monkeypatch, cap
     assert trial.command() == code
     err = capfd.readouterr().err
     assert ("in fail_in_a_library" in err and err.rstrip().endswith("(char 0)")) == (code == 4), err
+
+
+@pytest.mark.parametrize(
+    ("text", "free", "reason"),
+    [
+        ("before\n\nerror: A sentence.\n\n", 0, "error: A sentence."),
+        ("before\n", 1 << 20, "exit code 2"),
+        ("before\n", 100, "exit code 2; the disk that its log is on is full"),
+        (None, 1 << 20, "exit code 2; its log is gone: was the sweep's folder moved?"),
+    ],
+)
+def test_why_a_trial_failed_is_told_without_its_log(monkeypatch, tmp_path, text, free, reason):
+    log = tmp_path / "0.log"
+    if text is not None:
+        log.write_text(text)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=free))
+    assert failure_reason(2, log, len("before\n")) == reason
 
 
 class Ray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,7 +77,7 @@ def _files(options: dict[str, Any]) -> list[str]:
 
 
 def _probe_stem(argument: str) -> str:
-    return f"probe_{argument.replace('.', '_')}"
+    return "probe_" + re.sub(r"[^\w-]", "_", argument)
 
 
 def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:

@@ -59,7 +59,9 @@ class VideoWriter:
             self._size = picture.shape[0], picture.shape[1]
             self.path.parent.mkdir(parents=True, exist_ok=True)
             even = tuple(side + side % 2 for side in reversed(self._size))
-            self._writer = self._make_writer(str(self._unfinished), even, self.frames_per_second)
+            # Of a name that begins with a dash or holds a colon ffmpeg would make an option or a protocol.
+            path = str(self._unfinished.absolute())
+            self._writer = self._make_writer(path, even, self.frames_per_second)
         height, width = self._size
         # H.264 wants even sides: repeat the last row or column where one is odd.
         padding = ((0, height % 2), (0, width % 2), (0, 0))

@@ -1,9 +1,12 @@
 """Pictures of any usual kind become a film, or one sentence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from scripts.errors import UsageError
+from scripts.evaluate import _probe_stem
 from scripts.pictures import fit, to_pictures
 from scripts.video import VideoWriter
 
@@ -94,3 +97,17 @@ def test_what_breaks_off_leaves_no_film(tmp_path):
         writer.write(np.zeros((16, 16)))
         writer.write(np.full((16, 16), 2.0))
     assert path.read_bytes() == b"a film of before" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("folder", ["-a", "a:b", "a %03d 'b'\n[c] $d"])
+def test_a_film_lies_where_its_name_says(folder, tmp_path, monkeypatch):
+    pytest.importorskip("moviepy")
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter(Path(folder) / "film.mp4", 10) as writer:
+        writer.write(RGB)
+    assert [path.name for path in (tmp_path / folder).iterdir()] == ["film.mp4"]
+
+
+def test_the_files_of_a_probe_lie_in_its_folder():
+    assert _probe_stem("kwargs.k") == "probe_kwargs_k"
+    assert _probe_stem("kwargs.../a b") == "probe_kwargs____a_b"

@@ -204,7 +204,7 @@ def load_latest(
             f"A run is continued from its last checkpoint, but neither {path} nor the one before it exists; put it "
             "back, or start the run again in another folder."
         )
-    failures = []
+    failures = [] if path.exists() else [f"The checkpoint {path} is missing."]
     for candidate in candidates:
         try:
             state = load_checkpoint(candidate, device, check=check)
@@ -213,7 +213,7 @@ def load_latest(
             continue
         if failures:
             warnings.warn(f"{failures[0]} The previous one is used.", stacklevel=2)
-            if set_aside:
+            if set_aside and path.exists():
                 path.replace(path.with_suffix(".damaged" + path.suffix))
         return state
     raise DamagedCheckpointError(f"{' '.join(failures)} Nothing is left to go on from; start the run again.")

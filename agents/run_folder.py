@@ -15,6 +15,7 @@ import torch
 from agents.base import Agent
 from agents.build import build_maker
 from agents.checkpoint import load_checkpoint, load_latest
+from agents.current_checkpoint import check_best, check_latest
 from agents.manifest import check_texts
 from agents.plain_files import check_plain
 from agents.run_files import CONFIG_FILE
@@ -180,7 +181,9 @@ def load(
     with options_of(run_dir):
         check_seeds(config)
         agent = build_agent(config, observation_space, action_space, device, allow, box_action)
-    if checkpoint == "best" and not checkpoint_path(run_dir, "best").exists():
+    best, latest = (checkpoint_path(run_dir, name) for name in ("best", "latest"))
+    is_best = checkpoint == "best"
+    if is_best and not best.exists():
         checkpoint = "latest"
     path = checkpoint_path(run_dir, checkpoint)
     if checkpoint != "latest" and not path.exists():
@@ -190,6 +193,10 @@ def load(
     def check(state: dict[str, Any], path: Path) -> None:
         check_name(state, checkpoint, path, trust_edited)
         check_stored(state, path, form, config, trust_edited)
+        if is_best:
+            check_best(state, path, best, latest, trust_edited)
+        if path == latest:
+            check_latest(state, path, run_dir, trust_edited)
 
     read = load_latest if checkpoint == "latest" else load_checkpoint
     restore_agent(agent, read(path, device, check=check), path)

@@ -28,12 +28,29 @@ def check_stored(
         EditedFileError: a ValueError, if it was saved with another configuration.
         ValueError: names the file, and the place in it.
     """
-    if state.get("digest", digest(config)) != digest(config):
-        refuse_edited(f"{path} was saved with another configuration than that of this run", trust_edited)
+    check_digest(state, path, config, trust_edited)
     try:
         check_like(form, state)
     except StateError as error:
         raise unfit(path, error) from error
+
+
+def check_digest(
+    state: Mapping[str, Any], path: Path, config: Mapping[str, Any], trust_edited: bool = False
+) -> None:
+    """Hold a checkpoint against the run's configuration.
+
+    Args:
+        state: what the file holds, its tensors or not; checkpoints of before hold no digest.
+        path: the file.
+        config: the run's configuration.
+        trust_edited: take one of another configuration with a warning.
+
+    Raises:
+        EditedFileError: a ValueError, if it was saved with another configuration.
+    """
+    if state.get("digest", digest(config)) != digest(config):
+        refuse_edited(f"{path} was saved with another configuration than that of this run", trust_edited)
 
 
 def check_progress(state: Mapping[str, Any], path: Path) -> None:

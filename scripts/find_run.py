@@ -10,9 +10,9 @@ from typing import Any
 from agents.checkpoint import load_latest
 from agents.fixed_config import MACHINE, fixed_part
 from agents.manifest import check_texts
-from agents.run_files import CONFIG_FILE
+from agents.run_files import CONFIG_FILE, MANIFEST_FILE
 from agents.run_folder import checkpoint_path
-from agents.stored_state import check_progress
+from agents.stored_state import check_digest, check_progress
 from scripts.errors import sentence_of
 from scripts.resuming import stored_config
 from scripts.run_lock import is_locked
@@ -46,17 +46,29 @@ def unfinished_run(config: Mapping[str, Any]) -> Path | None:
     Raises:
         ValueError: if the run's checkpoints are damaged.
     """
-    given = config["logging"]["run_dir"]
+    given, trust_edited = config["logging"]["run_dir"], bool(config.get("trust_edited"))
     unbegun = None
+    _name_runs_without_a_configuration(Path(given or config["logging"]["runs_dir"]))
     for run_dir in [Path(given)] if given else runs_in(Path(config["logging"]["runs_dir"])):
-        stored = _config_or_none(run_dir, bool(config.get("trust_edited")))
+        stored = _config_or_none(run_dir, trust_edited)
         if stored is None or not _is_same(stored, config):
             continue
         if holds_checkpoint(run_dir):
-            return run_dir if _is_unfinished(checkpoint_path(run_dir, "latest"), config) else None
-        if unbegun is None and is_unbegun(run_dir) and not is_locked(run_dir):
+            return run_dir if _is_unfinished(run_dir, stored, config, trust_edited) else None
+        if not is_unbegun(run_dir):
+            warnings.warn(f"The run {run_dir} is passed over: it has no checkpoint left.", stacklevel=2)
+        elif unbegun is None and not is_locked(run_dir):
             unbegun = run_dir
     return unbegun
+
+
+def _name_runs_without_a_configuration(folder: Path) -> None:
+    """Warn of runs that have lost the file by which a run is known."""
+    for path in sorted(folder.rglob(MANIFEST_FILE)):
+        if not (path.parent / CONFIG_FILE).exists():
+            warnings.warn(
+                f"The run {path.parent} is passed over: its {CONFIG_FILE} is missing.", stacklevel=3
+            )
 
 
 def _config_or_none(run_dir: Path, trust_edited: bool) -> dict[str, Any] | None:
@@ -82,8 +94,14 @@ def _fixed(config: Mapping[str, Any]) -> dict[str, Any]:
     return fixed_part(config, (*MACHINE, "total_env_steps"))
 
 
-def _is_unfinished(path: Path, config: Mapping[str, Any]) -> bool:
-    state = load_latest(path, check=check_progress)
+def _is_unfinished(
+    run_dir: Path, stored: Mapping[str, Any], config: Mapping[str, Any], trust_edited: bool
+) -> bool:
+    def check(state: Mapping[str, Any], path: Path) -> None:
+        check_progress(state, path)
+        check_digest(state, path, stored, trust_edited)
+
+    state = load_latest(checkpoint_path(run_dir, "latest"), check=check)
     if state["progress"].get("unfinished_from") is not None:
         return True
     return state["driver"]["env_steps"] < config["total_env_steps"] and not state["progress"]["solved"]

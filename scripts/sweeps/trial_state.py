@@ -14,7 +14,7 @@ from agents.metric_lines import Row, parse_line
 from agents.run_files import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
 from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path, read_config
 from agents.sealed_json import EditedFileError
-from agents.stored_state import check_progress
+from agents.stored_state import check_digest, check_progress
 from scripts.run_lock import LOCK_FILE
 
 # A trial's own, in place of 1: code of the user's raised an error, and would again.
@@ -71,6 +71,7 @@ def stored_state(run_dir: Path, trust_edited: bool = False) -> TrialState:
         path = checkpoint_path(run_dir, "latest")
         values = read_values(path)
         check_progress(values, path)
+        check_digest(values, path, config, trust_edited)
         env_steps, progress = values["driver"]["env_steps"], values["progress"]
         is_whole = progress.get("unfinished_from") is None
         finished = is_whole and (env_steps >= config["total_env_steps"] or bool(progress["solved"]))

@@ -140,6 +140,13 @@ def sample_cases(bases: dict[str, Base]) -> list[Case]:
         chosen.setdefault(f"{case.base}/{case.file}", case)  # each once
     for case in list(damages(bases))[::7]:
         chosen.setdefault(case.kind, case)
+    # What is whole, but not what belongs there.
+    swapped = [
+        case
+        for case in damages(bases)
+        if case.kind in ("missing", "earlier", "other") and case.number == "0" and "checkpoints" in case.file
+    ]
+    chosen |= {case.name: case for case in swapped}
     return [*chosen.values(), *list(edited(bases))[::150], *list(forged(bases))[::150]]
 
 

@@ -41,8 +41,20 @@ def test_between_two_renames_the_previous_checkpoint_stands_for_the_run(copied):
     folder, config = copied
     latest = folder / "checkpoints" / "latest.safetensors"
     latest.replace(latest.with_suffix(".previous.safetensors"))
-    assert unfinished_run(config) == folder
+    with pytest.warns(UserWarning, match=r"latest\.safetensors is missing. The previous one is used"):
+        assert unfinished_run(config) == folder
     assert not is_unbegun(folder)
+
+
+def test_a_run_that_has_lost_its_checkpoints_or_its_configuration_is_passed_over_by_name(copied):
+    folder, config = copied
+    for path in (folder / "checkpoints").glob("latest*"):
+        path.unlink()
+    with pytest.warns(UserWarning, match=rf"{folder.name} is passed over: it has no checkpoint left"):
+        assert unfinished_run(config) is None
+    (folder / "config.yaml").unlink()
+    with pytest.warns(UserWarning, match=rf"{folder.name} is passed over: its config\.yaml is missing"):
+        assert unfinished_run(config) is None
 
 
 def test_what_has_no_checkpoint_or_is_damaged_hides_no_other(copied):

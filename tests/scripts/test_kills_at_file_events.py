@@ -94,7 +94,7 @@ def test_kills_at_every_event(tmp_path):
         assert_fits(folder)
         event += 1
     print(f"killed at {event - 1} events")
-    assert event > 60
+    assert event > 40  # a beginning, four checkpoints, their logs and manifests
 
 
 def assert_fits(folder):

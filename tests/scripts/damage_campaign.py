@@ -135,19 +135,16 @@ def make_all(root: Path) -> Campaign:
 
 def sample_cases(bases: dict[str, Base]) -> list[Case]:
     """A sample of a few seconds: every file, the kinds of damage, and some of the edits."""
+    cases = list(damages(bases))
     chosen: dict[str, Case] = {}
-    for case in damages(bases):
+    for case in cases:
         chosen.setdefault(f"{case.base}/{case.file}", case)  # each once
-    for case in list(damages(bases))[::7]:
+    for case in cases[::7]:
         chosen.setdefault(case.kind, case)
     # What is whole, but not what belongs there.
-    swapped = [
-        case
-        for case in damages(bases)
-        if case.kind in ("missing", "earlier", "other") and case.number == "0" and "checkpoints" in case.file
-    ]
-    chosen |= {case.name: case for case in swapped}
-    return [*chosen.values(), *list(edited(bases))[::150], *list(forged(bases))[::150]]
+    swapped = [case for case in cases if case.kind in ("missing", "earlier", "other") and case.number == "0"]
+    chosen |= {case.name: case for case in swapped if "checkpoints" in case.file}
+    return [*chosen.values(), *list(edited(bases))[::200], *list(forged(bases))[::150]]
 
 
 def damage_in(campaign: Campaign, cases: Iterable[Case]) -> list[Judged]:

@@ -73,9 +73,9 @@ def test_failures_are_named_and_harm_no_other(run, tmp_path):
     failures = [line for line in result.err.splitlines() if line.startswith("failed:")]
     assert len(failures) == 1 and "1 of 2 trials finished" in result.err
     assert f"{runs}/0: RuntimeError: the core is broken" in failures[0]
-    assert result.err.count("again") == 1
+    assert "again" not in result.err  # the user's own code would raise it again
     log = (tmp_path / "sweep/logs/diagnostic/recall_first/ppo-custom/0.log").read_text()
-    assert log.count("RuntimeError: the core is broken") == 2
+    assert log.count("RuntimeError: the core is broken") == 1
     assert len(metric_lines(runs / "1")) > 5
 
 

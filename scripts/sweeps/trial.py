@@ -12,10 +12,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.errors import UsageError, run
+from envs.errors import WorkerFault
+from scripts.errors import EXIT_FAULT, UsageError, run
 from scripts.paths import literal_path
 from scripts.resuming import allow_words
 from scripts.run_lock import folder_lock
@@ -76,17 +77,25 @@ def command() -> int:
     if len(sys.argv) < 2:
         raise UsageError("A trial needs a run's folder, but got no word; use python -m scripts.sweep.")
     end_with_the_launcher()
-    is_users: list[bool] = []
+    codes: list[int] = []
 
     def begin(words: Sequence[str]) -> None:
         try:
             main(list(words))
         except Exception as error:
-            is_users.append(place_in_user_code(error) is not None)
+            codes.extend(_codes_of(error))
             raise
 
     code = run(begin)
-    return EXIT_USER_CODE if is_users == [True] else code
+    return codes[0] if codes else code
+
+
+def _codes_of(error: Exception) -> Iterator[int]:
+    """The exit code of an error for which a command's own does not tell whether it would come again."""
+    if place_in_user_code(error) is not None:
+        yield EXIT_USER_CODE
+    elif isinstance(error, WorkerFault) or isinstance(error.__cause__, WorkerFault):
+        yield EXIT_FAULT  # a process was killed, as a system does that runs out of memory: try again
 
 
 if __name__ == "__main__":

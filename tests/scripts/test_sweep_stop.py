@@ -15,6 +15,7 @@ from command_server import ROOT
 from run_files import RECALL, TINY, forge, snapshot
 from sweep_processes import lines_in, wait_for_none
 
+from envs.errors import WorkerFault
 from scripts.errors import UsageError
 from scripts.outputs import check_writable_file
 from scripts.session import Session
@@ -135,6 +136,21 @@ def test_an_error_of_the_users_code_has_an_exit_code_of_its_own(monkeypatch, cap
     assert trial.command() == code
     err = capfd.readouterr().err
     assert ("in fail_in_a_library" in err and err.rstrip().endswith("(char 0)")) == (code == 4), err
+
+
+def test_a_trial_whose_worker_was_killed_is_tried_again(monkeypatch, capfd):
+    """As one is that was killed itself; a run of its own ends with 2."""
+
+    def lose_a_worker(words):
+        raise UsageError("A sentence.") from WorkerFault("It was ended by SIGKILL.")
+
+    for module in ("scripts.errors", "scripts.sweeps.trial"):  # this file is no code of a user's
+        monkeypatch.setattr(f"{module}.place_in_user_code", lambda error: None)
+    monkeypatch.setattr(trial, "main", lose_a_worker)
+    monkeypatch.setattr(trial, "end_with_the_launcher", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["trial", "run"])
+    assert trial.command() == 1
+    assert capfd.readouterr().err == "error: A sentence.\n"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from torch import Tensor
 from memory_cores.base import MemoryCore
 from memory_cores.cache.chunk_attention import ChunkAttention
 from memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
-from memory_cores.cache.relative_attention import RelativeAttention
 from memory_cores.cache.store import Timeline, clear, finite, tokens_after, unroll, write
+from memory_cores.cache.window_attention import WindowAttention
 from memory_cores.carry import CarrySpec, Leaf
 from memory_cores.memory import Memory
 
@@ -32,7 +32,7 @@ class CacheMemory(Memory):
         else:
             self.count, self.time = self.count_rows("count")
 
-    def attend(self, key: str, attention: RelativeAttention, x: Tensor) -> Tensor:
+    def attend(self, key: str, attention: WindowAttention, x: Tensor) -> Tensor:
         """Store a token of each row, and attend to the last ones of the episode, the row's own included.
 
         Args:
@@ -50,8 +50,9 @@ class CacheMemory(Memory):
             store = write(store, self.count.remainder(store.shape[1]), tokens, self.donate)
             self.kept[key] = store
             return attention.step(tokens, store, self.count)
+        y = attention(tokens, unroll(store, self.count, store.shape[1] - 1), self.time.position)
         self.kept[key] = tokens_after(store, tokens, self.time, self.every or 0)
-        return attention(tokens, unroll(store, self.count, store.shape[1] - 1), self.time.position)
+        return y
 
     def recall(self, read: ChunkAttention, x: Tensor, stop_gradient: bool) -> Tensor:
         """Read the chunks of the episode's past, and store a token of each row after it has read.
@@ -66,21 +67,24 @@ class CacheMemory(Memory):
         Returns:
             What was read, [*, D].
         """
-        store, sums, x = self.carry["tokens"], self.carry["sums"], finite(x)
-        tokens = x.to(store.dtype)
-        if stop_gradient:
-            store, sums, tokens = store.detach(), sums.detach(), tokens.detach()
+
+        def stopped(tensor: Tensor) -> Tensor:
+            return tensor.detach() if stop_gradient else tensor
+
+        store, sums, x = stopped(self.carry["tokens"]), stopped(self.carry["sums"]), finite(x)
         if self.time is None:
             store, sums = (clear(part, self.is_first, self.donate) for part in (store, sums))
             y = read.step(x, store, sums, self.count)
+            tokens = stopped(x.to(store.dtype))
             self.kept["tokens"] = write(store, self.count.remainder(store.shape[1]), tokens, self.donate)
             self.kept["sums"] = add_to_sums(sums, tokens, self.count, read.chunk_length, self.donate)
             return y
-        every = self.every or 0
+        every, tokens = self.every or 0, stopped(x.to(store.dtype))
         running = running_sums(tokens.to(sums.dtype), sums, self.count, self.time, read.chunk_length)
+        y = read(x, tokens, running, store, sums, self.time, self.count)
         self.kept["tokens"] = tokens_after(store, tokens, self.time, every)
         self.kept["sums"] = sums_after(sums, running, self.time, read.chunk_length, every)
-        return read(x, tokens, running, store, sums, self.time, self.count)
+        return y
 
 
 class CacheCore(MemoryCore):

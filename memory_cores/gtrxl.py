@@ -9,6 +9,7 @@ from torch.nn.functional import relu
 
 from memory_cores.cache.attention import init_linear
 from memory_cores.cache.relative_attention import RelativeAttention
+from memory_cores.cache.window_attention import WindowAttention
 from memory_cores.cache_core import CacheCore, CacheMemory
 from memory_cores.card import CoreCard
 from memory_cores.carry import CarrySpec, Leaf
@@ -111,7 +112,7 @@ class GTrXLLayer(nn.Module):
         )
         self.mlp_gate = Gate(hidden_size, gate_bias)
 
-    def forward(self, u: Tensor, attend: Callable[[RelativeAttention, Tensor], Tensor]) -> Tensor:
+    def forward(self, u: Tensor, attend: Callable[[WindowAttention, Tensor], Tensor]) -> Tensor:
         """Run rows.
 
         Args:

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor, nn
 
 from memory_cores.cache.attention import (
-    SLICE,
     init_linear,
     masked_softmax,
     merge_heads,
@@ -12,9 +11,10 @@ from memory_cores.cache.attention import (
     split_heads,
     to_band,
 )
+from memory_cores.cache.window_attention import WindowAttention
 
 
-class RelativeAttention(nn.Module):
+class RelativeAttention(WindowAttention):
     """Attention by content and age over a window; the arguments are those of `GTrXL`."""
 
     def __init__(self, hidden_size: int, num_heads: int, head_size: int, memory_length: int) -> None:
@@ -31,39 +31,18 @@ class RelativeAttention(nn.Module):
         self.encoding: Tensor
         self.register_buffer("encoding", sinusoids(memory_length + 1, hidden_size), persistent=False)
 
-    def forward(self, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
-        """Run a sequence, a slice of queries at a time.
+    def project(self, tokens: Tensor) -> Tensor:
+        """Compute keys and values, [B, T, 2 * width]."""
+        return self.key_value(tokens)
 
-        Args:
-            tokens: Of the rows, [B, T, D].
-            tail: Of the rows before, oldest first, [B, W, D].
-            position: Rows of the episode before each row, [B, T].
-
-        Returns:
-            [B, T, D].
-        """
-        reads = []
-        window = self.key_value(tail)
-        pieces = (self.query(tokens), self.key_value(tokens), position)
-        for query, key_value, place in zip(*(piece.split(SLICE, dim=1) for piece in pieces), strict=True):
-            window = torch.cat([window, key_value], dim=1)
-            reads.append(self._read(query, window, place))
-            window = window[:, query.shape[1] :]
-        return self.output(torch.cat(reads, dim=1))
-
-    def _read(self, query: Tensor, window: Tensor, position: Tensor) -> Tensor:
-        """Attend from S queries to the tokens [B, W + S, 2 * width] that end with their own."""
-        length, oldest = query.shape[1], window.shape[1] - query.shape[1]
+    def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
+        """Attend from S queries to the tokens that end with their own; see `WindowAttention.read`."""
         query = split_heads(query, self.num_heads)
         key, value = (split_heads(part, self.num_heads) for part in window.chunk(2, dim=-1))
         age = self._ages().flip(1)  # [heads, W + 1, size], oldest first
         by_age = (query + self.age_bias) @ age.mT
-        scores = (query + self.content_bias) @ key.mT + to_band(by_age, length)
-        row = torch.arange(length, device=window.device).unsqueeze(1)
-        rows_ago = oldest + row - torch.arange(window.shape[1], device=window.device)  # [S, W + S]
-        reach = position.clamp(max=oldest).unsqueeze(-1)
-        is_valid = ((rows_ago >= 0) & (rows_ago <= reach)).unsqueeze(1)
-        return merge_heads(masked_softmax(scores * self.scale, is_valid) @ value)
+        scores = (query + self.content_bias) @ key.mT + to_band(by_age, query.shape[2])
+        return merge_heads(masked_softmax(scores * self.scale, is_valid.unsqueeze(1)) @ value)
 
     def step(self, token: Tensor, store: Tensor, count: Tensor) -> Tensor:
         """Attend from one row to a store that holds it already.

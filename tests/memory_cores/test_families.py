@@ -1,4 +1,4 @@
-"""What a family owns, on cores that no file has: a short convolution, a counter, and a loop of several states."""
+"""What a family owns, on cores that no file has: a short convolution, a counter, a loop of several states, a read."""
 
 import pytest
 import torch
@@ -7,7 +7,9 @@ from test_contract import TIGHT, assert_same_results, results, sequence, split_a
 from torch import nn
 from torch.nn.functional import silu, softplus
 
-from memory_cores import LoopCore, ScanCore
+from memory_cores import CacheCore, LoopCore, ScanCore
+from memory_cores.cache.attention import masked_softmax
+from memory_cores.cache.window_attention import WindowAttention
 from memory_cores.carry import Leaf
 
 TAPS, WIDTH = 3, 4
@@ -61,7 +63,34 @@ class StabilisedLoop(LoopCore):
         return h, {"h": h, "c": c, "n": n, "m": m}
 
 
-@pytest.fixture(params=[ConvolvedScan, StabilisedLoop])
+class HopfieldRead(WindowAttention):
+    """Softmax of the alikeness of a row and the last ones, newer ones preferred."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.output = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.fade = nn.Parameter(torch.rand(()))
+
+    def read(self, query, window, rows_ago, is_valid):
+        return masked_softmax(query @ window.mT - self.fade * rows_ago, is_valid) @ window
+
+
+class Windowed(CacheCore):
+    """One layer of that."""
+
+    def __init__(self, input_size):
+        super().__init__(input_size, WIDTH)
+        self.embed, self.attention = nn.Linear(input_size, WIDTH), HopfieldRead()
+
+    def stores(self):
+        return {"tokens": Leaf((TAPS, WIDTH), "stored")}
+
+    def equations(self, x, memory):
+        u = self.embed(x)
+        return u + memory.attend("tokens", self.attention, u)
+
+
+@pytest.fixture(params=[ConvolvedScan, StabilisedLoop, Windowed])
 def core(request):
     torch.manual_seed(0)
     return request.param(INPUT_SIZE).double()

@@ -6,7 +6,7 @@ from core_cases import BATCH, assert_same_carry, flags, make, random_carry, rand
 from test_contract import TIGHT, assert_same_results, results, sequence
 
 from memory_cores import GTrXL
-from memory_cores.cache import relative_attention
+from memory_cores.cache import window_attention
 from memory_cores.cache.attention import sinusoids, to_band
 
 HEADS, SIZE, MEMORY = 2, 3, 4
@@ -67,7 +67,7 @@ def lively(core):
 
 def test_equals_a_loop_over_lists(monkeypatch):
     """Values and gradients, over several slices and many windows."""
-    monkeypatch.setattr(relative_attention, "SLICE", 7)
+    monkeypatch.setattr(window_attention, "SLICE", 7)
     core = lively(make("gtrxl", memory_length=MEMORY, num_heads=HEADS, head_size=SIZE))
     x, is_first = random_rows(length=30).requires_grad_(), torch.zeros(BATCH, 30, dtype=torch.bool)
     is_first[1, [5, 6, 20]] = True
@@ -89,7 +89,7 @@ def test_slices_change_nothing(monkeypatch, kind):
     case = (core, random_rows(length=30), random_carry(core), flags(kind, 30))
     expected = results(*case, sequence)
     for rows in (1, 3, 4, 8):
-        monkeypatch.setattr(relative_attention, "SLICE", rows)
+        monkeypatch.setattr(window_attention, "SLICE", rows)
         assert_same_results(results(*case, sequence), expected, **TIGHT)
 
 

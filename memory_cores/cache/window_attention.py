@@ -1,0 +1,80 @@
+"""Attention from each row to the episode's last rows: stated once, run by slices of a sequence or on a ring."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from memory_cores.cache.attention import SLICE
+
+
+class WindowAttention(nn.Module, ABC):
+    """What `CacheMemory.attend` reads with. A subclass sets `query` and `output`, modules, and implements `read`.
+
+    A row sees the W rows before it and itself, as far as they are of its episode. It is a slice of length one, whose
+    tokens lie in the order of the ring; a subclass which has a faster way for it than `read` has its own `step`.
+    """
+
+    query: nn.Module
+    output: nn.Module
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Compute what is needed of every token, once for all who read it: [B, N, D] to [B, N, *]."""
+        return tokens
+
+    @abstractmethod
+    def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
+        """Read a window with S queries.
+
+        Args:
+            query: [B, S, *].
+            window: Of projected tokens, [B, N, *].
+            rows_ago: How many rows before its query a token was stored, [B, S, N] or [S, N].
+            is_valid: Whether a query may see a token, [B, S, N] bool; its own it always may.
+
+        Returns:
+            What was read, [B, S, *].
+        """
+
+    def forward(self, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
+        """Run a sequence, a slice of queries at a time.
+
+        Args:
+            tokens: Of the rows, [B, T, D].
+            tail: Of the rows before, oldest first, [B, W, D].
+            position: Rows of the episode before each row, [B, T].
+
+        Returns:
+            [B, T, D].
+        """
+        reads = []
+        window = self.project(tail)
+        pieces = (self.query(tokens), self.project(tokens), position)
+        for query, projected, place in zip(*(piece.split(SLICE, dim=1) for piece in pieces), strict=True):
+            window = torch.cat([window, projected], dim=1)
+            length, oldest = query.shape[1], window.shape[1] - query.shape[1]
+            row = torch.arange(length, device=window.device).unsqueeze(1)
+            rows_ago = oldest + row - torch.arange(window.shape[1], device=window.device)  # [S, W + S]
+            reach = place.clamp(max=oldest).unsqueeze(-1)
+            is_valid = (rows_ago >= 0) & (rows_ago <= reach)
+            reads.append(self.read(query, window, rows_ago, is_valid))
+            window = window[:, length:]
+        return self.output(torch.cat(reads, dim=1))
+
+    def step(self, token: Tensor, store: Tensor, count: Tensor) -> Tensor:
+        """Attend from one row to a ring that holds it already.
+
+        Args:
+            token: Of the row, [B, D].
+            store: [B, W + 1, D].
+            count: Rows of the episode before this one, [B].
+
+        Returns:
+            [B, D].
+        """
+        size = store.shape[1]
+        rows_ago = (count.unsqueeze(1) - torch.arange(size, device=store.device)).remainder(size)
+        is_valid = rows_ago <= count.unsqueeze(1)
+        window = self.project(torch.where(is_valid.unsqueeze(-1), store, 0.0))
+        query = self.query(token).unsqueeze(1)
+        return self.output(self.read(query, window, rows_ago.unsqueeze(1), is_valid.unsqueeze(1)).squeeze(1))

@@ -2,7 +2,7 @@
 
 `python tests/scripts/damage_campaign.py` tries all cases and prints a table; with words, only those cases whose
 names hold one of them: `python tests/scripts/damage_campaign.py killed/run/metrics.jsonl:flip:1`. `every=9` takes
-every ninth.
+every ninth, `from=1` begins with the second.
 """
 
 from __future__ import annotations
@@ -181,9 +181,9 @@ def main(words: Sequence[str]) -> int:
     """Try the cases whose names hold one of the words; returns how many faults there are."""
     with tempfile.TemporaryDirectory() as root, quick_commands():
         campaign = make_all(Path(root))
-        every = next((int(word[6:]) for word in words if word.startswith("every=")), 1)
-        parts = [word for word in words if not word.startswith("every=")]
-        cases = all_cases(campaign.bases)[::every]
+        numbers = dict(word.split("=") for word in words if word.startswith(("every=", "from=")))
+        parts = [word for word in words if "=" not in word]
+        cases = all_cases(campaign.bases)[int(numbers.get("from", 0)) :: int(numbers.get("every", 1))]
         cases = [case for case in cases if not parts or any(part in case.name for part in parts)]
         judged = []
         for case in cases:

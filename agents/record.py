@@ -48,7 +48,8 @@ class Record:
             metrics["charts/episodic_return"] = statistics.fmean(self._returns)
             metrics["charts/episodic_length"] = statistics.fmean(self._lengths)
         seconds = self._collect_seconds + self._update_seconds
-        metrics["charts/SPS"] = (env_steps - self._env_steps) / seconds
+        # A stored record may have taken no time, on a coarse clock or because it was edited.
+        metrics["charts/SPS"] = (env_steps - self._env_steps) / seconds if seconds else 0.0
         metrics["time/collect_seconds"] = self._collect_seconds
         metrics["time/update_seconds"] = self._update_seconds
         self._begin(env_steps)

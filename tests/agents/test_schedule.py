@@ -181,3 +181,7 @@ def test_what_waits_for_a_line_is_part_of_a_checkpoint():
     assert metrics["charts/episodic_return"] == 1.5 and metrics["charts/episodic_length"] == 3.5
     assert metrics["charts/SPS"] == 20.0
     assert metrics["time/collect_seconds"] == 0.5 and metrics["time/update_seconds"] == 0.5
+
+
+def test_a_record_that_took_no_time_has_no_rate():
+    assert Record(10).take(30)["charts/SPS"] == 0.0

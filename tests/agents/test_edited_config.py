@@ -3,6 +3,7 @@
 import copy
 import random
 import warnings
+from dataclasses import asdict
 from functools import partial
 
 import gymnasium.spaces as gs
@@ -16,8 +17,12 @@ import agents
 from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.fixed_config import digest
 from agents.run_folder import checkpoint_path
+from agents.schedule import Progress
 from agents.stored_spaces import spaces_text
 from memory_cores import GRU
+
+# What a checkpoint says of a run that has only begun.
+BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}
 
 CONFIG = {
     "agent": {
@@ -59,7 +64,7 @@ def run_dir(tmp_path):
     agent = agents.run_folder.build_agent(config, gs.Discrete(3), gs.Discrete(2), "cpu")
     checkpoint_path(tmp_path, "best").parent.mkdir()
     save_checkpoint(
-        checkpoint_path(tmp_path, "best"), {"digest": digest(config), "agent": agent.state_dict()}
+        checkpoint_path(tmp_path, "best"), {"digest": digest(config), "agent": agent.state_dict(), **BEGUN}
     )
     return tmp_path
 

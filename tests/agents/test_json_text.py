@@ -17,6 +17,7 @@ WITHOUT_NUMBERS = {
     "agents/checkpoint.py",
     "agents/json_text.py",
     "agents/sealed_json.py",  # of which it takes a digest
+    "agents/fixed_config.py",
     "agents/stored_spaces.py",
     "scripts/comparison/groups.py",
     "scripts/comparison/names.py",

@@ -1,6 +1,7 @@
 """A loaded agent gives actions that its environment takes, as in the environments it learnt in."""
 
 import json
+from dataclasses import asdict
 from functools import partial
 
 import gymnasium
@@ -15,10 +16,14 @@ import agents
 from agents.checkpoint import save_checkpoint
 from agents.manifest import adopt_texts
 from agents.run_folder import checkpoint_path, read_config
+from agents.schedule import Progress
 from agents.stored_spaces import spaces_text
 from agents.world_model.policy import Policy
 from envs import BoxActions
 from memory_cores import GRU
+
+# What a checkpoint says of a run that has only begun.
+BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}
 
 TORQUES = gs.Box(-2.0, 2.0, (1,), np.float32)
 OBSERVATIONS = gs.Box(-8.0, 8.0, (3,), np.float32)
@@ -40,7 +45,7 @@ def store(run_dir, action_space=TORQUES, box_action="auto", env=None):
     (run_dir / "spaces.json").write_text(spaces_text(agent))
     adopt_texts(run_dir)
     checkpoint_path(run_dir, "best").parent.mkdir()
-    save_checkpoint(checkpoint_path(run_dir, "best"), {"agent": agent.state_dict()})
+    save_checkpoint(checkpoint_path(run_dir, "best"), {"agent": agent.state_dict(), **BEGUN})
 
 
 @pytest.mark.parametrize("mode, expected", [("auto", [[-2], [1], [2]]), ("clip", [[-1], [0.5], [2]])])

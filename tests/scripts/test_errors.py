@@ -52,7 +52,7 @@ WRONG_OPTIONS = {
     "device=abc": "device must be one of cpu",
     "core._target_=os.system": "must be defined in one of the packages agents, envs, memory_cores",
     "core=mlp core.window=3": r"an argument that its file does not list is added by \+core\.window",
-    f"env=diagnostic/recall_first env.num_symbols={10**30}": "A number must be one that can be calculated with",
+    f"env=diagnostic/recall_first env.num_symbols={10**30}": "A whole number has at most 64 bits here",
     "resume=no_such_folder": "no_such_folder has none",
     "resume=no_such_folder agent.learning_rate=1": "no_such_folder",
 }

@@ -9,6 +9,7 @@ from run_files import TINY, assert_refused
 import agents
 from agents.run_folder import read_config
 from agents.schedule import passes
+from memory_cores import GRU
 from scripts.errors import UsageError, usage_errors
 from scripts.user_code import is_refusal, place_in_user_code
 
@@ -102,6 +103,6 @@ def test_a_fault_of_our_own_is_no_refusal():
     with pytest.raises(TypeError) as fault:
         passes(10, None, 5)
     with pytest.raises(TypeError) as misfit:
-        agents.build.build({"_target_": "memory_cores.GRU", "hidden_size": 8})
+        GRU(hidden_size=8)
     assert not is_refusal(fault.value)
     assert is_refusal(misfit.value)

@@ -24,12 +24,12 @@ $(BIN)/python:
 	touch $@
 
 train: setup
-	$(BIN)/python -m scripts.train experiment=repeat_previous_easy
+	$(BIN)/engram train experiment=repeat_previous_easy
 
 # Hours; what was interrupted goes on where it stood. The curve and the video lie in the run's folder.
 maze: setup
-	$(BIN)/python -m scripts.train experiment=memory_maze_tiny logging.runs_dir=runs/maze resume=unfinished
-	$(BIN)/python -m scripts.evaluate run=runs/maze num_envs=100 deterministic=false video=true
+	$(BIN)/engram train experiment=memory_maze_tiny logging.runs_dir=runs/maze resume=unfinished
+	$(BIN)/engram evaluate run=runs/maze num_envs=100 deterministic=false video=true
 
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -37,15 +37,20 @@ test: setup lint
 test-slow: setup
 	$(BIN)/python -m pytest -q -m "slow and not gpu"
 
-lint: setup
+# Type checkers and editors find no package that is made by an import hook: for them the root lies under its name.
+build/path/engram:
+	mkdir -p build/path
+	ln -sfn ../.. $@
+
+lint: setup build/path/engram
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"
-	$(BIN)/python -m scripts.benchmark ppo
-	$(BIN)/python -m scripts.benchmark cores
+	$(BIN)/python -m engram.scripts.benchmark ppo
+	$(BIN)/python -m engram.scripts.benchmark cores
 
 # On a machine with a CUDA card; nothing is installed. Folder of wheels: python tests/gpu/session.py --download .wheels
 GPU_PYTHON := $(or $(PYTHON),$(wildcard $(BIN)/python),python3)

@@ -10,10 +10,10 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from agents.distributions import ActionDistribution, make_distribution, num_policy_outputs
-from agents.encoder import Encoder
-from agents.networks import MLP, linear
-from memory_cores import MemoryCore, Resets
+from engram.agents.distributions import ActionDistribution, make_distribution, num_policy_outputs
+from engram.agents.encoder import Encoder
+from engram.agents.networks import MLP, linear
+from engram.memory_cores import MemoryCore, Resets
 
 
 class MakeCore(Protocol):

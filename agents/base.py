@@ -11,8 +11,8 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from envs.box_actions import ActionConverter, BoxAction
-from envs.state_form import Anything
+from engram.envs.box_actions import ActionConverter, BoxAction
+from engram.envs.state_form import Anything
 
 
 class Rollout(Protocol):
@@ -50,7 +50,7 @@ class Agent(ABC):
         action_space: single Gymnasium space of the actions.
         rollout_length: rows per environment between two updates.
         carry_every: the driver keeps the carry before every k-th row of a rollout.
-        box_action: how its environment brings Box actions between the bounds, as in `envs.BoxActions`.
+        box_action: how its environment brings Box actions between the bounds, as in `engram.envs.BoxActions`.
     """
 
     observation_space: spaces.Space
@@ -120,7 +120,7 @@ class Agent(ABC):
 
     @abstractmethod
     def update(self, experience: Any, env_steps: int) -> dict[str, float]:
-        """Learn from a `Rollout`, or from an `agents.replay.Batch` if the agent is a `ReplayAgent`.
+        """Learn from a `Rollout`, or from an `engram.agents.replay.Batch` if the agent is a `ReplayAgent`.
 
         Args:
             experience: collected by this agent's `act`.
@@ -139,7 +139,7 @@ class Agent(ABC):
         """Everything that learning has changed: nested dicts of tensors and JSON values."""
 
     def state_form(self) -> Any:
-        """What a stored state must look like to be loaded here (see `envs.state_form`); by default anything."""
+        """What a stored state must look like to be loaded here (see `engram.envs.state_form`); by default anything."""
         return Anything()
 
     @abstractmethod

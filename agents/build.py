@@ -1,9 +1,9 @@
 """Building objects from plain descriptions, and only what a closed table or the user names.
 
 A description is a mapping with a `_target_` (`package.Name`), optionally `_partial_: true`, and keyword
-arguments, which may be descriptions themselves. Of Engram it may name what `agents.buildable` lists, of other packages
-only those that the reader allows. A stored run can therefore never make the reader run code that is not one of Engram's
-own cores, agents, networks, encoders and environments, or that the reader did not name.
+arguments, which may be descriptions themselves. Of Engram it may name what `engram.agents.buildable` lists, of other
+packages only those that the reader allows. A stored run can therefore never make the reader run code that is not one of
+Engram's own cores, agents, networks, encoders and environments, or that the reader did not name.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents.arguments import fit_arguments
-from agents.buildable import OWN_PACKAGES, find_own, package_of
-from envs.ids import foreign_package
-from envs.vector_env import VectorEnv
+from engram.agents.arguments import fit_arguments
+from engram.agents.buildable import OWN_PACKAGE, find_own, package_of
+from engram.envs.ids import foreign_package
+from engram.envs.vector_env import VectorEnv
 
 # No configuration comes near these; text that names itself goes beyond any.
 _MAX_DEPTH = 20
@@ -25,6 +25,8 @@ _MAX_PARTS = 100_000
 _LARGEST = 2**63 - 1
 _PLAIN = (bool, int, float, str, type(None))
 _DIRECTIVES = ("_target_", "_partial_")
+# What runs of before 0.2 call these: they named them at the top.
+_FORMER_PACKAGES = ("agents", "envs", "memory_cores")
 
 
 def build(description: Any, allow: Sequence[str] = ()) -> Any:
@@ -137,14 +139,16 @@ def find_target(target: str, allow: Sequence[str] = ()) -> Any:
         raise ValueError(
             f"allow must be a list of package names, but got {allow!r}; write allow=[{allow!r}]."
         )
-    named = [package for package in allow if package not in OWN_PACKAGES]
+    named = [package for package in allow if package != OWN_PACKAGE]
     refusal = (
-        f"A _target_ must be defined in one of the packages {', '.join((*OWN_PACKAGES, *named))}, but got {target!r}; "
+        f"A _target_ must be defined in one of the packages {', '.join((OWN_PACKAGE, *named))}, but got {target!r}; "
         "to use a package of your own, name it yourself: allow=[my_package]."
     )
     module_name, _, name = target.rpartition(".")
     package = module_name.split(".")[0]
-    if package in OWN_PACKAGES:
+    if package in _FORMER_PACKAGES and package not in named:
+        target, package = f"{OWN_PACKAGE}.{target}", OWN_PACKAGE
+    if package == OWN_PACKAGE:
         return find_own(target)
     if package not in named:
         raise ValueError(refusal)

@@ -1,7 +1,7 @@
 """The closed table of what a description may build of Engram: cores, agents, networks, encoders, environments.
 
 The table is derived, not written: it holds the public classes that are derived from the bases below, and the public
-factories of environments, wherever in Engram they are defined. `python -m scripts.buildable` prints it.
+factories of environments, wherever in Engram they are defined. `engram buildable` prints it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from agents.actor_critic import ActorCritic
-from agents.base import Agent
-from agents.encoder import Encoder
-from envs.vector_env import VectorEnv
-from memory_cores import MemoryCore
+from engram.agents.actor_critic import ActorCritic
+from engram.agents.base import Agent
+from engram.agents.encoder import Encoder
+from engram.envs.vector_env import VectorEnv
+from engram.memory_cores import MemoryCore
 
-OWN_PACKAGES = ("agents", "envs", "memory_cores")
+OWN_PACKAGE = "engram"
+_OFFERING = ("engram.agents", "engram.envs", "engram.memory_cores")
 BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, Encoder, VectorEnv)
 
 
@@ -31,12 +32,12 @@ def package_of(found: Any) -> str:
 
 def is_buildable(found: Any) -> bool:
     """Whether something belongs to the table."""
-    if package_of(found) not in OWN_PACKAGES or found.__name__.startswith("_"):
+    if package_of(found) != OWN_PACKAGE or found.__name__.startswith("_"):
         return False
     if inspect.isclass(found):
         return issubclass(found, BASES) and not inspect.isabstract(found)
     # An environment that has several implementations is made by a function, which its package offers to users.
-    is_public = getattr(importlib.import_module("envs"), found.__name__, None) is found
+    is_public = getattr(importlib.import_module("engram.envs"), found.__name__, None) is found
     return is_public and inspect.isfunction(found) and _returns_an_environment(found)
 
 
@@ -44,13 +45,13 @@ def find_own(target: str) -> Any:
     """Find what a name in Engram's own packages stands for, in the table alone.
 
     Args:
-        target: `package.Name`, or `package.module.Name` with the module that defines or imports it.
+        target: `engram.package.Name`, or `engram.package.module.Name` with the module that defines or imports it.
 
     Raises:
         ValueError: if it is not in the table.
     """
-    package, *parts, name = target.split(".")
-    module = _own_module(package, parts, target)
+    module_name, _, name = target.rpartition(".")
+    module = _own_module(module_name, target)
     if module is not None and not hasattr(module, name):
         raise ValueError(
             f"A _target_ must exist, but {target!r} does not: {module.__name__} defines no {name!r}; correct the name."
@@ -59,16 +60,16 @@ def find_own(target: str) -> Any:
     if not (inspect.isclass(found) or inspect.isfunction(found)) or not is_buildable(found):
         raise ValueError(
             "A _target_ must name a core, agent, network, encoder or environment of Engram, but got "
-            f"{target!r}; name one that `python -m scripts.buildable` lists."
+            f"{target!r}; name one that `engram buildable` lists."
         )
     return found
 
 
 def table() -> dict[str, Any]:
     """Everything that may be built, by the name that a description says."""
-    for package in OWN_PACKAGES:
+    for package in _OFFERING:
         importlib.import_module(package)
-    envs = importlib.import_module("envs")
+    envs = importlib.import_module("engram.envs")
     makers = [make for make in map(vars(envs).get, envs.__all__) if inspect.isfunction(make)]
     kinds = [kind for base in BASES for kind in _derived(base)]
     candidates: list[Any] = [*kinds, *makers]
@@ -76,11 +77,13 @@ def table() -> dict[str, Any]:
     return dict(sorted(found.items()))
 
 
-def _own_module(package: str, parts: list[str], target: str) -> ModuleType | None:
-    """One of Engram's packages, or a module in it; None if there is no such module."""
+def _own_module(name: str, target: str) -> ModuleType | None:
+    """One of the packages that offer something, or a module in it; None if there is no such module."""
+    parts = name.split(".")
+    if ".".join(parts[:2]) not in _OFFERING:
+        return None
     if any(not part.isidentifier() or part.startswith("_") for part in parts):
         return None
-    name = ".".join([package, *parts])
     try:
         if importlib.util.find_spec(name) is None:
             return None
@@ -109,9 +112,9 @@ def _derived(base: type) -> Iterator[type]:
 
 
 def _public_name(found: Any) -> str | None:
-    """`package.Name` where the package offers it, else with the module that defines it; None if neither has it."""
+    """`engram.package.Name` where that offers it, else with the module that defines it; None if neither has it."""
     name = found.__name__
-    for module in (package_of(found), found.__module__):
+    for module in (".".join(found.__module__.split(".")[:2]), found.__module__):
         if getattr(importlib.import_module(module), name, None) is found:
             return f"{module}.{name}"
     return None

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from tensordict import TensorDictBase
 from torch import Tensor
 
-from agents.checkpoint_header import (
+from engram.agents.checkpoint_header import (
     DamagedCheckpointError,
     LaterFormatError,
     check_format,
@@ -30,7 +30,7 @@ from agents.checkpoint_header import (
     signed,
     words,
 )
-from agents.plain_files import new_file
+from engram.agents.plain_files import new_file
 
 State = dict[str, Any]
 Check = Callable[[State, Path], None]

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import read_values
-from agents.manifest import read_manifest
-from agents.sealed_json import EditedFileError, refuse_edited
-from agents.stored_state import check_progress
+from engram.agents.checkpoint import read_values
+from engram.agents.manifest import read_manifest
+from engram.agents.sealed_json import EditedFileError, refuse_edited
+from engram.agents.stored_state import check_progress
 
 
 def check_best(state: Mapping[str, Any], path: Path, best: Path, latest: Path, trust_edited: bool) -> None:

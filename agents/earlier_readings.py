@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from agents.leaves import Leaf, elementary_spaces, leaf_name
+from engram.agents.leaves import Leaf, elementary_spaces, leaf_name
 
 
 def describe_reading(leaf: Leaf) -> str:

@@ -10,19 +10,19 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.features import action_feature_size, action_features, flatten_leaf
-from agents.image_encoders import make_image_encoder
-from agents.image_layout import LayoutName
-from agents.leaves import observation_leaves
-from agents.networks import MLP
-from agents.normalizer import RunningNormalizer
+from engram.agents.features import action_feature_size, action_features, flatten_leaf
+from engram.agents.image_encoders import make_image_encoder
+from engram.agents.image_layout import LayoutName
+from engram.agents.leaves import observation_leaves
+from engram.agents.networks import MLP
+from engram.agents.normalizer import RunningNormalizer
 
 
 class Encoder(nn.Module):
     """Encode a row's observation, previous action and first-row flag to one vector.
 
     Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images are scaled to 0 … 1 by
-    their bounds and pass through convolutions: `agents.leaves.observation_leaves` says which part is what. As in
+    their bounds and pass through convolutions: `engram.agents.leaves.observation_leaves` says which part is what. As in
     POPGym, the previous action and a one-hot first-row flag stand beside them.
 
     Args:
@@ -35,13 +35,14 @@ class Encoder(nn.Module):
         first_flag: feed `is_first` as a one-hot pair.
         previous_reward: feed the reward that arrived with the observation.
         normalize: normalise Box vectors by running statistics.
-        image_encoder: `strided` (DreamerV3's) or `impala`; see `agents.image_encoders`.
+        image_encoder: `strided` (DreamerV3's) or `impala`; see `engram.agents.image_encoders`.
         image_depth: channels of its first convolution.
         image_features: features of each image; None leaves out the dense layer after the convolutions.
         image_norm: norm after each convolution: `none`, `layer` or `rms`.
         image_dtype: precision in which images are encoded: `float32`, `bfloat16`, or `auto` for the faster one.
-        image_layout: of the images' axes, see `agents.image_layout.find_layout`.
-        leaves: how to read parts of the observation instead, by their key; see `agents.leaves.observation_leaves`.
+        image_layout: of the images' axes, see `engram.agents.image_layout.find_layout`.
+        leaves: how to read parts of the observation instead, by their key; see
+            `engram.agents.leaves.observation_leaves`.
 
     Attributes:
         output_size: length of the feature vector.

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 
-from agents.plain_files import new_file
+from engram.agents.plain_files import new_file
 
 PATTERN = "events.out.tfevents.*"
 _HEADER, _CHECKSUM_BYTES = struct.Struct("<QI"), 4

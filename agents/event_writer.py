@@ -20,8 +20,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
-from agents.event_files import PATTERN
-from agents.plain_files import follow_no_link
+from engram.agents.event_files import PATTERN
+from engram.agents.plain_files import follow_no_link
 
 FRAMES_PER_SECOND = 8
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor
 
-from agents.leaves import Leaf, action_leaf
+from engram.agents.leaves import Leaf, action_leaf
 
 
 def one_hot(categories: Tensor, sizes: tuple[int, ...]) -> Tensor:

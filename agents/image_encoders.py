@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agents.image_layout import ImageLayout, find_layout
-from agents.networks import linear, make_activation
-from agents.pixel_scale import PixelScale
+from engram.agents.image_layout import ImageLayout, find_layout
+from engram.agents.networks import linear, make_activation
+from engram.agents.pixel_scale import PixelScale
 
 DTYPES = ("float32", "bfloat16", "auto")
 # On a CPU larger activations are mapped anew in every call: 1,024 images at once took a third longer.
@@ -31,7 +31,7 @@ class ImageEncoder(nn.Module, ABC):
         output_size: features out; None leaves out the dense layer and gives the flat convolutions.
         activation: name of the activation.
         norm: over the channels of every pixel, after each convolution: `none`, `layer` or `rms`.
-        layout: of its axes; None: see `agents.image_layout.find_layout`.
+        layout: of its axes; None: see `engram.agents.image_layout.find_layout`.
         scale: what brings values between 0 and 1; a number is what they are divided by.
         dtype: `float32`; `bfloat16` to compute in mixed precision, with parameters and results in float32; or
             `auto`, which is `bfloat16` on devices that compute it natively, about twice as fast. Others are

@@ -12,8 +12,8 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor
 
-from agents.image_layout import LAYOUTS, ImageLayout, LayoutName, find_layout
-from agents.pixel_scale import PixelScale
+from engram.agents.image_layout import LAYOUTS, ImageLayout, LayoutName, find_layout
+from engram.agents.pixel_scale import PixelScale
 
 READINGS = ("auto", "vector", "image", "none", *LAYOUTS)
 # A picture has at least so many pixels along its longer and its shorter side (the smallest in use have 28). What is
@@ -81,7 +81,7 @@ def observation_leaves(
 
     Args:
         space: Discrete, MultiDiscrete, MultiBinary, Box, or a Tuple or Dict of these.
-        image_layout: of all images, see `agents.image_layout.find_layout`.
+        image_layout: of all images, see `engram.agents.image_layout.find_layout`.
         leaves: how to read parts instead, by their key (a nested mapping, or names joined by dots; Tuple entries are
             `0`, `1`, …; `obs` is an observation that is not nested): `vector` (its numbers as they are), `image`, one
             of the layouts (an image of that layout), `none` (left out, whatever its space) or `auto`. A key of a Tuple

@@ -10,13 +10,13 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from agents.event_files import cut_events
-from agents.event_writer import EventWriter
-from agents.manifest import mark_metrics
-from agents.metric_lines import NOTHING_LOGGED, LogMark
-from agents.metrics_file import MetricsFile
-from agents.metrics_log import cut_metrics, find_kept
-from agents.run_files import METRICS_FILE
+from engram.agents.event_files import cut_events
+from engram.agents.event_writer import EventWriter
+from engram.agents.manifest import mark_metrics
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark
+from engram.agents.metrics_file import MetricsFile
+from engram.agents.metrics_log import cut_metrics, find_kept
+from engram.agents.run_files import METRICS_FILE
 
 
 class Logger:

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from agents.base import Agent, Rollout
-from agents.record import Record
-from agents.schedule import Hooks, Progress, Schedule
+from engram.agents.base import Agent, Rollout
+from engram.agents.record import Record
+from engram.agents.schedule import Hooks, Progress, Schedule
 
 
 class Driver(Protocol):

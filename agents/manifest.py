@@ -15,12 +15,12 @@ from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from agents.manifest_file import Manifest, read_manifest, text_hash, write_manifest
-from agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
-from agents.metrics_log import stream_metrics
-from agents.plain_files import replace_file
-from agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
-from agents.sealed_json import EditedFileError, refuse_edited
+from engram.agents.manifest_file import Manifest, read_manifest, text_hash, write_manifest
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark, Row, read_lines
+from engram.agents.metrics_log import stream_metrics
+from engram.agents.plain_files import replace_file
+from engram.agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from engram.agents.sealed_json import EditedFileError, refuse_edited
 
 
 def write_texts(run_dir: Path, texts: Mapping[str, str]) -> None:

@@ -10,12 +10,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from agents.bounded_text import read_bounded
-from agents.json_text import json_text
-from agents.metric_lines import NOTHING_LOGGED, LogMark
-from agents.plain_files import replace_file
-from agents.run_files import MANIFEST_FILE
-from agents.sealed_json import EditedFileError, check_seal, sealed
+from engram.agents.bounded_text import read_bounded
+from engram.agents.json_text import json_text
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark
+from engram.agents.plain_files import replace_file
+from engram.agents.run_files import MANIFEST_FILE
+from engram.agents.sealed_json import EditedFileError, check_seal, sealed
 
 FORMAT = 1
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from agents.json_text import json_text
+from engram.agents.json_text import json_text
 
 Row = dict[str, Any]
 HASH = "hash"

@@ -8,8 +8,8 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from agents.metric_lines import NOTHING_LOGGED, LogMark, read_lines, write_line
-from agents.plain_files import follow_no_link, new_file
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark, read_lines, write_line
+from engram.agents.plain_files import follow_no_link, new_file
 
 
 class MetricsFile:

@@ -9,9 +9,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from agents.metric_lines import NOTHING_LOGGED, Line, LogMark, Row, read_lines, write_line
-from agents.plain_files import follow_no_link, new_file
-from agents.sealed_json import EditedFileError, refuse_edited
+from engram.agents.metric_lines import NOTHING_LOGGED, Line, LogMark, Row, read_lines, write_line
+from engram.agents.plain_files import follow_no_link, new_file
+from engram.agents.sealed_json import EditedFileError, refuse_edited
 
 # Bytes of a line, which takes six hundred.
 _LONGEST_LINE = 1 << 20

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import time
 
-from agents.loop import Driver
-from agents.random_actions import RandomActions
-from agents.record import Record
-from agents.replay import DrawsPictures, Replay, ReplayAgent
-from agents.schedule import Hooks, Progress, Schedule
+from engram.agents.loop import Driver
+from engram.agents.random_actions import RandomActions
+from engram.agents.record import Record
+from engram.agents.replay import DrawsPictures, Replay, ReplayAgent
+from engram.agents.schedule import Hooks, Progress, Schedule
 
 
 def train_off_policy(

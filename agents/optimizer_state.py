@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from envs.state_form import Maybe, Numbers
+from engram.envs.state_form import Maybe, Numbers
 
 # Means of squares: nothing below 0.
 _SQUARES = ("exp_avg_sq", "mean_square")
@@ -32,7 +32,7 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, M
 def optimizer_form(
     optimizer: torch.optim.Optimizer, moments: Sequence[str] = ("exp_avg", "exp_avg_sq")
 ) -> dict[str, Any]:
-    """The form of its state (see `envs.state_form`); a parameter without a gradient so far has none.
+    """The form of its state (see `engram.envs.state_form`); a parameter without a gradient so far has none.
 
     Args:
         optimizer: Adam, or one whose moments are named; groups that Muon moves have a momentum alone.

@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from agents.image_layout import ImageLayout
+from engram.agents.image_layout import ImageLayout
 
 # Wider bounds say nothing about a picture (those of int32, say): float32 could not tell its shades apart.
 _WIDEST = 2.0**24

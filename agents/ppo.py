@@ -12,18 +12,24 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from agents.actor_critic import ActorCritic, MakeCore
-from agents.arguments import check_names
-from agents.base import Agent, Rollout
-from agents.diagnosis import raise_first_nonfinite
-from agents.distributions import num_policy_outputs
-from agents.muon import MuonWithAdam
-from agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
-from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
-from agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
-from agents.returns import generalized_advantages, masked_mean, normalize
-from agents.settings import PPOSettings
-from envs.state_form import Real, Whole
+from engram.agents.actor_critic import ActorCritic, MakeCore
+from engram.agents.arguments import check_names
+from engram.agents.base import Agent, Rollout
+from engram.agents.diagnosis import raise_first_nonfinite
+from engram.agents.distributions import num_policy_outputs
+from engram.agents.muon import MuonWithAdam
+from engram.agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.agents.ppo_loss import (
+    approximate_kl,
+    clip_fraction,
+    clipped_policy_loss,
+    explained_variance,
+    value_loss,
+)
+from engram.agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
+from engram.agents.returns import generalized_advantages, masked_mean, normalize
+from engram.agents.settings import PPOSettings
+from engram.envs.state_form import Real, Whole
 
 
 class PPO(Agent):

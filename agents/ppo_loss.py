@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.returns import masked_mean
+from engram.agents.returns import masked_mean
 
 
 def clipped_policy_loss(

@@ -10,8 +10,8 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from agents.distributions import make_distribution, num_policy_outputs
-from agents.random import environment_keys, stream_key, uniform
+from engram.agents.distributions import make_distribution, num_policy_outputs
+from engram.agents.random import environment_keys, stream_key, uniform
 
 
 class RandomActions:

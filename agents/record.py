@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from agents.base import Rollout
-from envs.state_form import Kind, ListOf, MapOf, Real, Whole
+from engram.agents.base import Rollout
+from engram.envs.state_form import Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]
 
@@ -67,7 +67,7 @@ class Record:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """The form of these, see `envs.state_form`."""
+        """The form of these, see `engram.envs.state_form`."""
         return {
             "env_steps": Whole(),
             "losses": MapOf(ListOf(Kind(float))),

@@ -12,20 +12,20 @@ from typing import Any
 
 import torch
 
-from agents.base import Agent
-from agents.build import build_maker
-from agents.checkpoint import load_checkpoint, load_latest
-from agents.current_checkpoint import check_best, check_latest
-from agents.manifest import check_texts
-from agents.plain_files import check_plain
-from agents.run_files import CONFIG_FILE
-from agents.sealed_json import refuse_edited
-from agents.stored_spaces import read_box_action, read_spaces
-from agents.stored_state import check_stored, unfit
-from agents.stored_yaml import read_yaml
-from envs.box_actions import BoxAction
-from envs.errors import EnvironmentFault
-from envs.state_form import AtLeast, StateError, Whole, check_like
+from engram.agents.base import Agent
+from engram.agents.build import build_maker
+from engram.agents.checkpoint import load_checkpoint, load_latest
+from engram.agents.current_checkpoint import check_best, check_latest
+from engram.agents.manifest import check_texts
+from engram.agents.plain_files import check_plain
+from engram.agents.run_files import CONFIG_FILE
+from engram.agents.sealed_json import refuse_edited
+from engram.agents.stored_spaces import read_box_action, read_spaces
+from engram.agents.stored_state import check_stored, unfit
+from engram.agents.stored_yaml import read_yaml
+from engram.envs.box_actions import BoxAction
+from engram.envs.errors import EnvironmentFault
+from engram.envs.state_form import AtLeast, StateError, Whole, check_like
 
 CHECKPOINTS_FOLDER = "checkpoints"
 REPLAY_FOLDER = "replay"
@@ -72,7 +72,7 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
 
 def _name_old_default(env: Any) -> None:
     """Write the way in which Box actions were treated before it had a name, and before `auto`: clipped."""
-    makers = ("envs.make_popgym", "envs.make_memory_maze")
+    makers = ("engram.envs.make_popgym", "engram.envs.make_memory_maze")
     if isinstance(env, dict) and env.get("_target_") in makers and env.get("action", "") is None:
         # Of these tasks only the pendulums have bounds for which it matters.
         env["action"] = "clip" if "pendulum" in str(env.get("name")) else "auto"

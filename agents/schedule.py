@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from agents.record import Metrics, Record
-from envs.state_form import Kind, Maybe, OrNull, Real, Whole
+from engram.agents.record import Metrics, Record
+from engram.envs.state_form import Kind, Maybe, OrNull, Real, Whole
 
 
 def never() -> bool:
@@ -36,7 +36,7 @@ class Progress:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """What a stored one must look like, see `envs.state_form`; earlier versions had no `unfinished_from`."""
+        """What a stored one must look like, see `engram.envs.state_form`; earlier versions had no `unfinished_from`."""
         return {
             "best_return": OrNull(Real()),
             "last_return": OrNull(Real()),

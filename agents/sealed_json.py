@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.json_text import json_text
+from engram.agents.json_text import json_text
 
 CHECKSUM = "checksum"
 

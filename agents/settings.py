@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from agents.arguments import whole_number
+from engram.agents.arguments import whole_number
 
 Schedule = Literal["constant", "linear"]
 Normalization = Literal["minibatch", "rollout", "none"]

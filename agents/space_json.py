@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from envs.state_form import (
+from engram.envs.state_form import (
     LARGEST,
     Anything,
     AtLeast,

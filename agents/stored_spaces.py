@@ -8,14 +8,14 @@ from typing import Any
 
 from gymnasium import spaces
 
-from agents.base import Agent
-from agents.earlier_readings import describe_reading, earlier_readings
-from agents.leaves import observation_leaves
-from agents.run_files import SPACES_FILE, VERSIONS_FILE
-from agents.space_json import space_from_json, space_to_json
-from envs.actions import action_layout
-from envs.box_actions import BOX_ACTIONS, BoxAction
-from envs.state_form import Anything, AtLeast, StateError, check_like
+from engram.agents.base import Agent
+from engram.agents.earlier_readings import describe_reading, earlier_readings
+from engram.agents.leaves import observation_leaves
+from engram.agents.run_files import SPACES_FILE, VERSIONS_FILE
+from engram.agents.space_json import space_from_json, space_to_json
+from engram.envs.actions import action_layout
+from engram.envs.box_actions import BOX_ACTIONS, BoxAction
+from engram.envs.state_form import Anything, AtLeast, StateError, check_like
 
 # 1 had no number, no dtypes of Discrete and MultiDiscrete, and a Dict's parts in an object.
 FORMAT = 2

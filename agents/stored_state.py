@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.fixed_config import digest
-from agents.schedule import Progress
-from agents.sealed_json import refuse_edited
-from envs.state_form import AtLeast, StateError, Whole, check_like
+from engram.agents.fixed_config import digest
+from engram.agents.schedule import Progress
+from engram.agents.sealed_json import refuse_edited
+from engram.envs.state_form import AtLeast, StateError, Whole, check_like
 
 
 def check_stored(
@@ -20,7 +20,7 @@ def check_stored(
     Args:
         state: what the file holds.
         path: the file.
-        form: what it must look like, see `envs.state_form`.
+        form: what it must look like, see `engram.envs.state_form`.
         config: the run's configuration; checkpoints of before hold no digest of it.
         trust_edited: take one of another configuration, with a warning, if its content fits.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from agents.bounded_text import MOST_BYTES, read_bounded
+from engram.agents.bounded_text import MOST_BYTES, read_bounded
 
 # Levels of nesting; a configuration has about six.
 MOST_LEVELS = 100

@@ -1,17 +1,17 @@
 """Environments: everything becomes a stream of rows."""
 
-from envs.box_actions import ActionConverter, BoxActions
-from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
-from envs.driver import Act, Driver, Rollout
-from envs.errors import EnvironmentFault
-from envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
-from envs.forking import loaded_libgomps, make_forks_safe
-from envs.gymnasium_env import GymnasiumEnv
-from envs.memory_maze.registry import make_memory_maze, memory_maze_names
-from envs.native import NativeVectorEnv
-from envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
-from envs.registration import register, registered_natives
-from envs.vector_env import VectorEnv
+from engram.envs.box_actions import ActionConverter, BoxActions
+from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
+from engram.envs.driver import Act, Driver, Rollout
+from engram.envs.errors import EnvironmentFault
+from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
+from engram.envs.forking import loaded_libgomps, make_forks_safe
+from engram.envs.gymnasium_env import GymnasiumEnv
+from engram.envs.memory_maze.registry import make_memory_maze, memory_maze_names
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
+from engram.envs.registration import register, registered_natives
+from engram.envs.vector_env import VectorEnv
 
 make_forks_safe(loaded_libgomps())
 

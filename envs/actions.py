@@ -45,7 +45,7 @@ class ActionCheck:
     """Holds batches of actions against a space.
 
     A policy's actions are counted from 0 whatever the `start` of the space, and may be any number but NaN for a
-    Box: `envs.BoxActions` brings them between the bounds. Actions `in_space` must lie between these already.
+    Box: `engram.envs.BoxActions` brings them between the bounds. Actions `in_space` must lie between these already.
 
     In host memory what is outside is refused. A device would have to be waited for, so there actions are clamped:
     to the nearest in the space, NaN to 0.

@@ -18,8 +18,8 @@ from gymnasium.error import CustomSpaceError
 from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState, _async_worker
 
-from envs.worker_pipe import WorkerPipe
-from envs.worker_signals import held_back, let_through
+from engram.envs.worker_pipe import WorkerPipe
+from engram.envs.worker_signals import held_back, let_through
 
 _SECONDS = 10.0  # until an error has come through its queue
 _CLOSE_SECONDS = 10.0  # for environments to close, before their processes are ended

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.actions import action_layout
+from engram.envs.actions import action_layout
 
 BoxAction = Literal["auto", "clip", "rescale"]
 BOX_ACTIONS = ("auto", "clip", "rescale")

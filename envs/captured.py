@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from tensordict import TensorDict
 
-from envs.native import NativeVectorEnv
-from envs.play import Act, Played, play
-from envs.vector_env import VectorEnv
+from engram.envs.native import NativeVectorEnv
+from engram.envs.play import Act, Played, play
+from engram.envs.vector_env import VectorEnv
 
 # Runs a function without arguments or results in such a way that calling what it returns does it again.
 Recorder = Callable[[Callable[[], None]], Callable[[], None]]
@@ -57,7 +57,7 @@ def warm_up(function: Callable[[], object], device: torch.device) -> None:
 
 
 class CapturedPlay:
-    """`envs.play.play` for one environment and policy, recorded at the first call.
+    """`engram.envs.play.play` for one environment and policy, recorded at the first call.
 
     A recording works on fixed addresses: it reads the state, row and carry from tensors of its own, writes
     everything played into others, and leaves the state, row and carry of the end where it began. The policy's

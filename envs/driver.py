@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from tensordict import TensorDict, TensorDictBase
 
-from envs.action_masks import check_masks
-from envs.captured import CapturedPlay, check_capture
-from envs.finite import check_rollout
-from envs.native import NativeVectorEnv
-from envs.play import Act, Played, play
-from envs.state_form import Maybe, Numbers, Whole
-from envs.vector_env import VectorEnv
+from engram.envs.action_masks import check_masks
+from engram.envs.captured import CapturedPlay, check_capture
+from engram.envs.finite import check_rollout
+from engram.envs.native import NativeVectorEnv
+from engram.envs.play import Act, Played, play
+from engram.envs.state_form import Maybe, Numbers, Whole
+from engram.envs.vector_env import VectorEnv
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Driver:
         }
 
     def state_form(self, carry: TensorDict) -> dict[str, Any]:
-        """What a stored state must look like to be loaded here, see `envs.state_form`.
+        """What a stored state must look like to be loaded here, see `engram.envs.state_form`.
 
         Args:
             carry: the policy's initial carry, [B].

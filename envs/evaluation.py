@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from tensordict import TensorDict, TensorDictBase
 
-from envs.driver import Act
-from envs.finite import check_finite
-from envs.random import hash_to_int
-from envs.vector_env import VectorEnv
+from engram.envs.driver import Act
+from engram.envs.finite import check_finite
+from engram.envs.random import hash_to_int
+from engram.envs.vector_env import VectorEnv
 
 
 class EvaluationStoppedError(Exception):

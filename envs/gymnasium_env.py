@@ -17,23 +17,23 @@ from gymnasium.vector.utils import create_empty_array
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.action_masks import KEY, no_action_message, nothing_allowed
-from envs.actions import ActionCheck, action_layout, action_mask_size
-from envs.async_envs import AsyncEnvs, make_async
-from envs.box_actions import ActionConverter, BoxAction
-from envs.episode_log import EpisodeLog
-from envs.errors import EnvironmentFault
-from envs.long_episode import LongEpisode
-from envs.make import make_sub_env
-from envs.spaces import observation_converter
-from envs.state_form import Whole
-from envs.stored_rows import check_actions, row_form
-from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
-from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
-from envs.worker_signals import make_in_worker
+from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
+from engram.envs.actions import ActionCheck, action_layout, action_mask_size
+from engram.envs.async_envs import AsyncEnvs, make_async
+from engram.envs.box_actions import ActionConverter, BoxAction
+from engram.envs.episode_log import EpisodeLog
+from engram.envs.errors import EnvironmentFault
+from engram.envs.long_episode import LongEpisode
+from engram.envs.make import make_sub_env
+from engram.envs.spaces import observation_converter
+from engram.envs.state_form import Whole
+from engram.envs.stored_rows import check_actions, row_form
+from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
+from engram.envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
-# knows every environment registered so far; `envs.forking` sees to torch's threads.
+# knows every environment registered so far; `engram.envs.forking` sees to torch's threads.
 _START_METHOD = "fork" if sys.platform == "linux" else None
 
 
@@ -58,7 +58,8 @@ class GymnasiumEnv(VectorEnv):
         worker_timeout: seconds until a process that does not answer counts as hanging; None waits for ever. A resume
             that repeats n actions waits n times as long.
         action: for Box actions: `rescale` maps a policy's [-1, 1] to the bounds, `clip` cuts its numbers to them,
-            and `auto` rescales each number whose bounds are both finite and clips the others (`envs.BoxActions`).
+            and `auto` rescales each number whose bounds are both finite and clips the others, as
+            `engram.envs.BoxActions` does.
         max_episode_steps: truncate episodes after so many actions; None keeps the registered limit.
         render_mode: `rgb_array` for videos.
         guard_global_random: for environments that draw from the process' `random` or `numpy.random` when

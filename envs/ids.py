@@ -31,7 +31,7 @@ _HOMES = {
     "highway-": "highway_env",
     "dm_control/": "shimmy",
     "procgen": "procgen",
-    "engram/": "envs",
+    "engram/": "engram.envs",
 }
 _INSTALL = {"gymnasium_robotics": "gymnasium-robotics", "highway_env": "highway-env", "vizdoom": "vizdoom"}
 
@@ -55,7 +55,7 @@ def foreign_package(id: str) -> str | None:
     """
     module, _, name = id.rpartition(":")
     if module:
-        return None if module in ("gymnasium", "envs") else module.partition(".")[0]
+        return None if module in ("gymnasium", "engram.envs") else module.partition(".")[0]
     spec = gymnasium.registry.get(name)
     if spec is None:  # refused when it is made
         return None
@@ -63,7 +63,7 @@ def foreign_package(id: str) -> str | None:
     modules = (point if isinstance(point, str) else str(point.__module__) for point in points)
     packages = [module.partition(":")[0].partition(".")[0] for module in modules]
     # The classes of POPGym and Memory Maze that Engram registers itself are its own environments.
-    known = ("gymnasium", "envs", *(("popgym", "memory_maze") if name.startswith("engram/") else ()))
+    known = ("gymnasium", "engram", *(("popgym", "memory_maze") if name.startswith("engram/") else ()))
     return next((package for package in packages if package not in known), None)
 
 

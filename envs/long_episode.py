@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from envs.episode_log import EpisodeLog
+from engram.envs.episode_log import EpisodeLog
 
 MANY_ACTIONS = 100_000
 _CHECK_EVERY = 1024

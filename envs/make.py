@@ -10,11 +10,11 @@ from typing import Any
 import gymnasium
 import torch
 
-from envs.actions import action_layout
-from envs.ids import import_package, malformed, not_registered
-from envs.spaces import observation_converter
-from envs.sub_env import SubEnv
-from envs.vector_env import VectorEnv
+from engram.envs.actions import action_layout
+from engram.envs.ids import import_package, malformed, not_registered
+from engram.envs.spaces import observation_converter
+from engram.envs.sub_env import SubEnv
+from engram.envs.vector_env import VectorEnv
 
 _VECTOR_ONLY = (
     "An environment must be registered with an entry point of one environment, but {name!r} has only that of a vector "

@@ -11,9 +11,9 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.actions import ActionCheck, action_layout
-from envs.state_form import StateError
-from envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from engram.envs.actions import ActionCheck, action_layout
+from engram.envs.state_form import StateError
+from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 
 class NativeVectorEnv(VectorEnv):

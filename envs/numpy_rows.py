@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import Space
 from torch import Tensor
 
-from envs.actions import ActionCheck, batch_actions
-from envs.native import NativeVectorEnv
+from engram.envs.actions import ActionCheck, batch_actions
+from engram.envs.native import NativeVectorEnv
 
 
 def observation_to_numpy(space: Space[Any], obs: Any) -> Any:

@@ -10,8 +10,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.finite import check_rollout
-from envs.vector_env import VectorEnv
+from engram.envs.finite import check_rollout
+from engram.envs.vector_env import VectorEnv
 
 # Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
 _LARGE_BYTES = 1024

@@ -7,11 +7,11 @@ from typing import Any
 
 import gymnasium
 
-from envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
-from envs.memory_maze import memory_maze_factories
-from envs.memory_maze.registry import register_real_mazes
-from envs.native import NativeVectorEnv
-from envs.popgym import native_factories, register_families
+from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
+from engram.envs.memory_maze import memory_maze_factories
+from engram.envs.memory_maze.registry import register_real_mazes
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym import native_factories, register_families
 
 _NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
     "engram/CopySequence-v0": CopySequence,
@@ -49,7 +49,7 @@ def make_registered(id: str, **options: Any) -> NativeVectorEnv:
 
 
 def register() -> None:
-    """Register all, once: `import envs` is enough, or `gymnasium.make("envs:engram/RecallFirst-v0")`."""
+    """Register all, once: `import engram.envs` is enough, or `gymnasium.make("engram.envs:engram/RecallFirst-v0")`."""
     for id, native in {**{id: id for id in _NATIVE}, **_ALIASES}.items():
         if id not in gymnasium.registry:
             gymnasium.register(

@@ -6,8 +6,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.actions import action_layout
-from envs.native import NativeVectorEnv
+from engram.envs.actions import action_layout
+from engram.envs.native import NativeVectorEnv
 
 
 def begin_next(native: NativeVectorEnv, index: Tensor, starts: dict[str, Tensor] | None = None) -> TensorDict:

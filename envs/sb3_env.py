@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 
-from envs.native import NativeVectorEnv
-from envs.numpy_rows import action_to_tensor, observation_to_numpy
-from envs.render_modes import check_render_mode, render_frames, render_metadata
-from envs.restart import begin_next
-from envs.vector_env import check_seed
+from engram.envs.native import NativeVectorEnv
+from engram.envs.numpy_rows import action_to_tensor, observation_to_numpy
+from engram.envs.render_modes import check_render_mode, render_frames, render_metadata
+from engram.envs.restart import begin_next
+from engram.envs.vector_env import check_seed
 
 try:
     from stable_baselines3.common.vec_env import VecEnv
 except ImportError as error:
     raise ModuleNotFoundError(
-        "envs.sb3_env needs stable-baselines3, which is not installed here; install it with "
+        "engram.envs.sb3_env needs stable-baselines3, which is not installed here; install it with "
         "pip install stable-baselines3 (or sb3-contrib for its recurrent agents).",
         name="stable_baselines3",
     ) from error

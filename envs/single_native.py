@@ -12,12 +12,12 @@ from gymnasium.error import ResetNeeded
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.actions import ActionCheck, batch_actions
-from envs.native_clients import native_seed, own_space, with_episode_length
-from envs.numpy_rows import first_observation
-from envs.registration import make_registered
-from envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
-from envs.vector_env import make_row
+from engram.envs.actions import ActionCheck, batch_actions
+from engram.envs.native_clients import native_seed, own_space, with_episode_length
+from engram.envs.numpy_rows import first_observation
+from engram.envs.registration import make_registered
+from engram.envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
+from engram.envs.vector_env import make_row
 
 
 class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):

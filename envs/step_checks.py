@@ -9,7 +9,7 @@ import gymnasium
 import gymnasium.spaces as gs
 import numpy as np
 
-from envs.errors import EnvironmentFault
+from engram.envs.errors import EnvironmentFault
 
 Conform = Callable[[Any], Any]
 

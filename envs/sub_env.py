@@ -10,9 +10,9 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 
-from envs.action_masks import KEY, MaskReader
-from envs.random import hash_to_int
-from envs.step_checks import StepCheck
+from engram.envs.action_masks import KEY, MaskReader
+from engram.envs.random import hash_to_int
+from engram.envs.step_checks import StepCheck
 
 _AT_A_TIME = 1024
 

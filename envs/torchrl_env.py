@@ -12,9 +12,9 @@ from torchrl.data import Binary, Bounded, Categorical, Composite, MultiCategoric
 from torchrl.data.tensor_specs import TensorSpec
 from torchrl.envs import EnvBase
 
-from envs.actions import action_layout
-from envs.native import NativeVectorEnv
-from envs.vector_env import check_seed, select
+from engram.envs.actions import action_layout
+from engram.envs.native import NativeVectorEnv
+from engram.envs.vector_env import check_seed, select
 
 
 class TorchRLEnv(EnvBase):
@@ -109,7 +109,7 @@ def _spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
         if not is_image and torch.isinf(torch.stack([low, high])).all():
             return Unbounded((batch, *space.shape), device=device, dtype=dtype)
         return Bounded(low, high, (batch, *space.shape), device=device, dtype=dtype)
-    raise ValueError(f"A space must be one that rows have, but it is {space}: see envs.spaces.")
+    raise ValueError(f"A space must be one that rows have, but it is {space}: see engram.envs.spaces.")
 
 
 def _bound(limit: Any, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.box_actions import BoxAction
-from envs.state_form import Anything
+from engram.envs.box_actions import BoxAction
+from engram.envs.state_form import Anything
 
 
 class VectorEnv(ABC):
@@ -21,7 +21,7 @@ class VectorEnv(ABC):
     Every observation is a row, the last one of an episode too. A row is a TensorDict with batch size
     [num_envs] and the keys
 
-    - `obs`: a tensor, or a nested TensorDict for Dict and Tuple spaces (`envs.spaces` has the conversions);
+    - `obs`: a tensor, or a nested TensorDict for Dict and Tuple spaces (`engram.envs.spaces` has the conversions);
     - `reward` float32 [B] and `prev_action`: what led to `obs`; both zero where `is_first`;
     - `is_first`, `is_last`, `is_terminal` bool [B];
     - `action_mask` bool [B, n] if the environment gives one: the actions allowed now (for MultiDiscrete the
@@ -49,7 +49,7 @@ class VectorEnv(ABC):
         single_action_space: Gymnasium space of one environment.
         device: where every tensor of a row lives.
         resume_is_exact: False once a loaded state could not be reproduced.
-        box_action: how a policy's Box actions are brought between the bounds, as in `envs.BoxActions`.
+        box_action: how a policy's Box actions are brought between the bounds, as in `engram.envs.BoxActions`.
     """
 
     name: str
@@ -95,7 +95,7 @@ class VectorEnv(ABC):
         """Return all that is needed to continue: nested, string keys, leaves are tensors or JSON values."""
 
     def state_form(self) -> Any:
-        """What a stored state must look like to be loaded here (see `envs.state_form`); by default anything."""
+        """What a stored state must look like to be loaded here (see `engram.envs.state_form`); by default anything."""
         return Anything()
 
     @abstractmethod

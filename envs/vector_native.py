@@ -15,11 +15,11 @@ from gymnasium.vector.utils import batch_space
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.native_clients import batched_infos, native_seed, own_space, with_episode_length
-from envs.numpy_rows import action_to_tensor, first_observation, observation_to_numpy
-from envs.registration import make_registered
-from envs.render_modes import check_render_mode, render_frames, render_metadata
-from envs.restart import begin_next
+from engram.envs.native_clients import batched_infos, native_seed, own_space, with_episode_length
+from engram.envs.numpy_rows import action_to_tensor, first_observation, observation_to_numpy
+from engram.envs.registration import make_registered
+from engram.envs.render_modes import check_render_mode, render_frames, render_metadata
+from engram.envs.restart import begin_next
 
 Step = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 

@@ -1,21 +1,21 @@
 """Memory cores: sequence models with an explicit carry, behind one contract."""
 
-from memory_cores.base import MemoryCore
-from memory_cores.block_gru import BlockGRU
-from memory_cores.cache_core import CacheCore
-from memory_cores.card import CoreCard
-from memory_cores.ffm import FFM
-from memory_cores.frame_stack import FrameStack
-from memory_cores.gru import GRU
-from memory_cores.gtrxl import GTrXL
-from memory_cores.hcam import HCAM
-from memory_cores.loop_core import LoopCore
-from memory_cores.lstm import LSTM
-from memory_cores.mlp import MLP
-from memory_cores.resets import Resets
-from memory_cores.s5 import S5
-from memory_cores.scan_core import ScanCore
-from memory_cores.stack import Stack
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.block_gru import BlockGRU
+from engram.memory_cores.cache_core import CacheCore
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.ffm import FFM
+from engram.memory_cores.frame_stack import FrameStack
+from engram.memory_cores.gru import GRU
+from engram.memory_cores.gtrxl import GTrXL
+from engram.memory_cores.hcam import HCAM
+from engram.memory_cores.loop_core import LoopCore
+from engram.memory_cores.lstm import LSTM
+from engram.memory_cores.mlp import MLP
+from engram.memory_cores.resets import Resets
+from engram.memory_cores.s5 import S5
+from engram.memory_cores.scan_core import ScanCore
+from engram.memory_cores.stack import Stack
 
 __all__ = [
     "FFM",

@@ -7,12 +7,12 @@ import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor, nn
 
-from memory_cores.boundary import CarryForm, carry_form, check_carry, check_rows, to_resets
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, begin_carry, carry_features, no_gradient_keys, state_dtype
-from memory_cores.memory import Memory
-from memory_cores.options import positive_int
-from memory_cores.resets import Resets
+from engram.memory_cores.boundary import CarryForm, carry_form, check_carry, check_rows, to_resets
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, begin_carry, carry_features, no_gradient_keys, state_dtype
+from engram.memory_cores.memory import Memory
+from engram.memory_cores.options import positive_int
+from engram.memory_cores.resets import Resets
 
 
 class MemoryCore(nn.Module, ABC):

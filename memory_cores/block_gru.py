@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.loop_core import LoopCore, States
-from memory_cores.options import positive_int
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.loop_core import LoopCore, States
+from engram.memory_cores.options import positive_int
 
 _NORM_EPSILON = 1e-4
 # Standard deviation of a standard normal cut at ±2.

@@ -6,7 +6,7 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from memory_cores.resets import Resets
+from engram.memory_cores.resets import Resets
 
 CarryForm = dict[str, Any]
 """For each key of a carry the leaf's shape without the batch and its dtype, or the form of what is nested."""

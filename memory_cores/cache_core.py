@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import Tensor
 
-from memory_cores.base import MemoryCore
-from memory_cores.cache.chunk_attention import ChunkAttention
-from memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
-from memory_cores.cache.store import Timeline, clear, finite, tokens_after, unroll, write
-from memory_cores.cache.window_attention import WindowAttention
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.memory import Memory
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.cache.chunk_attention import ChunkAttention
+from engram.memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
+from engram.memory_cores.cache.store import Timeline, clear, finite, tokens_after, unroll, write
+from engram.memory_cores.cache.window_attention import WindowAttention
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.memory import Memory
 
 
 class CacheMemory(Memory):

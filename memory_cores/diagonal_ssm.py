@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from memory_cores.hippo import hippo_blocks
+from engram.memory_cores.hippo import hippo_blocks
 
 DISCRETIZATIONS = ("zoh", "bilinear")
 INITIAL_STATES = ("zero", "learned")

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf, state_dtype
-from memory_cores.options import positive_int
-from memory_cores.scan_core import ScanCore, ScanMemory
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
+from engram.memory_cores.options import positive_int
+from engram.memory_cores.scan_core import ScanCore, ScanMemory
 
 MARGIN = 0.01
 SLOWEST_DECAY = -1e-8

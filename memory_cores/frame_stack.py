@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from memory_cores.base import MemoryCore
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.memory import Memory
-from memory_cores.options import positive_int
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.memory import Memory
+from engram.memory_cores.options import positive_int
 
 
 class FrameStack(MemoryCore):

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.loop import gru_loop, gru_row
-from memory_cores.loop_core import LoopCore, States
-from memory_cores.lstm import INITS, chrono_bias, gate_weights, init_gates
-from memory_cores.memory import Memory
-from memory_cores.options import one_of, positive_int
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.loop import gru_loop, gru_row
+from engram.memory_cores.loop_core import LoopCore, States
+from engram.memory_cores.lstm import INITS, chrono_bias, gate_weights, init_gates
+from engram.memory_cores.memory import Memory
+from engram.memory_cores.options import one_of, positive_int
 
 
 class GRU(LoopCore):

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from memory_cores.cache.attention import init_linear
-from memory_cores.cache.relative_attention import RelativeAttention
-from memory_cores.cache.window_attention import WindowAttention
-from memory_cores.cache_core import CacheCore, CacheMemory
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.options import positive_int
+from engram.memory_cores.cache.attention import init_linear
+from engram.memory_cores.cache.relative_attention import RelativeAttention
+from engram.memory_cores.cache.window_attention import WindowAttention
+from engram.memory_cores.cache_core import CacheCore, CacheMemory
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.options import positive_int
 
 
 class GTrXL(CacheCore):

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore
-from memory_cores.cache.chunk_attention import ChunkAttention
-from memory_cores.cache_core import CacheCore, CacheMemory
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.lstm import LSTM
-from memory_cores.options import positive_int
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.cache.chunk_attention import ChunkAttention
+from engram.memory_cores.cache_core import CacheCore, CacheMemory
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.lstm import LSTM
+from engram.memory_cores.options import positive_int
 
 
 class HCAM(CacheCore):

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memory_cores.base import MemoryCore
-from memory_cores.carry import select_initial
-from memory_cores.memory import Memory
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.carry import select_initial
+from engram.memory_cores.memory import Memory
 
 States = dict[str, Tensor]
 """The states of a loop by their keys, [B, *] each, or after several rows [B, N, *]."""

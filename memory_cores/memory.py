@@ -6,9 +6,9 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from memory_cores.cache.store import Timeline, counts_after, timeline
-from memory_cores.carry import CarrySpec, select_initial, take_rows
-from memory_cores.resets import Resets
+from engram.memory_cores.cache.store import Timeline, counts_after, timeline
+from engram.memory_cores.carry import CarrySpec, select_initial, take_rows
+from engram.memory_cores.resets import Resets
 
 
 class Memory:

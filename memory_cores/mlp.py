@@ -4,11 +4,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from memory_cores.base import MemoryCore
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec
-from memory_cores.memory import Memory
-from memory_cores.options import positive_int
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec
+from engram.memory_cores.memory import Memory
+from engram.memory_cores.options import positive_int
 
 
 class MLP(MemoryCore):

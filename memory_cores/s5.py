@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from memory_cores.card import CoreCard
-from memory_cores.carry import CarrySpec, Leaf
-from memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
-from memory_cores.options import one_of, positive_int
-from memory_cores.scan_core import Scan, ScanCore, ScanMemory
+from engram.memory_cores.card import CoreCard
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
+from engram.memory_cores.options import one_of, positive_int
+from engram.memory_cores.scan_core import Scan, ScanCore, ScanMemory
 
 ACTIVATIONS = ("full_glu", "half_glu1", "half_glu2", "gelu")
 

@@ -6,10 +6,10 @@ from functools import partial
 
 from torch import Tensor
 
-from memory_cores.base import MemoryCore
-from memory_cores.carry import take_rows
-from memory_cores.memory import Memory
-from memory_cores.scan import linear_scan
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.carry import take_rows
+from engram.memory_cores.memory import Memory
+from engram.memory_cores.scan import linear_scan
 
 Scan = Callable[[Tensor, Tensor], Tensor]
 """Maps transitions and inputs of rows to the states after every row; see `ScanMemory.scan`."""

@@ -5,8 +5,8 @@ from tensordict import NestedKey, TensorDict, TensorDictBase
 from tensordict.nn import TensorDictModuleBase, dispatch
 from torch import Tensor
 
-from memory_cores.base import MemoryCore
-from memory_cores.resets import Resets
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.resets import Resets
 
 try:
     from torchrl.data import Composite, Unbounded
@@ -14,7 +14,7 @@ try:
     from torchrl.modules import canonicalize_rnn_subset, recurrent_mode
 except ImportError as error:
     raise ImportError(
-        "memory_cores.torchrl_module needs torchrl, which is not installed here; "
+        "engram.memory_cores.torchrl_module needs torchrl, which is not installed here; "
         'install it with pip install -e ".[torchrl]".'
     ) from error
 

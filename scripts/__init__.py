@@ -2,8 +2,8 @@
 
 import sys
 
-from scripts.launch import keep_large_blocks
+from engram.scripts.launch import keep_large_blocks
 
-# Under `python -m scripts.…` this file runs before the heavy imports, which a new start would repeat.
+# Under `engram …` this file runs before the heavy imports, which a new start would repeat.
 if sys.argv[0] == "-m":
     keep_large_blocks()

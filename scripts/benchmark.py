@@ -1,4 +1,4 @@
-"""Measure speed: `python -m scripts.benchmark envs`, or another of `BENCHMARKS`."""
+"""Measure speed: `python -m engram.scripts.benchmark envs`, or another of `BENCHMARKS`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 
-from agents.json_text import json_text
-from scripts.building import check_device
-from scripts.checks import COUNT, WORD, Rule, check_options, or_null
-from scripts.config import compose_config
-from scripts.errors import UsageError, run, usage_errors
-from scripts.help import help_text
-from scripts.new_run import versions
-from scripts.outputs import check_writable_file
-from scripts.say import say
+from engram.agents.json_text import json_text
+from engram.scripts.building import check_device
+from engram.scripts.checks import COUNT, WORD, Rule, check_options, or_null
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError, run, usage_errors
+from engram.scripts.help import help_text
+from engram.scripts.new_run import versions
+from engram.scripts.outputs import check_writable_file
+from engram.scripts.say import say
 
 BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "soak", "statistics", "world_model")
 
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> None:
     The file holds the options, the versions, the load of the machine before and after, and what was measured.
     """
     if not words or words[0] in ("-h", "--help"):
-        say(f"usage: python -m scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
+        say(f"usage: python -m engram.scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
         return
     name, options = words[0], words[1:]
     if name not in BENCHMARKS:
@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> None:
     if any(word in ("-h", "--help") for word in options):
         say(*help_text(f"benchmark_{name}").split("\n"))
         return
-    benchmark = importlib.import_module(f"scripts.benchmarks.{name}")
+    benchmark = importlib.import_module(f"engram.scripts.benchmarks.{name}")
     config = read_options(name, options, benchmark.RULES)
     before = os.getloadavg()[0]
     measured = benchmark.measure(config)

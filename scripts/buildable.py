@@ -1,9 +1,9 @@
-"""Print all that a stored run can name and have built: `python -m scripts.buildable`."""
+"""Print all that a stored run can name and have built: `engram buildable`."""
 
 from __future__ import annotations
 
-from agents.buildable import table
-from scripts.say import say
+from engram.agents.buildable import table
+from engram.scripts.say import say
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from agents.arguments import check_names
-from agents.build import build_maker
-from agents.replay import ReplaySettings
-from envs import VectorEnv
-from envs.make import check_vector_env
-from scripts.checks import MAPPING, check_options
+from engram.agents.arguments import check_names
+from engram.agents.build import build_maker
+from engram.agents.replay import ReplaySettings
+from engram.envs import VectorEnv
+from engram.envs.make import check_vector_env
+from engram.scripts.checks import MAPPING, check_options
 
 
 def check_device(device: str) -> None:

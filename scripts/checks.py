@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agents.arguments import whole_number
-from scripts.errors import UsageError
+from engram.agents.arguments import whole_number
+from engram.scripts.errors import UsageError
 
 
 def as_given(value: Any) -> Any:

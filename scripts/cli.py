@@ -1,4 +1,4 @@
-"""The `engram` command: `engram train …` is `python -m scripts.train …`."""
+"""The `engram` command: `engram train …` is `python -m engram.scripts.train …`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from scripts.launch import keep_large_blocks
-from scripts.say import say
+from engram.scripts.launch import keep_large_blocks
+from engram.scripts.say import say
 
-COMMANDS = ("train", "evaluate", "sweep", "plot", "benchmark")
+COMMANDS = ("train", "evaluate", "sweep", "plot", "buildable", "benchmark")
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
         say(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     keep_large_blocks()
-    command = importlib.import_module(f"scripts.{words[0]}").command
+    command = importlib.import_module(f"engram.scripts.{words[0]}").command
     if names_own_code(words[1:]):
         # As `python -m` sees it, but behind everything installed: nothing there takes the place of a library.
         sys.path.append(os.getcwd())

@@ -13,13 +13,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from envs.ids import foreign_package, malformed
-from scripts.errors import UsageError
-from scripts.groups import CONFIG_DIR, GROUPS, register_names
-from scripts.observation_words import is_observation_word, set_readings
-from scripts.option_errors import explain
-from scripts.paths import expand_paths, quote_paths
-from scripts.word_checks import check_words
+from engram.envs.ids import foreign_package, malformed
+from engram.scripts.errors import UsageError
+from engram.scripts.groups import CONFIG_DIR, GROUPS, register_names
+from engram.scripts.observation_words import is_observation_word, set_readings
+from engram.scripts.option_errors import explain
+from engram.scripts.paths import expand_paths, quote_paths
+from engram.scripts.word_checks import check_words
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agents.build import build
-from memory_cores import MemoryCore
-from scripts.config import CONFIG_DIR, to_plain
-from scripts.errors import UsageError
+from engram.agents.build import build
+from engram.memory_cores import MemoryCore
+from engram.scripts.config import CONFIG_DIR, to_plain
+from engram.scripts.errors import UsageError
 
 
 def core_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Write the table of cores into docs/cores.md: `python -m scripts.document_cores`."""
+"""Write the table of cores into docs/cores.md: `python -m engram.scripts.document_cores`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from memory_cores import CoreCard, MemoryCore
-from scripts.core_files import core_maker, core_names, core_summary
-from scripts.errors import UsageError, run
-from scripts.say import say
+from engram.memory_cores import CoreCard, MemoryCore
+from engram.scripts.core_files import core_maker, core_names, core_summary
+from engram.scripts.errors import UsageError, run
+from engram.scripts.say import say
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "cores.md"
-BEGIN, END = "<!-- table: python -m scripts.document_cores -->", "<!-- end of table -->"
+BEGIN, END = "<!-- table: python -m engram.scripts.document_cores -->", "<!-- end of table -->"
 INPUT_SIZE = 128
 
 

@@ -1,4 +1,4 @@
-"""Compare the native Memory Maze with pictures of the real one: `python -m scripts.document_memory_maze`.
+"""Compare the native Memory Maze with pictures of the real one: `python -m engram.scripts.document_memory_maze`.
 
 Prints for each size how many pixels show the same thing and how far colours are apart, and draws frames of
 both at the same poses, the native ones above the real ones, to docs/images/memory_maze_parity.png.
@@ -18,10 +18,10 @@ from matplotlib.image import imsave
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.memory_maze.rendering import load_textures, render_frames, segment
-from envs.memory_maze.scene import Scene
-from scripts.errors import UsageError, run
-from scripts.say import say
+from engram.envs.memory_maze.rendering import load_textures, render_frames, segment
+from engram.envs.memory_maze.scene import Scene
+from engram.scripts.errors import UsageError, run
+from engram.scripts.say import say
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = ROOT / "tests" / "envs" / "memory_maze" / "recordings"

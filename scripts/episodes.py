@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from agents.base import Agent
-from envs import EvaluationResult, VectorEnv, evaluate
+from engram.agents.base import Agent
+from engram.envs import EvaluationResult, VectorEnv, evaluate
 
 
 def play_episodes(
@@ -20,7 +20,7 @@ def play_episodes(
         episodes: how many in all.
         deterministic: take the most likely action.
         seed: of the episodes and of the action noise.
-        **arguments: further arguments of `envs.evaluate`.
+        **arguments: further arguments of `engram.envs.evaluate`.
     """
     act = functools.partial(agent.act, deterministic=deterministic, donate=True)
     carry = agent.initial_carry(env.num_envs, seed=seed)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from envs.errors import EnvironmentFault
-from scripts.machine_errors import shortage
-from scripts.printable import printable
-from scripts.say import say, say_fault
-from scripts.user_code import is_refusal, place_in_user_code, print_whole
+from engram.envs.errors import EnvironmentFault
+from engram.scripts.machine_errors import shortage
+from engram.scripts.printable import printable
+from engram.scripts.say import say, say_fault
+from engram.scripts.user_code import is_refusal, place_in_user_code, print_whole
 
 EXIT_FAULT = 1
 EXIT_USAGE = 2

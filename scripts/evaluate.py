@@ -1,4 +1,4 @@
-"""Evaluate a trained agent: `python -m scripts.evaluate run=runs/<env>/<agent>-<core>/<seed>-<time>`."""
+"""Evaluate a trained agent: `engram evaluate run=runs/<env>/<agent>-<core>/<seed>-<time>`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.base import Agent
-from agents.json_text import json_text
-from agents.plain_files import replace_file
-from agents.run_folder import load, read_config
-from agents.sealed_json import sealed
-from envs import EvaluationResult
-from scripts.building import check_device
-from scripts.checks import EVALUATE, check_options
-from scripts.config import compose_config
-from scripts.episodes import play_episodes, truncation_note
-from scripts.errors import UsageError, run, usage_errors
-from scripts.find_run import newest_run
-from scripts.help import help_text
-from scripts.outputs import check_writable
-from scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
-from scripts.playable import build_for, check_pictures, check_variants
-from scripts.probe import probe_values, with_argument
-from scripts.say import say
-from scripts.video import VideoWriter
+from engram.agents.base import Agent
+from engram.agents.json_text import json_text
+from engram.agents.plain_files import replace_file
+from engram.agents.run_folder import load, read_config
+from engram.agents.sealed_json import sealed
+from engram.envs import EvaluationResult
+from engram.scripts.building import check_device
+from engram.scripts.checks import EVALUATE, check_options
+from engram.scripts.config import compose_config
+from engram.scripts.episodes import play_episodes, truncation_note
+from engram.scripts.errors import UsageError, run, usage_errors
+from engram.scripts.find_run import newest_run
+from engram.scripts.help import help_text
+from engram.scripts.outputs import check_writable
+from engram.scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
+from engram.scripts.playable import build_for, check_pictures, check_variants
+from engram.scripts.probe import probe_values, with_argument
+from engram.scripts.say import say
+from engram.scripts.video import VideoWriter
 
 VIDEO_FILE = "episode.mp4"
 
@@ -135,7 +135,7 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         say(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
     stem = _probe_stem(argument)
     write_results(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
-    from scripts.figures import draw_probe  # Matplotlib takes a second to import.
+    from engram.scripts.figures import draw_probe  # Matplotlib takes a second to import.
 
     say(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
 

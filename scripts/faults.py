@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from envs.errors import EnvironmentFault
-from scripts.errors import UsageError
-from scripts.machine_errors import shortage
-from scripts.say import say
-from scripts.unbegun import holds_checkpoint
-from scripts.user_code import place_in_user_code
+from engram.envs.errors import EnvironmentFault
+from engram.scripts.errors import UsageError
+from engram.scripts.machine_errors import shortage
+from engram.scripts.say import say
+from engram.scripts.unbegun import holds_checkpoint
+from engram.scripts.user_code import place_in_user_code
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)
 

@@ -14,9 +14,9 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from agents.metrics_log import stream_metrics
-from agents.plain_files import replace_file
-from agents.run_files import METRICS_FILE
+from engram.agents.metrics_log import stream_metrics
+from engram.agents.plain_files import replace_file
+from engram.agents.run_files import METRICS_FILE
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _LIGHT_BLUE, _BLUE, _ORANGE, _GREY = "#56B4E9", "#0072B2", "#D55E00", "#666666"

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import load_latest
-from agents.fixed_config import MACHINE, fixed_part
-from agents.manifest import check_texts
-from agents.run_files import CONFIG_FILE, MANIFEST_FILE
-from agents.run_folder import checkpoint_path
-from agents.stored_state import check_digest, check_progress
-from scripts.errors import sentence_of
-from scripts.resuming import stored_config
-from scripts.run_lock import is_locked
-from scripts.unbegun import holds_checkpoint, is_unbegun
+from engram.agents.checkpoint import load_latest
+from engram.agents.fixed_config import MACHINE, fixed_part
+from engram.agents.manifest import check_texts
+from engram.agents.run_files import CONFIG_FILE, MANIFEST_FILE
+from engram.agents.run_folder import checkpoint_path
+from engram.agents.stored_state import check_digest, check_progress
+from engram.scripts.errors import sentence_of
+from engram.scripts.resuming import stored_config
+from engram.scripts.run_lock import is_locked
+from engram.scripts.unbegun import holds_checkpoint, is_unbegun
 
 
 def runs_in(folder: Path) -> list[Path]:

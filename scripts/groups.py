@@ -8,9 +8,8 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-import configs
-import envs
-from envs.worker_pipe import WORKER_TIMEOUT
+from engram import configs, envs
+from engram.envs.worker_pipe import WORKER_TIMEOUT
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
@@ -23,7 +22,7 @@ def register_names() -> None:
     for option in _named_envs():
         suite, name = option.split("/")
         description = {
-            "_target_": f"envs.make_{suite}",
+            "_target_": f"engram.envs.make_{suite}",
             "_partial_": True,
             "name": name,
             "kwargs": {},
@@ -41,7 +40,7 @@ def register_names() -> None:
 
 
 def _named_envs() -> list[str]:
-    """The environments that differ only by a name, as `<suite>/<name>`; `envs.make_<suite>` makes them."""
+    """The environments that differ only by a name, as `<suite>/<name>`; `engram.envs.make_<suite>` makes them."""
     popgym = (*envs.popgym_names(), *envs.popgym_families())
     return [
         *(f"popgym/{name}" for name in popgym),

@@ -8,10 +8,10 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from envs import VectorEnv
-from envs.popgym.random_returns import random_return
-from scripts.session import Session
-from scripts.sizes import agent_sizes
+from engram.envs import VectorEnv
+from engram.envs.popgym.random_returns import random_return
+from engram.scripts.session import Session
+from engram.scripts.sizes import agent_sizes
 
 
 def headline(session: Session) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.build import OWN_PACKAGES, find_target
-from scripts.config import Composed, compose_plain
-from scripts.errors import usage_errors
-from scripts.groups import CONFIG_DIR, GROUPS, group_options
-from scripts.words import write_value
+from engram.agents.build import OWN_PACKAGE, find_target
+from engram.scripts.config import Composed, compose_plain
+from engram.scripts.errors import usage_errors
+from engram.scripts.groups import CONFIG_DIR, GROUPS, group_options
+from engram.scripts.words import write_value
 
 _WIDTH = 110
 _COLUMN = 40  # where comments begin
@@ -35,8 +35,8 @@ def help_text(name: str, words: Sequence[str] = ()) -> str:
     Raises:
         UsageError: if a word is wrong.
     """
-    command = name.replace("_", " ", 1)  # benchmark_ppo: scripts.benchmark ppo
-    lines = [f"usage: python -m scripts.{command} [group=option] [key=value] …", ""]
+    command = name.replace("_", " ", 1)  # benchmark_ppo: benchmark ppo
+    lines = [f"usage: engram {command} [group=option] [key=value] …", ""]
     path = CONFIG_DIR / f"{name}.yaml"
     if "defaults:" not in path.read_text():
         return "\n".join([*lines, f"configs/{name}.yaml:", "", path.read_text()])
@@ -75,7 +75,7 @@ def _lines(
     """One line per option below a node, and for each argument that a class takes beside them."""
     lines = []
     target = str(node.get("_target_", ""))
-    factory = find_target(target, allow) if target.split(".")[0] in (*OWN_PACKAGES, *allow) else None
+    factory = find_target(target, allow) if target.split(".")[0] in (OWN_PACKAGE, *allow) else None
     documented = argument_docs(factory)
     for key, value in node.items():
         name = f"{prefix}{key}"

@@ -13,18 +13,25 @@ from typing import Any
 
 import torch
 
-from agents.base import Agent
-from agents.replay import ReplaySettings
-from agents.run_files import COMMAND_FILE, CONFIG_FILE, SIZES_FILE, SPACES_FILE, TEXT_FILES, VERSIONS_FILE
-from agents.run_folder import CHECKPOINTS_FOLDER
-from agents.stored_spaces import spaces_text
-from agents.stored_yaml import yaml_text
-from scripts.errors import UsageError
-from scripts.run_command import RunCommand, command_text
-from scripts.run_lock import is_locked
-from scripts.sizes import sizes_text
-from scripts.unbegun import clear_replay, is_bare
-from scripts.words import shell_word
+from engram.agents.base import Agent
+from engram.agents.replay import ReplaySettings
+from engram.agents.run_files import (
+    COMMAND_FILE,
+    CONFIG_FILE,
+    SIZES_FILE,
+    SPACES_FILE,
+    TEXT_FILES,
+    VERSIONS_FILE,
+)
+from engram.agents.run_folder import CHECKPOINTS_FOLDER
+from engram.agents.stored_spaces import spaces_text
+from engram.agents.stored_yaml import yaml_text
+from engram.scripts.errors import UsageError
+from engram.scripts.run_command import RunCommand, command_text
+from engram.scripts.run_lock import is_locked
+from engram.scripts.sizes import sizes_text
+from engram.scripts.unbegun import clear_replay, is_bare
+from engram.scripts.words import shell_word
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 

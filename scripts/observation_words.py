@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from scripts.errors import UsageError
-from scripts.words import parse_value
+from engram.scripts.errors import UsageError
+from engram.scripts.words import parse_value
 
 _WORD = re.compile(
     r"\+*(?P<path>agent\.(?:\w+\.)*?)?(?P<name>image_layout|leaves)(?P<key>\..+)?=(?P<value>.*)", re.S

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scripts.groups import GROUPS, group_options, options_with
-from scripts.suggestions import MOST, listed, nearest_keys, nearest_option
+from engram.scripts.groups import GROUPS, group_options, options_with
+from engram.scripts.suggestions import MOST, listed, nearest_keys, nearest_option
 
 _MOST_KEYS = 15  # a group's keys are all listed up to so many
 
@@ -29,7 +29,7 @@ def explain(message: str, name: str, words: Sequence[str], known: Sequence[str])
     several = re.search(r"Sweep parameters '(.*)' requires --multirun", message, re.DOTALL)
     if several:
         return (
-            f"An option has one value, but got {several.group(1)}; leave one: several are for python -m scripts.sweep, "
+            f"An option has one value, but got {several.group(1)}; leave one: several are for engram sweep, "
             "written a,b,c or 0..4."
         )
     interpolation = re.search(r"Interpolation key '([^']+)' not found", message)
@@ -47,7 +47,7 @@ def explain(message: str, name: str, words: Sequence[str], known: Sequence[str])
 
 def _unknown_option(group: str, got: str, name: str) -> str:
     options, meant = group_options(group), nearest_option(group, got)
-    what_to_do = f"write {meant}" if meant else f"python -m scripts.{name} --help lists all"
+    what_to_do = f"write {meant}" if meant else f"engram {name} --help lists all"
     allowed = f"the {len(options)} of --help" if meant and len(options) > MOST else listed(options, got)
     return f"{group} must be one of {allowed}, but got {got!r}; {what_to_do}."
 

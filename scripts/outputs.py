@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.errors import UsageError
+from engram.scripts.errors import UsageError
 
 
 def check_writable(option: str, folder: Path, files: Iterable[str] = ()) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.sealed_json import EditedFileError, check_seal
-from envs import EvaluationResult
-from scripts.errors import UsageError
-from scripts.find_run import newest_run
+from engram.agents.sealed_json import EditedFileError, check_seal
+from engram.envs import EvaluationResult
+from engram.scripts.errors import UsageError
+from engram.scripts.find_run import newest_run
 
 EVALUATION_FILE = "evaluation.json"
 
@@ -21,7 +21,7 @@ def episodes_identity(env: Mapping[str, Any], options: Mapping[str, Any]) -> dic
 
     Args:
         env: the environment's arguments.
-        options: those of `scripts.evaluate`.
+        options: those of `engram evaluate`.
     """
     arguments = {key: value for key, value in env.items() if key not in ("render_mode", "vectorization")}
     return {"env": arguments, **{key: options[key] for key in ("episodes", "num_envs", "seed")}}

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import UsageError
-from scripts.words import parse_value, write_value
+from engram.scripts.errors import UsageError
+from engram.scripts.words import parse_value, write_value
 
 # Of all commands, by dotted name.
 PATH_OPTIONS = (

@@ -7,11 +7,11 @@ from typing import Any
 
 import gymnasium
 
-from agents.base import Agent
-from envs import VectorEnv
-from scripts.building import build_env
-from scripts.errors import UsageError, usage_errors
-from scripts.pictures import to_pictures
+from engram.agents.base import Agent
+from engram.envs import VectorEnv
+from engram.scripts.building import build_env
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.pictures import to_pictures
 
 
 def build_for(agent: Agent, config: dict[str, Any], num_envs: int) -> VectorEnv:

@@ -1,4 +1,4 @@
-"""Compare runs: `python -m scripts.plot runs=runs output=report`."""
+"""Compare runs: `engram plot runs=runs output=report`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.checks import LIST, MAPPING, POSITIVE, SEED, SWITCH, WORD, Rule, check_options, or_null, whole
-from scripts.comparison.analysis import compare
-from scripts.comparison.archive import ARCHIVE_FILE, write_archive
-from scripts.comparison.configurations import describe_configurations
-from scripts.comparison.files import write_files
-from scripts.comparison.folders import find_run_folders
-from scripts.comparison.metrics import SECONDS, STEPS
-from scripts.comparison.runs import Run, read_run
-from scripts.comparison.scores import SCORES
-from scripts.comparison.settings import KEYS, METRICS, Settings
-from scripts.comparison.skipped import Skipped
-from scripts.config import compose_config
-from scripts.errors import run, usage_errors
-from scripts.help import help_text
-from scripts.outputs import check_writable
-from scripts.say import say
-from scripts.tables import print_table
-from scripts.words import command_line
+from engram.scripts.checks import (
+    LIST,
+    MAPPING,
+    POSITIVE,
+    SEED,
+    SWITCH,
+    WORD,
+    Rule,
+    check_options,
+    or_null,
+    whole,
+)
+from engram.scripts.comparison.analysis import compare
+from engram.scripts.comparison.archive import ARCHIVE_FILE, write_archive
+from engram.scripts.comparison.configurations import describe_configurations
+from engram.scripts.comparison.files import write_files
+from engram.scripts.comparison.folders import find_run_folders
+from engram.scripts.comparison.metrics import SECONDS, STEPS
+from engram.scripts.comparison.runs import Run, read_run
+from engram.scripts.comparison.scores import SCORES
+from engram.scripts.comparison.settings import KEYS, METRICS, Settings
+from engram.scripts.comparison.skipped import Skipped
+from engram.scripts.config import compose_config
+from engram.scripts.errors import run, usage_errors
+from engram.scripts.help import help_text
+from engram.scripts.outputs import check_writable
+from engram.scripts.say import say
+from engram.scripts.tables import print_table
+from engram.scripts.words import command_line
 
 
 def _one_of(names: Sequence[str]) -> Rule:

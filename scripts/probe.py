@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.errors import UsageError
+from engram.scripts.errors import UsageError
 
 
 def probe_values(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn
 from rich.table import Column
 
-from scripts.say import say
+from engram.scripts.say import say
 
 _WINDOW_SECONDS = 60.0  # of the speed that foretells the end, or a quarter of the run if that is longer
 _MARKS = 500  # of the window, about

@@ -10,21 +10,21 @@ from typing import Any
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from agents.base import Agent
-from agents.record import Record
-from agents.replay import Replay
-from agents.run_files import CONFIG_FILE
-from agents.run_folder import options_of
-from agents.schedule import Progress
-from agents.stored_state import unfit
-from envs import Driver
-from envs.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
-from scripts.errors import UsageError
-from scripts.user_code import place_in_user_code
+from engram.agents.base import Agent
+from engram.agents.record import Record
+from engram.agents.replay import Replay
+from engram.agents.run_files import CONFIG_FILE
+from engram.agents.run_folder import options_of
+from engram.agents.schedule import Progress
+from engram.agents.stored_state import unfit
+from engram.envs import Driver
+from engram.envs.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
+from engram.scripts.errors import UsageError
+from engram.scripts.user_code import place_in_user_code
 
 
 def stored_form(agent: Agent, driver: Driver, carry: TensorDict, has_replay: bool) -> AtLeast:
-    """What the checkpoint of a run must look like, see `envs.state_form`.
+    """What the checkpoint of a run must look like, see `engram.envs.state_form`.
 
     Args:
         agent: learns.

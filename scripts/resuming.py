@@ -8,14 +8,14 @@ from typing import Any
 
 import yaml
 
-from agents.fixed_config import LATER, LEARNING, MACHINE
-from agents.manifest import replace_texts
-from agents.run_files import CONFIG_FILE
-from agents.run_folder import read_config
-from envs.ids import foreign_package, malformed
-from scripts.errors import UsageError
-from scripts.paths import expand_paths, quote_paths
-from scripts.words import command_line, parse_value, write_value
+from engram.agents.fixed_config import LATER, LEARNING, MACHINE
+from engram.agents.manifest import replace_texts
+from engram.agents.run_files import CONFIG_FILE
+from engram.agents.run_folder import read_config
+from engram.envs.ids import foreign_package, malformed
+from engram.scripts.errors import UsageError
+from engram.scripts.paths import expand_paths, quote_paths
+from engram.scripts.words import command_line, parse_value, write_value
 
 # In place of a run's folder: the newest run of the same configuration, if it is not at its end.
 UNFINISHED = "unfinished"

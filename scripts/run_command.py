@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 
-from agents.bounded_text import read_mapping
-from agents.json_text import json_text
-from agents.run_files import COMMAND_FILE
+from engram.agents.bounded_text import read_mapping
+from engram.agents.json_text import json_text
+from engram.agents.run_files import COMMAND_FILE
 
 # Where a run was kept, and which one was continued, is no part of what it is.
 _OF_THE_PLACE = ("logging.run_dir", "resume")

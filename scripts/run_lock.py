@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.plain_files import follow_no_link
-from scripts.errors import UsageError
+from engram.agents.plain_files import follow_no_link
+from engram.scripts.errors import UsageError
 
 LOCK_FILE = "lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT)

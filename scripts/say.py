@@ -7,7 +7,7 @@ import traceback
 from types import TracebackType
 from typing import TextIO
 
-from scripts.printable import printable
+from engram.scripts.printable import printable
 
 
 def say(*lines: object, file: TextIO | None = None, flush: bool = False) -> None:

@@ -9,25 +9,25 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.base import Agent
-from agents.checkpoint import load_latest, save_checkpoint
-from agents.fixed_config import digest
-from agents.loop import train_on_policy
-from agents.metric_lines import NOTHING_LOGGED, LogMark
-from agents.off_policy_loop import train_off_policy
-from agents.random import stream_key
-from agents.random_actions import RandomActions
-from agents.record import Record
-from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from agents.run_folder import REPLAY_FOLDER, build_agent, check_name, checkpoint_path, restore_agent
-from agents.schedule import Hooks, Metrics, Progress, Schedule
-from agents.stored_spaces import check_spaces
-from agents.stored_state import check_stored
-from envs import Driver, EvaluationStoppedError, VectorEnv
-from scripts.building import build_env, check_device, read_replay_settings
-from scripts.episodes import play_episodes, truncation_note
-from scripts.restoring import check_acting, named, stored_form
-from scripts.say import say
+from engram.agents.base import Agent
+from engram.agents.checkpoint import load_latest, save_checkpoint
+from engram.agents.fixed_config import digest
+from engram.agents.loop import train_on_policy
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark
+from engram.agents.off_policy_loop import train_off_policy
+from engram.agents.random import stream_key
+from engram.agents.random_actions import RandomActions
+from engram.agents.record import Record
+from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from engram.agents.run_folder import REPLAY_FOLDER, build_agent, check_name, checkpoint_path, restore_agent
+from engram.agents.schedule import Hooks, Metrics, Progress, Schedule
+from engram.agents.stored_spaces import check_spaces
+from engram.agents.stored_state import check_stored
+from engram.envs import Driver, EvaluationStoppedError, VectorEnv
+from engram.scripts.building import build_env, check_device, read_replay_settings
+from engram.scripts.episodes import play_episodes, truncation_note
+from engram.scripts.restoring import check_acting, named, stored_form
+from engram.scripts.say import say
 
 
 @dataclass

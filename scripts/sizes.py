@@ -7,11 +7,11 @@ from importlib.resources.abc import Traversable
 
 from torch import nn
 
-from agents.base import Agent
-from agents.bounded_text import read_mapping
-from agents.json_text import json_text
-from agents.run_files import SIZES_FILE
-from memory_cores import MemoryCore
+from engram.agents.base import Agent
+from engram.agents.bounded_text import read_mapping
+from engram.agents.json_text import json_text
+from engram.agents.run_files import SIZES_FILE
+from engram.memory_cores import MemoryCore
 
 # Widths are tried in multiples of this, which attention heads and blocks divide.
 WIDTH_STEP = 8

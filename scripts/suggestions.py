@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import gymnasium
 
-from scripts.groups import group_options
+from engram.scripts.groups import group_options
 
 # Names of other libraries for the same thing, by the last part of the key.
 _OTHER_NAMES = {
@@ -83,7 +83,7 @@ def nearest_option(group: str, got: str) -> str | None:
     for option in options:
         last = _plain(option.rpartition("/")[2])
         by_name.setdefault(last, option)
-    plain = _plain(re.sub(r"^(engram/|popgym:|envs:)|-v\d+$", "", got))
+    plain = _plain(re.sub(r"^(engram/|popgym:|engram\.envs:)|-v\d+$", "", got))
     if plain in by_name:
         return f"{group}={by_name[plain]}"
     suite = [option for option in options if option.startswith(f"{got}/")]

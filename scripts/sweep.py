@@ -1,4 +1,4 @@
-"""Train a grid: `python -m scripts.sweep core=lstm,gru env=popgym/repeat_previous_easy seed=0..4`."""
+"""Train a grid: `engram sweep core=lstm,gru env=popgym/repeat_previous_easy seed=0..4`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from agents.plain_files import check_plain
-from scripts.errors import UsageError, run, usage_errors
-from scripts.help import help_text
-from scripts.paths import literal_path
-from scripts.run_lock import folder_lock
-from scripts.say import say
-from scripts.stop_request import StopRequest
-from scripts.sweeps.launchers import make_launcher
-from scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
-from scripts.sweeps.manifest import update_manifest
-from scripts.sweeps.plan import Plan, make_plan
-from scripts.sweeps.summary import summary_lines
-from scripts.sweeps.table import SweepTable
-from scripts.words import command_line
+from engram.agents.plain_files import check_plain
+from engram.scripts.errors import UsageError, run, usage_errors
+from engram.scripts.help import help_text
+from engram.scripts.paths import literal_path
+from engram.scripts.run_lock import folder_lock
+from engram.scripts.say import say
+from engram.scripts.stop_request import StopRequest
+from engram.scripts.sweeps.launchers import make_launcher
+from engram.scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
+from engram.scripts.sweeps.manifest import update_manifest
+from engram.scripts.sweeps.plan import Plan, make_plan
+from engram.scripts.sweeps.summary import summary_lines
+from engram.scripts.sweeps.table import SweepTable
+from engram.scripts.words import command_line
 
 EXIT_FAILED_TRIALS = 1
 

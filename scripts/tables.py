@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from scripts.say import say
+from engram.scripts.say import say
 
 
 def print_table(title: str, columns: Sequence[str], lines: Mapping[str, Sequence[float | None]]) -> None:

@@ -1,4 +1,4 @@
-"""Train an agent: `python -m scripts.train agent=ppo core=s5 env=popgym/repeat_previous_easy`."""
+"""Train an agent: `engram train agent=ppo core=s5 env=popgym/repeat_previous_easy`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from pathlib import Path
 
 import torch
 
-from agents.logger import Logger
-from agents.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
-from agents.plain_files import check_plain
-from agents.run_files import CONFIG_FILE
-from agents.schedule import Hooks
-from scripts.checks import NEW_RUN, RESUMED, TRAIN, check_options
-from scripts.config import Composed, compose_config
-from scripts.errors import run, usage_errors
-from scripts.faults import faults_of_environments, faults_of_the_machine
-from scripts.find_run import unfinished_run
-from scripts.headline import headline
-from scripts.help import help_text
-from scripts.new_run import describe_agent, describe_run, drop_unused_replay, make_given_dir, make_run_dir
-from scripts.paths import expand
-from scripts.progress import ProgressLine
-from scripts.restoring import stored_options
-from scripts.resuming import (
+from engram.agents.logger import Logger
+from engram.agents.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
+from engram.agents.plain_files import check_plain
+from engram.agents.run_files import CONFIG_FILE
+from engram.agents.schedule import Hooks
+from engram.scripts.checks import NEW_RUN, RESUMED, TRAIN, check_options
+from engram.scripts.config import Composed, compose_config
+from engram.scripts.errors import run, usage_errors
+from engram.scripts.faults import faults_of_environments, faults_of_the_machine
+from engram.scripts.find_run import unfinished_run
+from engram.scripts.headline import headline
+from engram.scripts.help import help_text
+from engram.scripts.new_run import (
+    describe_agent,
+    describe_run,
+    drop_unused_replay,
+    make_given_dir,
+    make_run_dir,
+)
+from engram.scripts.paths import expand
+from engram.scripts.progress import ProgressLine
+from engram.scripts.restoring import stored_options
+from engram.scripts.resuming import (
     UNFINISHED,
     allow_words,
     is_resumable,
@@ -38,12 +44,12 @@ from scripts.resuming import (
     schedule_note,
     store_changes,
 )
-from scripts.run_command import asked_for
-from scripts.run_lock import folder_lock
-from scripts.say import say
-from scripts.session import Session
-from scripts.stop_request import SaveTimer, StopRequest
-from scripts.unbegun import clear_replay, is_unbegun
+from engram.scripts.run_command import asked_for
+from engram.scripts.run_lock import folder_lock
+from engram.scripts.say import say
+from engram.scripts.session import Session
+from engram.scripts.stop_request import SaveTimer, StopRequest
+from engram.scripts.unbegun import clear_replay, is_unbegun
 
 
 def main(words: Sequence[str]) -> None:
@@ -82,7 +88,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     config = composed.values
-    config.pop("sweep", None)  # an experiment's grid is for scripts.sweep
+    config.pop("sweep", None)  # an experiment's grid is for engram sweep
     config.pop("trust_edited")  # nothing of a new run was edited
     config = check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
@@ -208,7 +214,7 @@ def _conclude(session: Session, run_dir: Path) -> None:
     outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
     say(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
     if session.config["logging"]["curve"]:
-        from scripts.figures import draw_learning_curve  # Matplotlib takes a second to import.
+        from engram.scripts.figures import draw_learning_curve  # Matplotlib takes a second to import.
 
         title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
         say(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)

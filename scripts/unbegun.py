@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from agents.checkpoint import has_checkpoint
-from agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
-from agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path
-from scripts.run_lock import LOCK_FILE
+from engram.agents.checkpoint import has_checkpoint
+from engram.agents.run_files import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
+from engram.agents.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path
+from engram.scripts.run_lock import LOCK_FILE
 
 # What stands in a run's folder before its configuration does, which is written last.
 _TEXTS = [name for name in (*TEXT_FILES, MANIFEST_FILE) if name != CONFIG_FILE]

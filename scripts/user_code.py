@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-import configs
-from envs.async_envs import WorkerTraceback
+from engram import configs
+from engram.envs.async_envs import WorkerTraceback
 
 _ROOT = Path(configs.__file__).resolve().parents[1]
 _ENGRAM = tuple(

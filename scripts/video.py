@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.errors import UsageError
-from scripts.pictures import fit, to_pictures
+from engram.scripts.errors import UsageError
+from engram.scripts.pictures import fit, to_pictures
 
 
 class VideoWriter:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from scripts.errors import UsageError
-from scripts.groups import GROUPS, group_options
-from scripts.paths import PATH_OPTIONS
-from scripts.printable import printable
-from scripts.suggestions import listed
-from scripts.sweeps.words import axis_values
-from scripts.words import command_line
+from engram.scripts.errors import UsageError
+from engram.scripts.groups import GROUPS, group_options
+from engram.scripts.paths import PATH_OPTIONS
+from engram.scripts.printable import printable
+from engram.scripts.suggestions import listed
+from engram.scripts.sweeps.words import axis_values
+from engram.scripts.words import command_line
 
 
 def check_words(words: Sequence[str], name: str) -> None:
@@ -30,7 +30,7 @@ def check_words(words: Sequence[str], name: str) -> None:
         if key in ("agent", "core", "env") and name != "evaluate" and value in ("", "null"):
             raise UsageError(
                 f"{key} must be one of {listed(group_options(key), value)}, but got {value!r}; "
-                f"python -m scripts.{name} --help lists all."
+                f"engram {name} --help lists all."
             )
         _check_one_value(word, words, name)
 

@@ -66,7 +66,7 @@ def command_line(command: str, words: Sequence[str]) -> str:
         command: `train`, `plot`, ….
         words: `key=value`, unquoted.
     """
-    return f"python -m scripts.{command} {' '.join(map(shell_word, words))}".rstrip()
+    return f"engram {command} {' '.join(map(shell_word, words))}".rstrip()
 
 
 def shell_word(word: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.config import compose_config
+from engram.scripts.config import compose_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -18,7 +18,7 @@ def commands():
     for page in PAGES:
         for block in re.findall(r"```(?:bash|text)\n(.*?)```", page.read_text(), flags=re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.match(r"python -m scripts\.(\w+) (.*)", line)
+                found = re.match(r"engram (\w+) (.*)", line)
                 if found:
                     yield page.name, found[1], shlex.split(found[2], comments=True)
 

@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("agents", "memory_cores", "envs", "scripts")
-OURS = {*PACKAGES, "configs", "tests"}
 MAY_IMPORT = {
     "memory_cores": {"memory_cores"},
     "envs": {"envs"},
@@ -23,14 +22,15 @@ MAY_IMPORT = {
 # The ground that agents may build on: what an action is, before and after an environment's bounds, what an environment
 # is and does wrong, which of them an id names, and what a stored state must look like.
 GROUND = (
-    "envs.actions",
-    "envs.box_actions",
-    "envs.errors",
-    "envs.ids",
-    "envs.state_form",
-    "envs.vector_env",
+    "engram.envs.actions",
+    "engram.envs.box_actions",
+    "engram.envs.errors",
+    "engram.envs.ids",
+    "engram.envs.state_form",
+    "engram.envs.vector_env",
 )
 TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
+    "__init__.py",
     "pyproject.toml",
     "README.md",
     "Makefile",
@@ -51,14 +51,16 @@ def imported(source):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            yield node.module
+            is_ours = node.module == "engram"
+            yield from (f"engram.{alias.name}" for alias in node.names) if is_ours else [node.module]
 
 
 def violations(package, source):
     """What a module of `package` imports though it may not."""
     modules = set(imported(source)) - set(GROUND if package == "agents" else ())
     names = {module.split(".")[0] for module in modules}
-    wrong = (names & OURS) - MAY_IMPORT[package]
+    ours = {module.split(".")[1] for module in modules if module.startswith("engram.")}
+    wrong = (ours - MAY_IMPORT[package]) | (names & {*PACKAGES, "configs", "tests"})
     return wrong | (names & {"hydra", "omegaconf"} if package != "scripts" else set())
 
 
@@ -73,12 +75,13 @@ def test_imports_go_one_way(package):
 @pytest.mark.parametrize(
     ("package", "line"),
     [
-        ("memory_cores", "from agents import load"),
-        ("envs", "def f():\n    import memory_cores.base"),
-        ("agents", "import envs"),
-        ("agents", "from envs.make import make_gymnasium"),
-        ("agents", "from scripts.errors import run"),
+        ("memory_cores", "from engram.agents import load"),
+        ("envs", "def f():\n    import engram.memory_cores.base"),
+        ("agents", "from engram import envs"),
+        ("agents", "from engram.envs.make import make_gymnasium"),
+        ("agents", "from engram.scripts.errors import run"),
         ("envs", "from omegaconf import OmegaConf"),
+        ("envs", "import envs.make"),
     ],
 )
 def test_a_wrong_import_would_be_found(package, line):
@@ -103,11 +106,13 @@ def test_nothing_is_imported_by_name_in_a_string():
 
 
 def test_the_packages_are_those_of_this_checkout():
-    for package in (*PACKAGES, "configs"):
-        assert Path(importlib.import_module(package).__file__).parent == ROOT / package
-    code = "import agents, configs, envs, memory_cores, scripts; print(agents.__file__, scripts.__file__)"
+    names = [f"engram.{package}" for package in (*PACKAGES, "configs")]
+    for name in names:
+        assert Path(importlib.import_module(name).__file__).resolve().parent == ROOT / name.partition(".")[2]
+    code = f"import {', '.join(names)}; print(engram.agents.__file__, engram.scripts.__file__)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert found.stdout.split() == [str(ROOT / name / "__init__.py") for name in ("agents", "scripts")]
+    files = [str(Path(name).resolve()) for name in found.stdout.split()]
+    assert files == [str(ROOT / name / "__init__.py") for name in ("agents", "scripts")]
 
 
 def tracked_files():
@@ -135,7 +140,7 @@ def test_no_file_is_long():
 def public_objects():
     """Every public class, function and method defined in our packages."""
     for package in PACKAGES:
-        for found in pkgutil.iter_modules([str(ROOT / package)], prefix=f"{package}."):
+        for found in pkgutil.iter_modules([str(ROOT / package)], prefix=f"engram.{package}."):
             try:
                 module = importlib.import_module(found.name)
             except ModuleNotFoundError as error:  # where there can be no CUDA, or of one client alone
@@ -167,7 +172,7 @@ def test_public_objects_are_described_and_annotated():
     bare, untyped = [], []
     for name, value in public_objects():
         # A method without a docstring of its own takes over that of the method it implements.
-        inherits = inspect.isfunction(value) and name.count(".") == 3
+        inherits = inspect.isfunction(value) and name.count(".") == 4
         if not value.__doc__ and not inherits and name.rpartition(".")[2] not in UNDESCRIBED:
             bare.append(name)
         if inspect.isfunction(value):

@@ -1,6 +1,5 @@
 """What the README tells a user to type works."""
 
-import os
 import re
 import subprocess
 import sys
@@ -33,8 +32,7 @@ def commands():
 
 
 def run(words, cwd, expected=0):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run(words, cwd=cwd, env=environment, capture_output=True, text=True)
+    result = subprocess.run(words, cwd=cwd, capture_output=True, text=True)
     assert result.returncode == expected, result.stderr
     return result
 
@@ -44,7 +42,7 @@ def recall_run(tmp_path_factory):
     """A run on `diagnostic/recall_first`, for the commands that need one."""
     cwd = tmp_path_factory.mktemp("readme")
     words = ["env=diagnostic/recall_first", "core=gru", "core.hidden_size=8", *SMALL["train"]]
-    run([sys.executable, "-m", "scripts.train", *words], cwd)
+    run([sys.executable, "-m", "engram.scripts.train", *words], cwd)
     return next(cwd.glob("runs/diagnostic/recall_first/*/*"))
 
 
@@ -55,30 +53,30 @@ def test_make_targets_exist(line):
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in commands() if "scripts.train" in line and "resume" not in line]
+    "line", [line for line in commands() if line.startswith("engram train") and "resume" not in line]
 )
 def test_training_commands(line, tmp_path):
-    words = line.split()[3:]
+    words = line.split()[2:]
     # The README's own budget is overridden by the later word.
     names = [word.split("=")[0] for word in SMALL["train"]]
     words = [word for word in words if word.split("=")[0] not in names]
-    run([sys.executable, "-m", "scripts.train", *words, *SMALL["train"]], tmp_path)
+    run([sys.executable, "-m", "engram.scripts.train", *words, *SMALL["train"]], tmp_path)
     assert list(tmp_path.glob("runs/**/learning_curve.png"))
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in commands() if "resume=" in line or "scripts.evaluate" in line]
+    "line", [line for line in commands() if "resume=" in line or line.startswith("engram evaluate")]
 )
 def test_commands_on_a_run(line, recall_run):
     line = re.sub(r"runs/<env>/<agent>-<core>/<seed>-<time>", str(recall_run), line)
-    words = line.split()[1:]
-    small = SMALL["evaluate"] if "scripts.evaluate" in line else []
+    _, command, *words = line.split()
+    small = SMALL["evaluate"] if command == "evaluate" else []
     names = [word.split("=")[0] for word in small]
     words = [word for word in words if word.split("=")[0] not in names]
-    run([sys.executable, *words, *small], recall_run)
+    run([sys.executable, "-m", f"engram.scripts.{command}", *words, *small], recall_run)
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if "scripts.benchmark" in line])
+@pytest.mark.parametrize("line", [line for line in commands() if "engram.scripts.benchmark" in line])
 def test_benchmark_commands(line, tmp_path):
     run([sys.executable, *line.split()[1:], *SMALL["benchmark"]], tmp_path)
     assert list(tmp_path.glob("*.png"))

@@ -33,7 +33,7 @@ class Batch:
 
 @runtime_checkable
 class ReplayAgent(Protocol):
-    """An `agents.Agent` whose `update` takes a `Batch`, as the off-policy loop needs it.
+    """An `engram.agents.Agent` whose `update` takes a `Batch`, as the off-policy loop needs it.
 
     Attributes:
         rollout_length: rows per environment that are collected at once.

@@ -9,12 +9,12 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from agents.random import stream_key
-from agents.replay.batch import Batch, ReplayAgent
-from agents.replay.ring import Ring
-from agents.replay.storage import Storage
-from agents.replay.windows import Sampling, draw_windows
-from envs.state_form import Whole
+from engram.agents.random import stream_key
+from engram.agents.replay.batch import Batch, ReplayAgent
+from engram.agents.replay.ring import Ring
+from engram.agents.replay.storage import Storage
+from engram.agents.replay.windows import Sampling, draw_windows
+from engram.envs.state_form import Whole
 
 
 class Replay:
@@ -27,7 +27,7 @@ class Replay:
         burn_in: rows before them that do not.
         initial_carry: makes the agent's carry for so many windows. With stored carries it is not needed.
         stored_carry: selects from the agent's carry what the layout's carry columns hold.
-        sampling: see `agents.replay.windows.draw_windows`.
+        sampling: see `engram.agents.replay.windows.draw_windows`.
         seed: of the draws.
         device: where batches go. On the CPU they are the replay's own tensors, which the next batch overwrites.
 
@@ -158,7 +158,7 @@ class Replay:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """What a stored state must look like, see `envs.state_form`."""
+        """What a stored state must look like, see `engram.envs.state_form`."""
         return {"num_batches": Whole(), "ring": Ring.state_form()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

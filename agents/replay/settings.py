@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 from tensordict import TensorDictBase
 
-from agents.arguments import whole_number
-from agents.replay.batch import CarryFrom, ReplayAgent
-from agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
-from agents.replay.windows import Sampling
+from engram.agents.arguments import whole_number
+from engram.agents.replay.batch import CarryFrom, ReplayAgent
+from engram.agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
+from engram.agents.replay.windows import Sampling
 
 PrefillPolicy = Literal["own", "random"]
 
@@ -23,7 +23,7 @@ class ReplaySettings:
         capacity_bytes: limit of its files on the disk, all together; as many rows as fit are kept.
         prefill: environment steps before the first update.
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
-        sampling: `uniform`, or by `recency`; see `agents.replay.windows`.
+        sampling: `uniform`, or by `recency`; see `engram.agents.replay.windows`.
         store_carry_every: rows between two stored carries, for agents whose windows begin with them.
         max_carry_bytes: largest stored carry.
         log_every: environment steps between log lines, which hold the means since the line before.

@@ -14,7 +14,7 @@ import torch
 from tensordict import MemoryMappedTensor
 from torch import Tensor
 
-from agents.replay.layout import Column, Layout
+from engram.agents.replay.layout import Column, Layout
 
 
 class DamagedReplayError(ValueError):

@@ -9,14 +9,14 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.returns import lambda_returns, masked_mean
-from agents.world_model.dynamics import Observed
-from agents.world_model.layers import TwoHotHead
-from agents.world_model.policy import Policy
-from agents.world_model.return_scale import ReturnScale
-from agents.world_model.settings import DreamerSettings
-from agents.world_model.two_hot import TwoHot
-from agents.world_model.world_model import Imagined, WorldModel
+from engram.agents.returns import lambda_returns, masked_mean
+from engram.agents.world_model.dynamics import Observed
+from engram.agents.world_model.layers import TwoHotHead
+from engram.agents.world_model.policy import Policy
+from engram.agents.world_model.return_scale import ReturnScale
+from engram.agents.world_model.settings import DreamerSettings
+from engram.agents.world_model.two_hot import TwoHot
+from engram.agents.world_model.world_model import Imagined, WorldModel
 
 
 class Behavior(nn.Module):

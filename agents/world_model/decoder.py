@@ -10,11 +10,11 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.leaves import Leaf
-from agents.pixel_scale import PixelScale
-from agents.world_model.image_decoder import ImageDecoder
-from agents.world_model.layers import Head, Norm, dense
-from agents.world_model.two_hot import symexp, symlog
+from engram.agents.leaves import Leaf
+from engram.agents.pixel_scale import PixelScale
+from engram.agents.world_model.image_decoder import ImageDecoder
+from engram.agents.world_model.layers import Head, Norm, dense
+from engram.agents.world_model.two_hot import symexp, symlog
 
 
 class ObservationDecoder(nn.Module):

@@ -10,20 +10,20 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from agents.actor_critic import MakeCore
-from agents.arguments import check_names
-from agents.base import Agent
-from agents.diagnosis import raise_first_nonfinite
-from agents.random import environment_keys, seeded_initializers, stream_key, uniform
-from agents.replay import Batch
-from agents.returns import masked_mean
-from agents.world_model.behavior import Behavior
-from agents.world_model.dynamics import Latent, Observed
-from agents.world_model.open_loop_figure import open_loop_pictures
-from agents.world_model.optimizers import Optimizers
-from agents.world_model.settings import DreamerSettings
-from agents.world_model.world_model import Imagined, WorldModel
-from envs.state_form import Whole
+from engram.agents.actor_critic import MakeCore
+from engram.agents.arguments import check_names
+from engram.agents.base import Agent
+from engram.agents.diagnosis import raise_first_nonfinite
+from engram.agents.random import environment_keys, seeded_initializers, stream_key, uniform
+from engram.agents.replay import Batch
+from engram.agents.returns import masked_mean
+from engram.agents.world_model.behavior import Behavior
+from engram.agents.world_model.dynamics import Latent, Observed
+from engram.agents.world_model.open_loop_figure import open_loop_pictures
+from engram.agents.world_model.optimizers import Optimizers
+from engram.agents.world_model.settings import DreamerSettings
+from engram.agents.world_model.world_model import Imagined, WorldModel
+from engram.envs.state_form import Whole
 
 
 class Dreamer(Agent):

@@ -11,12 +11,12 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from agents.actor_critic import MakeCore
-from agents.features import action_feature_size, action_features
-from agents.world_model.latents import sample, unimix
-from agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
-from memory_cores import Resets
-from memory_cores.carry import select_initial
+from engram.agents.actor_critic import MakeCore
+from engram.agents.features import action_feature_size, action_features
+from engram.agents.world_model.latents import sample, unimix
+from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
+from engram.memory_cores import Resets
+from engram.memory_cores.carry import select_initial
 
 Posterior = Literal["observation", "memory"]
 

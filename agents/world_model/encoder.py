@@ -8,11 +8,11 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from agents.features import flatten_leaf
-from agents.image_encoders import StridedEncoder
-from agents.leaves import Leaf
-from agents.world_model.layers import Head, Norm
-from agents.world_model.two_hot import symlog
+from engram.agents.features import flatten_leaf
+from engram.agents.image_encoders import StridedEncoder
+from engram.agents.leaves import Leaf
+from engram.agents.world_model.layers import Head, Norm
+from engram.agents.world_model.two_hot import symlog
 
 
 class ObservationEncoder(nn.Module):

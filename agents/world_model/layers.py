@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from agents.world_model.two_hot import Spacing, TwoHot, make_bins
+from engram.agents.world_model.two_hot import Spacing, TwoHot, make_bins
 
 Norm = Literal["layer", "rms"]
 # Standard deviation of a standard normal cut at ±2.

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from agents.replay import Batch
-from agents.world_model.dynamics import Latent
+from engram.agents.replay import Batch
+from engram.agents.world_model.dynamics import Latent
 
 if TYPE_CHECKING:
-    from agents.world_model.dreamer import Dreamer
+    from engram.agents.world_model.dreamer import Dreamer
 
 
 @torch.no_grad()

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.image_layout import ImageLayout, find_layout
-from agents.replay import Batch
-from agents.world_model.open_loop import predict_open_loop
+from engram.agents.image_layout import ImageLayout, find_layout
+from engram.agents.replay import Batch
+from engram.agents.world_model.open_loop import predict_open_loop
 
 if TYPE_CHECKING:
-    from agents.world_model.dreamer import Dreamer
+    from engram.agents.world_model.dreamer import Dreamer
 
 # More would take megabytes at every evaluation.
 NUM_WINDOWS, NUM_ROWS = 3, 128

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agents.muon import MuonWithAdam
-from agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
-from agents.world_model.behavior import Behavior
-from agents.world_model.laprop import LaProp
-from agents.world_model.settings import DreamerSettings
-from agents.world_model.world_model import WorldModel
+from engram.agents.muon import MuonWithAdam
+from engram.agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.agents.world_model.behavior import Behavior
+from engram.agents.world_model.laprop import LaProp
+from engram.agents.world_model.settings import DreamerSettings
+from engram.agents.world_model.world_model import WorldModel
 
 Group = dict[str, Any]
 
@@ -129,7 +129,7 @@ class Optimizers:
         return optimizer_state(self.optimizer)
 
     def state_form(self) -> dict[str, Any]:
-        """The form of these, see `envs.state_form`."""
+        """The form of these, see `engram.envs.state_form`."""
         if self.settings.optimizer == "laprop":
             return optimizer_form(self.optimizer, ("mean_square", "momentum"))
         return optimizer_form(self.optimizer)

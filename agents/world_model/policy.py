@@ -6,15 +6,15 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from agents.distributions import (
+from engram.agents.distributions import (
     ActionDistribution,
     DiagonalGaussian,
     make_distribution,
     num_policy_outputs,
     split_parts,
 )
-from agents.world_model.latents import unimix
-from agents.world_model.layers import Head, Norm
+from engram.agents.world_model.latents import unimix
+from engram.agents.world_model.layers import Head, Norm
 
 MIN_STD, MAX_STD = 0.1, 1.0
 
@@ -24,7 +24,7 @@ class Policy(nn.Module):
 
     Discrete choices are mixed with the uniform distribution over all options, then masked. Box actions are normal
     with a mean in [-1, 1] and a standard deviation in (0.1, 1), in the policy's own units: environments map them to
-    finite bounds (`envs.BoxActions`).
+    finite bounds (`engram.envs.BoxActions`).
 
     Args:
         action_space: Discrete, MultiDiscrete or Box.

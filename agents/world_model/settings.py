@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from agents.arguments import whole_number
-from agents.image_layout import LayoutName
-from agents.world_model.dynamics import Posterior
-from agents.world_model.layers import Norm
-from agents.world_model.two_hot import Spacing
+from engram.agents.arguments import whole_number
+from engram.agents.image_layout import LayoutName
+from engram.agents.world_model.dynamics import Posterior
+from engram.agents.world_model.layers import Norm
+from engram.agents.world_model.two_hot import Spacing
 
 ActorInput = Literal["h", "z", "carry"]
 
@@ -40,8 +40,9 @@ class DreamerSettings:
             reward is a small share of one bin, and returns are not blown up: such tasks want a larger one.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
         image_depth: channels of the first convolution.
-        image_layout: of the images' axes, see `agents.image_layout.find_layout`.
-        leaves: how to read parts of the observation instead, by their key; see `agents.leaves.observation_leaves`.
+        image_layout: of the images' axes, see `engram.agents.image_layout.find_layout`.
+        leaves: how to read parts of the observation instead, by their key; see
+            `engram.agents.leaves.observation_leaves`.
         dynamics_scale: weight of the prior's KL loss.
         representation_scale: weight of the posterior's KL loss.
         free_nats: KL per row below which nothing is learnt.

@@ -11,15 +11,15 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from agents.actor_critic import MakeCore
-from agents.distributions import num_policy_outputs, split_parts
-from agents.leaves import observation_leaves
-from agents.world_model.decoder import ObservationDecoder
-from agents.world_model.dynamics import Dynamics, Latent, Observed
-from agents.world_model.encoder import ObservationEncoder
-from agents.world_model.latents import balanced_kl, entropy
-from agents.world_model.layers import Head, TwoHotHead
-from agents.world_model.settings import DreamerSettings
+from engram.agents.actor_critic import MakeCore
+from engram.agents.distributions import num_policy_outputs, split_parts
+from engram.agents.leaves import observation_leaves
+from engram.agents.world_model.decoder import ObservationDecoder
+from engram.agents.world_model.dynamics import Dynamics, Latent, Observed
+from engram.agents.world_model.encoder import ObservationEncoder
+from engram.agents.world_model.latents import balanced_kl, entropy
+from engram.agents.world_model.layers import Head, TwoHotHead
+from engram.agents.world_model.settings import DreamerSettings
 
 # (latent [N], step) -> action [N, ...] and what else is to be kept of that step, [N]
 ImaginedPolicy = Callable[[Latent, int], tuple[Tensor, TensorDict]]

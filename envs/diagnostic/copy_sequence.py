@@ -6,8 +6,8 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import hash_prefix, purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_prefix, purpose, randint
 
 _SYMBOL = purpose("symbol")
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
+from engram.envs.native import NativeVectorEnv
 
 _LENGTH = 100
 _REWARDED = (1, 3, 10, 30, 100)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import hash_prefix, purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_prefix, purpose, randint
 
 _CONTEXT = purpose("context")
 _QUERY = purpose("query")

@@ -6,8 +6,8 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import purpose, randint
 
 _CUE = purpose("cue")
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import purpose, randint
 
 _GOAL = purpose("goal")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from envs.memory_maze.maze import MemoryMaze
-from envs.memory_maze.sizes import SIZES
-from envs.native import NativeVectorEnv
+from engram.envs.memory_maze.maze import MemoryMaze
+from engram.envs.memory_maze.sizes import SIZES
+from engram.envs.native import NativeVectorEnv
 
 __all__ = ["MemoryMaze", "memory_maze_factories"]
 

@@ -7,8 +7,8 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from envs.memory_maze.rendering.engine import render_frames
-from envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.rendering.engine import render_frames
+from engram.envs.memory_maze.scene import Scene
 
 _PARTS = tuple(field.name for field in fields(Scene))
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.memory_maze.compilation import compiled
+from engram.envs.memory_maze.compilation import compiled
 
 Cells: TypeAlias = NDArray[np.uint8]
 Integers: TypeAlias = NDArray[np.int64]

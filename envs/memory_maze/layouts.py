@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from envs.memory_maze.sizes import MazeSize
-from envs.random import hash_prefix, purpose
+from engram.envs.memory_maze.sizes import MazeSize
+from engram.envs.random import hash_prefix, purpose
 
 _LAYOUTS = purpose("layouts of Memory Maze")
 
@@ -56,7 +56,7 @@ def make_layouts(size: MazeSize, count: int, seed: int = 0) -> Layouts:
         The layouts, in host memory.
     """
     # numba is imported where it is first needed, since that takes half a second.
-    from envs.memory_maze.layout_carving import carve_layouts
+    from engram.envs.memory_maze.layout_carving import carve_layouts
 
     states = hash_prefix(_LAYOUTS, size.cells, seed, torch.arange(count))
     walls = torch.empty(count, size.grid, size.grid, dtype=torch.uint8)

@@ -8,18 +8,18 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.box_actions import BoxActions
-from envs.memory_maze.episodes import begin_episodes, next_targets
-from envs.memory_maze.frames import draw_frames
-from envs.memory_maze.layouts import make_layouts
-from envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, move
-from envs.memory_maze.motion.body import DRIVE, LOW_WALLS_TOUCH_DISTANCE, STEER
-from envs.memory_maze.observations import global_observables, global_spaces
-from envs.memory_maze.rendering.textures import load_textures
-from envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.sizes import CELL_METRES, SIZES
-from envs.native import NativeVectorEnv
+from engram.envs.box_actions import BoxActions
+from engram.envs.memory_maze.episodes import begin_episodes, next_targets
+from engram.envs.memory_maze.frames import draw_frames
+from engram.envs.memory_maze.layouts import make_layouts
+from engram.envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, move
+from engram.envs.memory_maze.motion.body import DRIVE, LOW_WALLS_TOUCH_DISTANCE, STEER
+from engram.envs.memory_maze.observations import global_observables, global_spaces
+from engram.envs.memory_maze.rendering.textures import load_textures
+from engram.envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.sizes import CELL_METRES, SIZES
+from engram.envs.native import NativeVectorEnv
 
 _STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
 """Height of the walls and of the targets' centres, in metres."""

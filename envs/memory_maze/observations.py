@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.sizes import COLORS, MazeSize
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.sizes import COLORS, MazeSize
 
 
 def global_spaces(size: MazeSize) -> dict[str, gs.Space]:

@@ -1,4 +1,4 @@
-"""Walk through a Memory Maze yourself: `python -m envs.memory_maze.play --size 9x9`, with the arrow keys."""
+"""Walk through a Memory Maze yourself: `python -m engram.envs.memory_maze.play --size 9x9`, with the arrow keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import ModuleType
 
 import torch
 
-from envs.memory_maze.maze import MemoryMaze
-from envs.memory_maze.sizes import SIZES
+from engram.envs.memory_maze.maze import MemoryMaze
+from engram.envs.memory_maze.sizes import SIZES
 
 _WINDOW = 512
 _ACTIONS_PER_SECOND = 4
@@ -85,7 +85,7 @@ def play(size: str, seed: int, show_map: bool = False, max_actions: int | None =
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play with the command line's options; one sentence and 2 if that is not possible."""
-    parser = argparse.ArgumentParser(prog="python -m envs.memory_maze.play", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m engram.envs.memory_maze.play", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="9x9")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--map", action="store_true", help="show the maze from above, too")

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import gymnasium
 import torch
 
-from envs.box_actions import BoxAction, check_box_action
-from envs.errors import unknown_option
-from envs.gymnasium_env import GymnasiumEnv
-from envs.memory_maze.real import REAL_SIZES, VARIANTS, real_id, real_ids
-from envs.memory_maze.sizes import SIZES
-from envs.native import NativeVectorEnv
-from envs.vector_env import VectorEnv
-from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
+from engram.envs.box_actions import BoxAction, check_box_action
+from engram.envs.errors import unknown_option
+from engram.envs.gymnasium_env import GymnasiumEnv
+from engram.envs.memory_maze.real import REAL_SIZES, VARIANTS, real_id, real_ids
+from engram.envs.memory_maze.sizes import SIZES
+from engram.envs.native import NativeVectorEnv
+from engram.envs.vector_env import VectorEnv
+from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 
 _EXTRA, _LOW, _COLORS = {"global_observables": True}, {"low_walls": True}, {"shuffle_colors": True}
 # Suffix of the short name -> options of the native version, where it has them.
@@ -95,7 +95,7 @@ def make_memory_maze(
         return _make_native(name, num_envs, dict(kwargs or {}), given, common)
     return GymnasiumEnv(
         # The package before the id also registers it in a worker process that starts from nothing.
-        id=f"envs:{real_ids()[name]}",
+        id=f"engram.envs:{real_ids()[name]}",
         num_envs=num_envs,
         kwargs=kwargs,
         name=f"memory_maze/{name}",
@@ -135,7 +135,7 @@ def _make_native(
     name: str, num_envs: int, kwargs: dict[str, Any], given: dict[str, Any], common: dict[str, Any]
 ) -> NativeVectorEnv:
     """Make the native version; `given` are those options of the package's version that were given."""
-    from envs.memory_maze.maze import MemoryMaze
+    from engram.envs.memory_maze.maze import MemoryMaze
 
     size, _, suffix = name.partition("_")
     parameters = inspect.signature(MemoryMaze).parameters
@@ -169,6 +169,6 @@ def register_real_mazes() -> None:
             if real_id(size, suffix) not in gymnasium.registry:
                 gymnasium.register(
                     id=real_id(size, suffix),
-                    entry_point="envs.memory_maze.real:RealMemoryMaze",
+                    entry_point="engram.envs.memory_maze.real:RealMemoryMaze",
                     kwargs={"size": size, **options},
                 )

@@ -1,7 +1,7 @@
 """POPGym: its tasks by short names, native or from the package."""
 
-from envs.popgym.natives import NATIVES
-from envs.popgym.registry import (
+from engram.envs.popgym.natives import NATIVES
+from engram.envs.popgym.registry import (
     make_popgym,
     native_factories,
     popgym_class,

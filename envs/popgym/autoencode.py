@@ -9,8 +9,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
 
 
 class Autoencode(NativeVectorEnv):

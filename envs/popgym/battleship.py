@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
-from envs.popgym.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
-from envs.random import hash_integers, purpose
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
+from engram.envs.popgym.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
+from engram.envs.random import hash_integers, purpose
 
 _SHIPS = purpose("ships")
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
+from engram.envs.native import NativeVectorEnv
 
 WORD = 64
 """Cells in one integer. A step that adds a cell to a set copies the set, so a board takes a bit per cell."""

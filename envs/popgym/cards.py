@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from envs.random import hash_prefix, purpose, randint
+from engram.envs.random import hash_prefix, purpose, randint
 
 PACK = 52
 VALUES = {"colors": 2, "suits": 4, "ranks": 13}

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import hash_prefix, normal, purpose, uniform
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_prefix, normal, purpose, uniform
 
 # The constants of Gymnasium's CartPole-v1, and its units: metres, kilograms, seconds, radians.
 _GRAVITY = 9.8

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.boards import one_environment
-from envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
-from envs.popgym.drawing import draw_concentration
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.boards import one_environment
+from engram.envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
+from engram.envs.popgym.drawing import draw_concentration
 
 
 class Concentration(NativeVectorEnv):

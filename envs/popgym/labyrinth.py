@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
-from envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
-from envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
-from envs.random import purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
+from engram.envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
+from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
+from engram.envs.random import purpose, randint
 
 _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
 _NO_ACTION = 4

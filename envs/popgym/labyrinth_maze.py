@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from envs.popgym.boards import choose
-from envs.random import hash_integers, purpose
+from engram.envs.popgym.boards import choose
+from engram.envs.random import hash_integers, purpose
 
 FREE, WALL, START, GOAL = range(4)
 _CARVING, _SIDE, _ENTRY, _EXIT = (purpose(name) for name in ("carving", "side", "entry", "exit"))
@@ -103,7 +103,7 @@ def _carve(draws: Tensor, rooms: int) -> Tensor:
     if draws.device.type != "cpu":
         return carve_reference(draws, rooms)
     # numba is imported where it is first needed, since that takes half a second.
-    from envs.popgym.labyrinth_carving import carve_mazes
+    from engram.envs.popgym.labyrinth_carving import carve_mazes
 
     grids = torch.empty(len(draws), (2 * rooms + 1) ** 2, dtype=torch.uint8)
     carve_mazes(draws.contiguous().numpy(), rooms, grids.numpy())

@@ -9,10 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
-from envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, RED, WHITE, YELLOW, Color, Mark, draw_grid
-from envs.random import purpose, randint
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
+from engram.envs.popgym.drawing import (
+    BLUE,
+    BOARD_SIZE,
+    GREEN,
+    INK,
+    RED,
+    WHITE,
+    YELLOW,
+    Color,
+    Mark,
+    draw_grid,
+)
+from engram.envs.random import purpose, randint
 
 _MINES = purpose("mines")
 _BOARDS = {"easy": (4, 2), "medium": (6, 6), "hard": (8, 10)}

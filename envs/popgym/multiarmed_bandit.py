@@ -8,8 +8,8 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.random import hash_integers, purpose, uniform
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_integers, purpose, uniform
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import inspect
 from typing import Any, Protocol, cast
 
-from envs.errors import unknown_option
-from envs.native import NativeVectorEnv
-from envs.popgym.autoencode import Autoencode
-from envs.popgym.battleship import Battleship
-from envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
-from envs.popgym.concentration import Concentration
-from envs.popgym.count_recall import CountRecall
-from envs.popgym.higher_lower import HigherLower
-from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
-from envs.popgym.mine_sweeper import MineSweeper
-from envs.popgym.multiarmed_bandit import MultiarmedBandit
-from envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
-from envs.popgym.repeat_first import RepeatFirst
-from envs.popgym.repeat_previous import RepeatPrevious
-from envs.render_modes import draws
+from engram.envs.errors import unknown_option
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.autoencode import Autoencode
+from engram.envs.popgym.battleship import Battleship
+from engram.envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
+from engram.envs.popgym.concentration import Concentration
+from engram.envs.popgym.count_recall import CountRecall
+from engram.envs.popgym.higher_lower import HigherLower
+from engram.envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from engram.envs.popgym.mine_sweeper import MineSweeper
+from engram.envs.popgym.multiarmed_bandit import MultiarmedBandit
+from engram.envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
+from engram.envs.popgym.repeat_first import RepeatFirst
+from engram.envs.popgym.repeat_previous import RepeatPrevious
+from engram.envs.render_modes import draws
 
 
 class NativeFamily(Protocol):

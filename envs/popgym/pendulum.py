@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.box_actions import BoxAction, BoxActions
-from envs.native import NativeVectorEnv
-from envs.random import hash_prefix, normal, purpose, uniform
+from engram.envs.box_actions import BoxAction, BoxActions
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_prefix, normal, purpose, uniform
 
 # The constants of Gymnasium's Pendulum-v1.
 _GRAVITY = 10.0

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import gymnasium
 import torch
 
-from envs.box_actions import BoxAction, check_box_action
-from envs.gymnasium_env import GymnasiumEnv
-from envs.ids import import_package
-from envs.native import NativeVectorEnv
-from envs.popgym.natives import NATIVES, make_native, native_options
-from envs.vector_env import VectorEnv
-from envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
+from engram.envs.box_actions import BoxAction, check_box_action
+from engram.envs.gymnasium_env import GymnasiumEnv
+from engram.envs.ids import import_package
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.natives import NATIVES, make_native, native_options
+from engram.envs.vector_env import VectorEnv
+from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
 
 # Short name of a family -> its class in popgym, and its name in the registered ids where that is another.
 _FAMILIES = {
@@ -157,7 +157,7 @@ def make_popgym(
     import_package("popgym", f"POPGym task {name!r}")
     return GymnasiumEnv(
         # The package before the id also registers it in a worker process that starts from nothing.
-        id=f"popgym:{popgym_ids()[name]}" if difficulty else f"envs:{_package_id(family)}",
+        id=f"popgym:{popgym_ids()[name]}" if difficulty else f"engram.envs:{_package_id(family)}",
         num_envs=num_envs,
         kwargs=kwargs,
         guard_global_random=is_labyrinth,

@@ -8,8 +8,8 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
-from envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
 
 
 class RepeatPrevious(NativeVectorEnv):

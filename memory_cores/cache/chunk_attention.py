@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from memory_cores.cache.attention import (
+from engram.memory_cores.cache.attention import (
     SLICE,
     init_linear,
     masked_softmax,
@@ -12,15 +12,15 @@ from memory_cores.cache.attention import (
     sinusoids,
     split_heads,
 )
-from memory_cores.cache.chunks import (
+from engram.memory_cores.cache.chunks import (
     ChunkList,
     carried_chunks,
     completed_chunks,
     needed_chunks,
     select_chunks,
 )
-from memory_cores.cache.store import Timeline, empty_, take, unroll
-from memory_cores.carry import state_dtype
+from engram.memory_cores.cache.store import Timeline, empty_, take, unroll
+from engram.memory_cores.carry import state_dtype
 
 
 class ChunkAttention(nn.Module):

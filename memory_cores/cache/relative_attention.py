@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from memory_cores.cache.attention import (
+from engram.memory_cores.cache.attention import (
     init_linear,
     masked_softmax,
     merge_heads,
@@ -11,7 +11,7 @@ from memory_cores.cache.attention import (
     split_heads,
     to_band,
 )
-from memory_cores.cache.window_attention import WindowAttention
+from engram.memory_cores.cache.window_attention import WindowAttention
 
 
 class RelativeAttention(WindowAttention):

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from memory_cores.cache.attention import SLICE
+from engram.memory_cores.cache.attention import SLICE
 
 
 class WindowAttention(nn.Module, ABC):

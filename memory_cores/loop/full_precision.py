@@ -9,7 +9,7 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor
 
-from memory_cores.second_order import needs_graph, reference_gradients
+from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
 @contextmanager

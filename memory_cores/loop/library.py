@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from memory_cores.loop.full_precision import FullPrecision, full_precision
-from memory_cores.loop.packing import Packing
-from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
-from memory_cores.scan import linear_scan
+from engram.memory_cores.loop.full_precision import FullPrecision, full_precision
+from engram.memory_cores.loop.packing import Packing
+from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.scan import linear_scan
 
 
 def library_lstm(

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memory_cores.loop.packing import Packing
-from memory_cores.loop.reference import lstm_loop_reference
-from memory_cores.second_order import needs_graph, reference_gradients
+from engram.memory_cores.loop.packing import Packing
+from engram.memory_cores.loop.reference import lstm_loop_reference
+from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
 class PackedLSTM(torch.autograd.Function):

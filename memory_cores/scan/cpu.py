@@ -3,7 +3,12 @@
 from numpy.typing import NDArray
 from torch import Tensor
 
-from memory_cores.scan.cpu_kernels import backward_complex, backward_real, forward_complex, forward_real
+from engram.memory_cores.scan.cpu_kernels import (
+    backward_complex,
+    backward_real,
+    forward_complex,
+    forward_real,
+)
 
 
 def scan_forward(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import triton
 from torch import Tensor
 
-from memory_cores.scan.cuda_kernels import backward_kernel, forward_kernel
+from engram.memory_cores.scan.cuda_kernels import backward_kernel, forward_kernel
 
 BLOCK = 32
 """Columns of a program: one for each thread of a warp. More would leave too few programs for a GPU."""
@@ -16,7 +16,7 @@ BYTES_AHEAD = 128
 
 
 def scan_forward(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:
-    """Compute all states; arguments and result are those of `memory_cores.scan.cpu.scan_forward`."""
+    """Compute all states; arguments and result are those of `engram.memory_cores.scan.cpu.scan_forward`."""
     states = b.new_empty(b.shape)
     tensors = (a, b, is_first, carry, carry if initial is None else initial, states)
     streams = 1 if a.dim() == 1 else 2
@@ -33,7 +33,7 @@ def scan_backward(
     grad: Tensor,
     needs_a: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute the gradients; arguments and result are those of `memory_cores.scan.cpu.scan_backward`."""
+    """Compute the gradients; arguments and result are those of `engram.memory_cores.scan.cpu.scan_backward`."""
     batch, _, width = states.shape
     learned, varying = initial is not None, a.dim() == 3
     grad_b, grad_carry = a.new_empty(states.shape), a.new_empty(batch, width)

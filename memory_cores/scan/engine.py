@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memory_cores.scan.gradients import linear_scan_gradients
-from memory_cores.second_order import needs_graph
-from memory_cores.tracing import is_batched, is_transformed
+from engram.memory_cores.scan.gradients import linear_scan_gradients
+from engram.memory_cores.second_order import needs_graph
+from engram.memory_cores.tracing import is_batched, is_transformed
 
 
 def linear_scan_reference(
@@ -76,11 +76,11 @@ def scan_engine(device_type: str) -> ModuleType:
         RuntimeError: Triton is missing.
     """
     if device_type == "cpu":
-        from memory_cores.scan import cpu
+        from engram.memory_cores.scan import cpu
 
         return cpu
     try:
-        from memory_cores.scan import cuda
+        from engram.memory_cores.scan import cuda
     except ModuleNotFoundError as error:
         raise RuntimeError(
             "linear_scan on CUDA needs Triton, which torch's CUDA builds bring on Linux, and it is not "

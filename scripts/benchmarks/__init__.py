@@ -1,5 +1,5 @@
-"""What `python -m scripts.benchmark <name>` runs.
+"""What `python -m engram.scripts.benchmark <name>` runs.
 
-Each module named in `scripts.benchmark.BENCHMARKS` has `RULES`, what its options must be, and `measure(config)`, which
-prints a table and returns what belongs into the JSON file beside the options and versions.
+Each module named in `engram.scripts.benchmark.BENCHMARKS` has `RULES`, what its options must be, and `measure(config)`,
+which prints a table and returns what belongs into the JSON file beside the options and versions.
 """

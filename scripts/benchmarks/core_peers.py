@@ -11,7 +11,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from memory_cores import FFM, GRU, LSTM, MemoryCore, Resets
+from engram.memory_cores import FFM, GRU, LSTM, MemoryCore, Resets
 
 
 @dataclass(frozen=True)

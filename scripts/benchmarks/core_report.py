@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from memory_cores import MemoryCore
-from scripts.benchmarks.core_peers import Contender, Floor
-from scripts.benchmarks.core_timing import Acting, Cell, carry_bytes
-from scripts.say import say
-from scripts.tables import print_table
+from engram.memory_cores import MemoryCore
+from engram.scripts.benchmarks.core_peers import Contender, Floor
+from engram.scripts.benchmarks.core_timing import Acting, Cell, carry_bytes
+from engram.scripts.say import say
+from engram.scripts.tables import print_table
 
 TRAINING = "forward and backward, ms"
 MEASURES: dict[str, Callable[[Cell], float]] = {
@@ -126,7 +126,7 @@ def draw(
     cores: Mapping[str, MemoryCore],
 ) -> Path:
     """Draw the training times of every core and of what it is held against; dashed lines have resets."""
-    from scripts.figures import draw_core_times  # Matplotlib takes a second to import.
+    from engram.scripts.figures import draw_core_times  # Matplotlib takes a second to import.
 
     lines: dict[str, list[dict[str, Any]]] = {}
     for cell in sorted((cell for cell in cells if not cell.skipped), key=lambda cell: cell.length):

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from memory_cores import MemoryCore, Resets
-from scripts.benchmarks.core_peers import Contender, Floor, Rows
-from scripts.benchmarks.timing import in_turn, peak_memory, seconds_of
-from scripts.say import say
+from engram.memory_cores import MemoryCore, Resets
+from engram.scripts.benchmarks.core_peers import Contender, Floor, Rows
+from engram.scripts.benchmarks.timing import in_turn, peak_memory, seconds_of
+from engram.scripts.say import say
 
 STEPS_AT_ONCE, LEAST_ACTING = 20, 25
 CHUNK = 500

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from memory_cores import MemoryCore
-from scripts.benchmarks.core_peers import Contender, Floor, make_contender, make_peers
-from scripts.benchmarks.core_report import (
+from engram.memory_cores import MemoryCore
+from engram.scripts.benchmarks.core_peers import Contender, Floor, make_contender, make_peers
+from engram.scripts.benchmarks.core_report import (
     REFERENCE,
     draw,
     find_ratios,
@@ -20,9 +20,9 @@ from scripts.benchmarks.core_report import (
     print_lengths,
     print_ratios,
 )
-from scripts.benchmarks.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
-from scripts.benchmarks.timing import copy_bandwidth, free_memory
-from scripts.checks import (
+from engram.scripts.benchmarks.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
+from engram.scripts.benchmarks.timing import copy_bandwidth, free_memory
+from engram.scripts.checks import (
     COUNT,
     COUNTS,
     DTYPE,
@@ -35,11 +35,11 @@ from scripts.checks import (
     WORD,
     or_null,
 )
-from scripts.core_files import core_maker, core_names
-from scripts.errors import UsageError, usage_errors
-from scripts.new_run import versions
-from scripts.outputs import check_writable_file
-from scripts.say import say
+from engram.scripts.core_files import core_maker, core_names
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.new_run import versions
+from engram.scripts.outputs import check_writable_file
+from engram.scripts.say import say
 
 RULES = {
     "device": WORD,

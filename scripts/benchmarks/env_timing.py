@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from envs import NativeVectorEnv
-from envs.actions import action_layout
-from envs.captured import record_cuda_graph, warm_up
-from scripts.benchmarks.timing import now
+from engram.envs import NativeVectorEnv
+from engram.envs.actions import action_layout
+from engram.envs.captured import record_cuda_graph, warm_up
+from engram.scripts.benchmarks.timing import now
 
 
 def random_actions(env: NativeVectorEnv, count: int, seed: int) -> Tensor:

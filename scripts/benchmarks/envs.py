@@ -15,13 +15,13 @@ from typing import Any
 import gymnasium
 import torch
 
-import envs
-from envs.make import make_gymnasium
-from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
-from scripts.benchmarks.timing import in_turn
-from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
-from scripts.errors import UsageError, usage_errors
-from scripts.say import say
+from engram import envs
+from engram.envs.make import make_gymnasium
+from engram.scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from engram.scripts.benchmarks.timing import in_turn
+from engram.scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.say import say
 
 RULES = {
     "device": WORD,

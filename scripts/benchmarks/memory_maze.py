@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from envs.memory_maze.maze import MemoryMaze
-from envs.memory_maze.real.versions import check_versions
-from envs.memory_maze.sizes import SIZES
-from scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
-from scripts.benchmarks.timing import in_turn
-from scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
-from scripts.errors import UsageError, usage_errors
-from scripts.say import say
+from engram.envs.memory_maze.maze import MemoryMaze
+from engram.envs.memory_maze.real.versions import check_versions
+from engram.envs.memory_maze.sizes import SIZES
+from engram.scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from engram.scripts.benchmarks.timing import in_turn
+from engram.scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.say import say
 
 RULES = {
     "device": WORD,
@@ -123,9 +123,9 @@ def _chosen(config: dict[str, Any]) -> list[str]:
 
 def _real_stepper(size: str, is_shipped: bool, seed: int) -> Callable[[], object]:
     """A function that steps the package's environment once."""
-    from envs.memory_maze.real import RealMemoryMaze
-    from envs.memory_maze.real.package import load_tasks
-    from envs.memory_maze.real.touch import shipped_touch
+    from engram.envs.memory_maze.real import RealMemoryMaze
+    from engram.envs.memory_maze.real.package import load_tasks
+    from engram.envs.memory_maze.real.touch import shipped_touch
 
     load_tasks()
     env = RealMemoryMaze(size)

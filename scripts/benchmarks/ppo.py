@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from agents.base import Rollout
-from agents.ppo import PPO
-from agents.run_folder import build_agent
-from envs import Driver
-from scripts.benchmarks.ppo_floor import NetworksOnly
-from scripts.benchmarks.timing import in_turn, now
-from scripts.building import build_env
-from scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
-from scripts.errors import UsageError, usage_errors
-from scripts.say import say
+from engram.agents.base import Rollout
+from engram.agents.ppo import PPO
+from engram.agents.run_folder import build_agent
+from engram.envs import Driver
+from engram.scripts.benchmarks.ppo_floor import NetworksOnly
+from engram.scripts.benchmarks.timing import in_turn, now
+from engram.scripts.building import build_env
+from engram.scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.say import say
 
 RULES = {
     "device": WORD,
@@ -126,7 +126,7 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
         ) from error
     import gymnasium
 
-    import envs
+    from engram import envs
 
     name = config["env"].get("name")
     if name not in envs.popgym_ids():

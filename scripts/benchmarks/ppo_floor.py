@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from agents.base import Rollout
-from agents.ppo import PPO
+from engram.agents.base import Rollout
+from engram.agents.ppo import PPO
 
 
 class NetworksOnly:

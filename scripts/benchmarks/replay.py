@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from tensordict import TensorDict
 
-from agents.replay import Replay, Storage
-from agents.replay.layout import plan_layout, row_columns
-from scripts.benchmarks.timing import in_turn
-from scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, or_null
-from scripts.errors import UsageError, usage_errors
-from scripts.say import say
+from engram.agents.replay import Replay, Storage
+from engram.agents.replay.layout import plan_layout, row_columns
+from engram.scripts.benchmarks.timing import in_turn
+from engram.scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, or_null
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.say import say
 
 RULES = {
     "cases": NAMES,

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from envs.captured import record_cuda_graph
-from memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
-from scripts.checks import COUNT, POSITIVE, WORD, Rule
-from scripts.say import say
+from engram.envs.captured import record_cuda_graph
+from engram.memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
+from engram.scripts.checks import COUNT, POSITIVE, WORD, Rule
+from engram.scripts.say import say
 
 PASSES = 8
 DTYPES = Rule(

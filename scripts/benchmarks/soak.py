@@ -1,6 +1,6 @@
 """Soak: whether a training that runs on and on holds no more of the machine than it did, and leaves nothing behind.
 
-Each case is `scripts.train` in a process of its own, as a user starts it, with evaluations and checkpoints all the
+Each case is `engram train` in a process of its own, as a user starts it, with evaluations and checkpoints all the
 while. What it and its processes hold is noted every few seconds; then it is killed, and what is left is counted. No
 time is measured, so the machine may be busy.
 """
@@ -18,12 +18,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.processes import Holding, Process, family, held_by, running
-from scripts.benchmarks.trend import Trend, fit_trend, has_grown, rises_little
-from scripts.checks import NAMES, POSITIVE, WORD, or_null
-from scripts.errors import UsageError
-from scripts.say import say
-from scripts.stop_request import StopRequest
+from engram.scripts.benchmarks.processes import Holding, Process, family, held_by, running
+from engram.scripts.benchmarks.trend import Trend, fit_trend, has_grown, rises_little
+from engram.scripts.checks import NAMES, POSITIVE, WORD, or_null
+from engram.scripts.errors import UsageError
+from engram.scripts.say import say
+from engram.scripts.stop_request import StopRequest
 
 RULES = {
     "cases": NAMES,
@@ -190,7 +190,7 @@ def _train_and_kill(name: str, folder: Path, seconds: float, every: float) -> tu
     stop = StopRequest("stopping: the training that soaks is ended first")
     with stop, log.open("wb") as output:
         training = subprocess.Popen(
-            [sys.executable, "-m", "scripts.train", *words],
+            [sys.executable, "-m", "engram.scripts.train", *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from scripts.benchmarks.timing import in_turn, seconds_of
-from scripts.checks import COUNT, SEED, Rule
-from scripts.errors import UsageError
-from scripts.statistics import (
+from engram.scripts.benchmarks.timing import in_turn, seconds_of
+from engram.scripts.checks import COUNT, SEED, Rule
+from engram.scripts.errors import UsageError
+from engram.scripts.statistics import (
     Estimate,
     estimate,
     interquartile_mean,
@@ -23,7 +23,7 @@ from scripts.statistics import (
     performance_profile,
     probability_of_improvement,
 )
-from scripts.tables import print_table
+from engram.scripts.tables import print_table
 
 RULES = {
     "num_runs": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "10"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from scripts.benchmarks.timing import now
+from engram.scripts.benchmarks.timing import now
 
 
 class Stopwatch:

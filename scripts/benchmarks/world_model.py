@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 
 import torch
 
-from scripts.benchmarks.fresh_process import Peak, peak_of
-from scripts.benchmarks.timing import in_turn, seconds_of
-from scripts.benchmarks.world_model_learners import EngramLearner, Learner, Problem
-from scripts.benchmarks.world_model_peer import TorchRLLearner
-from scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
-from scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rule, or_null
-from scripts.errors import UsageError, usage_errors
-from scripts.groups import group_options
-from scripts.new_run import versions
-from scripts.say import say
+from engram.scripts.benchmarks.fresh_process import Peak, peak_of
+from engram.scripts.benchmarks.timing import in_turn, seconds_of
+from engram.scripts.benchmarks.world_model_learners import EngramLearner, Learner, Problem
+from engram.scripts.benchmarks.world_model_peer import TorchRLLearner
+from engram.scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
+from engram.scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rule, or_null
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.groups import group_options
+from engram.scripts.new_run import versions
+from engram.scripts.say import say
 
 T = TypeVar("T")
 REFERENCE = "gru/memory"

@@ -10,12 +10,12 @@ import torch
 from gymnasium import spaces
 from tensordict import TensorDict
 
-from agents import Dreamer
-from agents.replay import Batch
-from agents.run_folder import build_agent
-from scripts.benchmarks.stopwatch import Stopwatch
-from scripts.config import compose_config
-from scripts.errors import UsageError
+from engram.agents import Dreamer
+from engram.agents.replay import Batch
+from engram.agents.run_folder import build_agent
+from engram.scripts.benchmarks.stopwatch import Stopwatch
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
 
 OBSERVATIONS: dict[str, spaces.Box] = {
     "vector": spaces.Box(-np.inf, np.inf, (16,), np.float32),

@@ -8,11 +8,11 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor, nn
 
-from agents.world_model.settings import DreamerSettings
-from scripts.benchmarks.stopwatch import Stopwatch
-from scripts.benchmarks.world_model_learners import NUM_ACTIONS, Problem, make_rows
-from scripts.benchmarks.world_model_peer_networks import PeerNetworks
-from scripts.errors import UsageError
+from engram.agents.world_model.settings import DreamerSettings
+from engram.scripts.benchmarks.stopwatch import Stopwatch
+from engram.scripts.benchmarks.world_model_learners import NUM_ACTIONS, Problem, make_rows
+from engram.scripts.benchmarks.world_model_peer_networks import PeerNetworks
+from engram.scripts.errors import UsageError
 
 CORES = ("gru", "block_gru")
 

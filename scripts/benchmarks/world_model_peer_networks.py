@@ -8,8 +8,8 @@ import torch
 from tensordict.nn import TensorDictModule, TensorDictSequential
 from torch import nn
 
-from agents.world_model.settings import DreamerSettings
-from scripts.benchmarks.world_model_learners import NUM_ACTIONS, OBSERVATIONS
+from engram.agents.world_model.settings import DreamerSettings
+from engram.scripts.benchmarks.world_model_learners import NUM_ACTIONS, OBSERVATIONS
 
 BINS = 255
 BLOCKS = 8

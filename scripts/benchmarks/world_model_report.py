@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scripts.benchmarks.fresh_process import Peak
-from scripts.benchmarks.world_model_learners import PARTS, Problem
-from scripts.say import say
+from engram.scripts.benchmarks.fresh_process import Peak
+from engram.scripts.benchmarks.world_model_learners import PARTS, Problem
+from engram.scripts.say import say
 
 _GIB = 2**30
 

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.curves import make_curves
-from scripts.comparison.groups import Placed, drop_repetitions, place_runs
-from scripts.comparison.metrics import SECONDS, STEPS
-from scripts.comparison.notes import folder_notes, score_notes, task_notes
-from scripts.comparison.over_tasks import aggregate, comparable_tasks
-from scripts.comparison.runs import Run
-from scripts.comparison.scores import SCORES, Scored, score_task
-from scripts.comparison.settings import KEYS, METRICS, Settings, plain
-from scripts.comparison.skipped import Skipped
-from scripts.errors import UsageError
+from engram.scripts.comparison.curves import make_curves
+from engram.scripts.comparison.groups import Placed, drop_repetitions, place_runs
+from engram.scripts.comparison.metrics import SECONDS, STEPS
+from engram.scripts.comparison.notes import folder_notes, score_notes, task_notes
+from engram.scripts.comparison.over_tasks import aggregate, comparable_tasks
+from engram.scripts.comparison.runs import Run
+from engram.scripts.comparison.scores import SCORES, Scored, score_task
+from engram.scripts.comparison.settings import KEYS, METRICS, Settings, plain
+from engram.scripts.comparison.skipped import Skipped
+from engram.scripts.errors import UsageError
 
 # What tables tell of an agent's size, and its name in `sizes.json`.
 SIZES = {"parameters": "parameters", "carry_bytes": "carry_bytes_per_env"}

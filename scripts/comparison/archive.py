@@ -7,15 +7,22 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from agents.json_text import json_text
-from agents.manifest_file import Manifest, manifest_text, text_hash
-from agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
-from agents.plain_files import new_file
-from agents.run_files import COMMAND_FILE, CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, SIZES_FILE, VERSIONS_FILE
-from agents.stored_yaml import yaml_text
-from scripts.comparison.metrics import KEPT, STEPS
-from scripts.comparison.runs import Run
-from scripts.run_command import command_text
+from engram.agents.json_text import json_text
+from engram.agents.manifest_file import Manifest, manifest_text, text_hash
+from engram.agents.metric_lines import NOTHING_LOGGED, LogMark, write_line
+from engram.agents.plain_files import new_file
+from engram.agents.run_files import (
+    COMMAND_FILE,
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    SIZES_FILE,
+    VERSIONS_FILE,
+)
+from engram.agents.stored_yaml import yaml_text
+from engram.scripts.comparison.metrics import KEPT, STEPS
+from engram.scripts.comparison.runs import Run
+from engram.scripts.run_command import command_text
 
 ARCHIVE_FILE = "runs.zip"
 _KEPT = (STEPS, *KEPT)

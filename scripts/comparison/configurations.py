@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.comparison.names import training_command
-from scripts.comparison.runs import Run
+from engram.scripts.comparison.names import training_command
+from engram.scripts.comparison.runs import Run
 
 
 def describe_configurations(runs: Sequence[Run], document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.metrics import STEPS
-from scripts.comparison.scores import Scored, rescale
-from scripts.comparison.settings import METRICS, Settings
-from scripts.statistics import Estimate, Series, on_grid, stretches
+from engram.scripts.comparison.metrics import STEPS
+from engram.scripts.comparison.scores import Scored, rescale
+from engram.scripts.comparison.settings import METRICS, Settings
+from engram.scripts.statistics import Estimate, Series, on_grid, stretches
 
 ALL_TASKS = "all tasks"
 Curves = dict[str, dict[str, Any]]

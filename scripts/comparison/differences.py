@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scripts.comparison.names import learning_config
-from scripts.comparison.runs import Run
-from scripts.printable import short_name
+from engram.scripts.comparison.names import learning_config
+from engram.scripts.comparison.runs import Run
+from engram.scripts.printable import short_name
 
 # These decide how a run is measured, not what it learns: a comparison says that they differ, and pools the runs.
 _MEASURED_BY = "evaluation."

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from agents.plain_files import replace_file
-from scripts.comparison.curves import ALL_TASKS
-from scripts.comparison.style import LABELS, colour, dashes
+from engram.agents.plain_files import replace_file
+from engram.scripts.comparison.curves import ALL_TASKS
+from engram.scripts.comparison.style import LABELS, colour, dashes
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.json_text import json_text
-from agents.plain_files import replace_file
-from scripts.comparison.page import make_page
+from engram.agents.json_text import json_text
+from engram.agents.plain_files import replace_file
+from engram.scripts.comparison.page import make_page
 
 
 def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[Path]:
@@ -37,7 +37,7 @@ def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[P
 
 
 def _draw(folder: Path, document: dict[str, Any]) -> list[Path]:
-    from scripts.comparison import figures  # Matplotlib takes a second to import.
+    from engram.scripts.comparison import figures  # Matplotlib takes a second to import.
 
     folder.mkdir(exist_ok=True)
     drawings: dict[str, Callable[[dict[str, Any]], Any]] = {"curves": figures.draw_curves}

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from agents.run_files import CONFIG_FILE, METRICS_FILE, VERSIONS_FILE
-from scripts.comparison.archive_folders import Archive, ArchiveFolder, name_fault
-from scripts.comparison.skipped import Skipped, skip
-from scripts.errors import UsageError
-from scripts.printable import printable
+from engram.agents.run_files import CONFIG_FILE, METRICS_FILE, VERSIONS_FILE
+from engram.scripts.comparison.archive_folders import Archive, ArchiveFolder, name_fault
+from engram.scripts.comparison.skipped import Skipped, skip
+from engram.scripts.errors import UsageError
+from engram.scripts.printable import printable
 
 RUN_FILES = (CONFIG_FILE, METRICS_FILE, VERSIONS_FILE)
 ARCHIVE_SUFFIX = ".zip"

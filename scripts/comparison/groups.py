@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.comparison.differences import differing_keys, name_part, tell_apart
-from scripts.comparison.names import flatten, learning_config, option_of
-from scripts.comparison.runs import Run
-from scripts.comparison.skipped import Skipped, skip
-from scripts.errors import UsageError
-from scripts.printable import short_name
+from engram.scripts.comparison.differences import differing_keys, name_part, tell_apart
+from engram.scripts.comparison.names import flatten, learning_config, option_of
+from engram.scripts.comparison.runs import Run
+from engram.scripts.comparison.skipped import Skipped, skip
+from engram.scripts.errors import UsageError
+from engram.scripts.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
 _SAME_TASK = ("render_mode", "vectorization", "start_method", "worker_timeout", "_partial_")

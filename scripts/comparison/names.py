@@ -11,17 +11,17 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from scripts.comparison.runs import Run
-from scripts.config import compose_config
-from scripts.errors import UsageError
-from scripts.groups import CONFIG_DIR, group_options
-from scripts.printable import short_name
-from scripts.words import command_line, write_value
+from engram.scripts.comparison.runs import Run
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
+from engram.scripts.groups import CONFIG_DIR, group_options
+from engram.scripts.printable import short_name
+from engram.scripts.words import command_line, write_value
 
 # What decides where and how a run is watched, not what it learns.
 _OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")
 # Environments whose options are registered by name, not written as files.
-_TASKS_BY_NAME = {"envs.make_popgym": "popgym", "envs.make_memory_maze": "memory_maze"}
+_TASKS_BY_NAME = {"engram.envs.make_popgym": "popgym", "engram.envs.make_memory_maze": "memory_maze"}
 
 
 def option_of(run: Run, group: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.run_files import SIZES_FILE
-from scripts.comparison.groups import mixed_keys
-from scripts.comparison.runs import Run
-from scripts.comparison.scores import Scored
-from scripts.statistics.bootstrap import FEWEST_SEEDS
+from engram.agents.run_files import SIZES_FILE
+from engram.scripts.comparison.groups import mixed_keys
+from engram.scripts.comparison.runs import Run
+from engram.scripts.comparison.scores import Scored
+from engram.scripts.statistics.bootstrap import FEWEST_SEEDS
 
 # Runs end with the rollout in which their budget is spent, so that lengths differ a little.
 _SAME_LENGTH = 0.98

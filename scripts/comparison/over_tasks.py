@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.scores import Scored, has_scale, rescale
-from scripts.comparison.settings import Settings, plain
-from scripts.statistics import (
+from engram.scripts.comparison.scores import Scored, has_scale, rescale
+from engram.scripts.comparison.settings import Settings, plain
+from engram.scripts.statistics import (
     Estimate,
     interquartile_mean,
     mean,

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from agents.json_text import json_text
-from scripts.comparison.style import COLOURS, DARK_COLOURS, DASHES, LABELS
+from engram.agents.json_text import json_text
+from engram.scripts.comparison.style import COLOURS, DARK_COLOURS, DASHES, LABELS
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from agents.manifest import check_texts, stream_run_metrics
-from agents.plain_files import check_plain
-from agents.run_files import METRICS_FILE
-from scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
-from scripts.comparison.metrics import EVALUATION, STEPS, Metrics, read_columns
-from scripts.comparison.skipped import Skipped, skip
-from scripts.comparison.stored import (
+from engram.agents.manifest import check_texts, stream_run_metrics
+from engram.agents.plain_files import check_plain
+from engram.agents.run_files import METRICS_FILE
+from engram.scripts.comparison.folders import DAMAGE, RUN_FILES, Folder, folder_name
+from engram.scripts.comparison.metrics import EVALUATION, STEPS, Metrics, read_columns
+from engram.scripts.comparison.skipped import Skipped, skip
+from engram.scripts.comparison.stored import (
     Description,
     StoredConfig,
     stored_config,
     stored_versions,
 )
-from scripts.run_command import RunCommand, read_command
-from scripts.sizes import read_sizes
-from scripts.statistics import Series
+from engram.scripts.run_command import RunCommand, read_command
+from engram.scripts.sizes import read_sizes
+from engram.scripts.statistics import Series
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.comparison.groups import Placed
-from scripts.comparison.metrics import EVALUATION, SECONDS, STEPS
-from scripts.statistics import Series, area, average_epochs
-from scripts.statistics.curves import common_range
+from engram.scripts.comparison.groups import Placed
+from engram.scripts.comparison.metrics import EVALUATION, SECONDS, STEPS
+from engram.scripts.statistics import Series, area, average_epochs
+from engram.scripts.statistics.curves import common_range
 
 SCORES = ("mmer", "area", "final_evaluation")
 # Environments whose returns lie in [-1, 1] and are aggregated as they are, as POPGym's authors do.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scripts.comparison.metrics import EVALUATION, TRAINING
-from scripts.statistics import Estimate, estimate, interquartile_mean, mean
+from engram.scripts.comparison.metrics import EVALUATION, TRAINING
+from engram.scripts.statistics import Estimate, estimate, interquartile_mean, mean
 
 METRICS = {"mean": mean, "iqm": interquartile_mean}
 KEYS = {"training": TRAINING, "evaluation": EVALUATION}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripts.printable import printable
+from engram.scripts.printable import printable
 
 # Letters of a reason: one may hold the name of a key that is no name.
 _LONGEST = 400

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agents.bounded_text import read_mapping
-from agents.run_files import VERSIONS_FILE
-from agents.run_folder import read_config
-from scripts.checks import MAPPING, NUMBER, SEED, WORD, Rule, or_null
-from scripts.comparison.folders import Folder
-from scripts.printable import printable
+from engram.agents.bounded_text import read_mapping
+from engram.agents.run_files import VERSIONS_FILE
+from engram.agents.run_folder import read_config
+from engram.scripts.checks import MAPPING, NUMBER, SEED, WORD, Rule, or_null
+from engram.scripts.comparison.folders import Folder
+from engram.scripts.printable import printable
 
 _FINITE = Rule("a finite number", lambda value: NUMBER.holds(value) and abs(value) < 1e100, "1.0")
 

@@ -1,6 +1,6 @@
 """Statistics of scores of several seeds and tasks: aggregates, stratified bootstrap intervals, curves."""
 
-from scripts.statistics.aggregates import (
+from engram.scripts.statistics.aggregates import (
     interquartile_mean,
     mean,
     median,
@@ -8,8 +8,8 @@ from scripts.statistics.aggregates import (
     performance_profile,
     probability_of_improvement,
 )
-from scripts.statistics.bootstrap import Estimate, estimate
-from scripts.statistics.curves import Series, area, average_epochs, on_grid, stretches
+from engram.scripts.statistics.bootstrap import Estimate, estimate
+from engram.scripts.statistics.curves import Series, area, average_epochs, on_grid, stretches
 
 __all__ = [
     "Estimate",

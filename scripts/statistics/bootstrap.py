@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.statistics.aggregates import Array, each_once, numbers_of_runs
+from engram.scripts.statistics.aggregates import Array, each_once, numbers_of_runs
 
 FEWEST_SEEDS = 5
 """Below this many seeds an interval is not to be relied upon."""

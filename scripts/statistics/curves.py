@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from scripts.statistics.aggregates import Array
+from engram.scripts.statistics.aggregates import Array
 
 
 @dataclass(frozen=True)

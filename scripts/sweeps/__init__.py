@@ -1,1 +1,1 @@
-"""Grids of runs as resumable trials: what `scripts.sweep` is made of."""
+"""Grids of runs as resumable trials: what `engram sweep` is made of."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import UsageError
-from scripts.sweeps.words import as_word
-from scripts.words import normal
+from engram.scripts.errors import UsageError
+from engram.scripts.sweeps.words import as_word
+from engram.scripts.words import normal
 
 # Always axes, if of one value: they make a run's folder.
 NAMING_AXES = ("agent", "core", "env", "seed")
@@ -63,7 +63,7 @@ class Trial:
 
     @property
     def words(self) -> list[str]:
-        """Its options of `scripts.train`, the folder apart."""
+        """Its options of `engram train`, the folder apart."""
         return [f"{key}={value}" for key, value in (self.common | self.settings | self.values).items()]
 
 

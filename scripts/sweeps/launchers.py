@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.plain_files import follow_no_link
-from scripts.errors import UsageError
+from engram.agents.plain_files import follow_no_link
+from engram.scripts.errors import UsageError
 
 
 class Launcher(Protocol):
@@ -22,7 +22,7 @@ class Launcher(Protocol):
         """Whether another process may be started."""
 
     def start(self, name: str, words: Sequence[str], log: Path) -> None:
-        """Start `python -m scripts.sweeps.trial` with `words`; what it prints is added to `log`."""
+        """Start `python -m engram.scripts.sweeps.trial` with `words`; what it prints is added to `log`."""
 
     def ended(self) -> list[tuple[str, int]]:
         """Names and exit codes of the processes that have ended since the last call; a signal's are negative."""
@@ -89,14 +89,14 @@ def start_trial(words: Sequence[str], log: str, threads: int, directory: str) ->
     """Start a trial's process; it dies once its standard input, a pipe of this process, is closed.
 
     Args:
-        words: of `scripts.sweeps.trial`.
+        words: of `engram.scripts.sweeps.trial`.
         log: gets what it prints.
         threads: of the libraries it uses.
         directory: to start it in.
     """
     with open(log, "ab", opener=follow_no_link) as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "scripts.sweeps.trial", *words],
+            [sys.executable, "-m", "engram.scripts.sweeps.trial", *words],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -7,12 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.schedule import never
-from scripts.errors import EXIT_DIVERGED, EXIT_USAGE
-from scripts.stop_request import STOP_CODES
-from scripts.sweeps.grid import Trial
-from scripts.sweeps.launchers import Launcher
-from scripts.sweeps.trial_state import EXIT_USER_CODE, TrialState, failure_reason, running_state, stored_state
+from engram.agents.schedule import never
+from engram.scripts.errors import EXIT_DIVERGED, EXIT_USAGE
+from engram.scripts.stop_request import STOP_CODES
+from engram.scripts.sweeps.grid import Trial
+from engram.scripts.sweeps.launchers import Launcher
+from engram.scripts.sweeps.trial_state import (
+    EXIT_USER_CODE,
+    TrialState,
+    failure_reason,
+    running_state,
+    stored_state,
+)
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 # These come again however often a trial is repeated.

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.plain_files import replace_file
-from agents.sealed_json import CHECKSUM, check_seal, digest
-from agents.stored_yaml import read_yaml, yaml_text
-from scripts.errors import UsageError
-from scripts.sweeps.grid import Trial
-from scripts.sweeps.plan import Plan
-from scripts.words import command_line
+from engram.agents.plain_files import replace_file
+from engram.agents.sealed_json import CHECKSUM, check_seal, digest
+from engram.agents.stored_yaml import read_yaml, yaml_text
+from engram.scripts.errors import UsageError
+from engram.scripts.sweeps.grid import Trial
+from engram.scripts.sweeps.plan import Plan
+from engram.scripts.words import command_line
 
 MANIFEST_FILE = "sweep.yaml"
 # Of a manifest: a trial takes five hundred.
@@ -135,5 +135,5 @@ def _check_trials(path: Path, stored: dict[str, Any], plan: Plan) -> None:
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Replace the file in one step; it gets a checksum."""
     text = yaml_text({**content, CHECKSUM: digest(content)}, width=10_000)
-    above = "# Written by scripts.sweep; the same command continues the sweep, or adds to it.\n"
+    above = "# Written by engram sweep; the same command continues the sweep, or adds to it.\n"
     replace_file(path, above + text)

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.base import Agent
-from agents.run_folder import build_agent
-from scripts.building import build_env, check_device
-from scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
-from scripts.config import Composed, compose_config
-from scripts.errors import UsageError
-from scripts.say import say
-from scripts.sizes import agent_sizes, matching_width
-from scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
-from scripts.sweeps.words import as_word, axis_values, split_words
-from scripts.words import normal
+from engram.agents.base import Agent
+from engram.agents.run_folder import build_agent
+from engram.scripts.building import build_env, check_device
+from engram.scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
+from engram.scripts.config import Composed, compose_config
+from engram.scripts.errors import UsageError
+from engram.scripts.say import say
+from engram.scripts.sizes import agent_sizes, matching_width
+from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
+from engram.scripts.sweeps.words import as_word, axis_values, split_words
+from engram.scripts.words import normal
 
 # Options of the sweep itself, which may be given without "sweep.".
 OWN_OPTIONS = (

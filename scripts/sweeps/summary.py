@@ -7,8 +7,8 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 
-from scripts.sizes import read_sizes
-from scripts.sweeps.loop import FINISHED, TrialStatus
+from engram.scripts.sizes import read_sizes
+from engram.scripts.sweeps.loop import FINISHED, TrialStatus
 
 
 def summary_lines(statuses: Sequence[TrialStatus]) -> list[str]:

@@ -13,11 +13,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from scripts.printable import printable
-from scripts.progress import clock_time
-from scripts.say import say
-from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
-from scripts.sweeps.time_left import time_left
+from engram.scripts.printable import printable
+from engram.scripts.progress import clock_time
+from engram.scripts.say import say
+from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
+from engram.scripts.sweeps.time_left import time_left
 
 _STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", WAITING: "dim"}
 _ROWS_BELOW = 8  # what else has to fit on the screen

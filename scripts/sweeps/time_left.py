@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from scripts.sweeps.loop import FINISHED, RUNNING, WAITING, TrialStatus
+from engram.scripts.sweeps.loop import FINISHED, RUNNING, WAITING, TrialStatus
 
 
 def time_left(statuses: Sequence[TrialStatus], now: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The process of one trial: `python -m scripts.sweeps.trial <run dir> key=value …`, started by a launcher of a sweep.
+"""One trial's process: `python -m engram.scripts.sweeps.trial <run dir> key=value …`, started by a sweep's launcher.
 
 It begins the run, or continues it from its checkpoint. It lives hardly longer than its standard input is open: the
 launcher holds the other end, so a trial saves and ends with it, however that ends.
@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from envs.errors import WorkerFault
-from scripts.errors import EXIT_FAULT, UsageError, run
-from scripts.paths import literal_path
-from scripts.resuming import allow_words
-from scripts.run_lock import folder_lock
-from scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
-from scripts.train import main as train
-from scripts.user_code import place_in_user_code
+from engram.envs.errors import WorkerFault
+from engram.scripts.errors import EXIT_FAULT, UsageError, run
+from engram.scripts.paths import literal_path
+from engram.scripts.resuming import allow_words
+from engram.scripts.run_lock import folder_lock
+from engram.scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
+from engram.scripts.train import main as train
+from engram.scripts.user_code import place_in_user_code
 
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
 SAVE_SECONDS = 30.0
@@ -75,7 +75,7 @@ def end_with_the_launcher() -> None:
 def command() -> int:
     """Entry point: returns the exit code, which tells an error of the user's own code from others."""
     if len(sys.argv) < 2:
-        raise UsageError("A trial needs a run's folder, but got no word; use python -m scripts.sweep.")
+        raise UsageError("A trial needs a run's folder, but got no word; use engram sweep.")
     end_with_the_launcher()
     codes: list[int] = []
 

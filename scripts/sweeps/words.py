@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.errors import UsageError
-from scripts.groups import group_options
-from scripts.paths import PATH_OPTIONS
-from scripts.words import normal, parse_value, write_value
+from engram.scripts.errors import UsageError
+from engram.scripts.groups import group_options
+from engram.scripts.paths import PATH_OPTIONS
+from engram.scripts.words import normal, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")
 _RANGE = re.compile(r"([-+]?\d[\d_]*)\.\.([-+]?\d[\d_]*)")
@@ -111,7 +111,7 @@ def _expand(key: str, part: str) -> list[str] | None:
         names = fnmatch.filter(group_options(key), part)
         if not names:
             raise UsageError(
-                f"A pattern must fit a name, but {key}={part} fits none; python -m scripts.sweep --help lists all."
+                f"A pattern must fit a name, but {key}={part} fits none; engram sweep --help lists all."
             )
         return names
     return None

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs import RecallFirst
+from engram.envs import RecallFirst
 
 COLOURS = torch.tensor([[220, 40, 40], [40, 200, 40], [40, 60, 220], [220, 200, 40]], dtype=torch.uint8)
 

@@ -6,11 +6,9 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-import configs
-import envs
-import memory_cores
-from agents import PPO, ActorCritic, Encoder
-from agents.build import build
+from engram import configs, envs, memory_cores
+from engram.agents import PPO, ActorCritic, Encoder
+from engram.agents.build import build
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)

@@ -4,12 +4,12 @@ import functools
 
 import pytest
 
-import memory_cores
-from agents.build import build
+from engram import memory_cores
+from engram.agents.build import build
 
 
 def test_builds_from_the_inside_out():
-    built = build({"_target_": "memory_cores.LSTM", "_partial_": True, "hidden_size": 4})
+    built = build({"_target_": "engram.memory_cores.LSTM", "_partial_": True, "hidden_size": 4})
     assert isinstance(built, functools.partial)
     core = built(input_size=3)
     assert isinstance(core, memory_cores.LSTM) and core.output_size == 4
@@ -21,10 +21,11 @@ def test_builds_from_the_inside_out():
         "os.system",
         "builtins.eval",
         "subprocess.Popen",
-        "agents.checkpoint.os.system",  # reaches another package through one of ours
-        "agents.checkpoint.os",
-        "memory_cores.base.torch",
+        "engram.agents.checkpoint.os.system",  # reaches another package through one of ours
+        "engram.agents.checkpoint.os",
+        "engram.memory_cores.base.torch",
         "agents",
+        "engram",
         "system",
         "",
     ],
@@ -36,7 +37,7 @@ def test_foreign_targets_are_refused(target):
 
 def test_what_a_module_imports_is_not_its_own():
     with pytest.raises(ValueError, match="must name a core, agent, network, encoder or environment"):
-        build({"_target_": "agents.checkpoint.save", "tensors": {}})
+        build({"_target_": "engram.agents.checkpoint.save", "tensors": {}})
 
 
 def test_a_package_the_user_names_is_allowed():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_ppo import CORES, collect, make_agent, make_core, recomputed_difference
 
-import envs
+from engram import envs
 
 pytestmark = pytest.mark.gpu
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from agents.distributions import (
+from engram.agents.distributions import (
     Categorical,
     DiagonalGaussian,
     MultiCategorical,
     make_distribution,
     num_policy_outputs,
 )
-from agents.random import environment_keys, uniform
+from engram.agents.random import environment_keys, uniform
 
 
 def noise(num_samples, count):

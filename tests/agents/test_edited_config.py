@@ -13,33 +13,33 @@ import yaml
 from state_edits import WORDS, leaves, value_at
 from tensordict import TensorDict
 
-import agents
-from agents.checkpoint import load_checkpoint, save_checkpoint
-from agents.fixed_config import digest
-from agents.run_folder import checkpoint_path
-from agents.schedule import Progress
-from agents.stored_spaces import spaces_text
-from memory_cores import GRU
+from engram import agents
+from engram.agents.checkpoint import load_checkpoint, save_checkpoint
+from engram.agents.fixed_config import digest
+from engram.agents.run_folder import checkpoint_path
+from engram.agents.schedule import Progress
+from engram.agents.stored_spaces import spaces_text
+from engram.memory_cores import GRU
 
 # What a checkpoint says of a run that has only begun.
 BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}
 
 CONFIG = {
     "agent": {
-        "_target_": "agents.PPO",
+        "_target_": "engram.agents.PPO",
         "_partial_": True,
         "gamma": 0.99,
         "optimizer": "adam",
         "bptt_length": None,
         "make_network": {
-            "_target_": "agents.ActorCritic",
+            "_target_": "engram.agents.ActorCritic",
             "_partial_": True,
             "head_hidden_sizes": [8],
-            "make_encoder": {"_target_": "agents.Encoder", "_partial_": True, "hidden_sizes": [8]},
+            "make_encoder": {"_target_": "engram.agents.Encoder", "_partial_": True, "hidden_sizes": [8]},
         },
     },
-    "core": {"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 4},
-    "env": {"_target_": "envs.RecallFirst", "_partial_": True, "delay": 3},
+    "core": {"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 4},
+    "env": {"_target_": "engram.envs.RecallFirst", "_partial_": True, "delay": 3},
     "seed": 0,
     "schedule_env_steps": 100,
 }
@@ -86,7 +86,13 @@ def test_every_edit_is_refused_by_name_or_an_agent(run_dir):
         if generator.random() < 0.15:
             del node[path[-1]]
         else:
-            words = ("agents.PPO", "agents.Encoder", "memory_cores.GRU", "envs.RecallFirst", *WORDS)
+            words = (
+                "engram.agents.PPO",
+                "engram.agents.Encoder",
+                "engram.memory_cores.GRU",
+                "engram.envs.RecallFirst",
+                *WORDS,
+            )
             node[path[-1]] = copy.deepcopy(generator.choice([word for word in words if word != 2**31]))
         (run_dir / "config.yaml").write_text(yaml.safe_dump(config))
         try:
@@ -107,7 +113,7 @@ def test_every_edit_is_refused_by_name_or_an_agent(run_dir):
         ("core", "GRU", r"core must be a description"),
         (
             "agent",
-            {"_target_": "agents.PPO"},
+            {"_target_": "engram.agents.PPO"},
             r"agents\.PPO must be made from what it is given \(no arguments\)",
         ),
         ("agent", CONFIG["core"], "agent must be made from what it is given"),

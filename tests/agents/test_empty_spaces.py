@@ -6,9 +6,9 @@ import gymnasium.spaces as gs
 import numpy as np
 import pytest
 
-from agents import PPO
-from agents.world_model import Dreamer
-from memory_cores import GRU
+from engram.agents import PPO
+from engram.agents.world_model import Dreamer
+from engram.memory_cores import GRU
 
 AGENTS = pytest.mark.parametrize("agent", [PPO, Dreamer])
 NOTHING = [gs.Box(0, 1, (0,)), gs.Box(0, 1, (2, 0)), gs.Box(0, 255, (0, 64, 3), np.uint8)]

@@ -8,10 +8,10 @@ from gymnasium import spaces
 from popgym.wrappers import Antialias, PreviousAction
 from tensordict import TensorDict
 
-import envs
-from agents.encoder import Encoder
-from agents.leaves import observation_leaves
-from agents.normalizer import RunningNormalizer
+from engram import envs
+from engram.agents.encoder import Encoder
+from engram.agents.leaves import observation_leaves
+from engram.agents.normalizer import RunningNormalizer
 
 
 @pytest.mark.parametrize("name", envs.popgym_names())

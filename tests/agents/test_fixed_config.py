@@ -3,12 +3,12 @@
 import pytest
 import yaml
 
-from agents.fixed_config import digest, fixed_part
+from engram.agents.fixed_config import digest, fixed_part
 
 CONFIG = {
-    "agent": {"_target_": "agents.PPO", "learning_rate": 3e-4, "gamma": 0.99},
-    "core": {"_target_": "memory_cores.GRU", "hidden_size": 8},
-    "env": {"_target_": "envs.RecallFirst", "delay": 4},
+    "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "gamma": 0.99},
+    "core": {"_target_": "engram.memory_cores.GRU", "hidden_size": 8},
+    "env": {"_target_": "engram.envs.RecallFirst", "delay": 4},
     "seed": 0,
     "total_env_steps": 600,
     "evaluation": {"every": 200},

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import nn
 
-from agents import image_encoders
-from agents.encoder import Encoder
-from agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder, make_image_encoder
+from engram.agents import image_encoders
+from engram.agents.encoder import Encoder
+from engram.agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder, make_image_encoder
 
 SHAPE = (64, 64, 3)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from agents.json_text import json_text
-from agents.logger import Logger
-from agents.metrics_log import cut_metrics, find_kept, read_metrics
+from engram.agents.json_text import json_text
+from engram.agents.logger import Logger
+from engram.agents.metrics_log import cut_metrics, find_kept, read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 # These hold text, whole numbers and what must be read back as it was, or make no file.

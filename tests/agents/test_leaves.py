@@ -6,10 +6,10 @@ import torch
 from gymnasium import spaces
 from tensordict import TensorDict
 
-from agents.encoder import Encoder
-from agents.image_layout import ImageLayout, find_layout
-from agents.leaves import observation_leaves
-from agents.pixel_scale import PixelScale
+from engram.agents.encoder import Encoder
+from engram.agents.image_layout import ImageLayout, find_layout
+from engram.agents.leaves import observation_leaves
+from engram.agents.pixel_scale import PixelScale
 
 
 def box(shape, dtype=np.uint8, low=0, high=255):

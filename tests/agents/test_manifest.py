@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from agents import manifest, manifest_file
-from agents.manifest import (
+from engram.agents import manifest, manifest_file
+from engram.agents.manifest import (
     adopt_texts,
     check_texts,
     mark_metrics,
@@ -15,9 +15,9 @@ from agents.manifest import (
     stream_run_metrics,
     write_texts,
 )
-from agents.metric_lines import LogMark, write_line
-from agents.run_files import TEXT_FILES
-from agents.sealed_json import EditedFileError
+from engram.agents.metric_lines import LogMark, write_line
+from engram.agents.run_files import TEXT_FILES
+from engram.agents.sealed_json import EditedFileError
 
 TEXTS = {name: f"# {name}\n" for name in TEXT_FILES}
 

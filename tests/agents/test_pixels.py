@@ -7,9 +7,8 @@ import torch
 from pixel_envs import ColourRecall
 from ppo_cases import collect, make_agent, make_core, recomputed_difference
 
-import envs
-import memory_cores
-from agents.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from engram import envs, memory_cores
+from engram.agents.image_encoders import IMAGE_ENCODERS, ImageEncoder
 
 
 def make_pixel_agent(env, core, **options):

@@ -4,9 +4,14 @@ import pytest
 import torch
 from ppo_cases import CORES, collect, make_agent, make_core, recomputed_difference
 
-import envs
-import memory_cores
-from agents.ppo_loss import approximate_kl, clip_fraction, clipped_policy_loss, explained_variance, value_loss
+from engram import envs, memory_cores
+from engram.agents.ppo_loss import (
+    approximate_kl,
+    clip_fraction,
+    clipped_policy_loss,
+    explained_variance,
+    value_loss,
+)
 
 
 @pytest.mark.parametrize("name", CORES)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agents.random import environment_keys, mix, permutation, seeded_initializers, stream_key, uniform
+from engram.agents.random import environment_keys, mix, permutation, seeded_initializers, stream_key, uniform
 
 CPU = torch.device("cpu")
 

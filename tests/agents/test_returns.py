@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchrl.objectives.value.functional import generalized_advantage_estimate
 
-from agents.returns import generalized_advantages, masked_mean, normalize
+from engram.agents.returns import generalized_advantages, masked_mean, normalize
 
 GAMMA, LAMBDA = 0.99, 0.95
 

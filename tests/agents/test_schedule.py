@@ -7,11 +7,11 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from agents.loop import train_on_policy
-from agents.record import Record
-from agents.schedule import Hooks, Progress, Schedule
-from envs import Rollout
-from scripts.stop_request import SaveTimer
+from engram.agents.loop import train_on_policy
+from engram.agents.record import Record
+from engram.agents.schedule import Hooks, Progress, Schedule
+from engram.envs import Rollout
+from engram.scripts.stop_request import SaveTimer
 
 
 class Counter:

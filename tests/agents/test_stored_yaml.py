@@ -2,10 +2,10 @@
 
 import pytest
 
-from agents.run_folder import read_config
-from agents.stored_yaml import read_yaml, yaml_text
-from scripts.errors import UsageError
-from scripts.sweeps.manifest import read_manifest
+from engram.agents.run_folder import read_config
+from engram.agents.stored_yaml import read_yaml, yaml_text
+from engram.scripts.errors import UsageError
+from engram.scripts.sweeps.manifest import read_manifest
 
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{chr(ord(name) - 1)}'] * 9)}]\n" for name in "bcdefghijkl"

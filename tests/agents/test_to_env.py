@@ -12,22 +12,22 @@ import torch
 import yaml
 from tensordict import TensorDict
 
-import agents
-from agents.checkpoint import save_checkpoint
-from agents.manifest import adopt_texts
-from agents.run_folder import checkpoint_path, read_config
-from agents.schedule import Progress
-from agents.stored_spaces import spaces_text
-from agents.world_model.policy import Policy
-from envs import BoxActions
-from memory_cores import GRU
+from engram import agents
+from engram.agents.checkpoint import save_checkpoint
+from engram.agents.manifest import adopt_texts
+from engram.agents.run_folder import checkpoint_path, read_config
+from engram.agents.schedule import Progress
+from engram.agents.stored_spaces import spaces_text
+from engram.agents.world_model.policy import Policy
+from engram.envs import BoxActions
+from engram.memory_cores import GRU
 
 # What a checkpoint says of a run that has only begun.
 BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}
 
 TORQUES = gs.Box(-2.0, 2.0, (1,), np.float32)
 OBSERVATIONS = gs.Box(-8.0, 8.0, (3,), np.float32)
-PENDULUM = {"_target_": "envs.make_popgym", "name": "position_only_pendulum_easy", "action": "auto"}
+PENDULUM = {"_target_": "engram.envs.make_popgym", "name": "position_only_pendulum_easy", "action": "auto"}
 
 
 def store(run_dir, action_space=TORQUES, box_action="auto", env=None):
@@ -35,8 +35,8 @@ def store(run_dir, action_space=TORQUES, box_action="auto", env=None):
     agent = agents.PPO(OBSERVATIONS, action_space, partial(GRU, hidden_size=4))
     agent.box_action = box_action
     description = {
-        "agent": {"_target_": "agents.PPO", "_partial_": True},
-        "core": {"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 4},
+        "agent": {"_target_": "engram.agents.PPO", "_partial_": True},
+        "core": {"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 4},
         "env": env or PENDULUM,
         "seed": 0,
         "schedule_env_steps": 1,
@@ -105,8 +105,8 @@ def without_box_action(run_dir):
     "env, expected",
     [
         ({**PENDULUM, "action": None}, 0.5),  # clipping was the default
-        ({"_target_": "envs.GymnasiumEnv", "id": "Pendulum-v1", "action": "rescale"}, 1.0),
-        ({"_target_": "envs.GymnasiumEnv", "id": "Pendulum-v1", "action": "clip"}, 0.5),
+        ({"_target_": "engram.envs.GymnasiumEnv", "id": "Pendulum-v1", "action": "rescale"}, 1.0),
+        ({"_target_": "engram.envs.GymnasiumEnv", "id": "Pendulum-v1", "action": "clip"}, 0.5),
         ({"_target_": "my_package.MyEnv"}, 0.5),
     ],
 )

@@ -3,7 +3,7 @@
 import warnings
 from contextlib import contextmanager
 
-import envs
+from engram import envs
 
 IDS = sorted(envs.registered_natives())
 _DRAWING = ("Battleship", "Concentration", "Labyrinth", "MemoryMaze", "MineSweeper")

@@ -105,8 +105,8 @@ def test_stable_baselines3s_recorder(id, kind, tmp_path):
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import VecVideoRecorder
 
-    import envs
-    from envs.sb3_env import SB3VecEnv
+    from engram import envs
+    from engram.envs.sb3_env import SB3VecEnv
 
     if kind == "SB3VecEnv":
         native = envs.registered_natives()[id](num_envs=2, **options(id))

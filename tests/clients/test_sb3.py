@@ -15,8 +15,8 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecMonitor
 
-import envs
-from envs.sb3_env import SB3VecEnv
+from engram import envs
+from engram.envs.sb3_env import SB3VecEnv
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from torchrl.collectors import Collector, MultiSyncCollector
 from torchrl.envs import GymEnv
 from torchrl.envs.utils import check_env_specs
 
-import envs
-from envs.torchrl_env import TorchRLEnv
+from engram import envs
+from engram.envs.torchrl_env import TorchRLEnv
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from contract import assert_equal, play, random_action
 
-from envs import NativeVectorEnv
+from engram.envs import NativeVectorEnv
 
 Make = Callable[..., NativeVectorEnv]
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs import NativeVectorEnv
-from envs.popgym.battleship import Battleship
-from envs.popgym.boards import add_cell, pack
-from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
-from envs.popgym.mine_sweeper import MineSweeper
-from envs.popgym.multiarmed_bandit import MultiarmedBandit
+from engram.envs import NativeVectorEnv
+from engram.envs.popgym.battleship import Battleship
+from engram.envs.popgym.boards import add_cell, pack
+from engram.envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from engram.envs.popgym.mine_sweeper import MineSweeper
+from engram.envs.popgym.multiarmed_bandit import MultiarmedBandit
 
 CLASSES: dict[str, Any] = {
     "MultiarmedBandit": MultiarmedBandit,

@@ -10,8 +10,8 @@ import torch
 from tensordict import TensorDict
 from toy_envs import register
 
-from envs import Driver, EnvironmentFault, GymnasiumEnv, RecallFirst
-from envs.action_masks import check_masks
+from engram.envs import Driver, EnvironmentFault, GymnasiumEnv, RecallFirst
+from engram.envs.action_masks import check_masks
 
 PARTS = (np.array([1, 0], np.int8), np.array([0, 1, 1], np.int8))
 SAME = [True, False, False, True, True]

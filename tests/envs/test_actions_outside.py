@@ -9,11 +9,11 @@ from gymnasium.vector import AutoresetMode
 from tensordict import TensorDict
 from toy_envs import Echo, register
 
-import envs
-from envs import Driver, GymnasiumEnv, NativeVectorEnv
-from envs.actions import ActionCheck
-from envs.single_native import NativeGymnasiumEnv
-from envs.vector_native import NativeGymnasiumVectorEnv
+from engram import envs
+from engram.envs import Driver, GymnasiumEnv, NativeVectorEnv
+from engram.envs.actions import ActionCheck
+from engram.envs.single_native import NativeGymnasiumEnv
+from engram.envs.vector_native import NativeGymnasiumVectorEnv
 
 NATIVES = envs.registered_natives()
 

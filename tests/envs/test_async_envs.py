@@ -8,9 +8,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from envs import GymnasiumEnv, async_envs
-from envs.errors import EnvironmentFault
-from scripts.user_code import place_in_user_code
+from engram.envs import GymnasiumEnv, async_envs
+from engram.envs.errors import EnvironmentFault
+from engram.scripts.user_code import place_in_user_code
 
 
 class Unsendable(Exception):

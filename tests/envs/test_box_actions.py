@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from envs import ActionConverter, BoxActions
+from engram.envs import ActionConverter, BoxActions
 
 ENDS = np.array([-1.0, 1.0, -7.0, 7.0, -np.inf, np.inf], np.float32)
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from contract import assert_equal
 
-import envs
-from agents import PPO
-from envs.captured import CapturedPlay, record_cuda_graph
-from envs.play import play
-from memory_cores import GRU, HCAM, S5
+from engram import envs
+from engram.agents import PPO
+from engram.envs.captured import CapturedPlay, record_cuda_graph
+from engram.envs.play import play
+from engram.memory_cores import GRU, HCAM, S5
 
 CORES = {
     "gru": partial(GRU, hidden_size=16),

@@ -7,8 +7,8 @@ import pytest
 from hydra.utils import get_method, instantiate
 from omegaconf import OmegaConf
 
-import configs
-from envs import VectorEnv
+from engram import configs
+from engram.envs import VectorEnv
 
 DIRECTORY = Path(configs.__file__).parent / "env"
 NAMES = sorted(path.relative_to(DIRECTORY).as_posix() for path in DIRECTORY.rglob("*.yaml"))

@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 from native_checks import CHECKS, check_one_step_on_cuda
 from tensordict import TensorDict
 
-from envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
+from engram.envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
 
 RIGHT, UP, LEFT, DOWN = range(4)
 TASKS = {
@@ -172,7 +172,7 @@ def test_wrong_options_are_refused(make, message: str) -> None:
 
 @pytest.mark.parametrize("id", ["CopySequence", "DiscountingChain", "MemoryChain", "TMaze"])
 def test_registered_with_gymnasium(id: str) -> None:
-    env = gymnasium.make(f"envs:engram/{id}-v0")
+    env = gymnasium.make(f"engram.envs:engram/{id}-v0")
     check_env(env.unwrapped, skip_render_check=True)
     vector = gymnasium.make_vec(f"engram/{id}-v0", num_envs=3, vectorization_mode="vector_entry_point")
     obs, _ = vector.reset(seed=1)

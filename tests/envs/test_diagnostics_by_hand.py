@@ -4,7 +4,7 @@ import pytest
 import torch
 from contract import play
 
-from envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
+from engram.envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
 
 RIGHT, UP, LEFT, DOWN = range(4)
 

@@ -7,9 +7,9 @@ import torch
 from tensordict import TensorDict
 from toy_envs import SCRIPT, Sampler, Scripted, register
 
-import envs.play as play_module
-from envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
-from envs.random import randint
+import engram.envs.play as play_module
+from engram.envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
+from engram.envs.random import randint
 
 
 def counting_act(row: TensorDict, carry: TensorDict):

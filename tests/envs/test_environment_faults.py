@@ -10,9 +10,9 @@ import pytest
 import torch
 from toy_envs import register
 
-from envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_popgym
-from envs.ids import not_registered
-from envs.make import check_vector_env
+from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_popgym
+from engram.envs.ids import not_registered
+from engram.envs.make import check_vector_env
 
 
 class Returning(gymnasium.Env):

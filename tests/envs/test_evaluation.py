@@ -8,7 +8,7 @@ import torch
 from tensordict import TensorDict
 from toy_envs import Painted, Scripted, ScriptedNative, register
 
-from envs import EvaluationResult, EvaluationStoppedError, GymnasiumEnv, RecallFirst, evaluate
+from engram.envs import EvaluationResult, EvaluationStoppedError, GymnasiumEnv, RecallFirst, evaluate
 
 
 def constant(row: TensorDict, carry: TensorDict):

@@ -6,8 +6,8 @@ import torch
 from tensordict import TensorDict
 from toy_envs import ScriptedNative
 
-from envs import Driver, evaluate
-from envs.finite import check_finite, check_rollout
+from engram.envs import Driver, evaluate
+from engram.envs.finite import check_finite, check_rollout
 
 
 def constant(row, carry):

@@ -8,8 +8,8 @@ import sys
 SCRIPT = """
 import ctypes.util, os
 import gymnasium, torch
-import envs
-from envs.forking import make_forks_safe
+from engram import envs
+from engram.envs.forking import make_forks_safe
 
 def use_threads():
     return int(torch.arange(10**6).sum())
@@ -25,7 +25,7 @@ def threads_of_a_child():
 torch.set_num_threads(4)
 print("child:", threads_of_a_child(), "parent:", torch.get_num_threads())
 vector = gymnasium.make_vec(
-    "envs:engram/popgym-BattleshipHard-v0", 2, "async", vector_kwargs={"context": "fork"}
+    "engram.envs:engram/popgym-BattleshipHard-v0", 2, "async", vector_kwargs={"context": "fork"}
 )
 vector.reset(seed=0)
 print("rewards:", vector.step(vector.action_space.sample())[1].shape)

@@ -12,8 +12,8 @@ import pytest
 import torch
 from gymnasium.error import ResetNeeded
 
-import envs
-from envs.numpy_rows import observation_to_numpy
+from engram import envs
+from engram.envs.numpy_rows import observation_to_numpy
 
 MAKERS = envs.registered_natives()
 LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")

@@ -9,8 +9,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 from tensordict import TensorDict
 
-import envs
-from envs.vector_native import NativeGymnasiumVectorEnv
+from engram import envs
+from engram.envs.vector_native import NativeGymnasiumVectorEnv
 
 MAKERS = envs.registered_natives()
 LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")
@@ -134,7 +134,7 @@ def test_a_rollout_compiles_without_a_graph_break(id: str) -> None:
 
 @ALL
 def test_gymnasiums_checker_passes(id: str) -> None:
-    env = gymnasium.make(f"envs:{id}")
+    env = gymnasium.make(f"engram.envs:{id}")
     check_env(env.unwrapped, skip_render_check=True)
 
 

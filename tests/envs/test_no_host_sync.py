@@ -15,9 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-import envs
-from agents import PPO
-from envs.play import play
+from engram import envs
+from engram.agents import PPO
+from engram.envs.play import play
 
 MAKERS = envs.registered_natives()
 # Sizes differ in numbers alone, and the motion in a maze is many small operations.

@@ -12,7 +12,7 @@ import torch
 from contract import assert_equal, play
 from tensordict import TensorDict
 
-from envs import GymnasiumEnv, NativeVectorEnv, make_popgym, popgym_families, popgym_ids, popgym_names
+from engram.envs import GymnasiumEnv, NativeVectorEnv, make_popgym, popgym_families, popgym_ids, popgym_names
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 
@@ -107,8 +107,8 @@ def test_native_spaces_are_the_packages(name: str) -> None:
 def test_native_tasks_need_no_popgym() -> None:
     code = (
         "import sys; sys.modules['popgym'] = None\n"
-        "import envs, torch\n"
-        "from envs.popgym import NATIVES\n"
+        "import engram.envs, torch\n"
+        "from engram.envs.popgym import NATIVES\n"
         "for family in NATIVES: envs.make_popgym(f'{family}_easy', 2).reset(0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

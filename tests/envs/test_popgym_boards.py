@@ -13,11 +13,11 @@ from popgym_board_parity import (
     make_package,
 )
 
-from envs import NativeVectorEnv
-from envs.popgym.battleship import Battleship
-from envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
-from envs.popgym.mine_sweeper import MineSweeper
-from envs.popgym.multiarmed_bandit import MultiarmedBandit
+from engram.envs import NativeVectorEnv
+from engram.envs.popgym.battleship import Battleship
+from engram.envs.popgym.labyrinth import LabyrinthEscape, LabyrinthExplore
+from engram.envs.popgym.mine_sweeper import MineSweeper
+from engram.envs.popgym.multiarmed_bandit import MultiarmedBandit
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from envs import make_popgym, popgym_ids
-from envs.make import make_gymnasium
-from envs.popgym.cards import deal_key, draw, full_decks
+from engram.envs import make_popgym, popgym_ids
+from engram.envs.make import make_gymnasium
+from engram.envs.popgym.cards import deal_key, draw, full_decks
 
 FAMILIES = ("autoencode", "concentration", "count_recall", "higher_lower", "repeat_first", "repeat_previous")
 TASKS = [f"{family}_{difficulty}" for family in FAMILIES for difficulty in ("easy", "medium", "hard")]
@@ -47,7 +47,7 @@ class Pair:
         self.native = make_popgym(name, 1, backend="native")
         assert self.native.single_observation_space == self.package.observation_space
         assert self.native.single_action_space == self.package.action_space
-        module = importlib.import_module(f"envs.popgym.{self.family}")
+        module = importlib.import_module(f"engram.envs.popgym.{self.family}")
         monkeypatch.setattr(module, "draw", stacked_draw(self.next_value))
         self.action = 0
 

@@ -12,8 +12,8 @@ import torch
 from contract import play
 from native_checks import CHECKS, check_one_step_on_cuda
 
-from envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
-from envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
+from engram.envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole, VelocityOnlyCartPole
+from engram.envs.popgym.pendulum import NoisyPositionOnlyPendulum, PositionOnlyPendulum
 
 CART_POLES = [PositionOnlyCartPole, VelocityOnlyCartPole, NoisyPositionOnlyCartPole]
 PENDULUMS = [PositionOnlyPendulum, NoisyPositionOnlyPendulum]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from contract import random_action
 
-from envs.popgym.cart_pole import NoisyPositionOnlyCartPole
-from envs.popgym.pendulum import NoisyPositionOnlyPendulum
+from engram.envs.popgym.cart_pole import NoisyPositionOnlyCartPole
+from engram.envs.popgym.pendulum import NoisyPositionOnlyPendulum
 
 LEVELS = ["easy", "medium", "hard"]
 NOISY = [(NoisyPositionOnlyCartPole, (4.8, 0.41887903)), (NoisyPositionOnlyPendulum, (1.0, 1.0))]

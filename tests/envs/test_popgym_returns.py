@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from envs import make_popgym, popgym_ids, popgym_names
-from envs.actions import action_layout
-from envs.make import make_gymnasium
-from envs.popgym.random_returns import random_return
+from engram.envs import make_popgym, popgym_ids, popgym_names
+from engram.envs.actions import action_layout
+from engram.envs.make import make_gymnasium
+from engram.envs.popgym.random_returns import random_return
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from contract import assert_equal, check_rows
 
-from envs import make_memory_maze
-from envs.memory_maze.real.gl import choose_gl
+from engram.envs import make_memory_maze
+from engram.envs.memory_maze.real.gl import choose_gl
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,9 +7,9 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-import envs
-from envs import RecallFirst
-from envs.vector_native import NativeGymnasiumVectorEnv
+from engram import envs
+from engram.envs import RecallFirst
+from engram.envs.vector_native import NativeGymnasiumVectorEnv
 
 ID = "engram/RecallFirst-v0"
 
@@ -34,7 +34,7 @@ def test_the_vector_is_the_native_environment() -> None:
 
 
 def test_a_single_one_passes_gymnasiums_checker() -> None:
-    env = gymnasium.make(f"envs:{ID}", delay=2)
+    env = gymnasium.make(f"engram.envs:{ID}", delay=2)
     check_env(env.unwrapped, skip_render_check=True)
     first, _ = env.reset(seed=1)
     starts = [first, *(env.reset()[0] for _ in range(20))]

@@ -6,9 +6,9 @@ import pytest
 import torch
 from gymnasium.wrappers import AddRenderObservation
 
-import envs
-from envs.popgym.natives import NATIVES
-from envs.render_modes import draws
+from engram import envs
+from engram.envs.popgym.natives import NATIVES
+from engram.envs.render_modes import draws
 
 MINES, MAZE = "engram/popgym-MineSweeperEasy-v0", "engram/MemoryMaze-tiny-v0"
 DRAWN = [

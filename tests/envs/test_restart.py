@@ -5,8 +5,8 @@ import torch
 from contract import assert_equal, random_action
 from toy_envs import ScriptedNative
 
-import envs
-from envs.restart import begin_next
+from engram import envs
+from engram.envs.restart import begin_next
 
 
 def test_only_the_chosen_begin():

@@ -12,8 +12,8 @@ import torch
 from contract import assert_equal, play, random_action
 from toy_envs import Echo, Masked, Sampler, ScriptedNative, Unreproducible, register
 
-from envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
-from envs.episode_log import EpisodeLog, stored_dtype
+from engram.envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
+from engram.envs.episode_log import EpisodeLog, stored_dtype
 
 
 def package(kind: str) -> dict[str, str]:
@@ -276,7 +276,7 @@ def test_a_state_whose_parts_do_not_belong_together_is_refused() -> None:
 
 
 def test_a_long_episode_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envs.long_episode.MANY_ACTIONS", 1500)
+    monkeypatch.setattr("engram.envs.long_episode.MANY_ACTIONS", 1500)
     env = GymnasiumEnv(register(Echo), 2, kwargs={"action_space": gs.Box(-1, 1, (1,))})
     env.reset(0)
     with pytest.warns(

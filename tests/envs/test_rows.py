@@ -4,7 +4,7 @@ import pytest
 import torch
 from toy_envs import Scripted, ScriptedNative, register
 
-from envs import GymnasiumEnv
+from engram.envs import GymnasiumEnv
 
 # What the script of toy_envs must give when action number n is n % 5:
 # obs, reward, prev_action, is_first, is_last, is_terminal

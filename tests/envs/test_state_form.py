@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from envs.state_form import (
+from engram.envs.state_form import (
     Anything,
     AtLeast,
     Kind,

@@ -5,12 +5,12 @@ import torch
 from contract import assert_equal
 from toy_envs import ScriptedNative
 
-import envs
+from engram import envs
 
 pytest.importorskip("torchrl")
 from torchrl.envs.utils import check_env_specs
 
-from envs.torchrl_env import TorchRLEnv
+from engram.envs.torchrl_env import TorchRLEnv
 
 MAKERS = {"scripted": ScriptedNative, **envs.registered_natives()}
 

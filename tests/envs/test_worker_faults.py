@@ -12,8 +12,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from envs import EnvironmentFault, GymnasiumEnv
-from envs.errors import WorkerFault
+from engram.envs import EnvironmentFault, GymnasiumEnv
+from engram.envs.errors import WorkerFault
 
 DEED = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -84,7 +84,7 @@ def play(env):
     ],
 )
 def test_its_environment_and_its_end_are_named(fate, words, place, monkeypatch):
-    monkeypatch.setattr("envs.async_envs._CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr("engram.envs.async_envs._CLOSE_SECONDS", 0.3)
     with pytest.raises(WorkerFault, match=f"The process of environment 11 {words}") as caught:
         env = make(fate=fate, place=place)
         try:
@@ -126,7 +126,7 @@ def test_a_wait_may_last_as_many_steps_as_are_repeated():
 
 @pytest.mark.parametrize("place", ["close", "step"])
 def test_closing_ends_one_that_hangs(place, monkeypatch):
-    monkeypatch.setattr("envs.async_envs._CLOSE_SECONDS", 0.3)
+    monkeypatch.setattr("engram.envs.async_envs._CLOSE_SECONDS", 0.3)
     env = make(fate="hangs", place=place)
     env.reset(0)
     if place == "step":
@@ -143,7 +143,7 @@ def test_a_timeout_is_a_number_of_seconds(timeout):
 
 MASK = """
 import signal, sys
-from envs.worker_signals import held_back, let_through
+from engram.envs.worker_signals import held_back, let_through
 import subprocess
 before = held_back()
 child = "import signal; print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))"
@@ -160,7 +160,7 @@ def test_new_interpreters_inherit_that_signals_of_a_terminal_are_held_back():
 
 PARENT = """
 import os, signal, torch
-from envs import GymnasiumEnv
+from engram.envs import GymnasiumEnv
 env = GymnasiumEnv("CartPole-v1", 2, vectorization="async")
 env.reset(0)
 print(*[process.pid for process in env._vector.processes], flush=True)

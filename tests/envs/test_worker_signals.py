@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from envs import GymnasiumEnv
+from engram.envs import GymnasiumEnv
 
 
 @pytest.mark.parametrize("start_method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])

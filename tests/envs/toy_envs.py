@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from envs.native import NativeVectorEnv
+from engram.envs.native import NativeVectorEnv
 
 # Episode number -> (number of actions, terminated, truncated), then from the beginning again.
 SCRIPT = [(2, True, False), (3, False, True), (1, True, True)]

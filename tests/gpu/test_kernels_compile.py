@@ -45,7 +45,7 @@ def compiled(request, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("dtype", "varying"), [(torch.complex64, False), (torch.float32, True)])
 def test_the_scan_spills_nothing(dtype, varying, compiled):
-    from memory_cores.scan import cuda
+    from engram.memory_cores.scan import cuda
 
     b, first = torch.zeros(2, 8, 64, dtype=dtype), torch.zeros(2, 8, dtype=torch.bool)
     a, carry, initial = (
@@ -63,8 +63,8 @@ def test_the_scan_spills_nothing(dtype, varying, compiled):
 
 @pytest.mark.parametrize("count", [1, 48])
 def test_the_maze_keeps_a_small_stack(count, compiled):
-    from envs.memory_maze.motion import cuda as motion
-    from envs.memory_maze.rendering import cuda, load_textures
+    from engram.envs.memory_maze.motion import cuda as motion
+    from engram.envs.memory_maze.rendering import cuda, load_textures
 
     scene, bodies = random_scene(count, 9, 3), torch.zeros(count, 9, dtype=torch.float64)
     rest = scene.walls, torch.zeros(count, dtype=torch.int64), torch.zeros(count, 2), 0.4

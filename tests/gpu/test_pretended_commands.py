@@ -2,8 +2,8 @@
 
 import pytest
 
-from agents import load
-from scripts import benchmark, evaluate, train
+from engram.agents import load
+from engram.scripts import benchmark, evaluate, train
 
 pytestmark = pytest.mark.gpu
 SMALL = (

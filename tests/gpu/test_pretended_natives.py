@@ -5,8 +5,8 @@ import torch
 from contract import random_action
 from tensordict import TensorDict
 
-import envs
-from envs.captured import CapturedPlay
+from engram import envs
+from engram.envs.captured import CapturedPlay
 
 pytestmark = pytest.mark.gpu
 MAKERS = envs.registered_natives()

@@ -7,10 +7,10 @@ import torch
 from ppo_cases import CORES, make_agent, make_core
 from waits import PPO_UPDATE, ROLLOUT, check_waits
 
-import envs
-from envs.captured import CapturedPlay
-from envs.memory_maze.maze import MemoryMaze
-from memory_cores import GRU
+from engram import envs
+from engram.envs.captured import CapturedPlay
+from engram.envs.memory_maze.maze import MemoryMaze
+from engram.memory_cores import GRU
 
 pytestmark = pytest.mark.gpu
 LENGTH = 8

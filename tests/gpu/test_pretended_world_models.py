@@ -6,10 +6,10 @@ import pytest
 import torch
 from waits import ROLLOUT, SAMPLE, WORLD_MODEL_UPDATE, check_waits
 
-from envs.captured import CapturedPlay
-from scripts.config import compose_config
-from scripts.new_run import describe_agent
-from scripts.session import Session
+from engram.envs.captured import CapturedPlay
+from engram.scripts.config import compose_config
+from engram.scripts.new_run import describe_agent
+from engram.scripts.session import Session
 
 pytestmark = pytest.mark.gpu
 WORDS = (

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from tensordict import TensorDict
 from torch import Tensor
 
-import memory_cores
+from engram import memory_cores
 
 CONFIGS = sorted((Path(memory_cores.__file__).parent.parent / "configs" / "core").glob("*.yaml"))
 NAMES = [path.stem for path in CONFIGS]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import silu
 
-from memory_cores import BlockGRU
+from engram.memory_cores import BlockGRU
 
 
 def make(input_size=3, hidden_size=8, projection_size=4, blocks=2, **options):

@@ -8,7 +8,7 @@ import torch
 from core_cases import BATCH, INPUT_SIZE, LENGTH, NAMES, flags, leaves, make, random_carry, random_rows
 from tensordict import TensorDict
 
-from memory_cores import LSTM
+from engram.memory_cores import LSTM
 
 MEMORY = [name for name in NAMES if name != "mlp"]
 OTHER_DTYPES = {

@@ -20,7 +20,7 @@ from core_cases import (
     weighted_sum,
 )
 
-from memory_cores import Resets
+from engram.memory_cores import Resets
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
 MEMORY = [name for name in NAMES if name != "mlp"]

@@ -7,10 +7,10 @@ from test_contract import TIGHT, assert_same_results, results, sequence, split_a
 from torch import nn
 from torch.nn.functional import silu, softplus
 
-from memory_cores import CacheCore, LoopCore, ScanCore
-from memory_cores.cache.attention import masked_softmax
-from memory_cores.cache.window_attention import WindowAttention
-from memory_cores.carry import Leaf
+from engram.memory_cores import CacheCore, LoopCore, ScanCore
+from engram.memory_cores.cache.attention import masked_softmax
+from engram.memory_cores.cache.window_attention import WindowAttention
+from engram.memory_cores.carry import Leaf
 
 TAPS, WIDTH = 3, 4
 

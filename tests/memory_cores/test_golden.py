@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from memory_cores import FFM, S5
-from memory_cores.diagonal_ssm import DiagonalSSM, discretize, lecun_normal
-from memory_cores.ffm import decay_limit, decay_range
-from memory_cores.hippo import hippo_blocks, hippo_normal
-from memory_cores.scan import linear_scan, linear_scan_reference
+from engram.memory_cores import FFM, S5
+from engram.memory_cores.diagonal_ssm import DiagonalSSM, discretize, lecun_normal
+from engram.memory_cores.ffm import decay_limit, decay_range
+from engram.memory_cores.hippo import hippo_blocks, hippo_normal
+from engram.memory_cores.scan import linear_scan, linear_scan_reference
 
 SCANS = pytest.mark.parametrize("scan", [linear_scan, linear_scan_reference])
 

@@ -5,9 +5,9 @@ import torch
 from core_cases import BATCH, assert_same_carry, flags, make, random_carry, random_rows, run_steps
 from test_contract import TIGHT, assert_same_results, results, sequence
 
-from memory_cores import GTrXL
-from memory_cores.cache import window_attention
-from memory_cores.cache.attention import sinusoids, to_band
+from engram.memory_cores import GTrXL
+from engram.memory_cores.cache import window_attention
+from engram.memory_cores.cache.attention import sinusoids, to_band
 
 HEADS, SIZE, MEMORY = 2, 3, 4
 

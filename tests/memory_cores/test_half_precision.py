@@ -16,8 +16,8 @@ from core_cases import (
 )
 from torch.func import functional_call, vmap
 
-from memory_cores import HCAM, MemoryCore
-from memory_cores.loop.stretched_lstm import stretched_lstm
+from engram.memory_cores import HCAM, MemoryCore
+from engram.memory_cores.loop.stretched_lstm import stretched_lstm
 
 LENGTH = 24
 DTYPES = (torch.float16, torch.bfloat16)

@@ -7,9 +7,9 @@ import torch
 from core_cases import BATCH, assert_same_carry, flags, make, random_carry, random_rows, run_steps
 from test_contract import TIGHT, assert_same_results, results, sequence, split_at, steps
 
-from memory_cores import FFM, HCAM, LSTM, MLP, GTrXL
-from memory_cores.cache import chunk_attention, chunks, store
-from memory_cores.cache.attention import masked_softmax
+from engram.memory_cores import FFM, HCAM, LSTM, MLP, GTrXL
+from engram.memory_cores.cache import chunk_attention, chunks, store
+from engram.memory_cores.cache.attention import masked_softmax
 
 HEADS = 2
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from memory_cores import GRU, LSTM, Resets
-from memory_cores.loop import engine as loop
-from memory_cores.loop import gru_loop_reference, lstm_loop_reference
-from memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
-from memory_cores.loop.packing import Packing
+from engram.memory_cores import GRU, LSTM, Resets
+from engram.memory_cores.loop import engine as loop
+from engram.memory_cores.loop import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
+from engram.memory_cores.loop.packing import Packing
 
 BATCH, LENGTH, INPUT, HIDDEN = 4, 40, 3, 5
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from memory_cores import S5
-from memory_cores.diagonal_ssm import DiagonalSSM
-from memory_cores.scan import linear_scan
+from engram.memory_cores import S5
+from engram.memory_cores.diagonal_ssm import DiagonalSSM
+from engram.memory_cores.scan import linear_scan
 
 BATCH, LENGTH, WIDTH = 2, 16_384, 16
 erf = np.vectorize(math.erf)

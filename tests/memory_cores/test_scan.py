@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from memory_cores.scan import engine as scan
-from memory_cores.scan import linear_scan, linear_scan_reference
+from engram.memory_cores.scan import engine as scan
+from engram.memory_cores.scan import linear_scan, linear_scan_reference
 
 BATCH, LENGTH, WIDTH = 3, 7, 4
 CASES = list(
@@ -23,7 +23,7 @@ CASES = list(
 def engine(monkeypatch):
     """`test_scan_triton.py` runs this file once more with Triton's interpreter in place of numba."""
     if os.environ.get("TRITON_INTERPRET") == "1":
-        from memory_cores.scan import cuda
+        from engram.memory_cores.scan import cuda
 
         monkeypatch.setattr(scan, "scan_engine", lambda device_type: cuda)
 
@@ -256,7 +256,8 @@ def test_dtypes_must_agree():
 
 
 def test_importing_the_package_does_not_import_a_compiler():
-    code = "import sys, memory_cores.scan; assert not {'numba', 'memory_cores.scan.cuda'} & set(sys.modules)"
+    late = {"numba", "engram.memory_cores.scan.cuda"}
+    code = f"import sys, engram.memory_cores.scan; assert not {late} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -265,7 +266,7 @@ def test_without_a_place_for_its_cache_the_scan_runs():
     code = (
         "import numba.core.caching as caching, torch\n"
         "caching.CacheImpl._locator_classes = []\n"
-        "from memory_cores.scan import linear_scan\n"
+        "from engram.memory_cores.scan import linear_scan\n"
         "b = torch.ones(1, 3, 1)\n"
         "states = linear_scan(b[0, 0], b, torch.zeros(1, 3, dtype=torch.bool), b[:, 0])\n"
         "assert states.flatten().tolist() == [2, 3, 4]\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from memory_cores.scan import engine as scan
-from memory_cores.scan import linear_scan, linear_scan_reference
+from engram.memory_cores.scan import engine as scan
+from engram.memory_cores.scan import linear_scan, linear_scan_reference
 
 pytest.importorskip("triton")
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def states_and_gradients(function, tensors, is_first):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.complex64])
 @pytest.mark.parametrize(("varying", "learned"), [(False, False), (True, True)])
 def test_groups_and_blocks(dtype, varying, learned, monkeypatch):
-    from memory_cores.scan import cuda
+    from engram.memory_cores.scan import cuda
 
     monkeypatch.setattr(scan, "scan_engine", lambda device_type: cuda)
     monkeypatch.setattr(cuda, "BYTES_AHEAD", 16)  # small groups, so that there are several

@@ -17,9 +17,9 @@ from torch import nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
 
-from memory_cores import GRU, LSTM
-from memory_cores.loop import engine as loop
-from memory_cores.scan import linear_scan
+from engram.memory_cores import GRU, LSTM
+from engram.memory_cores.loop import engine as loop
+from engram.memory_cores.scan import linear_scan
 
 LENGTH = 9
 RESETS = {"none": [], "few": [(0, 4)], "many": [(0, 2), (0, 3), (0, 7), (1, 0), (1, 1), (1, 3), (2, 8)]}

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 
-from memory_cores import FFM, LSTM, MLP, S5, FrameStack, Stack
+from engram.memory_cores import FFM, LSTM, MLP, S5, FrameStack, Stack
 
 LAYERS = [
     partial(LSTM, hidden_size=8),

@@ -22,8 +22,8 @@ from torchrl.modules import LSTMModule, OneHotCategorical, set_recurrent_mode
 from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
-from memory_cores import GRU
-from memory_cores.torchrl_module import CoreModule
+from engram.memory_cores import GRU
+from engram.memory_cores.torchrl_module import CoreModule
 
 NUM_ENVS, LENGTH = 2, 40
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -325,7 +325,7 @@ def test_an_environment_without_the_primer_is_noticed(monkeypatch):
 
 
 def test_without_torchrl_one_sentence():
-    code = "import sys; sys.modules['torchrl'] = None; import memory_cores, memory_cores.torchrl_module"
+    code = "import sys; sys.modules['torchrl'] = None; import engram.memory_cores.torchrl_module"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 1
     assert 'install it with pip install -e ".[torchrl]"' in result.stderr.splitlines()[-1]

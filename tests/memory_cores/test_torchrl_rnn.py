@@ -18,7 +18,7 @@ from torchrl.envs.utils import step_mdp
 from torchrl.modules import OneHotCategorical, set_recurrent_mode
 from torchrl.modules.utils import get_env_transforms_from_module, get_primers_from_module
 
-from memory_cores.torchrl_module import CoreModule
+from engram.memory_cores.torchrl_module import CoreModule
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

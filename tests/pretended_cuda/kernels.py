@@ -14,16 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import memory_cores.loop.engine as loop
-from agents.replay.storage import Storage
-from envs.memory_maze import motion, rendering
-from envs.memory_maze.motion import cpu as motion_cpu
-from envs.memory_maze.rendering import camera, shading
-from envs.memory_maze.rendering import cpu as rendering_cpu
-from memory_cores import scan
-from memory_cores.loop.packing import Packing
-from memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
-from memory_cores.scan import cpu as scan_cpu
+import engram.memory_cores.loop.engine as loop
+from engram.agents.replay.storage import Storage
+from engram.envs.memory_maze import motion, rendering
+from engram.envs.memory_maze.motion import cpu as motion_cpu
+from engram.envs.memory_maze.rendering import camera, shading
+from engram.envs.memory_maze.rendering import cpu as rendering_cpu
+from engram.memory_cores import scan
+from engram.memory_cores.loop.packing import Packing
+from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.scan import cpu as scan_cpu
 from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
 

@@ -21,8 +21,6 @@ from pathlib import Path
 
 import machine_faults
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @dataclass(frozen=True)
 class Result:
@@ -50,7 +48,7 @@ class CommandRunner:
     def __init__(self, directory: Path, prefix=()):
         self._directory = directory
         self._count = 0
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "GLIBC_TUNABLES": "", "COLUMNS": "200"}
+        environment = os.environ | {"GLIBC_TUNABLES": "", "COLUMNS": "200"}
         self._server = subprocess.Popen(
             [*prefix, sys.executable, __file__],
             stdin=subprocess.PIPE,
@@ -149,7 +147,7 @@ def kill(pid, ended, seconds, condition, number=signal.SIGKILL, begun=None):
 def serve():
     """Answer requests until the input ends."""
     for command in ("train", "evaluate", "sweep", "plot"):
-        importlib.import_module(f"scripts.{command}")
+        importlib.import_module(f"engram.scripts.{command}")
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)
@@ -186,7 +184,7 @@ def become(request):
         os.chdir(request["cwd"])
         sys.path[:0] = request["path"]
         importlib.invalidate_caches()
-        code = importlib.import_module(f"scripts.{request['command']}").command(request["words"])
+        code = importlib.import_module(f"engram.scripts.{request['command']}").command(request["words"])
     except BaseException:
         traceback.print_exc()
     finally:

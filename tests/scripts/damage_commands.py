@@ -19,14 +19,14 @@ from unittest import mock
 
 import torch
 
-import scripts.config
-import scripts.evaluate
-import scripts.plot
-import scripts.sweep
-import scripts.sweeps.trial
-import scripts.train
-import scripts.user_code
-from scripts.errors import UsageError, run, sentence_of
+import engram.scripts.config
+import engram.scripts.evaluate
+import engram.scripts.plot
+import engram.scripts.sweep
+import engram.scripts.sweeps.trial
+import engram.scripts.train
+import engram.scripts.user_code
+from engram.scripts.errors import UsageError, run, sentence_of
 
 HANG_SECONDS = 120
 
@@ -134,7 +134,7 @@ class TrialsHere:
         return not self._ended
 
     def start(self, name: str, words: Sequence[str], log: Path) -> None:
-        said = call(lambda given: scripts.sweeps.trial.main(list(given)), *words)
+        said = call(lambda given: engram.scripts.sweeps.trial.main(list(given)), *words)
         with open(log, "a") as file:
             file.write(said.out + said.text + said.trace)
         self._ended.append((name, 1 if said.code is None else said.code))
@@ -154,18 +154,20 @@ def quick_commands() -> Iterator[None]:
     with contextlib.ExitStack() as patched:
         compose = _composed_once()
         for module in ("train", "evaluate", "plot", "sweeps.plan"):
-            patched.enter_context(mock.patch(f"scripts.{module}.compose_config", compose))
+            patched.enter_context(mock.patch(f"engram.scripts.{module}.compose_config", compose))
         # Otherwise this file were code of a user's own, whose faults are told in another way.
         ours = str(Path(__file__).parent / "damage_")
-        patched.enter_context(mock.patch("scripts.user_code._ENGRAM", (*scripts.user_code._ENGRAM, ours)))
+        patched.enter_context(
+            mock.patch("engram.scripts.user_code._ENGRAM", (*engram.scripts.user_code._ENGRAM, ours))
+        )
         patched.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
-        patched.enter_context(mock.patch("scripts.sweep.make_launcher", lambda *_: TrialsHere()))
-        patched.enter_context(mock.patch("scripts.sweeps.loop._POLL_SECONDS", 0.0))
+        patched.enter_context(mock.patch("engram.scripts.sweep.make_launcher", lambda *_: TrialsHere()))
+        patched.enter_context(mock.patch("engram.scripts.sweeps.loop._POLL_SECONDS", 0.0))
         yield
 
 
 def _composed_once() -> Callable[[str, Sequence[str]], Any]:
-    compose = scripts.config.compose_config
+    compose = engram.scripts.config.compose_config
 
     @functools.cache
     def once(name: str, words: tuple[str, ...]) -> Any:

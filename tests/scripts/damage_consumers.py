@@ -13,13 +13,13 @@ from damage_commands import Said, call, call_function
 from damage_folders import ARCHIVE, EVALUATED, OTHER, PLOTTED, PPO, RUN, SWEEP, sweep_words
 from run_files import checkpoint_tensors, is_timing, learned_values
 
-import agents
-import scripts.evaluate
-import scripts.plot
-import scripts.sweep
-import scripts.train
-from envs import RecallFirst
-from scripts.find_run import unfinished_run
+import engram.scripts.evaluate
+import engram.scripts.plot
+import engram.scripts.sweep
+import engram.scripts.train
+from engram import agents
+from engram.envs import RecallFirst
+from engram.scripts.find_run import unfinished_run
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _bits(tensor: torch.Tensor) -> tuple[Any, ...]:
 
 
 def resume(work: Path, more: tuple[str, ...]) -> Outcome:
-    said = call(scripts.train.main, f"resume={work / RUN}", "logging.tensorboard=false", *more)
+    said = call(engram.scripts.train.main, f"resume={work / RUN}", "logging.tensorboard=false", *more)
     return Outcome(said, _learned(work / RUN) if said.code == 0 else None)
 
 
@@ -93,7 +93,7 @@ def _actions(agent: Any) -> list[str]:
 
 def evaluate(work: Path, more: tuple[str, ...], *words: str) -> Outcome:
     said = call(
-        scripts.evaluate.main, f"run={work / RUN}", f"output={work / 'out'}", *EVALUATED, *words, *more
+        engram.scripts.evaluate.main, f"run={work / RUN}", f"output={work / 'out'}", *EVALUATED, *words, *more
     )
     path = work / "out" / "evaluation.json"
     return Outcome(said, _document(path) if said.code == 0 else None)
@@ -107,7 +107,7 @@ def against(work: Path, more: tuple[str, ...]) -> Outcome:
     """The damaged run's evaluation beside a new one of the whole run."""
     other = work / RUN / "evaluation" / "evaluation.json"
     words = (f"run={work / OTHER}", f"against={other}", f"output={work / 'out'}", *EVALUATED, *more)
-    said = call(scripts.evaluate.main, *words)
+    said = call(engram.scripts.evaluate.main, *words)
     return Outcome(said, _document(work / "out" / "evaluation.json") if said.code == 0 else None)
 
 
@@ -119,7 +119,7 @@ def _document(path: Path) -> Any:
 
 def plot(work: Path, more: tuple[str, ...], runs: Path | None = None) -> Outcome:
     words = (f"runs={runs or work}", f"output={work / 'out'}", *PLOTTED, *more)
-    said = call(scripts.plot.main, *words)
+    said = call(engram.scripts.plot.main, *words)
     if said.code != 0:
         return Outcome(said)
     document = json.loads((work / "out" / "results.json").read_text())
@@ -140,14 +140,16 @@ def plot_archive(work: Path, more: tuple[str, ...]) -> Outcome:
 
 
 def unfinished(work: Path, more: tuple[str, ...]) -> Outcome:
-    config = scripts.train.compose_config("train", ["core=gru", *PPO, f"logging.runs_dir={work}"]).values
+    config = engram.scripts.train.compose_config(
+        "train", ["core=gru", *PPO, f"logging.runs_dir={work}"]
+    ).values
     said = call_function(lambda: unfinished_run(config))
     found = None if said.value is None else str(said.value)
     return Outcome(said, [found], is_left_out=found is None and RUN in said.text)
 
 
 def sweep(work: Path, more: tuple[str, ...]) -> Outcome:
-    said = call(scripts.sweep.main, *sweep_words(work), *more)
+    said = call(engram.scripts.sweep.main, *sweep_words(work), *more)
     if said.code != 0:
         return Outcome(said)
     failed = [line for line in said.text.splitlines() if line.startswith("failed: ")]

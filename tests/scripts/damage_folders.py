@@ -11,10 +11,10 @@ from unittest import mock
 
 from damage_commands import call
 
-import scripts.evaluate
-import scripts.plot
-import scripts.sweep
-import scripts.train
+import engram.scripts.evaluate
+import engram.scripts.plot
+import engram.scripts.sweep
+import engram.scripts.train
 
 RUN, OTHER, SWEEP, ARCHIVE = "run", "other", "sweep", "runs.zip"
 _QUIET = (
@@ -114,7 +114,7 @@ class Workshop:
     def train(self, words: Sequence[str], name: str = RUN, moments: Mapping[int, str] | None = None) -> None:
         """Train at the place; at its log lines of these numbers, the place is copied under these names."""
         with _copies_at_lines(self.work, self._root, moments or {}):
-            expect(call(scripts.train.main, *words, f"logging.run_dir={self.work / name}"))
+            expect(call(engram.scripts.train.main, *words, f"logging.run_dir={self.work / name}"))
 
     def make_runs(
         self, words: Sequence[str], name: str, moments: tuple[int, int], num_others: int
@@ -138,17 +138,17 @@ class Workshop:
 
     def _evaluate(self) -> None:
         for run in (RUN, OTHER):
-            expect(call(scripts.evaluate.main, f"run={self.work / run}", *EVALUATED))
+            expect(call(engram.scripts.evaluate.main, f"run={self.work / run}", *EVALUATED))
         probe = ("probe.argument=delay", "probe.values=[2,3]")
-        expect(call(scripts.evaluate.main, f"run={self.work / RUN}", *EVALUATED, *probe))
+        expect(call(engram.scripts.evaluate.main, f"run={self.work / RUN}", *EVALUATED, *probe))
 
     def make_sweep(self) -> Base:
         """A sweep of two trials, of which one has finished and the other was killed."""
         lines = self._lines_of_a_run
         with _copies_at_lines(self.work, self._root, {lines + 6: "sweep-early", lines + 8: "sweep-killed"}):
-            expect(call(scripts.sweep.main, *sweep_words(self.work)))
+            expect(call(engram.scripts.sweep.main, *sweep_words(self.work)))
         self._keep("sweep-finished")
-        expect(call(scripts.sweep.main, *sweep_words(self.work), "env.delay=3"))
+        expect(call(engram.scripts.sweep.main, *sweep_words(self.work), "env.delay=3"))
         return Base(self._root / "sweep-killed", self._root / "sweep-early", [self._keep("sweep-other")])
 
     @property
@@ -171,7 +171,7 @@ class Workshop:
                 shutil.rmtree(self.work / OTHER)
                 shutil.copytree(finished.others[-1] / RUN, self.work / OTHER)
             words = (f"runs={self.work}", f"output={self.work / 'report'}", "archive=true", *PLOTTED)
-            expect(call(scripts.plot.main, *words))
+            expect(call(engram.scripts.plot.main, *words))
             folder = self._root / name
             folder.mkdir()
             (self.work / "report" / ARCHIVE).rename(folder / ARCHIVE)
@@ -194,7 +194,7 @@ def expect(said) -> None:
 def _copies_at_lines(place: Path, root: Path, moments: Mapping[int, str]) -> Iterator[None]:
     """While open, copy a folder as it stands after so many lines of a log."""
     count = 0
-    log = scripts.train.Logger.log
+    log = engram.scripts.train.Logger.log
 
     def counted(logger, metrics, env_steps) -> None:
         nonlocal count
@@ -203,5 +203,5 @@ def _copies_at_lines(place: Path, root: Path, moments: Mapping[int, str]) -> Ite
         if count in moments:
             shutil.copytree(place, root / moments[count])
 
-    with mock.patch.object(scripts.train.Logger, "log", counted):
+    with mock.patch.object(engram.scripts.train.Logger, "log", counted):
         yield

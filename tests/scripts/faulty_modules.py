@@ -5,7 +5,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from memory_cores import GRU
+from engram.memory_cores import GRU
 
 ERRORS = {
     "type": lambda: 1 + "a",

@@ -44,7 +44,7 @@ def _evil(trace):
     """Descriptions that run, import or write something, were they built."""
     touch = ["touch", str(trace)]
     hidden = {
-        "_target_": "agents.checkpoint.unflatten_state",
+        "_target_": "engram.agents.checkpoint.unflatten_state",
         "values": {},
         "tensors": {"x/_target_": "subprocess.call", "x/args": touch},
     }
@@ -53,19 +53,27 @@ def _evil(trace):
         "call": {"_target_": "subprocess.call", "args": touch},
         "eval": {"_target_": "builtins.eval", "_args_": [f"open({str(trace)!r}, 'w')"]},
         "open": {"_target_": "builtins.open", "file": str(trace), "mode": "w"},
-        "build": {"_target_": "agents.build.build", "allow": ["subprocess"], "description": hidden},
-        "build itself": {"_target_": "agents.build.build", "allow": ["os", "posix"], "description": {}},
-        "load": {"_target_": "agents.load", "run_dir": str(trace.parent), "allow": ["os", "posix"]},
-        "load by module": {"_target_": "agents.run_folder.load", "run_dir": str(trace.parent)},
-        "import": {"_target_": "envs.make.import_package", "module": PAYLOAD, "user": "x"},
-        "import by ids": {"_target_": "envs.ids.import_package", "module": PAYLOAD, "user": "x"},
-        "grow": {"_target_": "agents.replay.storage.reserve_room", "path": str(trace), "num_bytes": 9},
-        "save": {"_target_": "agents.checkpoint.save_checkpoint", "path": str(trace), "state": {}},
-        "make": {"_target_": "envs.make.make_gymnasium", "id": f"{PAYLOAD}:X-v0"},
-        "id": {"_target_": "envs.GymnasiumEnv", "id": f"{PAYLOAD}:X-v0", "num_envs": 1},
+        "build": {"_target_": "engram.agents.build.build", "allow": ["subprocess"], "description": hidden},
+        "build itself": {
+            "_target_": "engram.agents.build.build",
+            "allow": ["os", "posix"],
+            "description": {},
+        },
+        "load": {"_target_": "engram.agents.load", "run_dir": str(trace.parent), "allow": ["os", "posix"]},
+        "load by module": {"_target_": "engram.agents.run_folder.load", "run_dir": str(trace.parent)},
+        "import": {"_target_": "engram.envs.make.import_package", "module": PAYLOAD, "user": "x"},
+        "import by ids": {"_target_": "engram.envs.ids.import_package", "module": PAYLOAD, "user": "x"},
+        "grow": {"_target_": "engram.agents.replay.storage.reserve_room", "path": str(trace), "num_bytes": 9},
+        "save": {"_target_": "engram.agents.checkpoint.save_checkpoint", "path": str(trace), "state": {}},
+        "make": {"_target_": "engram.envs.make.make_gymnasium", "id": f"{PAYLOAD}:X-v0"},
+        "id": {"_target_": "engram.envs.GymnasiumEnv", "id": f"{PAYLOAD}:X-v0", "num_envs": 1},
         "payload": {"_target_": f"{PAYLOAD}.run"},
         "payload of a part": {"_target_": f"{PAYLOAD}.part.run"},
-        "find": {"_target_": "agents.build.find_target", "target": "os.system", "allow": ["os", "posix"]},
+        "find": {
+            "_target_": "engram.agents.build.find_target",
+            "target": "os.system",
+            "allow": ["os", "posix"],
+        },
         "instantiate": {"_target_": "hydra.utils.instantiate", "config": {"_target_": "os.system"}},
         "torch": {"_target_": "torch.load", "f": str(trace), "weights_only": False},
     }
@@ -73,14 +81,17 @@ def _evil(trace):
 
 def _places(evil):
     """Configurations that hold a description in every place where one may stand."""
-    gru = {"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 4}
-    ppo = {"_target_": "agents.PPO", "_partial_": True}
-    network = {"_target_": "agents.ActorCritic", "_partial_": True}
-    env = {"_target_": "envs.RecallFirst", "_partial_": True}
+    gru = {"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 4}
+    ppo = {"_target_": "engram.agents.PPO", "_partial_": True}
+    network = {"_target_": "engram.agents.ActorCritic", "_partial_": True}
+    env = {"_target_": "engram.envs.RecallFirst", "_partial_": True}
     yield "core", {"core": evil}
     yield "core, later", {"core": {**evil, "_partial_": True}}
     yield "core's argument", {"core": {**gru, "hidden_size": evil}}
-    yield "inner core", {"core": {"_target_": "memory_cores.HCAM", "_partial_": True, "make_inner": evil}}
+    yield (
+        "inner core",
+        {"core": {"_target_": "engram.memory_cores.HCAM", "_partial_": True, "make_inner": evil}},
+    )
     yield "agent", {"agent": evil}
     yield "network", {"agent": {**ppo, "make_network": evil}}
     yield "encoder", {"agent": {**ppo, "make_network": {**network, "make_encoder": evil}}}
@@ -104,52 +115,72 @@ NAMES = [
         "",
         ".",
         "..",
-        "agents",
-        "agents.",
+        "engram",
+        "engram.",
+        "engram.agents",
+        "engram.agents.",
         ".agents",
+        "engram..PPO",
         "agents..PPO",
-        " agents.PPO",
-        "agents.PPO ",
-        "agents/PPO",
+        " engram.agents.PPO",
+        "engram.agents.PPO ",
+        "engram/agents/PPO",
     ),
     *(
-        "agents.__class__",
-        "agents.__dict__",
-        "agents.__loader__",
-        "agents.PPO.__init__",
-        "agents.PPO.__subclasses__",
+        "engram.agents.__class__",
+        "engram.agents.__dict__",
+        "engram.agents.__loader__",
+        "engram.agents.PPO.__init__",
+        "engram.agents.PPO.__subclasses__",
     ),
     *(
-        "agents.__init__.PPO",
-        "agents.build.__builtins__",
-        "agents.build.importlib",
-        "agents.build.importlib.x",
+        "engram.agents.__init__.PPO",
+        "engram.agents.build.__builtins__",
+        "engram.agents.build.importlib",
+        "engram.agents.build.importlib.x",
     ),
-    *("agents.checkpoint.os", "agents.checkpoint.os.system", "memory_cores.base.torch", "envs.ids.importlib"),
     *(
-        "agents.load",
-        "agents.run_folder.load",
-        "agents.Agent",
-        "agents.WorldModel",
-        "memory_cores.MemoryCore",
+        "engram.agents.checkpoint.os",
+        "engram.agents.checkpoint.os.system",
+        "engram.memory_cores.base.torch",
+        "engram.envs.ids.importlib",
     ),
-    *("envs.VectorEnv", "envs.NativeVectorEnv", "envs.Driver", "envs.evaluate", "envs.register", "envs.make"),
-    *("envs.make_forks_safe", "envs.popgym.make_native", "envs.native_clients.Any", "memory_cores.CoreCard"),
     *(
-        "scripts.train.main",
-        "scripts.launch.keep_large_blocks",
-        "configs.x",
+        "engram.agents.load",
+        "engram.agents.run_folder.load",
+        "engram.agents.Agent",
+        "engram.agents.WorldModel",
+        "engram.memory_cores.MemoryCore",
+    ),
+    *(
+        "engram.envs.VectorEnv",
+        "engram.envs.NativeVectorEnv",
+        "engram.envs.Driver",
+        "engram.envs.evaluate",
+        "engram.envs.register",
+        "engram.envs.make",
+    ),
+    *(
+        "engram.envs.make_forks_safe",
+        "engram.envs.popgym.make_native",
+        "engram.envs.native_clients.Any",
+        "engram.memory_cores.CoreCard",
+    ),
+    *(
+        "engram.scripts.train.main",
+        "engram.scripts.launch.keep_large_blocks",
+        "engram.configs.x",
         "tests.x",
         "builtins.exec",
         "posix.system",
     ),
     *(
-        "agents:PPO",
-        "AGENTS.PPO",
-        "agents.ppo",
-        "memory_cores.gru",
-        "agents.PPO\n",
-        "agents.PPO\x00",
+        "engram.agents:PPO",
+        "ENGRAM.agents.PPO",
+        "engram.agents.ppo",
+        "engram.memory_cores.gru",
+        "engram.agents.PPO\n",
+        "engram.agents.PPO\x00",
         "os",
         "os.system",
     ),
@@ -158,12 +189,12 @@ NAMES = [
         "__main__.x",
         "sys.exit",
         "_frozen_importlib.x",
-        "agents.\uff41",
-        "envs.play.main",
+        "engram.agents.\uff41",
+        "engram.envs.play.main",
     ),
 ]
 
-_GRU = {"_target_": "memory_cores.GRU", "_partial_": True}
+_GRU = {"_target_": "engram.memory_cores.GRU", "_partial_": True}
 # Descriptions of another form than theirs.
 MISSHAPEN = [
     *(
@@ -184,5 +215,11 @@ IDS = [
         for module in (PAYLOAD, f"{PAYLOAD}.part", f"runs.{PAYLOAD}", "os", "subprocess", "antigravity")
     ),
     *("gymnasium.envs.registration:X-v0", "gymnasium.x:CartPole-v1", "popgym:popgym-AutoencodeEasy-v0"),
-    *("envs.play:X-v0", "agents:X-v0", "this:CartPole-v1", "hostile/Registered-v0", "hostile/Class-v0"),
+    *(
+        "engram.envs.play:X-v0",
+        "agents:X-v0",
+        "this:CartPole-v1",
+        "hostile/Registered-v0",
+        "hostile/Class-v0",
+    ),
 ]

@@ -7,8 +7,8 @@ import re
 import torch
 from safetensors import safe_open
 
-from agents.manifest import adopt_texts
-from agents.metrics_log import read_metrics
+from engram.agents.manifest import adopt_texts
+from engram.agents.metrics_log import read_metrics
 
 # A run of a second: 10 rollouts, 3 evaluations.
 TINY = (

@@ -13,8 +13,8 @@ def trial_processes(folder):
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_bytes().decode(errors="replace").split("\0")
-            if "scripts.sweeps.trial" in words:
-                run_dir = words[words.index("scripts.sweeps.trial") + 1]
+            if "engram.scripts.sweeps.trial" in words:
+                run_dir = words[words.index("engram.scripts.sweeps.trial") + 1]
                 if run_dir.startswith(f"{folder}/"):
                     found[Path(run_dir)] = int(path.parent.name)
     return found

@@ -5,7 +5,7 @@ import json
 
 import yaml
 
-from scripts.config import compose_config
+from engram.scripts.config import compose_config
 
 SIZES = {"parameters": 12_345, "core_parameters": 10_000, "carry_bytes_per_env": 512}
 QUICK = ("resamples=200", "points=5", "figures=false")

@@ -6,11 +6,11 @@ import re
 import pytest
 import torch
 
-from memory_cores import FFM, LSTM
-from scripts.benchmark import command
-from scripts.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
-from scripts.benchmarks.core_timing import Cell, Sizes, foresee
-from scripts.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
+from engram.memory_cores import FFM, LSTM
+from engram.scripts.benchmark import command
+from engram.scripts.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
+from engram.scripts.benchmarks.core_timing import Cell, Sizes, foresee
+from engram.scripts.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 
 CPU = torch.device("cpu")
 TINY = (
@@ -116,7 +116,7 @@ def test_a_wrong_option_is_one_sentence(capsys, word, message):
 
 def test_help_names_the_command(capsys):
     assert command(["cores", "--help"]) == 0
-    assert "usage: python -m scripts.benchmark cores" in capsys.readouterr().out
+    assert "usage: python -m engram.scripts.benchmark cores" in capsys.readouterr().out
 
 
 @pytest.mark.gpu

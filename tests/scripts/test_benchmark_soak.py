@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts import benchmark
-from scripts.benchmarks.processes import family, held_by, running
-from scripts.benchmarks.soak import _ALWAYS, CASES, _is_flat
-from scripts.benchmarks.trend import fit_trend, has_grown, rises_little
-from scripts.checks import TRAIN, check_options
-from scripts.config import compose_config
+from engram.scripts import benchmark
+from engram.scripts.benchmarks.processes import family, held_by, running
+from engram.scripts.benchmarks.soak import _ALWAYS, CASES, _is_flat
+from engram.scripts.benchmarks.trend import fit_trend, has_grown, rises_little
+from engram.scripts.checks import TRAIN, check_options
+from engram.scripts.config import compose_config
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 MIB = 2**20

@@ -3,15 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from scripts.cli import names_own_code
+from engram.scripts.cli import names_own_code
 
-ROOT = Path(__file__).resolve().parents[2]
 # As the console script does: the first entry of the path is the script's folder, not the working directory.
-SCRIPT = f"import sys; sys.path[0] = {str(ROOT)!r}; from scripts.cli import main; sys.exit(main())"
+SCRIPT = "import sys; sys.path.pop(0); from engram.scripts.cli import main; sys.exit(main())"
 CORE = "core=custom core._target_=my_cores.MyCore".split()
 
 
@@ -33,12 +31,12 @@ def test_what_names_code_of_the_users_own(words, expected):
 
 def test_the_working_directory_is_seen_for_the_users_own_code(tmp_path):
     (tmp_path / "my_cores.py").write_text(
-        "import my_parts\nfrom memory_cores import GRU\nclass MyCore(GRU):\n    pass\n"
+        "import my_parts\nfrom engram.memory_cores import GRU\nclass MyCore(GRU):\n    pass\n"
     )
     (tmp_path / "my_parts.py").write_text("")
     # Nothing of the folder takes the place of a library.
     (tmp_path / "omegaconf.py").write_text("raise ImportError('not this one')")
-    environment = os.environ | {"GLIBC_TUNABLES": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"GLIBC_TUNABLES": "", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", SCRIPT, "train", "--help", "allow=[my_cores]", *CORE]
     result = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

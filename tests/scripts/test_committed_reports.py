@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.comparison.analysis import compare
-from scripts.comparison.files import write_files
-from scripts.comparison.folders import find_run_folders
-from scripts.comparison.runs import read_run
-from scripts.comparison.settings import Settings
+from engram.scripts.comparison.analysis import compare
+from engram.scripts.comparison.files import write_files
+from engram.scripts.comparison.folders import find_run_folders
+from engram.scripts.comparison.runs import read_run
+from engram.scripts.comparison.settings import Settings
 
 REPORTS = Path(__file__).parents[2] / "docs" / "reports"
 SCORES = {"seconds", "mmer", "area", "final_evaluation"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.config import compose_config
-from scripts.errors import UsageError
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ import pytest
 from damage_commands import call, call_function, quick_commands
 from damage_folders import EVALUATED, PLOTTED, PPO
 
-import agents
-import scripts.evaluate
-import scripts.plot
-import scripts.sweep
-import scripts.train
+import engram.scripts.evaluate
+import engram.scripts.plot
+import engram.scripts.sweep
+import engram.scripts.train
+from engram import agents
 
 ARCHIVE = Path(__file__).with_name("runs_of_before.zip")
 
@@ -50,36 +50,36 @@ def test_load(before):
 
 
 def test_resume(before):
-    assert_accepted_with_a_warning(call(scripts.train.main, "resume=ppo/run"))
+    assert_accepted_with_a_warning(call(engram.scripts.train.main, "resume=ppo/run"))
     got, expected = (lines_of(before / name / "run" / "metrics.jsonl") for name in ("ppo", "ppo-end"))
     assert [line["env_steps"] for line in got] == [line["env_steps"] for line in expected]
     for mine, theirs in zip(got, expected, strict=True):
         assert mine.get("losses/value") == pytest.approx(theirs.get("losses/value"), rel=1e-3)
     # What goes on from here has checksums.
     assert all("hash" in line for line in got) and (before / "ppo/run/manifest.json").is_file()
-    assert call(scripts.train.main, "resume=ppo/run", "total_env_steps=144").text.count("warning") == 0
+    assert call(engram.scripts.train.main, "resume=ppo/run", "total_env_steps=144").text.count("warning") == 0
 
 
 def test_resume_of_a_world_model(before):
-    assert_accepted_with_a_warning(call(scripts.train.main, "resume=world_model/run"))
+    assert_accepted_with_a_warning(call(engram.scripts.train.main, "resume=world_model/run"))
     assert lines_of(before / "world_model/run/metrics.jsonl")[-1]["env_steps"] >= 200
 
 
 def test_evaluate(before):
-    said = call(scripts.evaluate.main, "run=ppo/run", "output=out", *EVALUATED)
+    said = call(engram.scripts.evaluate.main, "run=ppo/run", "output=out", *EVALUATED)
     assert_accepted_with_a_warning(said)
     assert json.loads((before / "out" / "evaluation.json").read_text())["episodes"] == 2
 
 
 def test_an_evaluation_to_compare_with(before):
     other = "against=ppo-end/run/evaluation/evaluation.json"
-    said = call(scripts.evaluate.main, "run=ppo/run", "output=out", "episodes=20", "num_envs=2", other)
+    said = call(engram.scripts.evaluate.main, "run=ppo/run", "output=out", "episodes=20", "num_envs=2", other)
     assert said.code == 0, said.text + said.trace
     assert "against" in json.loads((before / "out" / "evaluation.json").read_text())
 
 
 def test_plot(before):
-    said = call(scripts.plot.main, "runs=[ppo-end,sweep]", "output=report", *PLOTTED)
+    said = call(engram.scripts.plot.main, "runs=[ppo-end,sweep]", "output=report", *PLOTTED)
     assert said.code == 0, said.text + said.trace
     document = json.loads((before / "report" / "results.json").read_text())
     assert {row["seed"] for row in document["runs"]} == {0, 1}
@@ -88,6 +88,6 @@ def test_plot(before):
 
 def test_sweep(before):
     words = ("core=gru", "seed=0,1", *PPO, "sweep.dir=sweep", "sweep.workers=1")
-    said = call(scripts.sweep.main, *words)
+    said = call(engram.scripts.sweep.main, *words)
     assert said.code == 0 and said.value is True, said.text + said.trace
     assert "| 2 |" in said.out

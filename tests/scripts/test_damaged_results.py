@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from agents.sealed_json import EditedFileError, sealed
-from scripts.errors import UsageError
-from scripts.evaluate import write_results
-from scripts.pairing import read_against
-from scripts.sweeps.grid import make_trials
-from scripts.sweeps.loop import FINISHED, read_statuses
-from scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
-from scripts.sweeps.plan import make_plan
-from scripts.sweeps.summary import summary_lines
-from scripts.sweeps.trial_state import running_state
+from engram.agents.sealed_json import EditedFileError, sealed
+from engram.scripts.errors import UsageError
+from engram.scripts.evaluate import write_results
+from engram.scripts.pairing import read_against
+from engram.scripts.sweeps.grid import make_trials
+from engram.scripts.sweeps.loop import FINISHED, read_statuses
+from engram.scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
+from engram.scripts.sweeps.plan import make_plan
+from engram.scripts.sweeps.summary import summary_lines
+from engram.scripts.sweeps.trial_state import running_state
 
 PLAYED = {"env": {"delay": 3}, "episodes": 3, "num_envs": 2, "seed": 0}
 

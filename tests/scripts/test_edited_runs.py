@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from run_files import snapshot
 
-import agents
-from agents.manifest import check_texts, read_manifest, stream_run_metrics
-from agents.metrics_log import read_metrics
-from agents.sealed_json import EditedFileError
-from scripts import evaluate, plot, train
-from scripts.comparison.folders import find_run_folders
-from scripts.comparison.runs import Run, read_run
-from scripts.errors import UsageError
-from scripts.find_run import unfinished_run
-from scripts.resuming import stored_config
-from scripts.sweeps.trial_state import stored_state
+from engram import agents
+from engram.agents.manifest import check_texts, read_manifest, stream_run_metrics
+from engram.agents.metrics_log import read_metrics
+from engram.agents.sealed_json import EditedFileError
+from engram.scripts import evaluate, plot, train
+from engram.scripts.comparison.folders import find_run_folders
+from engram.scripts.comparison.runs import Run, read_run
+from engram.scripts.errors import UsageError
+from engram.scripts.find_run import unfinished_run
+from engram.scripts.resuming import stored_config
+from engram.scripts.sweeps.trial_state import stored_state
 
 HERE = Path(__file__).parent
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from run_files import RECALL, TINY, TINY_WORLD_MODEL
 
-from agents.checkpoint import load_checkpoint, save_checkpoint
-from agents.run_folder import checkpoint_path, read_config
-from scripts.session import Session
+from engram.agents.checkpoint import load_checkpoint, save_checkpoint
+from engram.agents.run_folder import checkpoint_path, read_config
+from engram.scripts.session import Session
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "agents"))
 from state_edits import edited

@@ -111,7 +111,7 @@ def test_a_fault_is_one_sentence_and_the_run_goes_on_once_it_is_mended(
     assert result.code == code, result.err
     assert re.search(sentence, result.err), result.err
     assert ("Traceback" in result.err) == (fate == "raises")
-    (command,) = re.findall(r"go on with: python -m scripts\.train (.*)", result.err)
+    (command,) = re.findall(r"go on with: engram train (.*)", result.err)
     assert shlex.split(command) == [f"resume={result.run_dir}", "allow=[fated]"]
     before = checkpoint_values(result.run_dir)["driver"]["env_steps"]
     assert before < 240

@@ -9,9 +9,9 @@ import pytest
 from run_files import RECALL, TINY, assert_refused, snapshot
 from toy_modules import write_modules
 
-from agents.metrics_log import read_metrics
-from scripts.errors import UsageError
-from scripts.evaluate import write_results
+from engram.agents.metrics_log import read_metrics
+from engram.scripts.errors import UsageError
+from engram.scripts.evaluate import write_results
 
 
 @pytest.fixture(scope="module")

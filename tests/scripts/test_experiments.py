@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from run_files import TINY
 
-import configs
-from scripts.config import compose_config
+from engram import configs
+from engram.scripts.config import compose_config
 
 EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "experiment").glob("*.yaml"))
 # Small enough for a test, but with the experiment's own core, encoder, heads and loss. An evaluation plays whole

@@ -10,12 +10,12 @@ import yaml
 from PIL import Image
 from synthetic_runs import write_run
 
-from scripts import figures
-from scripts.comparison.analysis import compare
-from scripts.comparison.figures import draw_curves, save
-from scripts.comparison.page import make_page
-from scripts.comparison.runs import read_run
-from scripts.comparison.settings import Settings
+from engram.scripts import figures
+from engram.scripts.comparison.analysis import compare
+from engram.scripts.comparison.figures import draw_curves, save
+from engram.scripts.comparison.page import make_page
+from engram.scripts.comparison.runs import read_run
+from engram.scripts.comparison.settings import Settings
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ SMALL = [word for word in TINY if not word.startswith(("core", "total_env_steps"
 # Command and words → exit code, and what is said: a whole line, numbers that vary left open.
 REFUSED = {
     "train core=transformer": "error: core must be one of block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, "
-    "mlp, r2i, s5, s5rl, stack, but got 'transformer'; python -m scripts.train --help lists all.",
+    "mlp, r2i, s5, s5rl, stack, but got 'transformer'; engram train --help lists all.",
     "train --core=s5": "error: An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
     "train env=CartPole-v1": r"error: env must be one of the \d+ of --help, but got 'CartPole-v1'; write env=gymnasium "
     r"env\.id=CartPole-v1\.",
     "train core=s5,gru seed=0..4": "error: Training takes one value of every option, but got core=s5,gru; to train all "
-    r"of them: python -m scripts.sweep core=s5,gru seed=0\.\.4.",
+    r"of them: engram sweep core=s5,gru seed=0\.\.4.",
     "train total_env_steps=10k": "error: total_env_steps must be a whole number of at least 1, but got '10k'; set "
     "total_env_steps=10000.",
     "train num_envs=0": "error: num_envs must be a whole number of at least 1, but got 0; set num_envs=64.",
@@ -36,7 +36,7 @@ REFUSED = {
 def test_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, line):
     monkeypatch.chdir(tmp_path)
     command, *words = line.split()
-    code = importlib.import_module(f"scripts.{command}").command(words)
+    code = importlib.import_module(f"engram.scripts.{command}").command(words)
     said = capsys.readouterr().err
     assert code == 2
     assert re.fullmatch(REFUSED[line] + "\n", said), said

@@ -10,18 +10,16 @@ import pytest
 from gymnasium import spaces
 from hostile_descriptions import IDS, MISSHAPEN, NAMES, PAYLOAD, planted, watched
 
-import agents
-import envs
-import memory_cores
-from agents.build import build, find_target
-from agents.buildable import table
-from agents.run_folder import build_agent
-from envs.ids import foreign_package
+from engram import agents, envs, memory_cores
+from engram.agents.build import build, find_target
+from engram.agents.buildable import table
+from engram.agents.run_folder import build_agent
+from engram.envs.ids import foreign_package
 
 CONFIG = {
-    "agent": {"_target_": "agents.PPO", "_partial_": True},
-    "core": {"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 4},
-    "env": {"_target_": "envs.RecallFirst", "_partial_": True},
+    "agent": {"_target_": "engram.agents.PPO", "_partial_": True},
+    "core": {"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 4},
+    "env": {"_target_": "engram.envs.RecallFirst", "_partial_": True},
     "seed": 0,
     "schedule_env_steps": 100,
 }
@@ -89,19 +87,24 @@ def test_ids_of_other_packages_need_the_readers_word(trace, monkeypatch, id, pla
     monkeypatch.setitem(
         gymnasium.registry, "hostile/Class-v0", gymnasium.envs.registration.EnvSpec("hostile/Class-v0", kind)
     )
-    description = {"_target_": "envs.GymnasiumEnv", "id": id, "num_envs": 1}
+    description = {"_target_": "engram.envs.GymnasiumEnv", "id": id, "num_envs": 1}
     with watched() as seen, pytest.raises(ValueError, match=r"if you trust the package .*add allow=\["):
         read({place: description if place == "env" else {**CONFIG["core"], "x": [description]}})
     assert not seen
 
 
 def test_ids_of_gymnasium_and_engram_need_no_word():
-    for id in ("CartPole-v1", "gymnasium:CartPole-v1", "envs:engram/RecallFirst-v0", "engram/RecallFirst-v0"):
+    for id in (
+        "CartPole-v1",
+        "gymnasium:CartPole-v1",
+        "engram.envs:engram/RecallFirst-v0",
+        "engram/RecallFirst-v0",
+    ):
         assert foreign_package(id) is None
     registered = {id: str(spec.entry_point) for id, spec in gymnasium.registry.items()}
-    ours = [id for id, entry in registered.items() if entry.startswith(("gymnasium.", "envs."))]
+    ours = [id for id, entry in registered.items() if entry.startswith(("gymnasium.", "engram.envs."))]
     assert len(ours) > 100 and not any(foreign_package(id) for id in ours)
-    description = {"_target_": "envs.GymnasiumEnv", "_partial_": True, "id": "no_such_package:A-v0"}
+    description = {"_target_": "engram.envs.GymnasiumEnv", "_partial_": True, "id": "no_such_package:A-v0"}
     build(description, allow=["no_such_package"])
 
 
@@ -113,7 +116,7 @@ def test_what_names_itself_ends():
         bomb = [bomb] * 9
     for value in (loop, bomb):
         with pytest.raises(ValueError, match="nested at most 20 deep"):
-            build({"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": value})
+            build({"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": value})
 
 
 def test_nothing_else_of_engram_can_be_named():
@@ -142,15 +145,15 @@ def test_the_table_is_of_cores_agents_networks_and_environments():
     names = set(table())
     for core in memory_cores.__all__:
         is_core = core not in ("CoreCard", "Resets") and not inspect.isabstract(getattr(memory_cores, core))
-        assert (f"memory_cores.{core}" in names) == is_core
-    assert {name for name in names if name.startswith("agents.")} == {
-        "agents.ActorCritic",
-        "agents.Dreamer",
-        "agents.Encoder",
-        "agents.PPO",
+        assert (f"engram.memory_cores.{core}" in names) == is_core
+    assert {name for name in names if name.startswith("engram.agents.")} == {
+        "engram.agents.ActorCritic",
+        "engram.agents.Dreamer",
+        "engram.agents.Encoder",
+        "engram.agents.PPO",
     }
     functions = {name for name, value in table().items() if inspect.isfunction(value)}
-    assert functions == {"envs.make_popgym", "envs.make_memory_maze"}
+    assert functions == {"engram.envs.make_popgym", "engram.envs.make_memory_maze"}
     for name, value in table().items():
         assert find_target(name) is value
 
@@ -159,15 +162,15 @@ def test_a_core_in_a_file_of_its_own_belongs_to_the_table(monkeypatch):
     class NewCore(memory_cores.GRU):
         """As if `memory_cores/new_core.py` held it."""
 
-    NewCore.__module__, NewCore.__qualname__ = "memory_cores.gru", "NewCore"
-    monkeypatch.setattr(importlib.import_module("memory_cores.gru"), "NewCore", NewCore, raising=False)
-    assert find_target("memory_cores.gru.NewCore") is NewCore
-    assert table()["memory_cores.gru.NewCore"] is NewCore
+    NewCore.__module__, NewCore.__qualname__ = "engram.memory_cores.gru", "NewCore"
+    monkeypatch.setattr(importlib.import_module("engram.memory_cores.gru"), "NewCore", NewCore, raising=False)
+    assert find_target("engram.memory_cores.gru.NewCore") is NewCore
+    assert table()["engram.memory_cores.gru.NewCore"] is NewCore
 
 
 def test_what_an_allowed_package_offers_of_engram_stays_closed(tmp_path, monkeypatch):
-    (tmp_path / "reexporting.py").write_text("from agents import load, PPO\n")
+    (tmp_path / "reexporting.py").write_text("from engram.agents import load, PPO\n")
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("load", "PPO"):
         with pytest.raises(ValueError, match="_target_ must be defined in"):
-            find_target(f"reexporting.{name}", allow=["reexporting", "agents"])
+            find_target(f"reexporting.{name}", allow=["reexporting", "engram"])

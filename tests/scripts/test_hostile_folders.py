@@ -7,15 +7,15 @@ import pytest
 import yaml
 from run_files import TINY, assert_refused
 
-import agents
-from agents.checkpoint import load_checkpoint, save_checkpoint
-from agents.logger import Logger
-from agents.plain_files import check_plain, new_file, replace_file
-from scripts.errors import UsageError
-from scripts.evaluate import write_results
-from scripts.resuming import store_changes
-from scripts.run_lock import folder_lock
-from scripts.sweeps.launchers import start_trial
+from engram import agents
+from engram.agents.checkpoint import load_checkpoint, save_checkpoint
+from engram.agents.logger import Logger
+from engram.agents.plain_files import check_plain, new_file, replace_file
+from engram.scripts.errors import UsageError
+from engram.scripts.evaluate import write_results
+from engram.scripts.resuming import store_changes
+from engram.scripts.run_lock import folder_lock
+from engram.scripts.sweeps.launchers import start_trial
 
 # What a run's folder holds, or what commands write there.
 NAMES = [

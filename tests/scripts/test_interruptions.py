@@ -17,7 +17,7 @@ from run_files import (
     metric_lines,
 )
 
-from scripts.stop_request import SIGNALS
+from engram.scripts.stop_request import SIGNALS
 
 # No checkpoint is due by steps: all are by the clock, twice a second, or by a signal.
 SAVING = ("checkpoint.every=100_000", "checkpoint.every_minutes=0.008")
@@ -106,9 +106,7 @@ def note_loss(tally, kind, folder, result, stopped_at):
         written = (run_dir / "checkpoints" / f"{name}.safetensors").stat().st_mtime
         seconds[kind] = max(seconds[kind], stopped_at - written)
         return
-    promised = re.search(
-        r"it goes on from step ([\d,]+) with: python -m scripts.train resume=(\S+)", result.err
-    )
+    promised = re.search(r"it goes on from step ([\d,]+) with: engram train resume=(\S+)", result.err)
     assert promised and int(promised[1].replace(",", "")) == saved and promised[2] == str(run_dir), result.err
     assert done <= saved
 

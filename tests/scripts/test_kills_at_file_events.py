@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from run_files import RECALL, assert_same_run
 
-from agents.manifest import check_texts, stream_run_metrics
-from scripts import train
+from engram.agents.manifest import check_texts, stream_run_metrics
+from engram.scripts import train
 
 WORDS = (
     *RECALL,

@@ -10,18 +10,18 @@ import shutil
 import pytest
 import torch
 
-from agents.checkpoint import save_checkpoint
-from scripts.errors import UsageError, run
-from scripts.faults import faults_of_the_machine
+from engram.agents.checkpoint import save_checkpoint
+from engram.scripts.errors import UsageError, run
+from engram.scripts.faults import faults_of_the_machine
 
-COMMAND = "python -m scripts.train resume=there allow=[mine]"
+COMMAND = "engram train resume=there allow=[mine]"
 
 
 @pytest.fixture(autouse=True)
 def raised_by_engram(monkeypatch):
     """What these tests raise counts as Engram's own; their file is code of a user's."""
     for module in ("errors", "faults"):
-        monkeypatch.setattr(f"scripts.{module}.place_in_user_code", lambda error: None)
+        monkeypatch.setattr(f"engram.scripts.{module}.place_in_user_code", lambda error: None)
 
 
 def test_a_folder_that_was_removed(tmp_path):
@@ -117,7 +117,7 @@ def raise_memory_error():
 )
 def test_memory_that_runs_out(tmp_path, monkeypatch, ask, got):
     monkeypatch.setattr(
-        "scripts.faults.place_in_user_code", lambda error: None
+        "engram.scripts.faults.place_in_user_code", lambda error: None
     )  # this file is none of Engram's
     with pytest.raises(UsageError, match=f"{MEMORY}.*{got}.* begins anew: take fewer environments"):
         with faults_of_the_machine(tmp_path, COMMAND):

@@ -80,7 +80,7 @@ def assert_survived(disks, whole, fault, number):
     result = disks.run("train", *whole.words, f"logging.run_dir={disk}/run", fault=fault)
     disks.mend(disk)
     if result.code != 0:  # else what was replaced has made room for the last file
-        command = re.findall(r"then: python -m scripts\.train (.*)", assert_one_sentence(result))
+        command = re.findall(r"then: engram train (.*)", assert_one_sentence(result))
         words = shlex.split(command[0]) if command else [*whole.words, f"logging.run_dir={disk}/run"]
         again = disks.run("train", *words)
         assert again.code == 0, again.err

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.config import compose_config
-from scripts.errors import UsageError
-from scripts.observation_words import is_observation_word, set_readings
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
+from engram.scripts.observation_words import is_observation_word, set_readings
 
 
 def ppo():

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from test_odd_values import places, with_odd
 
-import agents
-from agents.stored_yaml import yaml_text
-from scripts.checks import TRAIN, check_options
-from scripts.errors import UsageError, usage_errors
-from scripts.resuming import resumed_config
+from engram import agents
+from engram.agents.stored_yaml import yaml_text
+from engram.scripts.checks import TRAIN, check_options
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.resuming import resumed_config
 
 ODD = [None, True, [], "x", -1, 10**30, 1e300, {"a": {"b": [1]}}]
 # What an agent is built of.

@@ -3,33 +3,33 @@
 import pytest
 from gymnasium import spaces
 
-import agents
-from agents.arguments import fit_arguments
-from agents.build import build, find_target
-from agents.replay import ReplaySettings
-from agents.settings import PPOSettings
-from agents.world_model.settings import DreamerSettings
-from scripts.checks import EVALUATE, NEW_RUN, SWEEP, TRAIN, check_options
-from scripts.config import compose_config
-from scripts.errors import UsageError
-from scripts.groups import group_options
-from scripts.suggestions import nearest_keys
+from engram import agents
+from engram.agents.arguments import fit_arguments
+from engram.agents.build import build, find_target
+from engram.agents.replay import ReplaySettings
+from engram.agents.settings import PPOSettings
+from engram.agents.world_model.settings import DreamerSettings
+from engram.scripts.checks import EVALUATE, NEW_RUN, SWEEP, TRAIN, check_options
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
+from engram.scripts.groups import group_options
+from engram.scripts.suggestions import nearest_keys
 
 DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help lists all options."
 CORES = "block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, mlp, r2i, s5, s5rl, stack"
-HELP = "python -m scripts.train --help lists all."
+HELP = "engram train --help lists all."
 SENTENCES = {
     "core=transformer": f"core must be one of {CORES}, but got 'transformer'; {HELP}",
     "core=S5": f"core must be one of {CORES}, but got 'S5'; write core=s5.",
     "agent=s5": "agent must be one of custom, dreamerv3, ppo, r2i, but got 's5'; write core=s5.",
     "core=s5,gru seed=1": "Training takes one value of every option, but got core=s5,gru; to train all of them: "
-    "python -m scripts.sweep core=s5,gru seed=1.",
+    "engram sweep core=s5,gru seed=1.",
     "seed=0..4": "Training takes one value of every option, but got seed=0..4; to train all of them: "
-    "python -m scripts.sweep seed=0..4.",
+    "engram sweep seed=0..4.",
     "env=popgym/*_easy": "Training takes one value of every option, but got env=popgym/*_easy; to train all of them: "
-    "python -m scripts.sweep 'env=popgym/*_easy'.",
+    "engram sweep 'env=popgym/*_easy'.",
     "seed=choice(1,2)": "An option has one value, but got seed=choice(1,2); leave one: several are for "
-    "python -m scripts.sweep, written a,b,c or 0..4.",
+    "engram sweep, written a,b,c or 0..4.",
     "env=CartPole-v1": "'CartPole-v1'; write env=gymnasium env.id=CartPole-v1.",
     "env=ALE/Pong-v5": "'ALE/Pong-v5'; write env=gymnasium env.id=ALE/Pong-v5.",
     "env=my_envs:My-v0": "'my_envs:My-v0'; write env=gymnasium env.id=my_envs:My-v0.",
@@ -161,7 +161,7 @@ def test_every_setting_of_an_agent_names_itself(settings):
 def test_every_setting_of_a_network_names_itself():
     box, discrete = spaces.Box(0, 255, (16, 16, 3), "uint8"), spaces.Discrete(2)
     description = compose_config("train", ["agent=ppo"]).values["agent"]["make_network"]
-    make_core = build({"_target_": "memory_cores.GRU", "_partial_": True, "hidden_size": 8})
+    make_core = build({"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 8})
 
     def build_network(changed):
         build(changed)(observation_space=box, action_space=discrete, make_core=make_core)
@@ -208,13 +208,13 @@ def test_whole_numbers_of_settings_and_arguments():
     fitted = fit_arguments(agents.Encoder, {"hidden_sizes": [1e1, 8], "image_features": 2e1}, "Encoder")
     assert repr(fitted) == "{'hidden_sizes': [10, 8], 'image_features': 20}"
     with pytest.raises(ValueError, match=r"hidden_size of GRU must be a whole number, but got 1\.5"):
-        fit_arguments(find_target("memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
+        fit_arguments(find_target("engram.memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
 
 
 def test_an_allow_list_is_no_word():
     with pytest.raises(
         ValueError, match=r"allow must be a list of package names, but got 'my_cores'; write allow="
     ):
-        find_target("memory_cores.GRU", allow="my_cores")
+        find_target("engram.memory_cores.GRU", allow="my_cores")
     with pytest.raises(UsageError, match=r"but got 'my_cores'; set allow=\[my_cores\]"):
         check_options({"allow": "my_cores"}, {"allow": TRAIN["allow"]})

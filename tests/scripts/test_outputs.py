@@ -3,8 +3,8 @@
 import pytest
 from run_files import assert_refused, snapshot
 
-from scripts.errors import UsageError
-from scripts.outputs import check_writable, check_writable_file
+from engram.scripts.errors import UsageError
+from engram.scripts.outputs import check_writable, check_writable_file
 
 
 def test_what_can_be_written(tmp_path):

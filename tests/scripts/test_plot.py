@@ -8,7 +8,7 @@ import pytest
 from run_files import assert_refused
 from synthetic_runs import plot, row_of, write_comparison, write_run
 
-from scripts.comparison.style import COLOURS, DARK_COLOURS, colour, dashes
+from engram.scripts.comparison.style import COLOURS, DARK_COLOURS, colour, dashes
 
 
 def test_everything_is_written(run, tmp_path):
@@ -270,8 +270,8 @@ def test_a_maze_is_called_by_its_name(run, tmp_path):
 
 def test_help_and_the_engram_command(run):
     result = run("plot", "--help")
-    assert result.code == 0 and "usage: python -m scripts.plot" in result.out and "runs: ???" in result.out
-    from scripts.cli import COMMANDS
+    assert result.code == 0 and "usage: engram plot" in result.out and "runs: ???" in result.out
+    from engram.scripts.cli import COMMANDS
 
     assert "plot" in COMMANDS
 

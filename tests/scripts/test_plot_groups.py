@@ -4,10 +4,10 @@ import pytest
 import yaml
 from synthetic_runs import plot, row_of, write_run
 
-from scripts.comparison.differences import tell_apart
-from scripts.comparison.groups import place_runs
-from scripts.comparison.runs import read_run
-from scripts.run_command import asked_for, command_text
+from engram.scripts.comparison.differences import tell_apart
+from engram.scripts.comparison.groups import place_runs
+from engram.scripts.comparison.runs import read_run
+from engram.scripts.run_command import asked_for, command_text
 
 
 def test_a_short_run_ends_the_comparison_and_is_named(run, tmp_path):
@@ -110,9 +110,9 @@ def test_a_run_keeps_the_command_it_was_given(run, tmp_path):
     (given / "command.json").write_text(command_text(asked_for(words, choices)))
     write_run(tmp_path / "before", words=gymnasium)
     expected = {
-        "given": "python -m scripts.train core=gru env=gymnasium env.id=CartPole-v1 "
+        "given": "engram train core=gru env=gymnasium env.id=CartPole-v1 "
         "'env.kwargs.title='\"'\"'a b'\"'\"''",
-        "before": "python -m scripts.train agent=ppo core=gru env=gymnasium env.id=CartPole-v1",
+        "before": "engram train agent=ppo core=gru env=gymnasium env.id=CartPole-v1",
     }
     for name, command in expected.items():
         _, document = plot(run, tmp_path / name, tmp_path / f"{name}-out", "archive=true")
@@ -138,7 +138,7 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
     write_run(tmp_path / "runs", "s5", words=(*words, *kept))
     _, document = plot(run, tmp_path / "runs", tmp_path / "out")
     command = document["configurations"][0]["command"]
-    assert command.startswith("python -m scripts.train agent=ppo core=s5 env=popgym/repeat_previous_easy")
+    assert command.startswith("engram train agent=ppo core=s5 env=popgym/repeat_previous_easy")
     given = set(command.split()[6:])
     # The state's size follows the hidden size, unless it is given.
     assert given - {"core.state_size=24"} == {
@@ -146,7 +146,7 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
         "agent.learning_rate=0.001",
         "evaluation.every=null",
     }
-    assert document["command"].startswith("python -m scripts.plot runs=")
+    assert document["command"].startswith("engram plot runs=")
 
 
 def test_how_environments_are_run_is_no_other_task(tmp_path):

@@ -7,12 +7,12 @@ import pytest
 from gymnasium import spaces
 from rich.console import Console
 
-import envs
-from scripts.checks import TRAIN, check_options
-from scripts.config import compose_config
-from scripts.headline import headline, space_text
-from scripts.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
-from scripts.session import Session
+from engram import envs
+from engram.scripts.checks import TRAIN, check_options
+from engram.scripts.config import compose_config
+from engram.scripts.headline import headline, space_text
+from engram.scripts.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
+from engram.scripts.session import Session
 
 
 class Clock:

@@ -21,8 +21,8 @@ from run_files import (
 )
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import agents
-from agents.metrics_log import read_metrics
+from engram import agents
+from engram.agents.metrics_log import read_metrics
 
 AGENT_FOLDER = Path(__file__).resolve().parents[1] / "agents" / "replay"
 ALLOW = "allow=[replay_agent]"

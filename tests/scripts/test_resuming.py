@@ -7,8 +7,8 @@ import pytest
 import yaml
 from run_files import RECALL, TINY, metric_lines
 
-from scripts.errors import UsageError
-from scripts.resuming import (
+from engram.scripts.errors import UsageError
+from engram.scripts.resuming import (
     allow_words,
     is_resumable,
     resume_command,
@@ -19,9 +19,9 @@ from scripts.resuming import (
 )
 
 STORED = {
-    "agent": {"_target_": "agents.PPO", "learning_rate": 3e-4, "learning_rate_schedule": "linear"},
-    "core": {"_target_": "memory_cores.GRU"},
-    "env": {"_target_": "envs.RecallFirst"},
+    "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "learning_rate_schedule": "linear"},
+    "core": {"_target_": "engram.memory_cores.GRU"},
+    "env": {"_target_": "engram.envs.RecallFirst"},
     "seed": 0,
     "num_envs": 4,
     "total_env_steps": 600,
@@ -76,7 +76,7 @@ def test_what_changes_learning_is_kept(run_dir):
 
 def test_the_command_to_continue_survives_a_shell(tmp_path):
     command = resume_command(tmp_path / "a run", ["agent=ppo", "allow=[my_package]", "total_env_steps=5"])
-    words = ["python", "-m", "scripts.train", f"resume={tmp_path}/a run", "allow=[my_package]"]
+    words = ["python", "-m", "engram.scripts.train", f"resume={tmp_path}/a run", "allow=[my_package]"]
     assert shlex.split(command) == words
 
 
@@ -135,7 +135,7 @@ def test_a_linear_run_goes_on_with_another_schedule_and_rate(run, tmp_path):
         (["env.id=CartPole-v1", "allow=[a,b]"], ["allow=[a,b]"]),
         (["allow=[a]", "++env.id=a:My-v0"], ["allow=[a]"]),
         (["allow=[a]", "env.id=b:My-v0"], ["allow=[a,b]"]),
-        (["allow=null", "env.id=envs:engram/TMaze-v0"], []),
+        (["allow=null", "env.id=engram.envs:engram/TMaze-v0"], []),
     ],
 )
 def test_a_continued_run_is_allowed_what_its_first_command_named(words, expected):
@@ -153,7 +153,7 @@ def test_what_is_stored_stands_for_nothing_else(tmp_path, monkeypatch):
         "${now:%Y}",
         "\\${seed}",
     ]
-    stored = STORED | {"env": {"_target_": "envs.RecallFirst", "texts": texts}, "allow": ["os"]}
+    stored = STORED | {"env": {"_target_": "engram.envs.RecallFirst", "texts": texts}, "allow": ["os"]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(stored))
     config = resumed_config(tmp_path, ["total_env_steps=7"])
     assert config["env"]["texts"] == texts and config["allow"] == [] and config["total_env_steps"] == 7

@@ -8,7 +8,7 @@ import yaml
 from run_files import TINY, assert_refused, forge, snapshot
 from toy_modules import write_modules
 
-import agents
+from engram import agents
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import scripts
-from scripts.errors import run
-from scripts.say import say, say_fault
-from scripts.sweeps.grid import Trial
-from scripts.sweeps.loop import FAILED, TrialStatus
-from scripts.sweeps.table import SweepTable
-from scripts.train import command as train
+from engram import scripts
+from engram.scripts.errors import run
+from engram.scripts.say import say, say_fault
+from engram.scripts.sweeps.grid import Trial
+from engram.scripts.sweeps.loop import FAILED, TrialStatus
+from engram.scripts.sweeps.table import SweepTable
+from engram.scripts.train import command as train
 
 ODD = "a\x1b[31mb\u202ec\nd\te\x9bf\x07\udcffg é 日本 ­"
 SHOWN = r"a\x1b[31mb\u202ec\nd"

@@ -5,9 +5,9 @@ import json
 import gymnasium.spaces as gs
 import pytest
 
-from agents import PPO, ActorCritic
-from memory_cores import HCAM, LSTM
-from scripts.sizes import agent_sizes, matching_width
+from engram.agents import PPO, ActorCritic
+from engram.memory_cores import HCAM, LSTM
+from engram.scripts.sizes import agent_sizes, matching_width
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scripts.statistics import (
+from engram.scripts.statistics import (
     aggregates,
     bootstrap,
     estimate,

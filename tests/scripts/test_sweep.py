@@ -13,7 +13,7 @@ COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progre
 
 
 def single_run(run, folder, *words):
-    """The run that a command of `scripts.train` makes of the same options."""
+    """The run that a command of `engram train` makes of the same options."""
     result = run("train", *COMMON, *words, f"logging.run_dir={folder}")
     assert result.code == 0, result.err
     return folder
@@ -41,7 +41,7 @@ def test_a_killed_sweep_continues_exactly(run, tmp_path):
     assert second.code == 0, second.err
     assert "2 of 2 trials finished" in second.err and snapshot(lstm) == finished
     folder = tmp_path / "sweep"
-    report = f"to compare them: python -m scripts.plot runs={folder} output={folder / 'report'}"
+    report = f"to compare them: engram plot runs={folder} output={folder / 'report'}"
     assert second.err.splitlines()[-1] == report
     assert "ppo-lstm" not in second.err
     for core, run_dir in (("lstm", lstm), ("gru", gru)):
@@ -124,8 +124,7 @@ def test_wrong_sweeps(run, tmp_path, words):
 def test_help_describes_the_sweep(run):
     text = run("sweep", "--help").out
     assert all(
-        word in text
-        for word in ("python -m scripts.sweep", "gpus_per_trial", "core_comparison", "total_env_steps")
+        word in text for word in ("engram sweep", "gpus_per_trial", "core_comparison", "total_env_steps")
     )
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.errors import UsageError
-from scripts.sweeps.grid import make_trials, read_overrides
-from scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
-from scripts.sweeps.plan import make_plan
+from engram.scripts.errors import UsageError
+from engram.scripts.sweeps.grid import make_trials, read_overrides
+from engram.scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
+from engram.scripts.sweeps.plan import make_plan
 
 AXES = {
     "agent": ["ppo"],
@@ -108,7 +108,7 @@ def test_the_manifest_grows_and_is_never_contradicted(tmp_path):
     stored = read_manifest(tmp_path)
     assert stored["axes"]["seed"] == ["0", "1", "2"] and stored["axes"]["core"] == ["mlp", "gru"]
     assert len(stored["trials"]) == 4 + 8 - 2
-    assert stored["trials"][0]["command"].startswith("python -m scripts.train ")
+    assert stored["trials"][0]["command"].startswith("engram train ")
     assert before != (tmp_path / MANIFEST_FILE).read_bytes() and not list(tmp_path.glob("*.tmp"))
     for word in ("num_envs=8", "env.delay=7", "agent.gamma=0.5", "agent.clip_range=0.1,0.2"):
         with pytest.raises(UsageError, match=r"sweep\.dir"):

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scripts.sweeps.grid import make_trials
-from scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, read_statuses, run_trials
-from scripts.sweeps.summary import summary_lines
-from scripts.sweeps.table import SweepTable, plain_line
-from scripts.sweeps.time_left import time_left
-from scripts.sweeps.trial_state import TrialState
+from engram.scripts.sweeps.grid import make_trials
+from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, read_statuses, run_trials
+from engram.scripts.sweeps.summary import summary_lines
+from engram.scripts.sweeps.table import SweepTable, plain_line
+from engram.scripts.sweeps.time_left import time_left
+from engram.scripts.sweeps.trial_state import TrialState
 
 AXES = {"agent": ["ppo"], "core": ["lstm", "gru"], "env": ["diagnostic/t_maze"], "seed": ["0", "1"]}
 

@@ -19,4 +19,4 @@ def test_a_sweep_is_compared(run, tmp_path):
     assert {(row["group"], row["seeds"]) for row in document["table"]} == {("gru", 2), ("mlp", 2)}
     commands = [one["command"] for one in document["configurations"]]
     assert [command.split("core=")[1].split()[0] for command in commands] == ["gru", "mlp"]
-    assert all(command.startswith("python -m scripts.train ") for command in commands), commands
+    assert all(command.startswith("engram train ") for command in commands), commands

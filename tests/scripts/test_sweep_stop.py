@@ -15,14 +15,14 @@ from command_server import ROOT
 from run_files import RECALL, TINY, forge, snapshot
 from sweep_processes import lines_in, wait_for_none
 
-from envs.errors import WorkerFault
-from scripts.errors import UsageError
-from scripts.outputs import check_writable_file
-from scripts.session import Session
-from scripts.sweeps import trial
-from scripts.sweeps.launchers import RayPool
-from scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
-from scripts.train import main as train
+from engram.envs.errors import WorkerFault
+from engram.scripts.errors import UsageError
+from engram.scripts.outputs import check_writable_file
+from engram.scripts.session import Session
+from engram.scripts.sweeps import trial
+from engram.scripts.sweeps.launchers import RayPool
+from engram.scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
+from engram.scripts.train import main as train
 
 COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.every"))]
 
@@ -30,7 +30,7 @@ COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progre
 def started_sweep(words):
     """A sweep in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts.sweep", *words],
+        [sys.executable, "-m", "engram.scripts.sweep", *words],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -53,7 +53,7 @@ def test_a_stopped_sweep_loses_nothing(tmp_path, number):
     wait_for_none(tmp_path)
     if number == signal.SIGINT:
         assert sweep.returncode == 130
-        assert f"python -m scripts.sweep {' '.join(words[:-1])} 'sweep.dir={tmp_path}/a sweep'" in err
+        assert f"engram sweep {' '.join(words[:-1])} 'sweep.dir={tmp_path}/a sweep'" in err
     # No checkpoint was due: this one is of the moment.
     state = stored_state(run_dir)
     assert 4 * 48 <= state.env_steps < 100_000 and not state.finished
@@ -144,7 +144,10 @@ def test_a_trial_whose_worker_was_killed_is_tried_again(monkeypatch, capfd):
     def lose_a_worker(words):
         raise UsageError("A sentence.") from WorkerFault("It was ended by SIGKILL.")
 
-    for module in ("scripts.errors", "scripts.sweeps.trial"):  # this file is no code of a user's
+    for module in (
+        "engram.scripts.errors",
+        "engram.scripts.sweeps.trial",
+    ):  # this file is no code of a user's
         monkeypatch.setattr(f"{module}.place_in_user_code", lambda error: None)
     monkeypatch.setattr(trial, "main", lose_a_worker)
     monkeypatch.setattr(trial, "end_with_the_launcher", lambda: None)

@@ -2,9 +2,9 @@
 
 import pytest
 
-import envs
-from scripts.errors import UsageError
-from scripts.sweeps.words import axis_values, split_words
+from engram import envs
+from engram.scripts.errors import UsageError
+from engram.scripts.sweeps.words import axis_values, split_words
 
 
 def test_words_are_parted():

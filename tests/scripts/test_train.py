@@ -19,10 +19,8 @@ from run_files import (
 from tensordict import TensorDict
 from toy_modules import write_modules
 
-import agents
-import configs
-import envs
-from agents.metrics_log import read_metrics
+from engram import agents, configs, envs
+from engram.agents.metrics_log import read_metrics
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 LOSSES = (

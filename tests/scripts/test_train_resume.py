@@ -143,7 +143,7 @@ def test_kills_of_a_command_from_the_shell(run, tmp_path):
     for attempt in range(10):
         runs = runs_in(tmp_path / "killed")
         own = (f"resume={runs[-1]}", "total_env_steps=600") if runs else words
-        command = [sys.executable, "-m", "scripts.train", *own]
+        command = [sys.executable, "-m", "engram.scripts.train", *own]
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             try:
                 err = process.communicate(timeout=None if attempt == 9 else random.uniform(1, 10))[1]

@@ -6,14 +6,14 @@ import shutil
 import pytest
 from run_files import TINY, assert_refused, assert_same_run
 
-from agents.manifest import write_texts
-from agents.run_files import TEXT_FILES
-from scripts.errors import UsageError
-from scripts.find_run import newest_run, unfinished_run
-from scripts.new_run import make_given_dir
-from scripts.resuming import stored_config
-from scripts.run_lock import folder_lock
-from scripts.unbegun import is_unbegun
+from engram.agents.manifest import write_texts
+from engram.agents.run_files import TEXT_FILES
+from engram.scripts.errors import UsageError
+from engram.scripts.find_run import newest_run, unfinished_run
+from engram.scripts.new_run import make_given_dir
+from engram.scripts.resuming import stored_config
+from engram.scripts.run_lock import folder_lock
+from engram.scripts.unbegun import is_unbegun
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import pytest
 from faulty_modules import BROKEN, write_faulty_modules
 from run_files import TINY, assert_refused
 
-import agents
-from agents.run_folder import read_config
-from agents.schedule import passes
-from memory_cores import GRU
-from scripts.errors import UsageError, usage_errors
-from scripts.user_code import is_refusal, place_in_user_code
+from engram import agents
+from engram.agents.run_folder import read_config
+from engram.agents.schedule import passes
+from engram.memory_cores import GRU
+from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.user_code import is_refusal, place_in_user_code
 
 OPTIONS = tuple(word for word in TINY if not word.startswith("core"))
 CORE = ("allow=[faulty]", "core=custom", "core._target_=faulty.Core", "+core.hidden_size=8")

@@ -8,13 +8,13 @@ import subprocess
 import pytest
 from synthetic_runs import write_run
 
-from scripts.config import compose_config
-from scripts.errors import UsageError
-from scripts.paths import expand, expand_paths, literal_path, quote_paths
-from scripts.resuming import resumed_config
-from scripts.sweeps.words import split_words
-from scripts.train import main as train
-from scripts.words import command_line, normal, parse_value, shell_word, write_value
+from engram.scripts.config import compose_config
+from engram.scripts.errors import UsageError
+from engram.scripts.paths import expand, expand_paths, literal_path, quote_paths
+from engram.scripts.resuming import resumed_config
+from engram.scripts.sweeps.words import split_words
+from engram.scripts.train import main as train
+from engram.scripts.words import command_line, normal, parse_value, shell_word, write_value
 
 VALUES = {
     "01": "01",
@@ -76,9 +76,7 @@ def test_a_continued_run_reads_words_alike(tmp_path, monkeypatch):
 def test_a_command_is_quoted_for_the_shell():
     words = ["env.id=a b", "env.kwargs.x={a:1}", "core.name='x'", "seed=1"]
     line = command_line("train", words)
-    assert (
-        line == "python -m scripts.train 'env.id=a b' 'env.kwargs.x={a:1}' 'core.name='\"'\"'x'\"'\"'' seed=1"
-    )
+    assert line == "engram train 'env.id=a b' 'env.kwargs.x={a:1}' 'core.name='\"'\"'x'\"'\"'' seed=1"
     assert shlex.split(line)[3:] == words
 
 

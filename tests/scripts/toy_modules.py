@@ -35,8 +35,8 @@ gymnasium.register("toys/Rotten-v0", Rotten)
 '''
 
 CORES = '''
-from envs import RecallFirst
-from memory_cores import GRU
+from engram.envs import RecallFirst
+from engram.memory_cores import GRU
 
 
 class MyCore(GRU):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.sizes import CELL_METRES
 
 BODY_SIZE = 9
 X, Y, Z, HEADING, X_SPEED, Y_SPEED, Z_SPEED, TURN_SPEED, ROLL_SPEED = range(BODY_SIZE)

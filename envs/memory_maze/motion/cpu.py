@@ -7,9 +7,9 @@ import functools
 import torch
 from torch import Tensor
 
-from envs.memory_maze.motion.cpu_kernels import move_bodies
-from envs.memory_maze.sizes import CELL_METRES
-from envs.memory_maze.threads import in_shares
+from engram.envs.memory_maze.motion.cpu_kernels import move_bodies
+from engram.envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.threads import in_shares
 
 BODIES_PER_THREAD = 64
 """A thread is not started for fewer."""

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.memory_maze.compilation import compiled, inlined
-from envs.memory_maze.motion.body import (
+from engram.envs.memory_maze.compilation import compiled, inlined
+from engram.envs.memory_maze.motion.body import (
     CONTACT_DAMPING,
     CONTACT_STIFFNESS,
     GRAVITY,

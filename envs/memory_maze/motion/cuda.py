@@ -6,8 +6,8 @@ import torch
 import triton
 from torch import Tensor
 
-from envs.memory_maze.motion.cuda_kernels import move_bodies
-from envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.motion.cuda_kernels import move_bodies
+from engram.envs.memory_maze.sizes import CELL_METRES
 
 BLOCK = 32
 """Bodies of a program: one for each lane of a warp, since more would leave fewer warps for the device."""

@@ -9,7 +9,7 @@ exist count. Lengths are in metres, forces in newtons, numbers float64.
 import triton
 import triton.language as tl
 
-from envs.memory_maze.motion import body as made_of
+from engram.envs.memory_maze.motion import body as made_of
 
 SUBSTEPS, TIME_STEP = tl.constexpr(made_of.SUBSTEPS), tl.constexpr(made_of.TIME_STEP)
 SWEEPS, NOSLIP = tl.constexpr(made_of.SWEEPS), tl.constexpr(made_of.NOSLIP_SWEEPS)

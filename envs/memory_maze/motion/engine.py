@@ -8,8 +8,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from envs.memory_maze.motion.reference import move_reference
-from envs.memory_maze.triton_error import triton_is_needed
+from engram.envs.memory_maze.motion.reference import move_reference
+from engram.envs.memory_maze.triton_error import triton_is_needed
 
 
 def move(
@@ -42,11 +42,11 @@ def _engine(device_type: str) -> ModuleType:
         RuntimeError: Triton is missing.
     """
     if device_type == "cpu":
-        from envs.memory_maze.motion import cpu
+        from engram.envs.memory_maze.motion import cpu
 
         return cpu
     with triton_is_needed():
-        from envs.memory_maze.motion import cuda
+        from engram.envs.memory_maze.motion import cuda
     return cuda
 
 

@@ -13,9 +13,9 @@ import functools
 import torch
 from torch import Tensor
 
-from envs.memory_maze.motion import body as made_of
-from envs.memory_maze.motion.body import HEADING, RADIUS, SPIN_FRICTION, TIME_STEP
-from envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.motion import body as made_of
+from engram.envs.memory_maze.motion.body import HEADING, RADIUS, SPIN_FRICTION, TIME_STEP
+from engram.envs.memory_maze.sizes import CELL_METRES
 
 _TINY = 1e-20
 

@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.memory_maze.real.gl import choose_gl
-from envs.memory_maze.real.package import load_tasks, without_camera
-from envs.memory_maze.real.spaces import RealOptions
-from envs.memory_maze.real.versions import check_versions
+from engram.envs.memory_maze.real.gl import choose_gl
+from engram.envs.memory_maze.real.package import load_tasks, without_camera
+from engram.envs.memory_maze.real.spaces import RealOptions
+from engram.envs.memory_maze.real.versions import check_versions
 
 _PICTURE_SIDE = 256
 _LARGEST_SEED = 2**32 - 1

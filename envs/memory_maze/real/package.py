@@ -11,9 +11,9 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from envs.memory_maze.real.gl import choose_gl
-from envs.memory_maze.real.touch import use_fast_touch
-from envs.memory_maze.real.versions import check_versions
+from engram.envs.memory_maze.real.gl import choose_gl
+from engram.envs.memory_maze.real.touch import use_fast_touch
+from engram.envs.memory_maze.real.versions import check_versions
 
 
 @cache

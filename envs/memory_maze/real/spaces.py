@@ -9,8 +9,8 @@ from typing import Any
 import gymnasium.spaces as gs
 import numpy as np
 
-from envs.memory_maze.real.variants import REAL_SIZES
-from envs.memory_maze.sizes import SIZES
+from engram.envs.memory_maze.real.variants import REAL_SIZES
+from engram.envs.memory_maze.sizes import SIZES
 
 PHYSICS_FREQUENCY = 200.0
 # The border would cover smaller pictures, and MuJoCo's own buffer is no higher.

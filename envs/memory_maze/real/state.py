@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 
-from envs.memory_maze.real.env import RealMemoryMaze
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.sizes import CELL_METRES, COLORS, SIZES, WALL_TEXTURES
+from engram.envs.memory_maze.real.env import RealMemoryMaze
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.sizes import CELL_METRES, COLORS, SIZES, WALL_TEXTURES
 
 # Classes of pixels; target i is _TARGETS + i.
 SKY, FLOOR, WALL, FIRST_TARGET = 0, 1, 2, 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.memory_maze.sizes import SIZES
+from engram.envs.memory_maze.sizes import SIZES
 
 _IMAGE: dict[str, Any] = {"image_only_obs": True}
 _EXTRA: dict[str, Any] = {"global_observables": True, "image_only_obs": False}

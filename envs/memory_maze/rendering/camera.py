@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.sizes import CELL_METRES
 
 FIELD_OF_VIEW = math.radians(80.0)
 """From the upper edge of the picture to the lower, and from left to right."""

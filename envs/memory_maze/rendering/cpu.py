@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.memory_maze.rendering.camera import (
+from engram.envs.memory_maze.rendering.camera import (
     COS_PITCH,
     SIN_PITCH,
     focal_length,
     pixel_slopes,
     sky_picture,
 )
-from envs.memory_maze.rendering.cpu_kernels import draw_frames
-from envs.memory_maze.rendering.shading import border_width, prompt_colors, target_lights
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.threads import in_shares
+from engram.envs.memory_maze.rendering.cpu_kernels import draw_frames
+from engram.envs.memory_maze.rendering.shading import border_width, prompt_colors, target_lights
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.threads import in_shares
 
 FANS = 256
 """Fans of directions at least: each is then narrower than a cell at the far end of the largest maze."""

@@ -20,11 +20,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.memory_maze.rendering.camera import CAMERA_AHEAD, CAMERA_HEIGHT, COS_PITCH, SIN_PITCH
-from envs.memory_maze.rendering.shading import AMBIENT, DIFFUSE, LEVEL_FACTOR, TARGET_RADIUS
-from envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXTURE_SIZE
-from envs.memory_maze.rendering.tracing import FLOOR, SKY, SMALLEST_SLOPE, TOP, X_FACE, Y_FACE
-from envs.memory_maze.sizes import WALL_TEXTURES
+from engram.envs.memory_maze.rendering.camera import CAMERA_AHEAD, CAMERA_HEIGHT, COS_PITCH, SIN_PITCH
+from engram.envs.memory_maze.rendering.shading import AMBIENT, DIFFUSE, LEVEL_FACTOR, TARGET_RADIUS
+from engram.envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXTURE_SIZE
+from engram.envs.memory_maze.rendering.tracing import FLOOR, SKY, SMALLEST_SLOPE, TOP, X_FACE, Y_FACE
+from engram.envs.memory_maze.sizes import WALL_TEXTURES
 
 Floats: TypeAlias = NDArray[np.float32]
 Bytes: TypeAlias = NDArray[np.uint8]

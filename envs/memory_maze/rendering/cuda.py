@@ -6,11 +6,11 @@ import torch
 import triton
 from torch import Tensor
 
-from envs.memory_maze.rendering.camera import focal_length, pixel_slopes, sky_picture
-from envs.memory_maze.rendering.cuda_kernels import draw_frames
-from envs.memory_maze.rendering.shading import border_width, prompt_colors, target_lights
-from envs.memory_maze.rendering.textures import TEXTURE_SIZE
-from envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.rendering.camera import focal_length, pixel_slopes, sky_picture
+from engram.envs.memory_maze.rendering.cuda_kernels import draw_frames
+from engram.envs.memory_maze.rendering.shading import border_width, prompt_colors, target_lights
+from engram.envs.memory_maze.rendering.textures import TEXTURE_SIZE
+from engram.envs.memory_maze.scene import Scene
 
 BLOCK = 64
 """Pixels of a program, two for each lane of its one warp: a row of a frame of 64. More would leave fewer warps

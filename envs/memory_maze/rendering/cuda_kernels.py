@@ -10,8 +10,8 @@ the pose is small enough for the caches, and nothing is written but the frame.
 import triton
 import triton.language as tl
 
-from envs.memory_maze.rendering import camera, shading, textures, tracing
-from envs.memory_maze.sizes import WALL_TEXTURES
+from engram.envs.memory_maze.rendering import camera, shading, textures, tracing
+from engram.envs.memory_maze.sizes import WALL_TEXTURES
 
 X_FACE, Y_FACE, TOP = (tl.constexpr(kind) for kind in (tracing.X_FACE, tracing.Y_FACE, tracing.TOP))
 FLOOR, SKY, TARGET = (tl.constexpr(kind) for kind in (tracing.FLOOR, tracing.SKY, tracing.TARGET))

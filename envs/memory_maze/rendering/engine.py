@@ -8,11 +8,11 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from envs.memory_maze.rendering.reference import render
-from envs.memory_maze.rendering.textures import TEXELS
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.sizes import CELL_METRES, FLOOR_TEXTURES, WALL_TEXTURES
-from envs.memory_maze.triton_error import triton_is_needed
+from engram.envs.memory_maze.rendering.reference import render
+from engram.envs.memory_maze.rendering.textures import TEXELS
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.sizes import CELL_METRES, FLOOR_TEXTURES, WALL_TEXTURES
+from engram.envs.memory_maze.triton_error import triton_is_needed
 
 _ENGINES = ("cpu", "cuda")
 
@@ -48,11 +48,11 @@ def render_engine(device_type: str) -> ModuleType:
         RuntimeError: Triton is missing.
     """
     if device_type == "cpu":
-        from envs.memory_maze.rendering import cpu
+        from engram.envs.memory_maze.rendering import cpu
 
         return cpu
     with triton_is_needed():
-        from envs.memory_maze.rendering import cuda
+        from engram.envs.memory_maze.rendering import cuda
     return cuda
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from envs.memory_maze.rendering.camera import (
+from engram.envs.memory_maze.rendering.camera import (
     CAMERA_HEIGHT,
     COS_PITCH,
     SIN_PITCH,
     focal_length,
     sky_picture,
 )
-from envs.memory_maze.rendering.shading import (
+from engram.envs.memory_maze.rendering.shading import (
     AMBIENT,
     DIFFUSE,
     LEVEL_FACTOR,
@@ -21,8 +21,8 @@ from envs.memory_maze.rendering.shading import (
     prompt_colors,
     target_lights,
 )
-from envs.memory_maze.rendering.textures import LEVELS, TEXTURE_SIZE
-from envs.memory_maze.rendering.tracing import (
+from engram.envs.memory_maze.rendering.textures import LEVELS, TEXTURE_SIZE
+from engram.envs.memory_maze.rendering.tracing import (
     FLOOR,
     SKY,
     TARGET,
@@ -35,8 +35,8 @@ from envs.memory_maze.rendering.tracing import (
     target_offset,
     trace,
 )
-from envs.memory_maze.scene import Scene
-from envs.memory_maze.sizes import CELL_METRES, WALL_TEXTURES
+from engram.envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.sizes import CELL_METRES, WALL_TEXTURES
 
 SKY_CLASS, FLOOR_CLASS, WALL_CLASS, TARGET_CLASS = range(4)
 """Classes of pixels; target i is TARGET_CLASS + i."""

@@ -10,8 +10,8 @@ import functools
 import torch
 from torch import Tensor
 
-from envs.memory_maze.rendering.camera import SIN_PITCH
-from envs.memory_maze.sizes import CELL_METRES, COLORS
+from engram.envs.memory_maze.rendering.camera import SIN_PITCH
+from engram.envs.memory_maze.sizes import CELL_METRES, COLORS
 
 AMBIENT, DIFFUSE = 0.3, 0.6
 LEVEL_FACTOR = AMBIENT + DIFFUSE * SIN_PITCH

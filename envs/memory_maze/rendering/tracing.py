@@ -12,15 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from envs.memory_maze.rendering.camera import (
+from engram.envs.memory_maze.rendering.camera import (
     CAMERA_AHEAD,
     CAMERA_HEIGHT,
     COS_PITCH,
     SIN_PITCH,
     pixel_slopes,
 )
-from envs.memory_maze.rendering.shading import TARGET_RADIUS
-from envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.rendering.shading import TARGET_RADIUS
+from engram.envs.memory_maze.scene import Scene
 
 X_FACE, Y_FACE, TOP, FLOOR, SKY, TARGET = range(6)
 """Kinds of surfaces: a wall's side that looks along the x axis or the y axis, …; target i is TARGET + i."""

@@ -3,9 +3,9 @@
 import torch
 from tensordict import TensorDict
 
-from agents.base import Agent
-from agents.diagnosis import raise_first_nonfinite
-from agents.random import environment_keys, stream_key, uniform
+from engram.agents.base import Agent
+from engram.agents.diagnosis import raise_first_nonfinite
+from engram.agents.random import environment_keys, stream_key, uniform
 
 
 class RewardPredictor(Agent):

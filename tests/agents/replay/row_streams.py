@@ -3,8 +3,8 @@
 import torch
 from tensordict import TensorDict
 
-from agents.replay import Replay, Storage
-from agents.replay.layout import Column, plan_layout, row_columns
+from engram.agents.replay import Replay, Storage
+from engram.agents.replay.layout import Column, plan_layout, row_columns
 
 
 def numbered_rows(first, length, num_envs=2, episode=5):

@@ -9,13 +9,12 @@ import torch
 from replay_agent import RewardPredictor
 from tensordict import TensorDict
 
-import envs
-import memory_cores
-from agents.off_policy_loop import num_updates_due, train_off_policy
-from agents.random_actions import RandomActions
-from agents.record import Record
-from agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from agents.schedule import Hooks, Progress, Schedule, never
+from engram import envs, memory_cores
+from engram.agents.off_policy_loop import num_updates_due, train_off_policy
+from engram.agents.random_actions import RandomActions
+from engram.agents.record import Record
+from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from engram.agents.schedule import Hooks, Progress, Schedule, never
 
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 

@@ -4,8 +4,8 @@ import torch
 from row_streams import count_carry, no_carries
 from tensordict import TensorDict
 
-from agents.replay import Replay, Storage
-from agents.replay.layout import plan_layout, row_columns
+from engram.agents.replay import Replay, Storage
+from engram.agents.replay.layout import plan_layout, row_columns
 
 
 def nested_rows(order, length):

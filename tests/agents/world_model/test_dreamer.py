@@ -13,9 +13,9 @@ from world_model_cases import (
     scramble,
 )
 
-import envs
-from agents.checkpoint import load_checkpoint, save_checkpoint
-from agents.replay import ReplayAgent
+from engram import envs
+from engram.agents.checkpoint import load_checkpoint, save_checkpoint
+from engram.agents.replay import ReplayAgent
 
 VARIANTS = {
     "r2i": {"actor_reads": ("z", "carry")},

@@ -6,9 +6,9 @@ import pytest
 import torch
 from world_model_cases import CORES, VECTOR, make_agent, make_rows
 
-from agents.world_model.dynamics import Latent
-from agents.world_model.latents import entropy
-from memory_cores import S5
+from engram.agents.world_model.dynamics import Latent
+from engram.agents.world_model.latents import entropy
+from engram.memory_cores import S5
 
 LATENTS = {"units": 32, "memory_size": 32, "num_categoricals": 4, "num_classes": 4}
 

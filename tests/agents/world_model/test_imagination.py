@@ -6,8 +6,8 @@ from gymnasium import spaces
 from tensordict import TensorDict
 from world_model_cases import ACTIONS, CORES, make_agent, make_batch, make_rows, scramble
 
-from agents.world_model.dynamics import Latent
-from agents.world_model.world_model import Imagined
+from engram.agents.world_model.dynamics import Latent
+from engram.agents.world_model.world_model import Imagined
 
 
 def observe(agent, rows, **options):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchrl.objectives.value.functional import td_lambda_return_estimate
 
-from agents.returns import generalized_advantages, lambda_returns
-from agents.world_model.return_scale import ReturnScale
+from engram.agents.returns import generalized_advantages, lambda_returns
+from engram.agents.world_model.return_scale import ReturnScale
 
 GAMMA = 1 - 1 / 333
 

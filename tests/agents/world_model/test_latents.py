@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, kl_divergence
 
-from agents.world_model import latents
+from engram.agents.world_model import latents
 
 
 def test_golden_unimix():

@@ -7,10 +7,10 @@ from gymnasium import spaces
 from tensordict import TensorDict
 from world_model_cases import IMAGE, MIXED, SYMBOLS, VECTOR, make_agent, make_rows, scramble
 
-from agents.leaves import observation_leaves
-from agents.world_model.decoder import ObservationDecoder
-from agents.world_model.image_decoder import ImageDecoder
-from agents.world_model.two_hot import symlog
+from engram.agents.leaves import observation_leaves
+from engram.agents.world_model.decoder import ObservationDecoder
+from engram.agents.world_model.image_decoder import ImageDecoder
+from engram.agents.world_model.two_hot import symlog
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 import torch
 from world_model_cases import CORES, MIXED, make_agent, make_rows, scramble
 
-import envs
-from agents.random import uniform
+from engram import envs
+from engram.agents.random import uniform
 
 POSTERIORS = ("observation", "memory")
 

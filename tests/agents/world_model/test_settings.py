@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from agents.world_model.settings import DreamerSettings
+from engram.agents.world_model.settings import DreamerSettings
 
 POSITIVE = (
     "learning_rate",

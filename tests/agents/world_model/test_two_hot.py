@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchrl.objectives import two_hot_cross_entropy, two_hot_decode
 
-from agents.world_model.layers import TwoHotHead
-from agents.world_model.two_hot import TwoHot, make_bins, symexp, symlog, two_hot
+from engram.agents.world_model.layers import TwoHotHead
+from engram.agents.world_model.two_hot import TwoHot, make_bins, symexp, symlog, two_hot
 
 
 def test_symlog_by_hand():

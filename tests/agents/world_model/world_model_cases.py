@@ -9,9 +9,9 @@ from gymnasium import spaces
 from omegaconf import OmegaConf
 from tensordict import TensorDict
 
-import configs
-from agents import Dreamer
-from agents.build import build
+from engram import configs
+from engram.agents import Dreamer
+from engram.agents.build import build
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 SMALL = {

@@ -4,8 +4,8 @@ import dataclasses
 
 import torch
 
-from envs.memory_maze.rendering.textures import TEXELS
-from envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.rendering.textures import TEXELS
+from engram.envs.memory_maze.scene import Scene
 
 
 def random_scene(count, size, targets=3, seed=0):

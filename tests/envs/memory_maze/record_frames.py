@@ -1,7 +1,7 @@
 """Records what the real Memory Maze looks like: `python tests/envs/memory_maze/record_frames.py`.
 
 Writes `recordings/frames_<size>.npz`: 200 poses in 20 mazes of each size, at rest, drawn at 64x64. With M mazes,
-P poses, K targets and N = n + 2, in the units and orientation of `envs.memory_maze.scene.Scene`:
+P poses, K targets and N = n + 2, in the units and orientation of `engram.envs.memory_maze.scene.Scene`:
 
     walls, rooms        bool [M, N, N], indexed [y, x], y = 0 the bottom outer wall
     wall_textures       uint8 [M, 3, 3], indexed [y, x]: entry of WALL_TEXTURES of each block
@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.memory_maze.real import REAL_SIZES, RealMemoryMaze, installed_versions
-from envs.memory_maze.real.package import load_tasks
-from envs.memory_maze.real.state import place, read_scene, view, view_classes
-from envs.memory_maze.sizes import WALL_TEXTURES
+from engram.envs.memory_maze.real import REAL_SIZES, RealMemoryMaze, installed_versions
+from engram.envs.memory_maze.real.package import load_tasks
+from engram.envs.memory_maze.real.state import place, read_scene, view, view_classes
+from engram.envs.memory_maze.sizes import WALL_TEXTURES
 
 RECORDINGS = Path(__file__).parent / "recordings"
 MAZES, POSES, PICTURES = 20, 10, 50

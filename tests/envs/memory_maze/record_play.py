@@ -1,8 +1,8 @@
 """Records whole episodes of the real Memory Maze: `python tests/envs/memory_maze/record_play.py oracle 9x9 50`.
 
 Appends one JSON line per episode to `recordings/<player>_<size>.jsonl`. The players are `oracle`, which is
-`envs.memory_maze.oracle`, and `random`, uniform over the six actions. The first argument after the size is how many
-episodes there shall be in the file; what is missing is played. A line holds:
+`engram.envs.memory_maze.oracle`, and `random`, uniform over the six actions. The first argument after the size is how
+many episodes there shall be in the file; what is missing is played. A line holds:
 
     seed, episode     the episode is the one that the `episode`-th reset after `reset(seed)` begins, from 0
     return            sum of rewards
@@ -28,8 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.memory_maze.oracle import oracle_action
-from envs.memory_maze.real import RealMemoryMaze, installed_versions
+from engram.envs.memory_maze.oracle import oracle_action
+from engram.envs.memory_maze.real import RealMemoryMaze, installed_versions
 
 RECORDINGS = Path(__file__).parent / "recordings"
 CONTACT = 0.11

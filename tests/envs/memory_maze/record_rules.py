@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.memory_maze.real import REAL_SIZES, RealMemoryMaze, installed_versions
-from envs.memory_maze.real.state import FIRST_TARGET, place, position, read_scene, view_classes
-from envs.memory_maze.sizes import CELL_METRES
+from engram.envs.memory_maze.real import REAL_SIZES, RealMemoryMaze, installed_versions
+from engram.envs.memory_maze.real.state import FIRST_TARGET, place, position, read_scene, view_classes
+from engram.envs.memory_maze.sizes import CELL_METRES
 
 RECORDINGS = Path(__file__).parent / "recordings"
 DISTANCES = (0.6, 0.7, 0.76, 0.77, 0.78, 0.79, 0.9, 1.0)

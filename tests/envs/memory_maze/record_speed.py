@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.memory_maze.real import RealMemoryMaze, installed_versions
-from envs.memory_maze.real.package import load_tasks
-from envs.memory_maze.real.touch import shipped_touch
+from engram.envs.memory_maze.real import RealMemoryMaze, installed_versions
+from engram.envs.memory_maze.real.package import load_tasks
+from engram.envs.memory_maze.real.touch import shipped_touch
 
 RECORDINGS = Path(__file__).parent / "recordings"
 STEPS, TURNS = 100, 5

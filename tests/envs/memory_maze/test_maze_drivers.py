@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from envs.memory_maze.maze import MemoryMaze
-from envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, bodies_at, move
-from envs.memory_maze.motion.body import DRIVE, STEER
-from envs.memory_maze.oracle import oracle_actions
-from envs.memory_maze.real import REAL_SIZES
-from envs.memory_maze.sizes import CELL_METRES, SIZES
+from engram.envs.memory_maze.maze import MemoryMaze
+from engram.envs.memory_maze.motion import HEADING, TOUCH_DISTANCE, bodies_at, move
+from engram.envs.memory_maze.motion.body import DRIVE, STEER
+from engram.envs.memory_maze.oracle import oracle_actions
+from engram.envs.memory_maze.real import REAL_SIZES
+from engram.envs.memory_maze.sizes import CELL_METRES, SIZES
 
 RECORDINGS = Path(__file__).parent / "recordings"
 PRESSES = torch.tensor([DRIVE, STEER], dtype=torch.float64)

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from envs.memory_maze.episodes import begin_episodes
-from envs.memory_maze.layouts import Layouts, make_layouts
-from envs.memory_maze.motion.body import X, Z
-from envs.memory_maze.sizes import SIZES
+from engram.envs.memory_maze.episodes import begin_episodes
+from engram.envs.memory_maze.layouts import Layouts, make_layouts
+from engram.envs.memory_maze.motion.body import X, Z
+from engram.envs.memory_maze.sizes import SIZES
 
 # Of 3,000 mazes of labmaze 1.0.6: shares of the numbers of rooms (after drawing again), share of 3x3 rooms; mean and
 # deviation over mazes of the open share, the corridors' share of it and the loops; over 800 mazes, of paths in cells.

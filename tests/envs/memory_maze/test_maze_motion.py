@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from envs.memory_maze.motion import BODY_SIZE, TOUCH_DISTANCE, bodies_at, move, move_reference
-from envs.memory_maze.motion.body import DRIVE, HEADING, ROLL_SPEED, STEER, X_SPEED
-from envs.memory_maze.motion.reference import solve
+from engram.envs.memory_maze.motion import BODY_SIZE, TOUCH_DISTANCE, bodies_at, move, move_reference
+from engram.envs.memory_maze.motion.body import DRIVE, HEADING, ROLL_SPEED, STEER, X_SPEED
+from engram.envs.memory_maze.motion.reference import solve
 
 RECORDED = json.loads((Path(__file__).parent / "recordings" / "motion.json").read_text())
 NOWHERE = torch.full((1, 2), -9.0)

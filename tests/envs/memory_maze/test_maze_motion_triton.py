@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from envs.memory_maze.motion import TOUCH_DISTANCE, body, move_reference
+from engram.envs.memory_maze.motion import TOUCH_DISTANCE, body, move_reference
 
 triton = pytest.importorskip("triton")
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,7 +47,7 @@ def test_the_kernel_in_the_interpreter() -> None:
 @pytest.mark.skipif(not INTERPRETED, reason="needs TRITON_INTERPRET=1")
 def test_the_interpreted_kernel_is_the_reference(monkeypatch) -> None:
     """For a few substeps: the interpreter takes half a second for each."""
-    from envs.memory_maze.motion import cuda, cuda_kernels
+    from engram.envs.memory_maze.motion import cuda, cuda_kernels
 
     monkeypatch.setattr(cuda, "BLOCK", 128)  # one program that is not full
     monkeypatch.setattr(cuda_kernels, "SUBSTEPS", 6)
@@ -61,7 +61,7 @@ def test_the_interpreted_kernel_is_the_reference(monkeypatch) -> None:
 
 @pytest.mark.gpu
 def test_the_kernel_is_the_loop_on_the_cpu() -> None:
-    from envs.memory_maze.motion import move
+    from engram.envs.memory_maze.motion import move
 
     inputs = moving(2048)
     moved, touched = move(*(value.cuda() for value in inputs), TOUCH_DISTANCE)

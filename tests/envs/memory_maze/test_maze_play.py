@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from envs.memory_maze.play import action_of, main, play
+from engram.envs.memory_maze.play import action_of, main, play
 
 
 @pytest.mark.parametrize(

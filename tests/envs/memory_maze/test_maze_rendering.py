@@ -9,17 +9,17 @@ import torch
 from maze_scenes import empty_hall, plain_textures, random_scene, share_that_differs
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from envs.memory_maze.rendering import cpu, load_textures, render, render_frames, segment
-from envs.memory_maze.rendering.camera import COS_PITCH, SIN_PITCH, focal_length, sky_picture
-from envs.memory_maze.rendering.reference import (
+from engram.envs.memory_maze.rendering import cpu, load_textures, render, render_frames, segment
+from engram.envs.memory_maze.rendering.camera import COS_PITCH, SIN_PITCH, focal_length, sky_picture
+from engram.envs.memory_maze.rendering.reference import (
     FLOOR_CLASS,
     SKY_CLASS,
     TARGET_CLASS,
     WALL_CLASS,
     block_of,
 )
-from envs.memory_maze.rendering.shading import LEVEL_FACTOR
-from envs.memory_maze.scene import Scene
+from engram.envs.memory_maze.rendering.shading import LEVEL_FACTOR
+from engram.envs.memory_maze.scene import Scene
 
 WALL, CORRIDOR, ROOM = (200, 100, 50), (54, 89, 109), (111, 148, 170)
 PLAIN = plain_textures(WALL, CORRIDOR, ROOM)

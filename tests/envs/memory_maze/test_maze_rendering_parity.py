@@ -7,9 +7,9 @@ import pytest
 import torch
 from matplotlib.image import imread
 
-from envs.memory_maze.rendering import load_textures
-from scripts import document_memory_maze
-from scripts.document_memory_maze import (
+from engram.envs.memory_maze.rendering import load_textures
+from engram.scripts import document_memory_maze
+from engram.scripts.document_memory_maze import (
     PICTURE,
     RECORDINGS,
     SIZES,
@@ -20,7 +20,7 @@ from scripts.document_memory_maze import (
     load_recording,
     main,
 )
-from scripts.errors import UsageError
+from engram.scripts.errors import UsageError
 
 
 @pytest.fixture(scope="module", params=SIZES)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from maze_scenes import random_scene, share_that_differs, to_device
 
-from envs.memory_maze.rendering import load_textures, render, render_frames
+from engram.envs.memory_maze.rendering import load_textures, render, render_frames
 
 pytest.importorskip("triton")
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,7 +29,7 @@ def test_the_kernel_in_the_interpreter():
 @pytest.mark.skipif(not INTERPRETED, reason="needs TRITON_INTERPRET=1")
 @pytest.mark.parametrize(("heights", "image_size"), [("standard", 64), ("low", 48)])
 def test_interpreted_kernel_draws_what_the_reference_draws(heights, image_size, monkeypatch):
-    from envs.memory_maze.rendering import cuda
+    from engram.envs.memory_maze.rendering import cuda
 
     monkeypatch.setattr(cuda, "BLOCK", 2048)  # few programs, and the last of a frame is not full
     wall, target = HEIGHTS[heights]

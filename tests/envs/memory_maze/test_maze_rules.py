@@ -7,10 +7,10 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from envs.memory_maze import MemoryMaze
-from envs.memory_maze.episodes import next_targets
-from envs.memory_maze.motion import bodies_at
-from envs.memory_maze.sizes import COLORS, SIZES
+from engram.envs.memory_maze import MemoryMaze
+from engram.envs.memory_maze.episodes import next_targets
+from engram.envs.memory_maze.motion import bodies_at
+from engram.envs.memory_maze.sizes import COLORS, SIZES
 
 NOOP, FORWARD = 0, 1
 

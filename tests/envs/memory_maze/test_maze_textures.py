@@ -5,9 +5,9 @@ import importlib.util
 import pytest
 import torch
 
-from envs.memory_maze.rendering import load_textures
-from envs.memory_maze.rendering.reference import sample
-from envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXELS, TEXTURE_SIZE, mip_chain
+from engram.envs.memory_maze.rendering import load_textures
+from engram.envs.memory_maze.rendering.reference import sample
+from engram.envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXELS, TEXTURE_SIZE, mip_chain
 
 MEANS = [
     (32, 116, 177),

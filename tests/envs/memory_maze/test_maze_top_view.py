@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from maze_scenes import empty_hall, plain_textures
 
-from envs.memory_maze.rendering import draw_top_view, side_by_side
+from engram.envs.memory_maze.rendering import draw_top_view, side_by_side
 
 WALL, CORRIDOR, ROOM = (200, 100, 50), (54, 89, 109), (111, 148, 170)
 TEXTURES = plain_textures(WALL, CORRIDOR, ROOM)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from envs import GymnasiumEnv, NativeVectorEnv, make_memory_maze, memory_maze_names
-from envs.memory_maze.real import real_ids
-from scripts.config import compose_config
-from scripts.groups import group_options
+from engram.envs import GymnasiumEnv, NativeVectorEnv, make_memory_maze, memory_maze_names
+from engram.envs.memory_maze.real import real_ids
+from engram.scripts.config import compose_config
+from engram.scripts.groups import group_options
 
 
 class Recorder(NativeVectorEnv):
@@ -36,9 +36,9 @@ Recorder.__abstractmethods__ = frozenset()
 
 @pytest.fixture
 def recorder(monkeypatch) -> None:
-    module = ModuleType("envs.memory_maze.maze")
+    module = ModuleType("engram.envs.memory_maze.maze")
     module.MemoryMaze = Recorder  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "envs.memory_maze.maze", module)
+    monkeypatch.setitem(sys.modules, "engram.envs.memory_maze.maze", module)
 
 
 def test_names_are_options_of_the_command_line() -> None:
@@ -47,7 +47,7 @@ def test_names_are_options_of_the_command_line() -> None:
     assert set(real_ids()) <= set(names)
     assert {f"memory_maze/{name}" for name in names} <= set(group_options("env"))
     values = compose_config("train", ["env=memory_maze/9x9", "env.backend=package"]).values["env"]
-    assert values["_target_"] == "envs.make_memory_maze" and values["name"] == "9x9"
+    assert values["_target_"] == "engram.envs.make_memory_maze" and values["name"] == "9x9"
     assert values["backend"] == "package" and values["vectorization"] is None
 
 
@@ -103,7 +103,7 @@ def test_the_package_plays_in_processes_of_its_own(monkeypatch) -> None:
     make_memory_maze("9x9", 1, backend="package", worker_timeout=None)
     assert made[2]["worker_timeout"] is None
     assert made[0] == {
-        "id": "envs:engram/RealMemoryMaze-11x11-ExtraObs-v0",
+        "id": "engram.envs:engram/RealMemoryMaze-11x11-ExtraObs-v0",
         "num_envs": 2,
         "kwargs": None,
         "name": "memory_maze/11x11_extra_obs",

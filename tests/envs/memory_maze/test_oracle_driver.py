@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from envs.memory_maze.oracle import oracle_action, oracle_actions
+from engram.envs.memory_maze.oracle import oracle_action, oracle_actions
 
 NOOP, FORWARD, LEFT, RIGHT, FORWARD_LEFT, FORWARD_RIGHT = range(6)
 # Bottom row first.

@@ -8,10 +8,10 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from record_frames import draw_position
 
-from envs.memory_maze.real import VARIANTS, RealMemoryMaze, real_id
-from envs.memory_maze.real.gl import choose_gl
-from envs.memory_maze.real.state import FLOOR, SKY, WALL, place, read_scene, view, view_classes
-from envs.memory_maze.sizes import COLORS
+from engram.envs.memory_maze.real import VARIANTS, RealMemoryMaze, real_id
+from engram.envs.memory_maze.real.gl import choose_gl
+from engram.envs.memory_maze.real.state import FLOOR, SKY, WALL, place, read_scene, view, view_classes
+from engram.envs.memory_maze.sizes import COLORS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +69,9 @@ def test_classes_of_pixels(env) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "ExtraObs", "Oracle-ExtraObs", "HiFreq-Vis", "6CL-Top"])
 def test_gymnasiums_checker_is_content(suffix: str) -> None:
-    env = gymnasium.make(f"envs:{real_id('9x9', suffix)}", disable_env_checker=True, render_mode="rgb_array")
+    env = gymnasium.make(
+        f"engram.envs:{real_id('9x9', suffix)}", disable_env_checker=True, render_mode="rgb_array"
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # Of ExtraObs it says that observations without bounds are unusual, which they are in the package.
@@ -81,7 +83,7 @@ def test_gymnasiums_checker_is_content(suffix: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", VARIANTS)
 def test_every_variant_plays(suffix: str) -> None:
-    env = gymnasium.make(f"envs:{real_id('9x9', suffix)}", disable_env_checker=True).unwrapped
+    env = gymnasium.make(f"engram.envs:{real_id('9x9', suffix)}", disable_env_checker=True).unwrapped
     obs, _ = env.reset(seed=0)
     for action in range(6):
         assert env.observation_space.contains(obs)

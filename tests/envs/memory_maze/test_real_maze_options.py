@@ -9,10 +9,10 @@ import gymnasium.spaces as gs
 import numpy as np
 import pytest
 
-from envs.memory_maze.real import VARIANTS, RealMemoryMaze, gl, real_ids, versions
-from envs.memory_maze.real.gl import choose_gl
-from envs.memory_maze.real.spaces import RealOptions
-from envs.memory_maze.real.versions import WORKING_PAIRS, check_versions
+from engram.envs.memory_maze.real import VARIANTS, RealMemoryMaze, gl, real_ids, versions
+from engram.envs.memory_maze.real.gl import choose_gl
+from engram.envs.memory_maze.real.spaces import RealOptions
+from engram.envs.memory_maze.real.versions import WORKING_PAIRS, check_versions
 
 
 def test_every_variant_of_the_package_is_registered() -> None:
@@ -29,7 +29,7 @@ def test_every_variant_of_the_package_is_registered() -> None:
 @pytest.mark.real_maze
 def test_importing_and_making_one_imports_no_mujoco() -> None:
     code = (
-        "import sys, envs; from envs.memory_maze.real import RealMemoryMaze; RealMemoryMaze(camera=False);"
+        "import sys, envs; from engram.envs.memory_maze.real import RealMemoryMaze; RealMemoryMaze(camera=False);"
         "assert not {'mujoco', 'dm_control', 'OpenGL', 'memory_maze', 'gym'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,10 +11,10 @@ import pytest
 import torch
 from record_rules import open_target, put
 
-from envs.memory_maze.real import RealMemoryMaze
-from envs.memory_maze.real.package import load_tasks, without_camera
-from envs.memory_maze.real.state import heading, place, position, read_scene
-from envs.memory_maze.real.touch import use_fast_touch
+from engram.envs.memory_maze.real import RealMemoryMaze
+from engram.envs.memory_maze.real.package import load_tasks, without_camera
+from engram.envs.memory_maze.real.state import heading, place, position, read_scene
+from engram.envs.memory_maze.real.touch import use_fast_touch
 
 pytestmark = pytest.mark.real_maze
 
@@ -50,7 +50,7 @@ def flat(value) -> list:
 
 def test_it_needs_neither_gym_nor_opengl() -> None:
     code = (
-        "import sys; from envs.memory_maze.real import RealMemoryMaze;"
+        "import sys; from engram.envs.memory_maze.real import RealMemoryMaze;"
         "env = RealMemoryMaze(camera=False); env.reset(seed=0); env.step(1);"
         "assert not {'gym', 'memory_maze', 'OpenGL'} & set(sys.modules)"
     )

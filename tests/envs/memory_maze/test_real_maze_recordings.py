@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.memory_maze.real import REAL_SIZES
-from envs.memory_maze.real.versions import WORKING_PAIRS
-from envs.memory_maze.sizes import COLORS, SIZES
+from engram.envs.memory_maze.real import REAL_SIZES
+from engram.envs.memory_maze.real.versions import WORKING_PAIRS
+from engram.envs.memory_maze.sizes import COLORS, SIZES
 
 RECORDINGS = Path(__file__).parent / "recordings"
 BORDERS = ((137, 30, 24), (80, 137, 71), (31, 113, 176), (75, 85, 161), (178, 156, 47), (178, 103, 86))

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from engram.agents.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.encoder import Encoder
-from engram.agents.networks import MLP, linear
+from engram.agents.networks import MLP, Activation, linear
+from engram.common.checked import checked
+from engram.common.option_types import Count, NotNegative, Number
 from engram.memory_cores import MemoryCore, Resets
 
 
@@ -43,6 +45,7 @@ class ActorCritic(nn.Module):
         ValueError: for a space that agents cannot read or act in.
     """
 
+    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -50,11 +53,11 @@ class ActorCritic(nn.Module):
         make_core: MakeCore,
         *,
         make_encoder: Callable[..., Encoder] = Encoder,
-        head_hidden_sizes: Sequence[int] = (128, 128),
-        activation: str = "leaky_relu",
-        head_gain: float = 2.0,
-        policy_gain: float = 0.01,
-        initial_log_std: float = 0.0,
+        head_hidden_sizes: Sequence[Count] = (128, 128),
+        activation: Activation = "leaky_relu",
+        head_gain: NotNegative = 2.0,
+        policy_gain: NotNegative = 0.01,
+        initial_log_std: Number = 0.0,
         separate_critic_core: bool = False,
         shortcut: bool = False,
     ) -> None:

@@ -14,8 +14,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engram.agents.arguments import fit_arguments
 from engram.agents.buildable import OWN_PACKAGE, find_own, package_of
+from engram.common.checked import check_arguments
 from engram.envs.ids import foreign_package
 from engram.envs.vector_env import VectorEnv
 
@@ -25,8 +25,6 @@ _MAX_PARTS = 100_000
 _LARGEST = 2**63 - 1
 _PLAIN = (bool, int, float, str, type(None))
 _DIRECTIVES = ("_target_", "_partial_")
-# What runs of before 0.2 call these: they named them at the top.
-_FORMER_PACKAGES = ("agents", "envs", "memory_cores")
 
 
 def build(description: Any, allow: Sequence[str] = ()) -> Any:
@@ -146,8 +144,6 @@ def find_target(target: str, allow: Sequence[str] = ()) -> Any:
     )
     module_name, _, name = target.rpartition(".")
     package = module_name.split(".")[0]
-    if package in _FORMER_PACKAGES and package not in named:
-        target, package = f"{OWN_PACKAGE}.{target}", OWN_PACKAGE
     if package == OWN_PACKAGE:
         return find_own(target)
     if package not in named:
@@ -173,7 +169,7 @@ def _build(description: Any, allow: Sequence[str]) -> Any:
             return arguments
         target = description["_target_"]
         factory = find_target(target, allow)
-        arguments = fit_arguments(factory, arguments, target)
+        arguments = check_arguments(factory, arguments, target.rpartition(".")[2])
         if description.get("_partial_", False):
             return functools.partial(factory, **arguments)
         check_takes(factory, arguments, target)

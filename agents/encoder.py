@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -11,11 +11,13 @@ from tensordict import TensorDictBase
 from torch import Tensor, nn
 
 from engram.agents.features import action_feature_size, action_features, flatten_leaf
-from engram.agents.image_encoders import make_image_encoder
+from engram.agents.image_encoders import IMAGE_ENCODERS, ImageDtype, ImageEncoderName, ImageNorm
 from engram.agents.image_layout import LayoutName
 from engram.agents.leaves import observation_leaves
-from engram.agents.networks import MLP
+from engram.agents.networks import MLP, Activation
 from engram.agents.normalizer import RunningNormalizer
+from engram.common.checked import checked
+from engram.common.option_types import Count
 
 
 class Encoder(nn.Module):
@@ -50,23 +52,24 @@ class Encoder(nn.Module):
     Source: Morad et al. 2023 (POPGym), section 4, for what the agent is told.
     """
 
+    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
         action_space: spaces.Space,
         *,
-        hidden_sizes: Sequence[int] = (128,),
-        activation: str = "leaky_relu",
+        hidden_sizes: Sequence[Count] = (128,),
+        activation: Activation = "leaky_relu",
         layer_norm: bool = False,
         previous_action: bool = True,
         first_flag: bool = True,
         previous_reward: bool = False,
         normalize: bool = False,
-        image_encoder: Literal["strided", "impala"] = "strided",
-        image_depth: int = 32,
-        image_features: int | None = 256,
-        image_norm: Literal["none", "layer", "rms"] = "none",
-        image_dtype: Literal["float32", "bfloat16", "auto"] = "float32",
+        image_encoder: ImageEncoderName = "strided",
+        image_depth: Count = 32,
+        image_features: Count | None = 256,
+        image_norm: ImageNorm = "none",
+        image_dtype: ImageDtype = "float32",
         image_layout: LayoutName = "auto",
         leaves: Mapping[str, Any] | None = None,
     ) -> None:
@@ -79,8 +82,7 @@ class Encoder(nn.Module):
         self.vectors = [leaf for leaf in parts if leaf.kind == "vector"]
         self.categories = [leaf for leaf in parts if leaf.kind == "categories"]
         image_encoders = [
-            make_image_encoder(
-                image_encoder,
+            IMAGE_ENCODERS[image_encoder](
                 leaf.shape,
                 depth=image_depth,
                 output_size=image_features,

@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from engram.agents.image_layout import ImageLayout, find_layout
-from engram.agents.networks import linear, make_activation
+from engram.agents.networks import ACTIVATIONS, Activation, linear
 from engram.agents.pixel_scale import PixelScale
+from engram.common.checked import checked
+from engram.common.option_types import Count
 
-DTYPES = ("float32", "bfloat16", "auto")
+ImageDtype = Literal["float32", "bfloat16", "auto"]
+ImageNorm = Literal["none", "layer", "rms"]
+ImageEncoderName = Literal["strided", "impala"]
 # On a CPU larger activations are mapped anew in every call: 1,024 images at once took a third longer.
 _CPU_IMAGES = 256
 
@@ -44,23 +48,20 @@ class ImageEncoder(nn.Module, ABC):
         ValueError: for an option that the encoder does not have.
     """
 
+    @checked
     def __init__(
         self,
         shape: tuple[int, ...],
         *,
-        depth: int = 32,
-        output_size: int | None = 256,
-        activation: str = "relu",
-        norm: str = "none",
+        depth: Count = 32,
+        output_size: Count | None = 256,
+        activation: Activation = "relu",
+        norm: ImageNorm = "none",
         layout: ImageLayout | None = None,
         scale: PixelScale | float = 255.0,
-        dtype: str = "float32",
+        dtype: ImageDtype = "float32",
     ) -> None:
         super().__init__()
-        if dtype not in DTYPES:
-            raise ValueError(
-                f"Images are encoded in one of {', '.join(DTYPES)}, but got {dtype!r}; choose one of these."
-            )
         self.dtype = dtype
         self.layout = layout or find_layout(shape)
         given = scale if isinstance(scale, PixelScale) else PixelScale(span=scale)
@@ -72,11 +73,11 @@ class ImageEncoder(nn.Module, ABC):
         self.output_size = flat_size if output_size is None else output_size
         self.project: nn.Module = nn.Identity()
         if output_size is not None:
-            self.project = nn.Sequential(linear(flat_size, output_size), make_activation(activation))
+            self.project = nn.Sequential(linear(flat_size, output_size), ACTIVATIONS[activation]())
 
     @abstractmethod
     def _make_convolutions(
-        self, channels: int, size: int, depth: int, activation: str, norm: str
+        self, channels: int, size: int, depth: int, activation: Activation, norm: ImageNorm
     ) -> nn.Module:
         """Build the layers from `[N, channels, height, width]` to `[N, …]`; `size` is the smaller side."""
 
@@ -110,13 +111,13 @@ class StridedEncoder(ImageEncoder):
     """
 
     def _make_convolutions(
-        self, channels: int, size: int, depth: int, activation: str, norm: str
+        self, channels: int, size: int, depth: int, activation: Activation, norm: ImageNorm
     ) -> nn.Module:
         layers: list[nn.Module] = []
         max_depth = 8 * depth
         while size >= 6:
             layer = nn.Conv2d(channels, depth, 4, stride=2, padding=1, bias=norm == "none")
-            layers += [_orthogonal(layer, math.sqrt(2)), *_norms(norm, depth), make_activation(activation)]
+            layers += [_orthogonal(layer, math.sqrt(2)), *_norms(norm, depth), ACTIVATIONS[activation]()]
             channels, depth, size = depth, min(2 * depth, max_depth), size // 2
         return nn.Sequential(*layers)
 
@@ -131,7 +132,7 @@ class ImpalaEncoder(ImageEncoder):
     """
 
     def _make_convolutions(
-        self, channels: int, size: int, depth: int, activation: str, norm: str
+        self, channels: int, size: int, depth: int, activation: Activation, norm: ImageNorm
     ) -> nn.Module:
         layers: list[nn.Module] = []
         for width_out in (depth, 2 * depth, 2 * depth):
@@ -142,7 +143,7 @@ class ImpalaEncoder(ImageEncoder):
                 ResidualBlock(width_out, activation, norm),
             ]
             channels = width_out
-        return nn.Sequential(*layers, make_activation(activation))
+        return nn.Sequential(*layers, ACTIVATIONS[activation]())
 
 
 class ResidualBlock(nn.Module):
@@ -154,11 +155,11 @@ class ResidualBlock(nn.Module):
         norm: `none`, `layer` or `rms`.
     """
 
-    def __init__(self, channels: int, activation: str, norm: str) -> None:
+    def __init__(self, channels: int, activation: Activation, norm: ImageNorm) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [*_norms(norm, channels), make_activation(activation)]
+            layers += [*_norms(norm, channels), ACTIVATIONS[activation]()]
             layers.append(_orthogonal(nn.Conv2d(channels, channels, 3, padding=1)))
         self.branch = nn.Sequential(*layers)
 
@@ -175,13 +176,9 @@ class ChannelNorm(nn.Module):
         kind: `layer` or `rms`.
     """
 
-    def __init__(self, channels: int, kind: str) -> None:
+    def __init__(self, channels: int, kind: ImageNorm) -> None:
         super().__init__()
         norms: dict[str, Any] = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
-        if kind not in norms:
-            raise ValueError(
-                f"An image encoder's norm is one of none, layer, rms, but got {kind!r}; choose one of these."
-            )
         self.norm = norms[kind](channels, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -207,32 +204,11 @@ def _orthogonal(layer: nn.Conv2d, gain: float = 1.0) -> nn.Conv2d:
     return layer
 
 
-def _norms(norm: str, channels: int) -> list[nn.Module]:
+def _norms(norm: ImageNorm, channels: int) -> list[nn.Module]:
     return [] if norm == "none" else [ChannelNorm(channels, norm)]
 
 
-IMAGE_ENCODERS: dict[str, type[ImageEncoder]] = {"strided": StridedEncoder, "impala": ImpalaEncoder}
-
-
-def make_image_encoder(name: str, shape: tuple[int, ...], **options: Any) -> ImageEncoder:
-    """Make an image encoder by name.
-
-    Args:
-        name: one of `IMAGE_ENCODERS`.
-        shape: of one image, see `ImageEncoder`.
-        **options: its further arguments.
-
-    Raises:
-        ValueError: for an unknown name or option.
-    """
-    if name not in IMAGE_ENCODERS:
-        raise ValueError(
-            f"An image encoder is one of {', '.join(IMAGE_ENCODERS)}, but got {name!r}; choose one of these."
-        )
-    for option, argument in (("depth", "image_depth"), ("output_size", "image_features")):
-        size = options.get(option)
-        if size is not None and size < 1:
-            raise ValueError(
-                f"{argument} must be a whole number of at least 1, but got {size}; give it another value."
-            )
-    return IMAGE_ENCODERS[name](shape, **options)
+IMAGE_ENCODERS: dict[ImageEncoderName, type[ImageEncoder]] = {
+    "strided": StridedEncoder,
+    "impala": ImpalaEncoder,
+}

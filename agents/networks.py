@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+Activation = Literal["relu", "leaky_relu", "tanh", "gelu", "silu"]
+
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": nn.LeakyReLU,
     "tanh": nn.Tanh,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
 }
-
-
-def make_activation(name: str) -> nn.Module:
-    """Make an activation by name.
-
-    Args:
-        name: one of `ACTIVATIONS`.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"An activation is one of {', '.join(ACTIVATIONS)}, but got {name!r}; choose one of these."
-        )
-    return ACTIVATIONS[name]()
 
 
 def linear(input_size: int, output_size: int, gain: float = math.sqrt(2.0)) -> nn.Linear:
@@ -62,7 +49,7 @@ class MLP(nn.Sequential):
         self,
         input_size: int,
         hidden_sizes: Sequence[int],
-        activation: str = "leaky_relu",
+        activation: Activation = "leaky_relu",
         gain: float = math.sqrt(2.0),
         layer_norm: bool = False,
     ) -> None:
@@ -77,7 +64,7 @@ class MLP(nn.Sequential):
             if layer_norm and index == 0:
                 layers.append(nn.LayerNorm(hidden_size, elementwise_affine=False))
             else:
-                layers.append(make_activation(activation))
+                layers.append(ACTIVATIONS[activation]())
             width = hidden_size
         super().__init__(*layers)
         self.output_size = width

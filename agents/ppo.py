@@ -13,7 +13,6 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.actor_critic import ActorCritic, MakeCore
-from engram.agents.arguments import check_names
 from engram.agents.base import Agent, Rollout
 from engram.agents.diagnosis import raise_first_nonfinite
 from engram.agents.distributions import num_policy_outputs
@@ -29,6 +28,8 @@ from engram.agents.ppo_loss import (
 from engram.agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
 from engram.agents.settings import PPOSettings
+from engram.common.checked import check_names, checked
+from engram.common.option_types import Count, Seed
 from engram.envs.state_form import Real, Whole
 
 
@@ -51,6 +52,7 @@ class PPO(Agent):
     Source: Schulman et al. 2017; recurrent minibatches drawn over environments.
     """
 
+    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -58,13 +60,13 @@ class PPO(Agent):
         make_core: MakeCore,
         *,
         make_network: Callable[..., ActorCritic] = ActorCritic,
-        total_env_steps: int = 1_000_000,
-        seed: int = 0,
+        total_env_steps: Count = 1_000_000,
+        seed: Seed = 0,
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
-        check_names(settings, (field.name for field in dataclasses.fields(PPOSettings)), "PPO")
+        check_names(settings, (field.name for field in dataclasses.fields(PPOSettings)), "PPO", "agent.")
         self.settings = PPOSettings(**settings)
         self.total_env_steps, self.seed = total_env_steps, seed
         self.rollout_length = self.settings.rollout_length

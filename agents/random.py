@@ -13,10 +13,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# The constants of SplitMix64 (Steele, Lea and Flood 2014) as signed 64-bit integers.
-_WEYL = 0x9E3779B97F4A7C15 - (1 << 64)
-_MULTIPLIER_1 = 0xBF58476D1CE4E5B9 - (1 << 64)
-_MULTIPLIER_2 = 0x94D049BB133111EB - (1 << 64)
+from engram.common.splitmix64 import MULTIPLIERS, WEYL, mix_, shift_right, signed
+
+_WEYL, _COUNTER_STEP = signed(WEYL), signed(MULTIPLIERS[1])
 
 
 def stream_key(*parts: int | str) -> int:
@@ -47,13 +46,6 @@ def seeded_initializers(key: int) -> Iterator[None]:
         yield
 
 
-def mix(x: Tensor) -> Tensor:
-    """Scramble int64 values: the finaliser of SplitMix64, with logical right shifts."""
-    x = (x ^ _shift_right(x, 30)) * _MULTIPLIER_1
-    x = (x ^ _shift_right(x, 27)) * _MULTIPLIER_2
-    return x ^ _shift_right(x, 31)
-
-
 def environment_keys(key: int, batch_size: int, first_index: int, device: torch.device) -> Tensor:
     """Derive one stream per environment from `key`.
 
@@ -67,7 +59,7 @@ def environment_keys(key: int, batch_size: int, first_index: int, device: torch.
         int64 `[B]`.
     """
     index = torch.arange(first_index, first_index + batch_size, dtype=torch.int64, device=device)
-    return mix(key + (index + 1) * _WEYL)
+    return mix_(key + (index + 1) * _WEYL)
 
 
 def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
@@ -84,8 +76,8 @@ def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     # Two odd steps, so that draws and the numbers within one walk apart; a single mix, as this is on the
     # path of every action.
     column = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device) * _WEYL
-    state = torch.add(keys, counter, alpha=_MULTIPLIER_2).unsqueeze(-1) + column
-    bits = _shift_right(mix(state), 41)
+    state = torch.add(keys, counter, alpha=_COUNTER_STEP).unsqueeze(-1) + column
+    bits = shift_right(mix_(state), 41)
     return (bits.float() + 0.5) * 2.0**-23
 
 
@@ -99,7 +91,7 @@ def whole_numbers(key: int, count: int) -> Tensor:
     Returns:
         int64 `[count]` on the CPU, in [0, 2**63).
     """
-    return _shift_right(environment_keys(key, count, 0, torch.device("cpu")), 1)
+    return shift_right(environment_keys(key, count, 0, torch.device("cpu")), 1)
 
 
 def permutation(n: int, key: int) -> Tensor:
@@ -113,8 +105,3 @@ def permutation(n: int, key: int) -> Tensor:
         int64 `[n]` on the CPU.
     """
     return torch.randperm(n, generator=torch.Generator().manual_seed(key))
-
-
-def _shift_right(x: Tensor, shift: int) -> Tensor:
-    """Logical shift: torch's `>>` copies the sign bit, so the copies are masked away."""
-    return (x >> shift) & ((1 << (64 - shift)) - 1)

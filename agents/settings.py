@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from engram.agents.arguments import whole_number
-
-Schedule = Literal["constant", "linear"]
-Normalization = Literal["minibatch", "rollout", "none"]
-Optimization = Literal["adam", "muon"]
+from engram.common.checked import refusal, settings
+from engram.common.option_types import Count, Fraction, NotNegative, Positive
 
 
-@dataclass(frozen=True)
+@settings("PPO", "agent.")
 class PPOSettings:
     """Hyperparameters of PPO.
 
@@ -41,67 +37,30 @@ class PPOSettings:
         ValueError: for a value outside its range.
     """
 
-    rollout_length: int = 128
-    num_epochs: int = 4
-    num_minibatches: int = 8
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    value_clip_range: float | None = None
-    value_coef: float = 0.5
-    entropy_coef: float = 0.0
-    kl_coef: float = 0.0
-    kl_target: float = 0.01
-    max_grad_norm: float | None = 0.5
-    optimizer: Optimization = "adam"
-    learning_rate: float = 3e-4
-    learning_rate_schedule: Schedule = "constant"
-    adam_epsilon: float = 1e-5
-    normalize_advantage: Normalization = "minibatch"
-    bptt_length: int | None = None
+    rollout_length: Count = 128
+    num_epochs: Count = 4
+    num_minibatches: Count = 8
+    gamma: Fraction = 0.99
+    gae_lambda: Fraction = 0.95
+    clip_range: Positive = 0.2
+    value_clip_range: Positive | None = None
+    value_coef: NotNegative = 0.5
+    entropy_coef: NotNegative = 0.0
+    kl_coef: NotNegative = 0.0
+    kl_target: Positive = 0.01
+    max_grad_norm: Positive | None = 0.5
+    optimizer: Literal["adam", "muon"] = "adam"
+    learning_rate: Positive = 3e-4
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    adam_epsilon: Positive = 1e-5
+    normalize_advantage: Literal["minibatch", "rollout", "none"] = "minibatch"
+    bptt_length: Count | None = None
 
-    def __post_init__(self) -> None:
-        for name in ("rollout_length", "num_epochs", "num_minibatches", "bptt_length"):
-            value = whole_number(getattr(self, name))
-            object.__setattr__(self, name, value)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            absent = name == "bptt_length" and value is None
-            expected = "a whole number of at least 1" + (", or null" if name == "bptt_length" else "")
-            self._require(name, expected, absent or whole)
-        for name in ("gamma", "gae_lambda"):
-            self._require(
-                name, "a number from 0 to 1", self._is_number(name) and 0 <= getattr(self, name) <= 1
-            )
-        for name in ("clip_range", "learning_rate", "adam_epsilon", "kl_target"):
-            self._require(name, "a number above 0", self._is_number(name) and getattr(self, name) > 0)
-        for name in ("value_clip_range", "max_grad_norm"):
-            absent = getattr(self, name) is None
-            self._require(
-                name,
-                "a number above 0, or null",
-                absent or (self._is_number(name) and getattr(self, name) > 0),
-            )
-        for name in ("value_coef", "entropy_coef", "kl_coef"):
-            self._require(name, "a number of at least 0", self._is_number(name) and getattr(self, name) >= 0)
-        for name, choices in (
-            ("learning_rate_schedule", Schedule),
-            ("normalize_advantage", Normalization),
-            ("optimizer", Optimization),
-        ):
-            options = get_args(choices)
-            self._require(name, f"one of {', '.join(options)}", getattr(self, name) in options)
-        divides = self.bptt_length is None or self.rollout_length % self.bptt_length == 0
-        self._require("bptt_length", f"a divisor of rollout_length ({self.rollout_length})", divides)
-
-    def _is_number(self, name: str) -> bool:
-        value = getattr(self, name)
-        return isinstance(value, int | float) and not isinstance(value, bool)
-
-    def _require(self, name: str, expected: str, holds: bool) -> None:
-        if not holds:
-            raise ValueError(
-                f"PPO's {name} must be {expected}, but got {getattr(self, name)!r}; set agent.{name} accordingly."
-            )
+    def check(self) -> None:
+        """Hold what depends on two options."""
+        if self.bptt_length is not None and self.rollout_length % self.bptt_length:
+            expected = f"a divisor of rollout_length ({self.rollout_length})"
+            raise refusal("bptt_length", expected, self.bptt_length, owner="PPO", prefix="agent.")
 
     def scheduled_learning_rate(self, progress: float) -> float:
         """Learning rate at `progress`, the fraction of the schedule's horizon that has passed."""

@@ -9,10 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_WEYL = 0x9E3779B97F4A7C15
-_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_SHIFTS = (30, 27, 31)
-_MASK = (1 << 64) - 1
+from engram.common.splitmix64 import MASK, WEYL, mix_, mix_integer, shift_right, signed
 
 
 def hash_integers(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
@@ -34,7 +31,7 @@ def hash_integers(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tenso
     """
     state = _absorb(prefix, parts)
     if isinstance(state, Tensor):
-        return _shift_right(state, 32)
+        return shift_right(state, 32)
     return torch.tensor(state >> 32)
 
 
@@ -103,7 +100,7 @@ def normal(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """
     bits = _absorb(prefix, parts)
     assert isinstance(bits, Tensor), "normal numbers are drawn for tensors"
-    upper = (_shift_right(bits, 32) + 1).to(torch.float64) * 2.0**-32
+    upper = (shift_right(bits, 32) + 1).to(torch.float64) * 2.0**-32
     angle = (bits & 0xFFFFFFFF).to(torch.float64) * (math.tau * 2.0**-32)
     radius = (-2.0 * upper.log()).sqrt()
     return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).to(torch.float32)
@@ -117,7 +114,7 @@ def _absorb(state: int | Tensor, parts: tuple[int | str | Tensor, ...]) -> int |
         shape = (1,) * max(tensor.ndim for tensor in tensors)
         number = _absorb(_number(state), tuple(map(_number, parts)))
         assert isinstance(number, int)
-        return torch.full(shape, _signed(number))
+        return torch.full(shape, signed(number))
     for part in parts:
         if isinstance(state, Tensor) or isinstance(part, Tensor):
             state = _mix_tensors(state, part)
@@ -138,33 +135,16 @@ def _number(part: int | str | Tensor) -> Any:
 
 def _mix_integers(state: int, part: int | str) -> int:
     """Absorb one part into the 64-bit state."""
-    mixed = ((state + _WEYL) ^ _integer(part)) & _MASK
-    for shift, multiplier in zip(_SHIFTS, (*_MULTIPLIERS, 1), strict=True):
-        mixed = ((mixed ^ (mixed >> shift)) * multiplier) & _MASK
-    return mixed
+    return mix_integer(((state + WEYL) ^ _integer(part)) & MASK)
 
 
 def _mix_tensors(state: int | Tensor, part: int | str | Tensor) -> Tensor:
     """Absorb one part into the 64-bit state, where one of the two is a tensor."""
-    total: Any = state + _signed(_WEYL) if isinstance(state, Tensor) else _signed(state + _WEYL)
-    mixed: Tensor = total ^ (part.to(torch.int64) if isinstance(part, Tensor) else _signed(_integer(part)))
-    for shift, multiplier in zip(_SHIFTS[:2], _MULTIPLIERS, strict=True):
-        # In place: the sum above is this function's own, and its memory is warm.
-        mixed = mixed.bitwise_xor_(_shift_right(mixed, shift)).mul_(_signed(multiplier))
-    return mixed.bitwise_xor_(_shift_right(mixed, _SHIFTS[2]))
+    total: Any = state + signed(WEYL) if isinstance(state, Tensor) else signed(state + WEYL)
+    # In place: the sum is this function's own, and its memory is warm.
+    return mix_(total ^ (part.to(torch.int64) if isinstance(part, Tensor) else signed(_integer(part))))
 
 
 def _integer(part: int | str) -> int:
     """The integer that a part stands for."""
     return purpose(part) if isinstance(part, str) else part
-
-
-def _shift_right(value: Tensor, shift: int) -> Tensor:
-    """Logical right shift: torch's `>>` copies the sign, so the copies are masked away."""
-    return (value >> shift).bitwise_and_((1 << (64 - shift)) - 1)
-
-
-def _signed(value: int) -> int:
-    """The int64 with the same 64 bits, because torch takes no larger Python integer."""
-    value &= _MASK
-    return value - (1 << 64) if value >> 63 else value

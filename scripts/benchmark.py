@@ -5,18 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engram.agents.json_text import json_text
+from engram.common.checked import check_options
 from engram.scripts.building import check_device
-from engram.scripts.checks import COUNT, WORD, Rule, check_options, or_null
 from engram.scripts.config import compose_config
 from engram.scripts.errors import UsageError, run, usage_errors
-from engram.scripts.help import help_text
+from engram.scripts.flags import HELP, answer
 from engram.scripts.new_run import versions
 from engram.scripts.outputs import check_writable_file
 from engram.scripts.say import say
@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> None:
 
     The file holds the options, the versions, the load of the machine before and after, and what was measured.
     """
-    if not words or words[0] in ("-h", "--help"):
+    if not words or words[0] in HELP:
         say(f"usage: python -m engram.scripts.benchmark {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
         return
     name, options = words[0], words[1:]
@@ -37,11 +37,11 @@ def main(words: Sequence[str]) -> None:
         raise UsageError(
             f"A benchmark is one of {', '.join(BENCHMARKS)}, but got {name!r}; name one of these."
         )
-    if any(word in ("-h", "--help") for word in options):
-        say(*help_text(f"benchmark_{name}").split("\n"))
+    if (text := answer(f"benchmark_{name}", options)) is not None:
+        say(*text.split("\n"))
         return
     benchmark = importlib.import_module(f"engram.scripts.benchmarks.{name}")
-    config = read_options(name, options, benchmark.RULES)
+    config = read_options(name, options, benchmark.Options)
     before = os.getloadavg()[0]
     measured = benchmark.measure(config)
     load = [before, os.getloadavg()[0]]
@@ -52,20 +52,20 @@ def main(words: Sequence[str]) -> None:
         say(f"written: {config['output']}", file=sys.stderr)
 
 
-def read_options(name: str, words: Sequence[str], rules: Mapping[str, Rule]) -> dict[str, Any]:
+def read_options(name: str, words: Sequence[str], options: type) -> dict[str, Any]:
     """Read and check a benchmark's options; torch gets the threads asked for.
 
     Args:
         name: of the benchmark.
         words: `key=value`.
-        rules: of its own options, beside `threads` and `output`, which all have.
+        options: the class that lists them.
 
     Raises:
         UsageError: names the first option that is wrong.
     """
     with usage_errors():
         config = compose_config(f"benchmark_{name}", words).values
-        config = check_options(config, {**rules, "threads": COUNT, "output": or_null(WORD)})
+        config = check_options(config, options)
         check_device(config.get("device", "cpu"))
         if config["output"]:
             check_writable_file("output", Path(config["output"]))

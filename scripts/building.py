@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from engram.agents.arguments import check_names
 from engram.agents.build import build_maker
 from engram.agents.replay import ReplaySettings
+from engram.common.checked import check_names, check_value
+from engram.common.option_types import Group
 from engram.envs import VectorEnv
 from engram.envs.make import check_vector_env
-from engram.scripts.checks import MAPPING, check_options
 
 
 def check_device(device: str) -> None:
@@ -52,9 +52,8 @@ def read_replay_settings(config: dict[str, Any]) -> ReplaySettings:
         UsageError: if there are none.
         ValueError: for options that cannot work.
     """
-    check_options(config, {"replay": MAPPING})
-    options = config["replay"]
-    check_names(options, (one.name for one in fields(ReplaySettings)), "replay")
+    options = check_value(config["replay"], Group, "replay")
+    check_names(options, (one.name for one in fields(ReplaySettings)), "a replay", "replay.")
     settings = ReplaySettings(**options)
     if config["capture"] and settings.prefill_policy == "random":
         raise ValueError(

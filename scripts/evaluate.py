@@ -17,14 +17,15 @@ from engram.agents.json_text import json_text
 from engram.agents.plain_files import replace_file
 from engram.agents.run_folder import load, read_config
 from engram.agents.sealed_json import sealed
+from engram.common.checked import check_options
 from engram.envs import EvaluationResult
 from engram.scripts.building import check_device
-from engram.scripts.checks import EVALUATE, check_options
 from engram.scripts.config import compose_config
 from engram.scripts.episodes import play_episodes, truncation_note
 from engram.scripts.errors import UsageError, run, usage_errors
 from engram.scripts.find_run import newest_run
-from engram.scripts.help import help_text
+from engram.scripts.flags import answer
+from engram.scripts.options import EvaluateOptions
 from engram.scripts.outputs import check_writable
 from engram.scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
 from engram.scripts.playable import build_for, check_pictures, check_variants
@@ -37,13 +38,13 @@ VIDEO_FILE = "episode.mp4"
 
 def main(words: Sequence[str]) -> None:
     """Play episodes with a run's agent; print and store mean ± standard error."""
-    if any(word in ("-h", "--help") for word in words):
-        say(*help_text("evaluate").split("\n"))
+    if (text := answer("evaluate", words)) is not None:
+        say(*text.split("\n"))
         return
     with usage_errors():
         # Which arguments an environment takes is its own affair: `env.…` may name any of them.
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
-        options = check_options(compose_config("evaluate", words).values, EVALUATE)
+        options = check_options(compose_config("evaluate", words).values, EvaluateOptions)
         if options["against"] is not None and options["probe"]["argument"] is not None:
             raise UsageError(
                 "A probe plays other episodes at every value, so that there is none to compare with, but both "

@@ -13,7 +13,7 @@ from engram.agents.build import OWN_PACKAGE, find_target
 from engram.scripts.config import Composed, compose_plain
 from engram.scripts.errors import usage_errors
 from engram.scripts.groups import CONFIG_DIR, GROUPS, group_options
-from engram.scripts.words import write_value
+from engram.scripts.words import command_line, write_value
 
 _WIDTH = 110
 _COLUMN = 40  # where comments begin
@@ -35,20 +35,11 @@ def help_text(name: str, words: Sequence[str] = ()) -> str:
     Raises:
         UsageError: if a word is wrong.
     """
-    command = name.replace("_", " ", 1)  # benchmark_ppo: benchmark ppo
-    lines = [f"usage: engram {command} [group=option] [key=value] …", ""]
     path = CONFIG_DIR / f"{name}.yaml"
     if "defaults:" not in path.read_text():
-        return "\n".join([*lines, f"configs/{name}.yaml:", "", path.read_text()])
-    given = [word for word in words if not word.startswith("-")]
-    composed = compose_plain(name, given)
-    for group in GROUPS:
-        listing = " ".join(group_options(group))
-        lines += [
-            f"{group}=",
-            *textwrap.wrap(listing, _WIDTH, initial_indent="  ", subsequent_indent="  "),
-            "",
-        ]
+        return "\n".join([_usage(name), "", f"configs/{name}.yaml:", "", path.read_text()])
+    composed = compose_plain(name, words)
+    lines = [_usage(name), "", *_choices()]
     files = [CONFIG_DIR / f"{one}.yaml" for one in dict.fromkeys([name, "train"])]
     comments = {key: text for file in files for key, text in read_comments(file).items()}
     own = {key: value for key, value in composed.values.items() if key not in _NODES}
@@ -57,6 +48,67 @@ def help_text(name: str, words: Sequence[str] = ()) -> str:
         with usage_errors():
             lines += _group_lines(group, composed)
     return "\n".join(lines)
+
+
+def short_help(name: str, words: Sequence[str] = ()) -> str:
+    """Say what a command does, what can be chosen, and how to read more.
+
+    Args:
+        name: of its YAML in `configs/`.
+        words: `key=value`; the options of what they choose are listed.
+
+    Raises:
+        UsageError: if a word is wrong.
+    """
+    path = CONFIG_DIR / f"{name}.yaml"
+    if "defaults:" not in path.read_text():
+        return help_text(name, words)
+    about = [
+        line[2:] for line in path.read_text().split("defaults:")[0].splitlines() if line.startswith("# ")
+    ]
+    chosen = {word.partition("=")[0] for word in words}
+    composed = compose_plain(name, words)
+    lines = [_usage(name), "", *about, "", *_choices()]
+    if name == "sweep":
+        lines += [*_lines(composed.values["sweep"], "sweep.", read_comments(path)), ""]
+    for group in (one for one in _NODES if one in chosen):
+        with usage_errors():
+            lines += _group_lines(group, composed)
+    example = command_line(name, [*words, "--help", "all"])
+    return "\n".join([*lines, f"Every option, with its value and what it means: {example}"])
+
+
+def _usage(name: str) -> str:
+    command = name.replace("_", " ", 1)  # benchmark_ppo: benchmark ppo
+    return f"usage: engram {command} [group=option] [key=value] …"
+
+
+def _choices() -> list[str]:
+    """The options of every group, those that differ by an ending alone in one line."""
+    lines = []
+    for group in GROUPS:
+        lines.append(f"{group}=")
+        for line in _folded(group_options(group)):
+            lines += textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines.append("")
+    return lines
+
+
+def _folded(options: Sequence[str]) -> Iterator[str]:
+    """Lines of options, `popgym/  autoencode …, each also with _easy …`; those without folder and ending come first."""
+    stems: dict[str, list[str]] = {}
+    for option in options:
+        stem = next((one for one in stems if option.startswith(f"{one}_") and "/" in one), None)
+        stems.setdefault(stem or option, [])
+        if stem is not None:
+            stems[stem].append(option[len(stem) :])
+    by_endings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for stem, endings in stems.items():
+        folder, _, name = stem.rpartition("/")
+        by_endings.setdefault((folder, tuple(endings)), []).append(name)
+    for (folder, also), names in sorted(by_endings.items()):
+        line = f"{folder}/  {' '.join(names)}" if folder else " ".join(names)
+        yield f"{line}, {'each ' if len(names) > 1 else ''}also with {' '.join(also)}" if also else line
 
 
 def _group_lines(group: str, composed: Composed) -> list[str]:

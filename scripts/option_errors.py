@@ -47,7 +47,7 @@ def explain(message: str, name: str, words: Sequence[str], known: Sequence[str])
 
 def _unknown_option(group: str, got: str, name: str) -> str:
     options, meant = group_options(group), nearest_option(group, got)
-    what_to_do = f"write {meant}" if meant else f"engram {name} --help lists all"
+    what_to_do = f"write {meant}" if meant else f"engram {name} --help all lists all"
     allowed = f"the {len(options)} of --help" if meant and len(options) > MOST else listed(options, got)
     return f"{group} must be one of {allowed}, but got {got!r}; {what_to_do}."
 
@@ -63,7 +63,7 @@ def _unknown_key(key: str, words: Sequence[str], known: Sequence[str]) -> str:
         hint = f"{_of_group(key, words, known)}; "
     else:
         hint = ""
-    return f"An option must exist in the configuration, but {key!r} does not; {hint}--help lists all options."
+    return f"An option must exist in the configuration, but {key!r} does not; {hint}--help all lists all options."
 
 
 def _of_group(key: str, words: Sequence[str], known: Sequence[str]) -> str:

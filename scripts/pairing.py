@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engram.agents.former_names import with_present_names
 from engram.agents.sealed_json import EditedFileError, check_seal
 from engram.envs import EvaluationResult
 from engram.scripts.errors import UsageError
@@ -57,7 +58,10 @@ def read_against(
             f"against must name an evaluation, expected an {EVALUATION_FILE} as this command writes it, but {path} "
             f"is none ({type(error).__name__}: {error}); evaluate that run first."
         ) from error
-    different = [key for key in played if played[key] != other.get(key)]
+    # Evaluations of before name Engram's environments by their former names.
+    different = [
+        key for key in played if with_present_names(played[key]) != with_present_names(other.get(key))
+    ]
     if different:
         got = ", ".join(f"{key}={other.get(key)}" for key in different)
         expected = ", ".join(f"{key}={played[key]}" for key in different)

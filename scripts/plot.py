@@ -3,100 +3,84 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from engram.scripts.checks import (
-    LIST,
-    MAPPING,
-    POSITIVE,
-    SEED,
-    SWITCH,
-    WORD,
-    Rule,
-    check_options,
-    or_null,
-    whole,
-)
+from engram.common.checked import check_options, settings
+from engram.common.option_types import Fitting, Positive, Real, Seed, Whole, Word
 from engram.scripts.comparison.analysis import compare
 from engram.scripts.comparison.archive import ARCHIVE_FILE, write_archive
 from engram.scripts.comparison.configurations import describe_configurations
 from engram.scripts.comparison.files import write_files
 from engram.scripts.comparison.folders import find_run_folders
-from engram.scripts.comparison.metrics import SECONDS, STEPS
 from engram.scripts.comparison.runs import Run, read_run
-from engram.scripts.comparison.scores import SCORES
-from engram.scripts.comparison.settings import KEYS, METRICS, Settings
+from engram.scripts.comparison.settings import Settings
 from engram.scripts.comparison.skipped import Skipped
 from engram.scripts.config import compose_config
 from engram.scripts.errors import run, usage_errors
-from engram.scripts.help import help_text
+from engram.scripts.flags import answer
 from engram.scripts.outputs import check_writable
 from engram.scripts.say import say
 from engram.scripts.tables import print_table
 from engram.scripts.words import command_line
 
 
-def _one_of(names: Sequence[str]) -> Rule:
-    return Rule(f"one of {', '.join(names)}", lambda value: value in names, names[0])
-
-
 def _is_bounds(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(part, int | float) for part in value)
-        and value[0] < value[1]
-    )
+    is_pair = isinstance(value, list) and len(value) == 2
+    return is_pair and all(isinstance(part, int | float) for part in value) and value[0] < value[1]
 
 
-def _or_list(rule: Rule) -> Rule:
-    """A word, or a list of words that is not empty."""
-    return Rule(
-        f"{rule.expected}, or a list of them",
-        lambda v: rule.holds(v) or (LIST.holds(v) and len(v) > 0 and all(map(rule.holds, v))),
-        rule.example,
-    )
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
-RULES = {
-    "runs": _or_list(WORD),
-    "output": WORD,
-    "group": or_null(_or_list(WORD)),
-    "metric": _one_of(tuple(METRICS)),
-    "x": _one_of((STEPS, SECONDS)),
-    "returns": _one_of(tuple(KEYS)),
-    "score": _one_of(SCORES),
-    "epoch_env_steps": Rule(
-        "a number above 0, or null", lambda value: value is None or POSITIVE.holds(value), "65536"
-    ),
-    "bounds": Rule(
-        "a mapping of tasks to [lowest, highest]",
-        lambda value: MAPPING.holds(value) and all(map(_is_bounds, value.values())),
-        "'{CartPole-v1: [0,500]}'",
-    ),
-    "points": whole("a whole number of at least 2", lambda value: value >= 2, "100"),
-    "resamples": whole("a whole number of at least 100", lambda value: value >= 100, "10000"),
-    "confidence": Rule("a number between 0 and 1", lambda v: POSITIVE.holds(v) and v < 1, "0.95"),
-    "seed": SEED,
-    "figures": SWITCH,
-    "archive": SWITCH,
-    "trust_edited": SWITCH,
-}
+_WORDS = Fitting(
+    "a word, or a list of them",
+    lambda value: _is_word(value) or (isinstance(value, list) and bool(value) and all(map(_is_word, value))),
+    "<name>",
+)
+_BOUNDS = Fitting(
+    "a mapping of tasks to [lowest, highest]",
+    lambda value: isinstance(value, Mapping) and all(map(_is_bounds, value.values())),
+    "'{CartPole-v1: [0,500]}'",
+)
+
+
+@settings()
+class PlotOptions:
+    """Options of `engram plot`."""
+
+    runs: Annotated[Any, _WORDS]
+    output: Word = "report"
+    group: Annotated[Any, _WORDS] | None = None
+    metric: Literal["mean", "iqm"] = "mean"
+    x: Literal["env_steps", "wall_clock"] = "env_steps"
+    returns: Literal["training", "evaluation"] = "training"
+    score: Literal["mmer", "area", "final_evaluation"] = "mmer"
+    epoch_env_steps: Positive | None = None
+    bounds: Annotated[Mapping[str, Any], _BOUNDS] = field(default_factory=dict)
+    points: Annotated[int, Whole(2)] = 100
+    resamples: Annotated[int, Whole(100)] = 10_000
+    confidence: Annotated[float, Real(above=0, below=1)] = 0.95
+    seed: Seed = 0
+    figures: bool = True
+    archive: bool = False
+    trust_edited: bool = False
 
 
 def main(words: Sequence[str]) -> None:
     """Read runs, compare them, and write the report."""
-    if any(word in ("-h", "--help") for word in words):
-        say(*help_text("plot").split("\n"))
+    if (text := answer("plot", words)) is not None:
+        say(*text.split("\n"))
         return
     with usage_errors():
         # Which tasks there are is known only after reading: `bounds` may name any.
         options = compose_config(
             "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
         ).values
-        options = check_options(options, RULES)
+        options = check_options(options, PlotOptions)
         folders, skipped = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
         check_writable("output", output)

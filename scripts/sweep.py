@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from engram.agents.plain_files import check_plain
 from engram.scripts.errors import UsageError, run, usage_errors
-from engram.scripts.help import help_text
+from engram.scripts.flags import answer
 from engram.scripts.paths import literal_path
 from engram.scripts.run_lock import folder_lock
 from engram.scripts.say import say
@@ -30,8 +30,8 @@ def main(words: Sequence[str]) -> bool:
     Returns:
         Whether all of it has finished.
     """
-    if any(word in ("-h", "--help") for word in words):
-        say(*help_text("sweep", words).split("\n"))
+    if (text := answer("sweep", words)) is not None:
+        say(*text.split("\n"))
         return True
     with ExitStack() as held:
         with usage_errors():

@@ -16,13 +16,13 @@ from engram.agents.manifest import adopt_texts, check_texts, mark_metrics, repla
 from engram.agents.plain_files import check_plain
 from engram.agents.run_files import CONFIG_FILE
 from engram.agents.schedule import Hooks
-from engram.scripts.checks import NEW_RUN, RESUMED, TRAIN, check_options
+from engram.common.checked import check_options
 from engram.scripts.config import Composed, compose_config
 from engram.scripts.errors import run, usage_errors
 from engram.scripts.faults import faults_of_environments, faults_of_the_machine
 from engram.scripts.find_run import unfinished_run
+from engram.scripts.flags import answer
 from engram.scripts.headline import headline
-from engram.scripts.help import help_text
 from engram.scripts.new_run import (
     describe_agent,
     describe_run,
@@ -30,6 +30,7 @@ from engram.scripts.new_run import (
     make_given_dir,
     make_run_dir,
 )
+from engram.scripts.options import TrainOptions
 from engram.scripts.paths import expand
 from engram.scripts.progress import ProgressLine
 from engram.scripts.restoring import stored_options
@@ -54,8 +55,8 @@ from engram.scripts.unbegun import clear_replay, is_unbegun
 
 def main(words: Sequence[str]) -> None:
     """Start a run, or continue one with `resume=<run dir>`."""
-    if any(word in ("-h", "--help") for word in words):
-        say(*help_text("train", words).split("\n"))
+    if (text := answer("train", words)) is not None:
+        say(*text.split("\n"))
         return
     with ExitStack() as held:
         with usage_errors():
@@ -89,8 +90,8 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     composed = compose_config("train", words)
     config = composed.values
     config.pop("sweep", None)  # an experiment's grid is for engram sweep
+    config = check_options(config, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
-    config = check_options(config, TRAIN | NEW_RUN)
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
     drop_unused_replay(config, session.replay_settings, words)
@@ -122,8 +123,8 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
     check_plain(run_dir)
     edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
     with stored_options(run_dir):
-        check_options(resumed_config(run_dir, []), TRAIN)
-    config = check_options(resumed_config(run_dir, words), TRAIN | RESUMED)
+        check_options(resumed_config(run_dir, []), TrainOptions)
+    config = check_options(resumed_config(run_dir, words), TrainOptions)
     trust_edited = config.pop("trust_edited")
     held.enter_context(folder_lock(run_dir))
     torch.set_num_threads(config["threads"])

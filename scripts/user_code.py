@@ -16,9 +16,7 @@ from engram import configs
 from engram.envs.async_envs import WorkerTraceback
 
 _ROOT = Path(configs.__file__).resolve().parents[1]
-_ENGRAM = tuple(
-    f"{_ROOT / name}{os.sep}" for name in ("agents", "configs", "envs", "memory_cores", "scripts")
-)
+_ENGRAM = tuple(f"{path.parent}{os.sep}" for path in _ROOT.glob("*/__init__.py"))
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{_PATHS[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _INSTALLED = {"site-packages", "dist-packages"}

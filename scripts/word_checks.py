@@ -30,7 +30,7 @@ def check_words(words: Sequence[str], name: str) -> None:
         if key in ("agent", "core", "env") and name != "evaluate" and value in ("", "null"):
             raise UsageError(
                 f"{key} must be one of {listed(group_options(key), value)}, but got {value!r}; "
-                f"engram {name} --help lists all."
+                f"engram {name} --help all lists all."
             )
         _check_one_value(word, words, name)
 
@@ -63,7 +63,7 @@ def _meant(word: str, following: Sequence[str]) -> str:
     if word in GROUPS and _bare_value(following):
         return f"write {word}={following[0]}"
     groups = [group for group in GROUPS if word in group_options(group)]
-    return f"write {groups[0]}={word}" if groups else "--help lists all options"
+    return f"write {groups[0]}={word}" if groups else "--help all lists all options"
 
 
 def _bare_value(following: Sequence[str]) -> str:

@@ -14,11 +14,11 @@ CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot"}
 
 
 def commands():
-    """Every `python -m scripts.<command> …` in a code block, as page, command and words."""
+    """Every `engram <command> …` in a code block, as page, command and words."""
     for page in PAGES:
         for block in re.findall(r"```(?:bash|text)\n(.*?)```", page.read_text(), flags=re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.match(r"engram (\w+) (.*)", line)
+                found = re.match(r"(?:engram |python -m engram\.scripts\.)(\w+) (.*)", line)
                 if found:
                     yield page.name, found[1], shlex.split(found[2], comments=True)
 

@@ -122,8 +122,8 @@ def test_own_core_forgets_a_poisoned_carry(module):
 
 
 def test_own_core_trains(module, tmp_path):
-    line = next(line for line in COMMANDS if "engram.scripts.train" in line)
-    assert train.command([*line.split()[3:], *SMALL["train"], "logging.progress=false"]) == 0
+    line = next(line for line in COMMANDS if line.startswith("engram train"))
+    assert train.command([*line.split()[2:], *SMALL["train"], "logging.progress=false"]) == 0
     (config,) = tmp_path.glob("runs/diagnostic/recall_first/*/*/config.yaml")
     assert "my_cores.MinGRU" in config.read_text()
 

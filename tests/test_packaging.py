@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("agents", "memory_cores", "envs", "scripts", "configs")
+PACKAGES = ("common", "agents", "memory_cores", "envs", "scripts", "configs")
 TINY = (
     "core=lstm core.hidden_size=16 env=diagnostic/recall_first threads=1 num_envs=4 total_env_steps=200 "
     "agent.rollout_length=16 agent.num_minibatches=2 evaluation.every=100 evaluation.episodes=4 "
     "evaluation.num_envs=2"
 )
-WHERE = f"import json; print(json.dumps({{name: __import__(name).__file__ for name in {PACKAGES!r}}}))"
+NAMES = [f"engram.{name}" for name in PACKAGES]
+WHERE = f"import importlib as i, json; print(json.dumps({{n: i.import_module(n).__file__ for n in {NAMES}}}))"
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 def wheel(tmp_path_factory):
     """A wheel built from a copy of the sources, so that no build folder is left in the checkout."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*PACKAGES, "__init__.py", "pyproject.toml", "README.md", "LICENSE"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -70,14 +71,14 @@ def call(*command, cwd):
 def test_contents(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
-        path.relative_to(ROOT).as_posix()
+        f"engram/{path.relative_to(ROOT).as_posix()}"
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
         if path.suffix in (".py", ".yaml", ".html", ".css", ".js")
     }
     assert expected <= names
     extra = {name for name in names - expected if ".dist-info/" not in name}
-    assert not extra
+    assert extra == {"engram/__init__.py"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
@@ -86,10 +87,16 @@ def test_the_packages_are_the_installed_ones(bin_dir, tmp_path):
     assert result.returncode == 0, result.stderr
     (site,) = (bin_dir.parent / "lib").glob("python*/site-packages")
     found = json.loads(result.stdout)
-    assert found == {name: str(site / name / "__init__.py") for name in PACKAGES}
+    assert found == {f"engram.{name}": str(site / "engram" / name / "__init__.py") for name in PACKAGES}
 
 
 def test_the_command_trains_and_evaluates(bin_dir, tmp_path):
+    # Folders of the user's own, and other people's packages, may have any name but Engram's.
+    (site,) = (bin_dir.parent / "lib").glob("python*/site-packages")
+    for place in (tmp_path, site):
+        for name in ("agents", "envs", "configs", "scripts", "memory_cores"):
+            (place / name).mkdir(exist_ok=True)
+            (place / name / "__init__.py").write_text("raise ImportError('another package')")
     trained = call(bin_dir / "engram", "train", *TINY.split(), cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     (run_dir,) = (tmp_path / "runs" / "diagnostic" / "recall_first" / "ppo-lstm").iterdir()

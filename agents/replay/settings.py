@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tensordict import TensorDictBase
 
-from engram.agents.arguments import whole_number
 from engram.agents.replay.batch import CarryFrom, ReplayAgent
 from engram.agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
 from engram.agents.replay.windows import Sampling
+from engram.common.checked import settings
+from engram.common.option_types import Count
 
 PrefillPolicy = Literal["own", "random"]
 
 
-@dataclass(frozen=True)
+@settings("a replay", "replay.")
 class ReplaySettings:
     """Options of a replay.
 
@@ -32,30 +32,13 @@ class ReplaySettings:
         ValueError: for a value outside its range.
     """
 
-    capacity_bytes: int = 2_000_000_000
-    prefill: int = 10_000
+    capacity_bytes: Count = 2_000_000_000
+    prefill: Count = 10_000
     prefill_policy: PrefillPolicy = "own"
     sampling: Sampling = "uniform"
-    store_carry_every: int = 16
-    max_carry_bytes: int = 65_536
-    log_every: int = 1_000
-
-    def __post_init__(self) -> None:
-        for name in ("capacity_bytes", "prefill", "store_carry_every", "max_carry_bytes", "log_every"):
-            value = whole_number(getattr(self, name))
-            object.__setattr__(self, name, value)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            self._require(name, "a whole number of at least 1", whole)
-        for name, choices in (("prefill_policy", PrefillPolicy), ("sampling", Sampling)):
-            options = get_args(choices)
-            self._require(name, f"one of {', '.join(options)}", getattr(self, name) in options)
-
-    def _require(self, name: str, expected: str, holds: bool) -> None:
-        if not holds:
-            raise ValueError(
-                f"A replay's {name} must be {expected}, but got {getattr(self, name)!r}; "
-                f"set replay.{name} accordingly."
-            )
+    store_carry_every: Count = 16
+    max_carry_bytes: Count = 65_536
+    log_every: Count = 1_000
 
     def carry_every(self, agent: ReplayAgent) -> int:
         """Rows between two carries that the driver must hand out.

@@ -11,7 +11,6 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.actor_critic import MakeCore
-from engram.agents.arguments import check_names
 from engram.agents.base import Agent
 from engram.agents.diagnosis import raise_first_nonfinite
 from engram.agents.random import environment_keys, seeded_initializers, stream_key, uniform
@@ -19,11 +18,17 @@ from engram.agents.replay import Batch
 from engram.agents.returns import masked_mean
 from engram.agents.world_model.behavior import Behavior
 from engram.agents.world_model.dynamics import Latent, Observed
+from engram.agents.world_model.open_loop import predict_open_loop
 from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizers import Optimizers
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
+from engram.common.checked import check_names, checked
+from engram.common.option_types import Count, Seed
 from engram.envs.state_form import Whole
+
+# More would take megabytes at every evaluation.
+DRAWN_WINDOWS, DRAWN_ROWS = 3, 128
 
 
 class Dreamer(Agent):
@@ -44,19 +49,22 @@ class Dreamer(Agent):
     Source: Hafner et al. 2023 (DreamerV3); Samsami et al. 2024 (R2I).
     """
 
+    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
         action_space: spaces.Space,
         make_core: MakeCore,
         *,
-        total_env_steps: int = 1_000_000,
-        seed: int = 0,
+        total_env_steps: Count = 1_000_000,
+        seed: Seed = 0,
         device: str | torch.device = "cpu",
         **settings: Any,
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
-        check_names(settings, (field.name for field in dataclasses.fields(DreamerSettings)), "Dreamer")
+        check_names(
+            settings, (field.name for field in dataclasses.fields(DreamerSettings)), "Dreamer", "agent."
+        )
         self.settings = DreamerSettings(**settings)
         self._check_actor_gradient()
         self.total_env_steps, self.seed = total_env_steps, seed
@@ -145,9 +153,17 @@ class Dreamer(Agent):
         self.num_updates += 1
         return found
 
+    def open_loop(self, batch: Batch, context: int) -> dict[str, Any]:
+        """Watch the first `context` rows of a batch and imagine the others; see `predict_open_loop`."""
+        noise = self.noise("open_loop", *batch.rows.batch_size, self.settings.num_categoricals)
+        carry = batch.carry.to(self._device)
+        return predict_open_loop(self.world_model, self.rows_of(batch), carry, noise, context)
+
     def pictures(self, batch: Batch) -> dict[str, Tensor]:
-        """Draw how the model expects windows to go on after their first quarter; see `open_loop_pictures`."""
-        return open_loop_pictures(self, batch)
+        """Draw how the model expects the first windows to go on after their first quarter; see `open_loop_pictures`."""
+        few, rows = slice(DRAWN_WINDOWS), slice(min(DRAWN_ROWS, batch.rows.batch_size[1]))
+        shown = Batch(batch.rows[few, rows], batch.carry[few], batch.is_trained[few, rows])
+        return open_loop_pictures(self.open_loop(shown, max(1, rows.stop // 4)))
 
     def rows_of(self, batch: Batch) -> TensorDict:
         """Return a batch's rows on the agent's device, with rewards in the agent's units: times `reward_scale`."""

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from tensordict import TensorDictBase
+from torch import Tensor
 
-from engram.agents.replay import Batch
 from engram.agents.world_model.dynamics import Latent
-
-if TYPE_CHECKING:
-    from engram.agents.world_model.dreamer import Dreamer
+from engram.agents.world_model.world_model import WorldModel
 
 
 @torch.no_grad()
-def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, Any]:
+def predict_open_loop(
+    model: WorldModel, rows: TensorDictBase, carry: TensorDictBase, noise: Tensor, context: int
+) -> dict[str, Any]:
     """Watch `context` rows, then imagine the others from their actions alone.
 
     Args:
-        agent: its world model predicts.
-        batch: rows `[B, T]` and the carry before them.
+        model: predicts.
+        rows: `[B, T]` on the model's device, rewards in the agent's units.
+        carry: of the world model, before them `[B]`.
+        noise: uniform numbers `[B, T, num_categoricals]`.
         context: rows that are shown, from 1 to T - 1.
 
     Returns:
@@ -32,15 +35,12 @@ def predict_open_loop(agent: Dreamer, batch: Batch, context: int) -> dict[str, A
     Raises:
         ValueError: if `context` leaves nothing to predict.
     """
-    rows = agent.rows_of(batch)
-    batch_size, length = rows.batch_size
+    length = rows.batch_size[1]
     if not 1 <= context < length:
         raise ValueError(
             f"context must leave rows to predict, from 1 to {length - 1} of {length} rows, but got {context!r}."
         )
-    model = agent.world_model
-    noise = agent.noise("open_loop", batch_size, length, agent.settings.num_categoricals)
-    observed = model.observe(rows[:, :context], batch.carry.to(agent.device), noise[:, :context])
+    observed = model.observe(rows[:, :context], carry, noise[:, :context])
     latent = Latent(observed.h[:, -1], observed.z[:, -1], observed.core)
     features = list(observed.features.unbind(1))
     for time in range(context, length):

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engram.agents.image_layout import ImageLayout, find_layout
-from engram.agents.replay import Batch
-from engram.agents.world_model.open_loop import predict_open_loop
-
-if TYPE_CHECKING:
-    from engram.agents.world_model.dreamer import Dreamer
-
-# More would take megabytes at every evaluation.
-NUM_WINDOWS, NUM_ROWS = 3, 128
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _TRUE, _IMAGINED, _GREY = "#0072B2", "#D55E00", "#666666"
@@ -24,19 +16,15 @@ _DPI = 80
 _PANEL_INCHES = (5.0, 1.9)
 
 
-def open_loop_pictures(agent: Dreamer, batch: Batch) -> dict[str, Tensor]:
-    """Draw how the model expects the first windows of a batch to go on after their first quarter.
+def open_loop_pictures(found: dict[str, Any]) -> dict[str, Tensor]:
+    """Draw everything.
 
     Args:
-        agent: its world model predicts.
-        batch: rows `[B, T]` and the carry before them; of these at most 3 windows of 128 rows.
+        found: from `predict_open_loop`.
 
     Returns:
         `open_loop/curves`, a picture, and a film for every image in the observations; on the CPU.
     """
-    few, rows = slice(NUM_WINDOWS), slice(min(NUM_ROWS, batch.rows.batch_size[1]))
-    shown = Batch(batch.rows[few, rows], batch.carry[few], batch.is_trained[few, rows])
-    found = predict_open_loop(agent, shown, max(1, rows.stop // 4))
     films = {name: film.cpu() for name, film in open_loop_films(found).items()}
     return {"open_loop/curves": open_loop_curves(found), **films}
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_type_hints
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
-from engram.agents.arguments import whole_number
 from engram.agents.image_layout import LayoutName
 from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
+from engram.common.checked import refusal, settings
+from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive, Real, Whole, list_of
 
 ActorInput = Literal["h", "z", "carry"]
+READS = list_of("h, z and carry", lambda part: part in get_args(ActorInput), "[z,carry]")
+Clip = Annotated[float, Real(above=0, finite=False)]  # infinity clips nothing
 
 
-@dataclass(frozen=True)
+@settings("Dreamer", "agent.")
 class DreamerSettings:
     """Hyperparameters of `Dreamer`; the defaults are R2I's, small.
 
@@ -84,82 +85,68 @@ class DreamerSettings:
         ValueError: for a value outside its range.
     """
 
-    memory_size: int | None = 256
+    memory_size: Count | None = 256
     memory_norm: bool = False
-    units: int = 128
-    action_gain: float = 1.0
-    num_layers: int = 2
-    num_categoricals: int = 32
-    num_classes: int = 32
+    units: Count = 128
+    action_gain: NotNegative = 1.0
+    num_layers: Count = 2
+    num_categoricals: Count = 32
+    num_classes: Annotated[int, Whole(2, 256)] = 32
     posterior: Posterior = "observation"
-    posterior_scale: float = 1.0
-    unimix: float = 0.01
+    posterior_scale: NotNegative = 1.0
+    unimix: Fraction = 0.01
     norm: Norm = "layer"
-    reward_scale: float = 1.0
+    reward_scale: Positive = 1.0
     bins: Spacing = "symlog"
-    image_depth: int = 32
+    image_depth: Count = 32
     image_layout: LayoutName = "auto"
     leaves: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    dynamics_scale: float = 0.5
-    representation_scale: float = 0.1
-    free_nats: float = 1.0
-    actor_reads: tuple[ActorInput, ...] = ("z", "carry")
-    gamma: float = 1 - 1 / 333
-    return_lambda: float = 0.95
-    horizon: int = 15
-    imagine_every: int = 1
+    dynamics_scale: NotNegative = 0.5
+    representation_scale: NotNegative = 0.1
+    free_nats: NotNegative = 1.0
+    actor_reads: Annotated[Sequence[ActorInput], READS] = ("z", "carry")
+    gamma: Fraction = 1 - 1 / 333
+    return_lambda: Fraction = 0.95
+    horizon: Count = 15
+    imagine_every: Count = 1
     discount_in_continue: bool = False
     actor_gradient: Literal["reinforce", "dynamics"] = "reinforce"
-    actor_scale: float = 1.0
-    entropy_coef: float = 3e-4
-    return_rate: float = 0.01
-    slow_critic_rate: float = 0.02
-    slow_critic_scale: float = 1.0
-    replay_value_scale: float = 0.0
+    actor_scale: NotNegative = 1.0
+    entropy_coef: NotNegative = 3e-4
+    return_rate: Fraction = 0.01
+    slow_critic_rate: Fraction = 0.02
+    slow_critic_scale: NotNegative = 1.0
+    replay_value_scale: NotNegative = 0.0
     optimizer: Literal["adam", "muon", "laprop"] = "adam"
-    learning_rate: float = 1e-4
-    core_learning_rate: float | None = None
-    actor_learning_rate: float = 3e-5
-    critic_learning_rate: float = 3e-5
-    weight_decay: float = 0.0
-    model_clip: float = 1000.0
-    actor_clip: float = 100.0
-    critic_clip: float = 100.0
-    adaptive_clip: float = 0.3
-    warmup_updates: int = 0
+    learning_rate: Positive = 1e-4
+    core_learning_rate: Positive | None = None
+    actor_learning_rate: Positive = 3e-5
+    critic_learning_rate: Positive = 3e-5
+    weight_decay: NotNegative = 0.0
+    model_clip: Clip = 1000.0
+    actor_clip: Clip = 100.0
+    critic_clip: Clip = 100.0
+    adaptive_clip: Clip = 0.3
+    warmup_updates: Index = 0
     precision: Literal["float32", "bfloat16"] = "float32"
-    rollout_length: int = 16
-    batch_size: int = 16
-    batch_length: int = 64
-    train_ratio: float = 64.0
-    burn_in: int = 0
+    rollout_length: Count = 16
+    batch_size: Count = 16
+    batch_length: Count = 64
+    train_ratio: Positive = 64.0
+    burn_in: Index = 0
     carry_from: Literal["initial", "stored"] = "initial"
 
-    def __post_init__(self) -> None:
-        is_list = isinstance(self.actor_reads, list | tuple)
-        self._require("actor_reads", "a list of h, z and carry", is_list)
-        object.__setattr__(self, "actor_reads", tuple(self.actor_reads))
-        hints = get_type_hints(type(self))
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if int in (hints[field.name], *get_args(hints[field.name])):
-                value = whole_number(value)
-                object.__setattr__(self, field.name, value)
-            _check_type(field.name, value, hints[field.name])
-        for name in ("unimix", "gamma", "return_lambda", "return_rate", "slow_critic_rate"):
-            self._require(name, "a number from 0 to 1", 0 <= getattr(self, name) <= 1)
-        self._require("num_classes", "a whole number from 2 to 256", 2 <= self.num_classes <= 256)
+    def check(self) -> None:
+        """Hold what depends on several options."""
         window = f"at least {max(2 - self.burn_in, 1)}, for windows of two rows of which one can be foretold"
         self._require("batch_length", window, self.batch_length + self.burn_in >= 2)
-        reads = set(self.actor_reads)
-        self._require("actor_reads", "a list of h, z and carry", reads and reads <= {"h", "z", "carry"})
         divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0
         self._require(
             "memory_norm", "false where memory_size is null", not self.memory_norm or bool(self.memory_size)
         )
         both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
         self._require("imagine_every", both, divides)
-        if self.replay_value_scale > 0 and "carry" in reads:
+        if self.replay_value_scale > 0 and "carry" in self.actor_reads:
             self._require(
                 "imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1
             )
@@ -169,51 +156,6 @@ class DreamerSettings:
         """The rows of a sequence, burn-in included, that are imagined from."""
         return slice(self.burn_in + self.imagine_every - 1, None, self.imagine_every)
 
-    def _require(self, name: str, expected: str, holds: Any) -> None:
+    def _require(self, name: str, expected: str, holds: bool) -> None:
         if not holds:
-            raise ValueError(
-                f"Dreamer's {name} must be {expected}, but got {getattr(self, name)!r}; set agent.{name} accordingly."
-            )
-
-
-_POSITIVE_COUNTS = frozenset(
-    "memory_size units num_layers num_categoricals image_depth horizon imagine_every".split()
-    + "rollout_length batch_size batch_length".split()
-)
-
-# With 0 of these nothing would be learnt, and no word said.
-_POSITIVE_FACTORS = frozenset(
-    "learning_rate core_learning_rate actor_learning_rate critic_learning_rate reward_scale train_ratio".split()
-)
-_CLIPS = frozenset("model_clip actor_clip critic_clip adaptive_clip".split())  # infinity clips nothing
-
-
-def _check_type(name: str, value: Any, annotation: Any) -> None:
-    """Hold one value against its annotation and against being positive where it counts something."""
-    options = get_args(annotation)
-    optional = type(None) in options
-    if optional and value is None:
-        return
-    kind = next(option for option in options if option is not type(None)) if optional else annotation
-    if kind is int:
-        least = 1 if name in _POSITIVE_COUNTS else 0
-        holds = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        expected = f"a whole number of at least {least}"
-    elif kind is float:
-        is_positive = name in _POSITIVE_FACTORS | _CLIPS
-        holds = isinstance(value, int | float) and not isinstance(value, bool)
-        holds = holds and (value > 0 if is_positive else value >= 0) and (value < math.inf or name in _CLIPS)
-        expected = "a number above 0" if is_positive else "a number of at least 0"
-    elif kind is bool:
-        holds, expected = isinstance(value, bool), "true or false"
-    elif name == "actor_reads":
-        return
-    elif name == "leaves":
-        holds, expected = isinstance(value, Mapping), "a mapping of keys to readings, leaves.<key>=vector"
-    else:
-        holds, expected = value in options, f"one of {', '.join(map(str, options))}"
-    if not holds:
-        expected += ", or null" if optional else ""
-        raise ValueError(
-            f"Dreamer's {name} must be {expected}, but got {value!r}; set agent.{name} accordingly."
-        )
+            raise refusal(name, expected, getattr(self, name), owner="Dreamer", prefix="agent.")

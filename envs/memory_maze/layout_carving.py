@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.common.splitmix64 import MULTIPLIERS, SHIFTS, WEYL
 from engram.envs.memory_maze.compilation import compiled
 
 Cells: TypeAlias = NDArray[np.uint8]
@@ -16,6 +17,10 @@ Integers: TypeAlias = NDArray[np.int64]
 State: TypeAlias = NDArray[np.uint64]
 
 OPEN, WALL, DOOR = 0, 1, 2
+# SplitMix64's constants as compiled code takes them.
+_WEYL = np.uint64(WEYL)
+_MULTIPLIER_1, _MULTIPLIER_2 = map(np.uint64, MULTIPLIERS)
+_SHIFT_1, _SHIFT_2, _SHIFT_3 = map(np.uint64, SHIFTS)
 ROOM_TRIALS = 1000
 """Rooms that may fail to find a place before a layout has all that fit."""
 
@@ -69,11 +74,11 @@ def carve_layouts(
 @compiled
 def _below(state: State, bound: int) -> int:
     """Draw an integer in [0, bound)."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    state[0] += _WEYL
     mixed = state[0]
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed = mixed ^ (mixed >> np.uint64(31))
+    mixed = (mixed ^ (mixed >> _SHIFT_1)) * _MULTIPLIER_1
+    mixed = (mixed ^ (mixed >> _SHIFT_2)) * _MULTIPLIER_2
+    mixed = mixed ^ (mixed >> _SHIFT_3)
     return int(np.int64(((mixed >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32)))
 
 

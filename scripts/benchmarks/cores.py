@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
+from engram.common.checked import settings
+from engram.common.option_types import Count, Packages, Positive, Seed, Word
 from engram.memory_cores import MemoryCore
 from engram.scripts.benchmarks.core_peers import Contender, Floor, make_contender, make_peers
 from engram.scripts.benchmarks.core_report import (
@@ -21,44 +23,37 @@ from engram.scripts.benchmarks.core_report import (
     print_ratios,
 )
 from engram.scripts.benchmarks.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
+from engram.scripts.benchmarks.options import BenchmarkOptions, Counts, Names, Rates
 from engram.scripts.benchmarks.timing import copy_bandwidth, free_memory
-from engram.scripts.checks import (
-    COUNT,
-    COUNTS,
-    DTYPE,
-    NAMES,
-    PACKAGES,
-    POSITIVE,
-    RATES,
-    SEED,
-    SWITCH,
-    WORD,
-    or_null,
-)
 from engram.scripts.core_files import core_maker, core_names
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.new_run import versions
 from engram.scripts.outputs import check_writable_file
 from engram.scripts.say import say
 
-RULES = {
-    "device": WORD,
-    "cores": NAMES,
-    "peers": SWITCH,
-    "lengths": or_null(COUNTS),
-    "reset_rates": RATES,
-    "batch_size": COUNT,
-    "input_size": COUNT,
-    "hidden_size": or_null(COUNT),
-    "dtype": DTYPE,
-    "seed": SEED,
-    "repeats": COUNT,
-    "budget_s": POSITIVE,
-    "budget_gib": or_null(POSITIVE),
-    "acting_rows": COUNTS,
-    "plot": or_null(WORD),
-    "allow": PACKAGES,
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_cores.yaml` says what they are for."""
+
+    device: Word = "cpu"
+    cores: Names = "all"
+    peers: bool = True
+    lengths: Counts | None = None
+    reset_rates: Rates = (0, 0.03)
+    batch_size: Count = 16
+    input_size: Count = 128
+    hidden_size: Count | None = 128
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    seed: Seed = 0
+    repeats: Count = 5
+    budget_s: Positive = 20
+    budget_gib: Positive | None = None
+    acting_rows: Counts = (100, 10000)
+    plot: Word | None = None
+    allow: Packages = ()
+
+
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
 CPU_LENGTHS = [32, 128, 512, 2048]
 

@@ -16,24 +16,31 @@ import gymnasium
 import torch
 
 from engram import envs
+from engram.common.checked import settings
+from engram.common.option_types import Count, Positive, Seed, Word
 from engram.envs.make import make_gymnasium
 from engram.scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from engram.scripts.benchmarks.options import BenchmarkOptions, Counts, Names
 from engram.scripts.benchmarks.timing import in_turn
-from engram.scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.say import say
 
-RULES = {
-    "device": WORD,
-    "envs": NAMES,
-    "num_envs": COUNTS,
-    "package": SWITCH,
-    "package_envs": COUNT,
-    "seconds": POSITIVE,
-    "repeats": COUNT,
-    "captured_steps": COUNT,
-    "seed": SEED,
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_envs.yaml` says what they are for."""
+
+    device: Word = "cpu"
+    envs: Names = "all"
+    num_envs: Counts = (1024, 16384)
+    package: bool = True
+    package_envs: Count = 16
+    seconds: Positive = 0.2
+    repeats: Count = 3
+    captured_steps: Count = 16
+    seed: Seed = 0
+
+
 # Steps whose actions are drawn before; then they come again.
 _ACTIONS = 64
 

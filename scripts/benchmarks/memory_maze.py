@@ -17,26 +17,34 @@ from typing import Any
 import numpy as np
 import torch
 
+from engram.common.checked import settings
+from engram.common.option_types import Count, Positive, Seed, Word
 from engram.envs.memory_maze.maze import MemoryMaze
 from engram.envs.memory_maze.real.versions import check_versions
 from engram.envs.memory_maze.sizes import SIZES
 from engram.scripts.benchmarks.env_timing import captured_rollout, random_actions, rate, stepper
+from engram.scripts.benchmarks.options import BenchmarkOptions, Counts, Names
 from engram.scripts.benchmarks.timing import in_turn
-from engram.scripts.checks import COUNT, COUNTS, NAMES, POSITIVE, SEED, SWITCH, WORD
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.say import say
 
-RULES = {
-    "device": WORD,
-    "sizes": NAMES,
-    "num_envs": COUNTS,
-    "package": SWITCH,
-    "num_layouts": COUNT,
-    "seconds": POSITIVE,
-    "repeats": COUNT,
-    "captured_steps": COUNT,
-    "seed": SEED,
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_memory_maze.yaml` says what they are for."""
+
+    threads: Count = 2
+    device: Word = "cpu"
+    sizes: Names = ("9x9",)
+    num_envs: Counts = (1024,)
+    package: bool = True
+    num_layouts: Count = 2048
+    seconds: Positive = 1.0
+    repeats: Count = 5
+    captured_steps: Count = 16
+    seed: Seed = 0
+
+
 # Steps whose actions are drawn before; then they come again.
 _ACTIONS = 64
 

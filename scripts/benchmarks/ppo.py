@@ -14,28 +14,33 @@ from typing import Any
 from engram.agents.base import Rollout
 from engram.agents.ppo import PPO
 from engram.agents.run_folder import build_agent
+from engram.common.checked import settings
+from engram.common.option_types import Count, Group, Packages, Seed, Word
 from engram.envs import Driver
+from engram.scripts.benchmarks.options import BenchmarkOptions
 from engram.scripts.benchmarks.ppo_floor import NetworksOnly
 from engram.scripts.benchmarks.timing import in_turn, now
 from engram.scripts.building import build_env
-from engram.scripts.checks import COUNT, MAPPING, PACKAGES, SEED, SWITCH, WORD
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.say import say
 
-RULES = {
-    "device": WORD,
-    "agent": MAPPING,
-    "core": MAPPING,
-    "env": MAPPING,
-    "seed": SEED,
-    "num_envs": COUNT,
-    "capture": SWITCH,
-    "iterations": COUNT,
-    "package": SWITCH,
-    "sb3": SWITCH,
-    "schedule_env_steps": COUNT,
-    "allow": PACKAGES,
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_ppo.yaml` says what they are for."""
+
+    device: Word = "cpu"
+    agent: Group
+    core: Group
+    env: Group
+    seed: Seed = 0
+    num_envs: Count = 64
+    capture: bool = False
+    iterations: Count = 5
+    package: bool = True
+    sb3: bool = True
+    schedule_env_steps: Count = 1000000
+    allow: Packages = ()
 
 
 @dataclass(frozen=True)

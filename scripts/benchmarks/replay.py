@@ -20,23 +20,30 @@ from tensordict import TensorDict
 
 from engram.agents.replay import Replay, Storage
 from engram.agents.replay.layout import plan_layout, row_columns
+from engram.common.checked import settings
+from engram.common.option_types import Count, Positive, Word
+from engram.scripts.benchmarks.options import BenchmarkOptions, Names
 from engram.scripts.benchmarks.timing import in_turn
-from engram.scripts.checks import COUNT, NAMES, POSITIVE, SWITCH, WORD, or_null
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.say import say
 
-RULES = {
-    "cases": NAMES,
-    "num_envs": COUNT,
-    "rows": COUNT,
-    "block": COUNT,
-    "batch_size": COUNT,
-    "batch_length": COUNT,
-    "peers": SWITCH,
-    "seconds": POSITIVE,
-    "repeats": COUNT,
-    "folder": or_null(WORD),
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_replay.yaml` says what they are for."""
+
+    cases: Names = "all"
+    num_envs: Count = 8
+    rows: Count = 20000
+    block: Count = 16
+    batch_size: Count = 16
+    batch_length: Count = 64
+    peers: bool = True
+    seconds: Positive = 0.5
+    repeats: Count = 3
+    folder: Word | None = None
+
+
 # Shapes and types of the observations.
 CASES = {
     "recall": ((), torch.int64),

@@ -11,40 +11,30 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from engram.common.checked import settings
+from engram.common.option_types import Count, Positive, Word
 from engram.envs.captured import record_cuda_graph
 from engram.memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
-from engram.scripts.checks import COUNT, POSITIVE, WORD, Rule
+from engram.scripts.benchmarks.options import BenchmarkOptions, Sizes
 from engram.scripts.say import say
 
 PASSES = 8
-DTYPES = Rule(
-    "a list of float32, float64, complex64, complex128",
-    lambda value: (
-        isinstance(value, list)
-        and all(name in ("float32", "float64", "complex64", "complex128") for name in value)
-    ),
-    "[float32]",
-)
-SIZES = Rule(
-    "a list of sizes [B, T, D]",
-    lambda value: (
-        isinstance(value, list)
-        and all(isinstance(size, list) and len(size) == 3 and all(map(COUNT.holds, size)) for size in value)
-    ),
-    "[[64,1024,256]]",
-)
-RULES = {
-    "device": WORD,
-    "sizes": SIZES,
-    "dtypes": DTYPES,
-    "resets": POSITIVE,
-    "repeats": COUNT,
-}
+
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_scan.yaml` says what they are for."""
+
+    device: Word = "cpu"
+    sizes: Sizes = ((64, 1024, 256), (8, 1024, 128))
+    dtypes: Sequence[Literal["float32", "float64", "complex64", "complex128"]] = ("float32", "complex64")
+    resets: Positive = 0.01
+    repeats: Count = 15
 
 
 @dataclass(frozen=True)

@@ -18,20 +18,27 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from engram.common.checked import settings
+from engram.common.option_types import Positive, Word
+from engram.scripts.benchmarks.options import BenchmarkOptions, Names
 from engram.scripts.benchmarks.processes import Holding, Process, family, held_by, running
 from engram.scripts.benchmarks.trend import Trend, fit_trend, has_grown, rises_little
-from engram.scripts.checks import NAMES, POSITIVE, WORD, or_null
 from engram.scripts.errors import UsageError
 from engram.scripts.say import say
 from engram.scripts.stop_request import StopRequest
 
-RULES = {
-    "cases": NAMES,
-    "seconds": POSITIVE,
-    "warm_up": POSITIVE,
-    "every": POSITIVE,
-    "folder": or_null(WORD),
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_soak.yaml` says what they are for."""
+
+    cases: Names = "all"
+    seconds: Positive = 600
+    warm_up: Positive = 120
+    every: Positive = 5
+    folder: Word | None = None
+
+
 _ALWAYS = (
     "total_env_steps=1_000_000_000_000",
     "checkpoint.every_minutes=0.25",

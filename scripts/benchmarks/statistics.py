@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
+from engram.common.checked import settings
+from engram.common.option_types import Count, Seed, Whole
+from engram.scripts.benchmarks.options import BenchmarkOptions
 from engram.scripts.benchmarks.timing import in_turn, seconds_of
-from engram.scripts.checks import COUNT, SEED, Rule
 from engram.scripts.errors import UsageError
 from engram.scripts.statistics import (
     Estimate,
@@ -25,14 +27,19 @@ from engram.scripts.statistics import (
 )
 from engram.scripts.tables import print_table
 
-RULES = {
-    "num_runs": Rule("a whole number of at least 2", lambda value: COUNT.holds(value) and value > 1, "10"),
-    "tasks": COUNT,
-    "resamples": COUNT,
-    "peer_resamples": COUNT,
-    "repeats": COUNT,
-    "seed": SEED,
-}
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_statistics.yaml` says what they are for."""
+
+    num_runs: Annotated[int, Whole(2)] = 10
+    tasks: Count = 15
+    resamples: Count = 50000
+    peer_resamples: Count = 2000
+    repeats: Count = 3
+    seed: Seed = 0
+
+
 _THRESHOLDS = np.linspace(-1, 1, 51)
 
 

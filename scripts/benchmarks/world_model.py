@@ -10,16 +10,18 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 
+from engram.common.checked import settings
+from engram.common.option_types import Count, Positive, Seed, Word
 from engram.scripts.benchmarks.fresh_process import Peak, peak_of
+from engram.scripts.benchmarks.options import BenchmarkOptions, Words
 from engram.scripts.benchmarks.timing import in_turn, seconds_of
 from engram.scripts.benchmarks.world_model_learners import EngramLearner, Learner, Problem
 from engram.scripts.benchmarks.world_model_peer import TorchRLLearner
 from engram.scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
-from engram.scripts.checks import COUNT, LIST, POSITIVE, SEED, SWITCH, WORD, WORDS, Rule, or_null
 from engram.scripts.errors import UsageError, usage_errors
 from engram.scripts.groups import group_options
 from engram.scripts.new_run import versions
@@ -27,24 +29,34 @@ from engram.scripts.say import say
 
 T = TypeVar("T")
 REFERENCE = "gru/memory"
-RULES = {
-    "device": WORD,
-    "learners": WORDS,
-    "reference": or_null(WORD),
-    "sizes": WORDS,
-    "shapes": WORDS,
-    "observation": or_null(
-        Rule("vector or image", lambda value: value in ("vector", "image"), "vector"),
-    ),
-    "updates": SWITCH,
-    "observe": SWITCH,
-    "memory": SWITCH,
-    "limit_gib": or_null(POSITIVE),
-    "seed": SEED,
-    "repeats": COUNT,
-    "budget_s": POSITIVE,
-    "overrides": LIST,
-}
+
+
+@settings()
+class Options(BenchmarkOptions):
+    """Options of this benchmark, as `configs/benchmark_world_model.yaml` says what they are for."""
+
+    device: Word = "cpu"
+    learners: Words = (
+        "r2i/observation",
+        "s5/observation",
+        "gru/memory",
+        "block_gru/memory",
+        "torchrl/block_gru",
+    )
+    reference: Word | None = None
+    sizes: Words = ("1M", "12M")
+    shapes: Words = ("16x64", "4x1024")
+    observation: Literal["vector", "image"] | None = None
+    updates: bool = True
+    observe: bool = True
+    memory: bool = True
+    limit_gib: Positive | None = None
+    seed: Seed = 0
+    repeats: Count = 5
+    budget_s: Positive = 30
+    overrides: Sequence[Any] = ()
+
+
 # What warms up: enough to build kernels and optimisers.
 WARM_SHAPE = (2, 8)
 

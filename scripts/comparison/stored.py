@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from engram.agents.bounded_text import read_mapping
 from engram.agents.run_files import VERSIONS_FILE
 from engram.agents.run_folder import read_config
-from engram.scripts.checks import MAPPING, NUMBER, SEED, WORD, Rule, or_null
+from engram.common.annotations import describe, fitting_value
+from engram.common.option_types import Fitting, Group, Seed, Word
 from engram.scripts.comparison.folders import Folder
 from engram.scripts.printable import printable
 
-_FINITE = Rule("a finite number", lambda value: NUMBER.holds(value) and abs(value) < 1e100, "1.0")
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e100
+
+
+_FINITE = Annotated[float, Fitting("a finite number", _is_finite, "1.0")]
 
 
 @dataclass(frozen=True)
@@ -58,38 +64,39 @@ def stored_config(folder: Folder) -> StoredConfig:
         ValueError: if it is damaged, or a value is of another kind than it must be; names it.
     """
     values = read_config(folder)
-    evaluation = _checked(values, "evaluation", or_null(MAPPING)) or {}
+    evaluation = _checked(values, "evaluation", Group | None) or {}
     return StoredConfig(
         values,
-        _checked(values, "seed", SEED),
+        _checked(values, "seed", Seed),
         {group: _description(values, group) for group in ("agent", "core", "env")},
-        _checked(evaluation, "stop_at_return", or_null(_FINITE), "evaluation."),
+        _checked(evaluation, "stop_at_return", _FINITE | None, "evaluation."),
     )
 
 
 def _description(config: Mapping[str, Any], group: str) -> Description:
-    arguments = _checked(config, group, MAPPING)
-    word = or_null(WORD)
+    arguments = _checked(config, group, Group)
     name, env_id = (
-        _checked(arguments, key, word, f"{group}.") if group == "env" else None for key in ("name", "id")
+        _checked(arguments, key, Word | None, f"{group}.") if group == "env" else None
+        for key in ("name", "id")
     )
-    return Description(_checked(arguments, "_target_", WORD, f"{group}."), name, env_id, arguments)
+    return Description(_checked(arguments, "_target_", Word, f"{group}."), name, env_id, arguments)
 
 
-def _checked(node: Mapping[str, Any], key: str, rule: Rule, prefix: str = "") -> Any:
+def _checked(node: Mapping[str, Any], key: str, annotation: Any, prefix: str = "") -> Any:
     """The value under a key, None where there is none.
 
     Raises:
-        ValueError: if it breaks the rule.
+        ValueError: if it is not what it must be.
     """
     value = node.get(key)
-    if not rule.holds(value):
+    try:
+        return fitting_value(value, annotation)
+    except ValueError as error:
         shown = repr(value)
         shown = shown if len(shown) < 60 else f"{shown[:57]}..."
         raise ValueError(
-            f"{prefix}{key} in a config.yaml must be {rule.expected}, but is {shown}; the file is damaged"
-        )
-    return value
+            f"{prefix}{key} in a config.yaml must be {describe(annotation)}, but is {shown}; the file is damaged"
+        ) from error
 
 
 def stored_versions(folder: Folder) -> dict[str, str]:

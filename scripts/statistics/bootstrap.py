@@ -1,4 +1,4 @@
-"""The stratified bootstrap: runs are drawn again within each task, all resamples at once.
+"""The stratified bootstrap: runs are drawn again within each task.
 
 Intervals are percentiles of the aggregates of the resamples. They say how the result would vary with other
 seeds on the same tasks; tasks themselves are not drawn. With few seeds they are too narrow.
@@ -6,10 +6,11 @@ seeds on the same tasks; tasks themselves are not drawn. With few seeds they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import bootstrap
 
 from engram.scripts.statistics.aggregates import Array, each_once, numbers_of_runs
 
@@ -55,35 +56,42 @@ def estimate(
     runs = [numbers_of_runs(scores) for scores in samples]
     if min(int(numbers.min()) for numbers in runs) < 2:
         return Estimate(value, None, None)
-    generator = np.random.Generator(np.random.Philox(seed))
-    batch = max(1, _BATCH_DRAWS // max(int(numbers.max()) * len(numbers) for numbers in runs))
-    found = []
-    for start in range(0, resamples, batch):
-        size = min(batch, resamples - start)
-        arguments = []
-        for scores, numbers in zip(samples, runs, strict=True):
-            arguments += [scores, draw(numbers, size, generator)]
-        found.append(statistic(*arguments))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(np.concatenate(found), [tail, 1 - tail], axis=0)
-    return Estimate(value, low, high)
+    ends = np.cumsum([len(numbers) for numbers in runs])[:-1]
+
+    def of_drawn(*strata: Array, axis: int) -> Array:
+        """The statistic of runs drawn for every task of every sample, [R, runs of the task] each."""
+        groups = [strata[first:last] for first, last in zip([0, *ends], [*ends, len(strata)], strict=True)]
+        drawn = [
+            part for scores, group in zip(samples, groups, strict=True) for part in (scores, stack(group))
+        ]
+        found = np.moveaxis(statistic(*drawn), 0, -1)
+        return found if strata[0].ndim > 1 else found[..., 0]
+
+    found = bootstrap(
+        [np.arange(number, dtype=np.uint16) for numbers in runs for number in numbers],
+        of_drawn,
+        n_resamples=resamples,
+        batch=max(1, _BATCH_DRAWS // max(int(numbers.max()) * len(numbers) for numbers in runs)),
+        confidence_level=confidence,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.Generator(np.random.Philox(seed)),
+    )
+    return Estimate(value, found.confidence_interval.low, found.confidence_interval.high)
 
 
-def draw(runs: Array, resamples: int, generator: np.random.Generator) -> Array:
-    """Draw runs with replacement, for every task as many as it has.
+def stack(drawn: Sequence[Array]) -> Array:
+    """Put the runs drawn for each task beside each other.
 
     Args:
-        runs: number of runs of each task [M].
-        resamples: R.
-        generator: gives the draws.
+        drawn: indices of each task's runs, [R, as many as it has] or [as many as it has].
 
     Returns:
         Indices [R, N, M] with N the largest number of runs; beyond a task's own number of draws they name
         the last row, in which it has no run.
     """
-    most = int(runs.max())
-    size = (resamples, most, len(runs))
-    if (runs == most).all():
-        return generator.integers(most, size=size, dtype=np.uint16)
-    beyond = np.arange(most)[:, None] >= runs
-    return np.where(beyond, most - 1, generator.integers(runs, size=size)).astype(np.uint16)
+    most = max(indices.shape[-1] for indices in drawn)
+    stacked = np.full((drawn[0].size // drawn[0].shape[-1], most, len(drawn)), most - 1, dtype=np.uint16)
+    for task, indices in enumerate(drawn):
+        stacked[:, : indices.shape[-1], task] = indices
+    return stacked

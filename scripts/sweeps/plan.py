@@ -11,10 +11,11 @@ from typing import Any
 
 from engram.agents.base import Agent
 from engram.agents.run_folder import build_agent
+from engram.common.checked import check_options
 from engram.scripts.building import build_env, check_device
-from engram.scripts.checks import NEW_RUN, SWEEP, TRAIN, check_options
 from engram.scripts.config import Composed, compose_config
 from engram.scripts.errors import UsageError
+from engram.scripts.options import SweepOptions, TrainOptions
 from engram.scripts.say import say
 from engram.scripts.sizes import agent_sizes, matching_width
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
@@ -86,7 +87,7 @@ def make_plan(words: Sequence[str]) -> Plan:
     own = {key: given.pop(key) for key in list(given) if key.partition(".")[0] == "sweep"}
     _refuse(given, axes)
     base = compose_config("sweep", _words(own | given | {key: values[0] for key, values in axes.items()}))
-    base = replace(base, values=check_options(base.values, TRAIN | NEW_RUN | SWEEP))
+    base = replace(base, values=check_options(base.values, SweepOptions))
     options = base.values["sweep"]
     axes = _all_axes(axes, given, options["axes"], base)
     # Axes of one value are words of the command as well.
@@ -155,7 +156,7 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
     for trial in trials:
         parts = {*((key, trial.values[key]) for key in axes if key != "seed"), tuple(trial.settings.items())}
         if not parts <= seen:
-            config = check_options(compose_config("sweep", trial.words).values, TRAIN)
+            config = check_options(compose_config("sweep", trial.words).values, TrainOptions)
             _small_agent(config).check_num_envs(config["num_envs"])
         seen |= parts
     folders = {trial.folder for trial in trials}

@@ -35,7 +35,9 @@ def split_words(words: Sequence[str]) -> tuple[dict[str, str], dict[str, list[st
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key.strip("+"):
-            raise UsageError(f"An option is written key=value, but got {word!r}; --help lists all options.")
+            raise UsageError(
+                f"An option is written key=value, but got {word!r}; --help all lists all options."
+            )
         # A path is one value, whatever is in its name.
         values = None if key.lstrip("+") in PATH_OPTIONS else axis_values(key, value)
         if values is None:
@@ -111,7 +113,7 @@ def _expand(key: str, part: str) -> list[str] | None:
         names = fnmatch.filter(group_options(key), part)
         if not names:
             raise UsageError(
-                f"A pattern must fit a name, but {key}={part} fits none; engram sweep --help lists all."
+                f"A pattern must fit a name, but {key}={part} fits none; engram sweep --help all lists all."
             )
         return names
     return None

@@ -121,7 +121,7 @@ def test_every_edit_is_refused_by_name_or_an_agent(run_dir):
         (
             "core",
             CONFIG["core"] | {"hidden_size": "x"},
-            r"hidden_size of memory_cores\.GRU must be a whole number",
+            r"hidden_size of GRU must be a whole number",
         ),
         ("seed", [1], "seed: expected a whole number"),
         ("schedule_env_steps", 0, "schedule_env_steps: expected a whole number from 1"),

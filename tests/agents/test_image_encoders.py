@@ -8,7 +8,7 @@ from torch import nn
 
 from engram.agents import image_encoders
 from engram.agents.encoder import Encoder
-from engram.agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder, make_image_encoder
+from engram.agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder
 
 SHAPE = (64, 64, 3)
 
@@ -92,8 +92,8 @@ def test_values_and_gradients_are_those_of_the_layers_written_out(encoder, by_ha
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
 @pytest.mark.parametrize("norm", ["none", "layer", "rms"])
 def test_bytes_are_floats_over_255(name, norm):
-    encoder = make_image_encoder(name, (20, 12, 3), depth=4, output_size=8, norm=norm)
-    floats = make_image_encoder(name, (20, 12, 3), depth=4, output_size=8, norm=norm, scale=1.0)
+    encoder = IMAGE_ENCODERS[name]((20, 12, 3), depth=4, output_size=8, norm=norm)
+    floats = IMAGE_ENCODERS[name]((20, 12, 3), depth=4, output_size=8, norm=norm, scale=1.0)
     floats.load_state_dict(encoder.state_dict())
     images = pixels(2, 5, 20, 12, 3)
     before = images.clone()
@@ -104,7 +104,7 @@ def test_bytes_are_floats_over_255(name, norm):
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
 @pytest.mark.parametrize("shape", [(84, 84, 3), (84, 84), (3, 64, 64), (4, 84, 84), (7, 7, 3), (5, 9, 2)])
 def test_images_of_any_shape(name, shape):
-    encoder = make_image_encoder(name, shape, depth=4, output_size=6)
+    encoder = IMAGE_ENCODERS[name](shape, depth=4, output_size=6)
     images = pixels(2, 3, *shape)
     assert encoder(images).shape == (2, 3, 6)
     torch.testing.assert_close(encoder(images[1, 2]), encoder(images)[1, 2])
@@ -112,8 +112,8 @@ def test_images_of_any_shape(name, shape):
 
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
 def test_channels_first_and_last_are_the_same_image(name):
-    last = make_image_encoder(name, (16, 24, 3), depth=4, output_size=6)
-    first = make_image_encoder(name, (3, 16, 24), depth=4, output_size=6)
+    last = IMAGE_ENCODERS[name]((16, 24, 3), depth=4, output_size=6)
+    first = IMAGE_ENCODERS[name]((3, 16, 24), depth=4, output_size=6)
     first.load_state_dict(last.state_dict())
     images = pixels(4, 16, 24, 3)
     torch.testing.assert_close(first(images.movedim(-1, 1).contiguous()), last(images))
@@ -122,8 +122,8 @@ def test_channels_first_and_last_are_the_same_image(name):
 @pytest.mark.parametrize("name", IMAGE_ENCODERS)
 @pytest.mark.parametrize("norm", ["none", "layer"])
 def test_mixed_precision_is_near_and_leaves_parameters_and_results_as_they_are(name, norm):
-    exact = make_image_encoder(name, (32, 32, 3), depth=8, output_size=32, norm=norm)
-    mixed = make_image_encoder(name, (32, 32, 3), depth=8, output_size=32, norm=norm, dtype="bfloat16")
+    exact = IMAGE_ENCODERS[name]((32, 32, 3), depth=8, output_size=32, norm=norm)
+    mixed = IMAGE_ENCODERS[name]((32, 32, 3), depth=8, output_size=32, norm=norm, dtype="bfloat16")
     mixed.load_state_dict(exact.state_dict())
     images = pixels(16, 32, 32, 3)
     expected, got = exact(images), mixed(images)
@@ -146,14 +146,14 @@ def test_automatic_precision_is_what_the_device_computes(native, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        ({"name": "resnet"}, "one of strided, impala, but got 'resnet'"),
-        ({"norm": "batch"}, "one of none, layer, rms, but got 'batch'"),
-        ({"dtype": "float16"}, "one of float32, bfloat16, auto, but got 'float16'"),
+        ({"image_encoder": "resnet"}, "one of strided, impala, but got 'resnet'"),
+        ({"image_norm": "batch"}, "one of none, layer, rms, but got 'batch'"),
+        ({"image_dtype": "float16"}, "one of float32, bfloat16, auto, but got 'float16'"),
     ],
 )
 def test_mistakes_are_one_sentence(options, pattern):
     with pytest.raises(ValueError, match=pattern):
-        make_image_encoder(**{"name": "strided", "shape": SHAPE, **options})
+        Encoder(spaces.Box(0, 255, SHAPE, "uint8"), spaces.Discrete(2), **options)
 
 
 def test_the_agents_encoder_takes_them_by_a_word():

@@ -109,7 +109,7 @@ def test_native_tasks_need_no_popgym() -> None:
         "import sys; sys.modules['popgym'] = None\n"
         "import engram.envs, torch\n"
         "from engram.envs.popgym import NATIVES\n"
-        "for family in NATIVES: envs.make_popgym(f'{family}_easy', 2).reset(0)"
+        "for family in NATIVES: engram.envs.make_popgym(f'{family}_easy', 2).reset(0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

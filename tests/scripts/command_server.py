@@ -21,6 +21,8 @@ from pathlib import Path
 
 import machine_faults
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @dataclass(frozen=True)
 class Result:

@@ -100,7 +100,7 @@ def test_what_a_shorter_length_foretells(budget, reason):
         ("cores=[os.system]", "must be defined in one of the packages"),
         ("lengths=[0]", "lengths must be a list of whole numbers"),
         ("reset_rates=[2]", "reset_rates must be"),
-        ("dtype=float16", "dtype must be float32 or bfloat16"),
+        ("dtype=float16", "dtype must be one of float32, bfloat16"),
         ("device=abc", "device must be one of cpu"),
         ("plot=no_such_folder/cores.png", "folder that exists"),
         ("plot=cores.svg", r"must end in \.png"),
@@ -116,7 +116,7 @@ def test_a_wrong_option_is_one_sentence(capsys, word, message):
 
 def test_help_names_the_command(capsys):
     assert command(["cores", "--help"]) == 0
-    assert "usage: python -m engram.scripts.benchmark cores" in capsys.readouterr().out
+    assert "usage: engram benchmark cores" in capsys.readouterr().out
 
 
 @pytest.mark.gpu

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engram.common.checked import check_options
 from engram.scripts import benchmark
 from engram.scripts.benchmarks.processes import family, held_by, running
 from engram.scripts.benchmarks.soak import _ALWAYS, CASES, _is_flat
 from engram.scripts.benchmarks.trend import fit_trend, has_grown, rises_little
-from engram.scripts.checks import TRAIN, check_options
 from engram.scripts.config import compose_config
+from engram.scripts.options import TrainOptions
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 MIB = 2**20
@@ -70,7 +71,7 @@ def test_a_process_and_its_children_are_found_and_counted():
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_is_a_command_that_training_takes(name):
     words = [*CASES[name], *_ALWAYS, "logging.run_dir=x"]
-    check_options(compose_config("train", words).values, TRAIN | {"logging.run_dir": TRAIN["device"]})
+    check_options(compose_config("train", words).values, TrainOptions)
 
 
 def test_wrong_options_of_a_soak(capsys):

@@ -181,7 +181,7 @@ def test_ratios_are_of_the_same_round():
             ["reference=gru/memory", "learners=[mlp/memory]"],
             "one of the learners, mlp/memory, but got 'gru/memory'",
         ),
-        (["observation=sound"], "vector or image, or null, but got 'sound'"),
+        (["observation=sound"], "vector, image, or null, but got 'sound'"),
     ],
 )
 def test_wrong_options(words, message, capsys):

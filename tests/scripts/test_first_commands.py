@@ -11,17 +11,17 @@ SMALL = [word for word in TINY if not word.startswith(("core", "total_env_steps"
 # Command and words → exit code, and what is said: a whole line, numbers that vary left open.
 REFUSED = {
     "train core=transformer": "error: core must be one of block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, "
-    "mlp, r2i, s5, s5rl, stack, but got 'transformer'; engram train --help lists all.",
+    "mlp, r2i, s5, s5rl, stack, but got 'transformer'; engram train --help all lists all.",
     "train --core=s5": "error: An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
     "train env=CartPole-v1": r"error: env must be one of the \d+ of --help, but got 'CartPole-v1'; write env=gymnasium "
     r"env\.id=CartPole-v1\.",
     "train core=s5,gru seed=0..4": "error: Training takes one value of every option, but got core=s5,gru; to train all "
     r"of them: engram sweep core=s5,gru seed=0\.\.4.",
     "train total_env_steps=10k": "error: total_env_steps must be a whole number of at least 1, but got '10k'; set "
-    "total_env_steps=10000.",
+    "total_env_steps=10_000.",
     "train num_envs=0": "error: num_envs must be a whole number of at least 1, but got 0; set num_envs=64.",
     "train agent.lr=1e-3": "error: An option must exist in the configuration, but 'agent.lr' does not; did you mean "
-    r"'agent.learning_rate'\? --help lists all options.",
+    r"'agent.learning_rate'\? --help all lists all options.",
     "train allow=my_cores core=custom core._target_=my_cores.Core": "error: allow must be a list of package names, but "
     r"got 'my_cores'; set allow=\[my_cores\].",
     "evaluate run=runs": "error: A run's folder holds a config.yaml, but runs has none; give a folder that training "
@@ -72,5 +72,5 @@ def test_help_comes_first(run):
         ("sweep", "sweep.workers=null"),
         ("plot", "metric:"),
     ):
-        result = run(command, "--help")
+        result = run(command, "--help", "all")
         assert result.code == 0 and word in result.out

@@ -42,12 +42,12 @@ def test_what_a_file_does_not_list_takes_a_plus():
 
 
 def test_what_must_be_given_is_named():
-    assert "  env.id=<to be given>" in help_text("train", ["--help", "env=gymnasium"])
+    assert "  env.id=<to be given>" in help_text("train", ["env=gymnasium"])
 
 
 def test_a_wrong_word_is_refused_in_help_too():
     with pytest.raises(UsageError, match="core must be one of"):
-        help_text("train", ["--help", "core=transformer"])
+        help_text("train", ["core=transformer"])
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from test_odd_values import places, with_odd
 
 from engram import agents
 from engram.agents.stored_yaml import yaml_text
-from engram.scripts.checks import TRAIN, check_options
+from engram.common.checked import check_options
 from engram.scripts.errors import UsageError, usage_errors
+from engram.scripts.options import TrainOptions
 from engram.scripts.resuming import resumed_config
 
 ODD = [None, True, [], "x", -1, 10**30, 1e300, {"a": {"b": [1]}}]
@@ -43,7 +44,9 @@ def refusals(harmed, use, cases):
 
 def test_continuing_a_run_of_odd_values(harmed):
     cases = [(place, value) for place in places(harmed[1]) for value in ODD]
-    refused = refusals(harmed, lambda run_dir: check_options(resumed_config(run_dir, []), TRAIN), cases)
+    refused = refusals(
+        harmed, lambda run_dir: check_options(resumed_config(run_dir, []), TrainOptions), cases
+    )
     assert len(cases) > 400 and refused > 100
 
 

@@ -1,23 +1,28 @@
 """What a user mistypes is answered by what was meant; every option names itself when its value will not do."""
 
+import dataclasses
+import re
+import typing
+
 import pytest
 from gymnasium import spaces
 
 from engram import agents
-from engram.agents.arguments import fit_arguments
 from engram.agents.build import build, find_target
 from engram.agents.replay import ReplaySettings
 from engram.agents.settings import PPOSettings
 from engram.agents.world_model.settings import DreamerSettings
-from engram.scripts.checks import EVALUATE, NEW_RUN, SWEEP, TRAIN, check_options
+from engram.common.checked import OptionError, check_arguments, check_options, check_value
+from engram.common.option_types import Packages
 from engram.scripts.config import compose_config
 from engram.scripts.errors import UsageError
 from engram.scripts.groups import group_options
+from engram.scripts.options import EvaluateOptions, SweepOptions, TrainOptions
 from engram.scripts.suggestions import nearest_keys
 
-DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help lists all options."
+DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help all lists all options."
 CORES = "block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, mlp, r2i, s5, s5rl, stack"
-HELP = "engram train --help lists all."
+HELP = "engram train --help all lists all."
 SENTENCES = {
     "core=transformer": f"core must be one of {CORES}, but got 'transformer'; {HELP}",
     "core=S5": f"core must be one of {CORES}, but got 'S5'; write core=s5.",
@@ -107,26 +112,33 @@ def test_a_misspelt_key_at_any_depth(composed, agent):
 WRONG = ("a_word", -1, 0, 1.5, True, None, [1], {"a": 1})
 
 
-@pytest.mark.parametrize("rules", [TRAIN | NEW_RUN, SWEEP, EVALUATE], ids=["train", "sweep", "evaluate"])
-def test_every_option_of_a_command_names_itself(rules):
-    good = {
-        name: value
-        for name, rule in rules.items()
-        for value in (*WRONG[::-1], "local", 7, ["my_package"])
-        if rule.holds(rule.read(value))
-    }
-    assert good.keys() == rules.keys()
-    nested = {}
-    for name, value in good.items():
-        head, _, last = name.rpartition(".")
-        (nested.setdefault(head, {}) if head else nested)[last] = value
-    check_options(nested, rules)
-    for name, rule in rules.items():
-        refused = [value for value in WRONG if not rule.holds(rule.read(value))]
-        assert len(refused) >= 3, name
-        for value in refused:
-            with pytest.raises(UsageError, match=rf"^{name} must be .*, but got .*; set {name}="):
-                check_options(replaced(nested, name.split("."), value), rules)
+def options_of(group, prefix=""):
+    """Every option that a class of options lists, by its dotted name, with its annotation."""
+    for name, annotation in typing.get_type_hints(group, include_extras=True).items():
+        if dataclasses.is_dataclass(annotation):
+            yield from options_of(annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", annotation
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("train", TrainOptions), ("sweep", SweepOptions), ("evaluate", EvaluateOptions)],
+)
+def test_every_option_of_a_command_names_itself(command, options):
+    values = compose_config(command, ["run=x"] if command == "evaluate" else []).values
+    assert check_options(values, options) == values
+    refused = 0
+    for name, annotation in options_of(options):
+        for value in WRONG:
+            try:
+                check_value(value, annotation, name)
+            except OptionError:
+                sentence = rf"^{re.escape(name)} must be .*, but got .*; set {re.escape(name)}="
+                with pytest.raises(OptionError, match=sentence):
+                    check_options(replaced(values, name.split("."), value), options)
+                refused += 1
+    assert refused > 3 * len(list(options_of(options)))
 
 
 def refusals(build_with, description):
@@ -181,7 +193,7 @@ def test_a_whole_number_however_it_is_written(word, expected):
         f"agent.rollout_length={word}",
         f"core.hidden_size={word}",
     ]
-    values = check_options(compose_config("train", words).values, TRAIN)
+    values = check_options(compose_config("train", words).values, TrainOptions)
     assert repr(values["total_env_steps"]) == repr(values["schedule_env_steps"]) == repr(expected)
     assert repr(PPOSettings(rollout_length=values["agent"]["rollout_length"]).rollout_length) == repr(
         expected
@@ -192,23 +204,29 @@ def test_a_whole_number_however_it_is_written(word, expected):
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("10k", "10000"), ("1.5M", "1500000"), ("1.5", "1_000_000"), ("0", "1_000_000"), ("many", "1_000_000")],
+    [
+        ("10k", "10_000"),
+        ("1.5M", "1_500_000"),
+        ("1.5", "1_000_000"),
+        ("0", "1_000_000"),
+        ("many", "1_000_000"),
+    ],
 )
 def test_what_is_no_whole_number(word, meant):
     values = compose_config("train", [f"total_env_steps={word}"]).values
     with pytest.raises(
-        UsageError, match=rf"total_env_steps must be a whole number.*; set total_env_steps={meant}\.$"
+        OptionError, match=rf"total_env_steps must be a whole number.*; set total_env_steps={meant}\.$"
     ):
-        check_options(values, TRAIN)
+        check_options(values, TrainOptions)
 
 
 def test_whole_numbers_of_settings_and_arguments():
     assert repr(DreamerSettings(units=1e2, memory_size=1e2).memory_size) == "100"
     assert repr(ReplaySettings(prefill=1e4).prefill) == "10000"
-    fitted = fit_arguments(agents.Encoder, {"hidden_sizes": [1e1, 8], "image_features": 2e1}, "Encoder")
+    fitted = check_arguments(agents.Encoder, {"hidden_sizes": [1e1, 8], "image_features": 2e1}, "Encoder")
     assert repr(fitted) == "{'hidden_sizes': [10, 8], 'image_features': 20}"
     with pytest.raises(ValueError, match=r"hidden_size of GRU must be a whole number, but got 1\.5"):
-        fit_arguments(find_target("engram.memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
+        check_arguments(find_target("engram.memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
 
 
 def test_an_allow_list_is_no_word():
@@ -216,5 +234,5 @@ def test_an_allow_list_is_no_word():
         ValueError, match=r"allow must be a list of package names, but got 'my_cores'; write allow="
     ):
         find_target("engram.memory_cores.GRU", allow="my_cores")
-    with pytest.raises(UsageError, match=r"but got 'my_cores'; set allow=\[my_cores\]"):
-        check_options({"allow": "my_cores"}, {"allow": TRAIN["allow"]})
+    with pytest.raises(OptionError, match=r"but got 'my_cores'; set allow=\[my_cores\]"):
+        check_value("my_cores", Packages, "allow")

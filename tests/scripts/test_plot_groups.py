@@ -52,7 +52,7 @@ def test_runs_of_an_agent_each_are_curves_of_their_own(run, tmp_path):
     assert document["groups"] == ["dreamerv3 · gru", "ppo · gru", "r2i · gru"]
     commands = {one["group"]: one["command"] for one in document["configurations"]}
     assert all(
-        commands[f"{agent} · gru"].split()[3] == f"agent={agent}" for agent in ("ppo", "r2i", "dreamerv3")
+        commands[f"{agent} · gru"].split()[2] == f"agent={agent}" for agent in ("ppo", "r2i", "dreamerv3")
     )
 
 
@@ -139,7 +139,7 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
     _, document = plot(run, tmp_path / "runs", tmp_path / "out")
     command = document["configurations"][0]["command"]
     assert command.startswith("engram train agent=ppo core=s5 env=popgym/repeat_previous_easy")
-    given = set(command.split()[6:])
+    given = set(command.split()[5:])
     # The state's size follows the hidden size, unless it is given.
     assert given - {"core.state_size=24"} == {
         "core.hidden_size=24",

@@ -8,9 +8,10 @@ from gymnasium import spaces
 from rich.console import Console
 
 from engram import envs
-from engram.scripts.checks import TRAIN, check_options
+from engram.common.checked import check_options
 from engram.scripts.config import compose_config
 from engram.scripts.headline import headline, space_text
+from engram.scripts.options import TrainOptions
 from engram.scripts.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
 from engram.scripts.session import Session
 
@@ -151,7 +152,7 @@ def test_spaces_are_written_shortly(space, text):
 
 def test_the_first_lines_of_a_run():
     words = "core=gru core.hidden_size=8 env=diagnostic/recall_first num_envs=8 total_env_steps=5_000".split()
-    session = Session.build(check_options(compose_config("train", words).values, TRAIN))
+    session = Session.build(check_options(compose_config("train", words).values, TrainOptions))
     task, agent, budget = headline(session).splitlines()
     assert task == (
         "diagnostic/recall_first: observations Discrete(5), actions Discrete(4); return: chance -0.5, best 1"

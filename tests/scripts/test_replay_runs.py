@@ -129,7 +129,8 @@ def test_runs_without_a_replay_know_nothing_of_it(run, trained):
     assert not (trained / "replay").exists()
     result = run("train", "replay.prefill=10", "logging.runs_dir=nowhere")
     assert_refused(
-        result, r"belong to agents that learn from a replay, but agents.PPO does not, and 'replay.prefill=10'"
+        result,
+        r"belong to agents that learn from a replay, but engram.agents.PPO does not, and 'replay.prefill=10'",
     )
 
 
@@ -203,7 +204,7 @@ def test_a_damaged_replay_is_named_and_left_as_it_is(train, replayed_copy, damag
     [
         ("replay.capacity_bytes=100", r"expected capacity_bytes >= [\d,]+, but got 100"),
         ("replay.prefill=10", r"expected replay.prefill >= 4 environments x 12 rows = 48, but got 10"),
-        ("replay.sampling=newest", "sampling must be one of uniform, recency, but got 'newest'"),
+        ("replay.sampling=newest", "sampling of a replay must be one of uniform, recency, but got 'newest'"),
         ("replay.capacity=3", r"An option must exist .* did you mean"),
         ("+replay.capacity=3", r"replay takes .*, but got 'capacity'|capacity"),
         ("replay=null", "replay must be a group of options"),

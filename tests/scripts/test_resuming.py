@@ -76,7 +76,7 @@ def test_what_changes_learning_is_kept(run_dir):
 
 def test_the_command_to_continue_survives_a_shell(tmp_path):
     command = resume_command(tmp_path / "a run", ["agent=ppo", "allow=[my_package]", "total_env_steps=5"])
-    words = ["python", "-m", "engram.scripts.train", f"resume={tmp_path}/a run", "allow=[my_package]"]
+    words = ["engram", "train", f"resume={tmp_path}/a run", "allow=[my_package]"]
     assert shlex.split(command) == words
 
 

@@ -23,6 +23,11 @@ def profile(scores, draws):
     return performance_profile(scores, draws, THRESHOLDS)
 
 
+def draw_runs(runs, resamples, generator):
+    """Runs drawn with replacement for every task [R, N, M]."""
+    return bootstrap.stack([generator.integers(number, size=(resamples, number)) for number in runs])
+
+
 def once(statistic, *samples):
     """A statistic of the scores themselves."""
     return statistic(*(part for scores in samples for part in (scores, aggregates.each_once(scores))))[0]
@@ -70,7 +75,7 @@ def test_tasks_with_unequal_numbers_of_runs():
     assert once(mean, scores) == pytest.approx((2.0 + 0.3) / 2)
     assert once(interquartile_mean, scores) == pytest.approx((0.2 + 0.4 + 0.6 + 1.0) / 4)
     assert once(performance_profile_at_half, scores) == pytest.approx((1 + 0.25) / 2)
-    draws = bootstrap.draw(np.array([2, 4]), 500, np.random.default_rng(0))
+    draws = draw_runs(np.array([2, 4]), 500, np.random.default_rng(0))
     for statistic in (mean, median, interquartile_mean, optimality_gap):
         assert np.isfinite(statistic(scores, draws)).all()
     means = aggregates.task_means(scores, draws)
@@ -86,12 +91,20 @@ def performance_profile_at_half(scores, draws):
 # --- the bootstrap
 
 
-def test_draws_stay_within_their_task_and_come_equally_often():
-    runs = np.array([3, 5])
-    draws = bootstrap.draw(runs, 20_000, np.random.default_rng(0))
-    assert draws.shape == (20_000, 5, 2) and draws[:, :3, 0].max() == 2 and draws[..., 1].max() == 4
-    share = np.bincount(draws[:, :3, 0].ravel()) / draws[:, :3, 0].size
-    np.testing.assert_allclose(share, 1 / 3, atol=0.01)
+def test_every_task_draws_as_many_of_its_own_runs_as_it_has():
+    scores, seen = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [NAN, 3.0]]), []
+
+    def watch(scores, draws):
+        seen.append(draws)
+        return mean(scores, draws)
+
+    estimate(watch, scores, resamples=20_000)
+    draws = np.concatenate([draws for draws in seen if len(draws) > 1])
+    assert draws.shape == (20_000, 4, 2) and draws[:, :3, 0].max() == 2 and draws[..., 1].max() == 3
+    assert (draws[:, 3, 0] == 3).all(), "a run that is missing"
+    for task, number in ((0, 3), (1, 4)):
+        share = np.bincount(draws[:, :number, task].ravel()) / draws[:, :number, task].size
+        np.testing.assert_allclose(share, 1 / number, atol=0.01)
 
 
 def test_the_mean_of_one_task_has_the_textbook_error():
@@ -121,7 +134,7 @@ def test_batches_change_nothing_but_the_seed_does(monkeypatch):
 @pytest.mark.parametrize("statistic", [mean, median, interquartile_mean, optimality_gap])
 def test_the_points_of_a_curve_are_drawn_together(statistic):
     curves = np.stack([some_scores(5, 4, seed) for seed in range(3)], axis=2)
-    draws = bootstrap.draw(np.full(4, 5), 100, np.random.default_rng(0))
+    draws = draw_runs(np.full(4, 5), 100, np.random.default_rng(0))
     found = statistic(curves, draws)
     assert found.shape == (100, 3)
     for point in range(3):
@@ -169,7 +182,7 @@ def rliable():
 def test_aggregates_equal_rliable_on_every_shared_resample(rliable, statistic, shape):
     _, metrics, Shared, _ = rliable
     scores, runs = some_scores(*shape), np.full(shape[1], shape[0])
-    draws = bootstrap.draw(runs, 300, np.random.default_rng(1))
+    draws = draw_runs(runs, 300, np.random.default_rng(1))
 
     def theirs(values):
         return np.array([getattr(metrics, PEERS[statistic])(values)])
@@ -179,12 +192,16 @@ def test_aggregates_equal_rliable_on_every_shared_resample(rliable, statistic, s
     np.testing.assert_allclose(statistic(scores, draws), expected, rtol=0, atol=1e-12)
 
 
-def test_intervals_equal_rliable_with_shared_draws(rliable, monkeypatch):
+def test_intervals_equal_rliable_with_shared_draws(rliable):
     _, metrics, Shared, _ = rliable
-    scores = some_scores(6, 5)
-    draws = bootstrap.draw(np.full(5, 6), 400, np.random.default_rng(2))
-    monkeypatch.setattr(bootstrap, "draw", lambda *_: draws)
-    found = estimate(interquartile_mean, scores, resamples=400)
+    scores, seen = some_scores(6, 5), []
+
+    def watch(scores, draws):
+        seen.append(draws)
+        return interquartile_mean(scores, draws)
+
+    found = estimate(watch, scores, resamples=400)
+    draws = np.concatenate([draws for draws in seen if len(draws) > 1])
     low, high = Shared(scores, draws).conf_int(
         lambda values: np.array([metrics.aggregate_iqm(values)]), reps=400, size=0.95, method="percentile"
     )
@@ -194,7 +211,7 @@ def test_intervals_equal_rliable_with_shared_draws(rliable, monkeypatch):
 def test_profiles_equal_rliable(rliable):
     library, _, Shared, _ = rliable
     scores = some_scores(5, 4)
-    draws = bootstrap.draw(np.full(4, 5), 100, np.random.default_rng(3))
+    draws = draw_runs(np.full(4, 5), 100, np.random.default_rng(3))
 
     def theirs(values):
         return library.score_distributions(values, THRESHOLDS)
@@ -209,7 +226,7 @@ def test_probability_of_improvement_equals_rliable(rliable, shapes):
     _, metrics, _, SharedPair = rliable
     samples = [some_scores(*shape, seed) for seed, shape in enumerate(shapes)]
     generator = np.random.default_rng(4)
-    draws = [bootstrap.draw(np.full(shape[1], shape[0]), 100, generator) for shape in shapes]
+    draws = [draw_runs(np.full(shape[1], shape[0]), 100, generator) for shape in shapes]
 
     def theirs(*values):
         return np.array([metrics.probability_of_improvement(*values)])

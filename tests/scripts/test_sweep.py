@@ -98,7 +98,7 @@ WRONG = {
     "env=popgym/no_*": "fits none",
     "resume=runs/x": "continues its runs itself",
     "logging.run_dir=x": "sweep.dir=<folder>",
-    "launcher=slurm": "sweep.launcher must be local or ray, but got 'slurm'",
+    "launcher=slurm": "sweep.launcher must be one of local, ray, but got 'slurm'",
     "workers=0": "sweep.workers must be a whole number of at least 1",
     "sweep.wrokers=2": r"did you mean 'sweep\.workers'",
     "sweep.workers=1,2": "an option of training",
@@ -107,7 +107,7 @@ WRONG = {
     "sweep.overrides=[3]": "sweep.overrides must be a list",
     "sweep.overrides=[{when:{foo:1},set:[]}]": "must name axes, .*but got 'foo'",
     "total_env_steps=x": "total_env_steps must be",
-    "agent.gamma=0.5,2": "gamma must be a number from 0 to 1",
+    "agent.gamma=0.5,2": "gamma of PPO must be a number from 0 to 1",
 }
 
 
@@ -122,7 +122,7 @@ def test_wrong_sweeps(run, tmp_path, words):
 
 
 def test_help_describes_the_sweep(run):
-    text = run("sweep", "--help").out
+    text = run("sweep", "--help", "all").out
     assert all(
         word in text for word in ("engram sweep", "gpus_per_trial", "core_comparison", "total_env_steps")
     )

@@ -19,7 +19,7 @@ from run_files import (
 from tensordict import TensorDict
 from toy_modules import write_modules
 
-from engram import agents, configs, envs
+from engram import agents, configs
 from engram.agents.metrics_log import read_metrics
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
@@ -116,13 +116,6 @@ def test_a_run_acts_from_python(trained, checkpoint):
         assert all(agent.action_space.contains(value) for value in action.numpy())
         assert torch.isfinite(extras["log_prob"]).all() and (extras["log_prob"] < 0).all()
         row |= {"prev_action": action, "is_first": torch.zeros(2, dtype=torch.bool)}
-
-
-def test_help_lists_every_task_and_core(run):
-    text = run("train", "--help").out.split()
-    assert len(envs.popgym_names()) == 48
-    assert {f"popgym/{name}" for name in envs.popgym_names()} <= set(text)
-    assert set(CORES) <= set(text) and "diagnostic/recall_first" in text
 
 
 def test_classes_of_the_users_own(run, tmp_path):

@@ -280,6 +280,6 @@ def test_what_cannot_work_is_refused(tmp_path, settings, options, message):
 )
 def test_settings_are_checked(name, value):
     with pytest.raises(
-        ValueError, match=f"A replay's {name} must be .*, but got {value!r}; set replay.{name}"
+        ValueError, match=f"{name} of a replay must be .*, but got {value!r}; set replay.{name}"
     ):
         ReplaySettings(**{name: value})

@@ -89,5 +89,5 @@ def test_a_scaled_posterior_is_all_but_certain_at_first():
 
 
 def test_a_memory_is_normalised_only_where_there_is_a_layer_for_it():
-    with pytest.raises(ValueError, match="memory_norm must be false where memory_size is null"):
+    with pytest.raises(ValueError, match="memory_norm of Dreamer must be false where memory_size is null"):
         make_agent("gru", memory_norm=True, memory_size=None)

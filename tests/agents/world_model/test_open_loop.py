@@ -11,7 +11,6 @@ from world_model_cases import IMAGE, MIXED, SYMBOLS, VECTOR, make_agent, make_ba
 
 from engram.agents.logger import Logger
 from engram.agents.replay import Batch, DrawsPictures
-from engram.agents.world_model.open_loop import predict_open_loop
 from engram.agents.world_model.open_loop_figure import open_loop_curves, open_loop_films
 
 
@@ -29,7 +28,7 @@ def make_window(agent, **options):
 def test_open_loop_prediction():
     agent = make_model()
     batch = make_window(agent, starts=(0, 9))
-    found = predict_open_loop(agent, batch, context=5)
+    found = agent.open_loop(batch, context=5)
     assert found["reward"].shape == found["true_reward"].shape == (4, 12)
     assert found["is_valid"].tolist() == [[True] * 9 + [False] * 3] * 4
     assert found["obs"]["image"].shape == found["true_obs"]["image"].shape == (4, 12, *IMAGE.shape)
@@ -38,11 +37,11 @@ def test_open_loop_prediction():
     for row, same in ((5, True), (4, False)):
         other = make_window(agent, starts=(0, 9))
         other.rows["obs", "vector"][:, row] += 10.0
-        changed = predict_open_loop(agent, other, context=5)
+        changed = agent.open_loop(other, context=5)
         assert torch.equal(changed["reward"], found["reward"]) == same
         assert torch.equal(changed["goes_on"], found["goes_on"]) == same
     with pytest.raises(ValueError, match="context"):
-        predict_open_loop(agent, batch, context=12)
+        agent.open_loop(batch, context=12)
 
 
 @pytest.mark.parametrize("discounted, most", [(False, 1.0), (True, 0.5)], ids=["plain", "discounted"])
@@ -50,7 +49,7 @@ def test_what_the_continue_head_is_held_against(discounted, most):
     agent = make_model(SYMBOLS, discount_in_continue=discounted, gamma=0.5)
     batch = make_window(agent)
     batch.rows["is_terminal"][:, 6] = True
-    found = predict_open_loop(agent, batch, context=5)
+    found = agent.open_loop(batch, context=5)
     assert found["true_goes_on"][0, 5:8].tolist() == [most, 0.0, most]
     assert (0 < found["goes_on"]).all() and (found["goes_on"] < 1).all()
 
@@ -58,7 +57,7 @@ def test_what_the_continue_head_is_held_against(discounted, most):
 def test_films_show_truth_prediction_and_difference():
     agent = make_model()
     batch = make_window(agent, starts=(0, 9))
-    found = predict_open_loop(agent, batch, context=5)
+    found = agent.open_loop(batch, context=5)
     (film,) = open_loop_films(found).values()
     assert film.dtype == torch.uint8 and film.shape == (4, 12, 3, 48, 16)
     truth, prediction, error = film.split(16, dim=3)

@@ -23,14 +23,14 @@ POSITIVE = (
 @pytest.mark.parametrize("name", POSITIVE)
 @pytest.mark.parametrize("value", [0, -1.0, math.nan])
 def test_factors_of_all_learning_are_above_0(name, value):
-    with pytest.raises(ValueError, match=rf"Dreamer's {name} must be a number above 0.*set agent\.{name}"):
+    with pytest.raises(ValueError, match=rf"^{name} of Dreamer must be a number above 0.*set agent\.{name}"):
         DreamerSettings(**{name: value})
 
 
 def test_infinity_is_for_clips_alone():
     assert DreamerSettings(model_clip=math.inf).model_clip == math.inf
     for name in ("learning_rate", "reward_scale", "entropy_coef"):
-        with pytest.raises(ValueError, match=f"Dreamer's {name} must be a number"):
+        with pytest.raises(ValueError, match=f"^{name} of Dreamer must be a number"):
             DreamerSettings(**{name: math.inf})
 
 

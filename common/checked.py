@@ -1,0 +1,215 @@
+"""Arguments held against the annotations of what they are given to: one sentence for each that is wrong.
+
+What a class or a function takes is said once, by its signature. `check_arguments` holds values against it, `checked`
+does so whenever it is called, and `settings` makes a dataclass of options that is checked when it is made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+from engram.common.annotations import annotations_of, default_of, describe, fitting_value, meant_value
+
+Class = TypeVar("Class", bound=type)
+Made = TypeVar("Made", bound=Callable[..., Any])
+
+
+class OptionError(ValueError):
+    """An option that breaks its rule: says the rule, what was expected, what came, and what to do."""
+
+
+def check_arguments(
+    function: Callable[..., Any], arguments: Mapping[str, Any], owner: str, prefix: str = ""
+) -> dict[str, Any]:
+    """Hold keyword arguments against the signature of a class or function, so that a wrong one is named before use.
+
+    Annotations other than of numbers, words, choices, lists, mappings, callables and the types of `option_types` are
+    taken to fit.
+
+    Args:
+        function: a class or function.
+        arguments: for it, maybe not all.
+        owner: its name for the sentence, `PPO`.
+        prefix: what stands before the option's name where a user writes it, `agent.`.
+
+    Returns:
+        The arguments as they are meant: a whole number as such, however it was written.
+
+    Raises:
+        OptionError: names the first argument that it does not take, or whose value does not fit.
+    """
+    known = annotations_of(function)
+    if known is None:
+        return dict(arguments)
+    takes_any, annotations = known
+    if not takes_any:
+        check_names(arguments, annotations, owner, prefix)
+    return {
+        name: check_value(value, annotations[name], name, owner, prefix, default_of(function, name))
+        if name in annotations
+        else value
+        for name, value in arguments.items()
+    }
+
+
+def check_names(
+    names: typing.Iterable[str], known: typing.Iterable[str], owner: str, prefix: str = ""
+) -> None:
+    """Refuse the first name that is not a known one.
+
+    Raises:
+        OptionError: says which one may have been meant, or lists the known ones.
+    """
+    known = list(known)
+    for name in names:
+        if name in known:
+            continue
+        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        what_to_do = f"did you mean {prefix}{nearest[0]}?" if nearest else "leave it out."
+        raise OptionError(
+            f"{owner} takes the arguments {', '.join(known)}, but got {prefix + name!r}; {what_to_do}"
+        )
+
+
+def check_value(
+    value: Any,
+    annotation: Any,
+    name: str,
+    owner: str = "",
+    prefix: str = "",
+    default: Any = inspect.Parameter.empty,
+) -> Any:
+    """Hold one value against an annotation.
+
+    Args:
+        value: as given.
+        annotation: what it must be.
+        name: of the option.
+        owner: what the option belongs to; empty for an option of a command.
+        prefix: what stands before the name where a user writes it.
+        default: of the option, the best example of a value that fits.
+
+    Returns:
+        The value that is meant.
+
+    Raises:
+        OptionError: if it does not fit.
+    """
+    try:
+        return fitting_value(value, annotation)
+    except ValueError as error:
+        raise refusal(
+            name, describe(annotation), value, meant_value(value, annotation, default), owner, prefix
+        ) from error
+
+
+def refusal(
+    name: str, expected: str, got: Any, meant: str = "", owner: str = "", prefix: str = ""
+) -> OptionError:
+    """The sentence for an option that breaks a rule.
+
+    Args:
+        name: of the option.
+        expected: the rule, after "must be".
+        got: its value.
+        meant: a value that would do; empty if none is known.
+        owner: what the option belongs to, if that has a name.
+        prefix: what stands before the name where a user writes it.
+    """
+    whose = f" of {owner}" if owner else ""
+    what_to_do = f"set {prefix}{name}={meant}" if meant else f"change {prefix}{name}"
+    return OptionError(f"{name}{whose} must be {expected}, but got {got!r}; {what_to_do}.")
+
+
+def checked(function: Made) -> Made:
+    """Hold the arguments of every call of a constructor against its annotations.
+
+    Args:
+        function: an `__init__`; its class gives the name in the sentence.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        owner = type(self).__name__
+        names = [name for name, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD][1:]
+        takes_any = len(names) + 1 < len(signature.parameters)
+        if not takes_any:
+            check_names(kwargs, names, owner)
+        try:
+            bound = signature.bind(self, *args, **kwargs).arguments
+        except TypeError:
+            return function(self, *args, **kwargs)  # Python says best what is missing
+        given = {name: value for name, value in bound.items() if name in names}
+        fitting = check_arguments(function, given, owner)
+        rest = {name: value for name, value in kwargs.items() if name not in names}
+        return function(self, **fitting, **rest)
+
+    return typing.cast(Made, call)
+
+
+def check_options(values: Mapping[str, Any], options: type, prefix: str = "") -> dict[str, Any]:
+    """Hold a command's options against the class that lists them.
+
+    Args:
+        values: plain mapping; not changed. What the class does not list is left as it is.
+        options: made by `settings`; a field of such a class is a group of options.
+        prefix: what stands before the names: the group's, and a dot.
+
+    Returns:
+        The values with what was meant: whole numbers as such, however they were written.
+
+    Raises:
+        OptionError: names the first option that is missing or breaks its rule.
+    """
+    known = annotations_of(options)
+    assert known is not None
+    checked_values = dict(values)
+    for name, annotation in known[1].items():
+        default = default_of(options, name)
+        if name not in values:
+            meant = meant_value(None, annotation, default)
+            raise OptionError(
+                f"The configuration must hold {prefix}{name}, but has none; give {prefix}{name}={meant or '<value>'}."
+            )
+        value = values[name]
+        if not dataclasses.is_dataclass(annotation):
+            checked_values[name] = check_value(value, annotation, f"{prefix}{name}", default=default)
+        elif isinstance(value, Mapping):
+            assert isinstance(annotation, type)
+            checked_values[name] = check_options(value, annotation, f"{prefix}{name}.")
+        else:
+            raise refusal(f"{prefix}{name}", "a group of options", value)
+    return checked_values
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(owner: str = "", prefix: str = "") -> Callable[[Class], Class]:
+    """Make a frozen dataclass of options, each held against its annotation when it is made.
+
+    A method `check` of the class, if there is one, then looks at several options together.
+
+    Args:
+        owner: what the options belong to, for the sentence.
+        prefix: what stands before an option's name where a user writes it.
+    """
+
+    def decorate(cls: Class) -> Class:
+        def check_all(self: Any) -> None:
+            given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+            for name, value in check_arguments(type(self), given, owner, prefix).items():
+                object.__setattr__(self, name, value)
+            if hasattr(self, "check"):
+                self.check()
+
+        cls.__post_init__ = check_all  # type: ignore[attr-defined]
+        made: Any = dataclasses.dataclass(frozen=True, kw_only=True)
+        return typing.cast(Class, made(cls))
+
+    return decorate

@@ -1,0 +1,128 @@
+"""The options of the commands, typed; `configs/<command>.yaml` holds the same defaults, and says what each is for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from engram.common.checked import settings
+from engram.common.option_types import (
+    Count,
+    Group,
+    Index,
+    NotNegative,
+    Number,
+    Packages,
+    Positive,
+    Seed,
+    Whole,
+    Word,
+)
+
+
+@settings()
+class EvaluationOptions:
+    """How often a run evaluates, and how it plays then."""
+
+    every: Count | None = 100_000
+    episodes: Count = 100
+    num_envs: Count = 20
+    max_episode_steps: Count | None = 10_000
+    deterministic: bool = True
+    stop_at_return: Number | None = None
+
+
+@settings()
+class CheckpointOptions:
+    """When a run saves."""
+
+    every: Count = 100_000
+    every_minutes: Positive | None = 5
+    keep_every: Count | None = None
+
+
+@settings()
+class LoggingOptions:
+    """What a run writes, and where."""
+
+    runs_dir: Word = "runs"
+    run_dir: Word | None = None
+    tensorboard: bool = True
+    progress: bool = True
+    curve: bool = True
+
+
+@settings()
+class TrainOptions:
+    """Options of `engram train`; those of the replay belong to the agents that have one."""
+
+    agent: Group
+    core: Group
+    env: Group
+    seed: Seed = 0
+    num_envs: Annotated[int, Whole(1, example="64")] = 64
+    total_env_steps: Count = 1_000_000
+    schedule_env_steps: Count = 1_000_000
+    device: Word = "cpu"
+    capture: bool = False
+    threads: Count = 1
+    evaluation: EvaluationOptions = EvaluationOptions()
+    checkpoint: CheckpointOptions = CheckpointOptions()
+    logging: LoggingOptions = LoggingOptions()
+    allow: Packages = ()
+    trust_edited: bool = False
+
+
+@settings()
+class GridOptions:
+    """Options of a sweep itself."""
+
+    dir: Word | None = None
+    workers: Count | None = None
+    retries: Index = 2
+    launcher: Literal["local", "ray"] = "local"
+    address: Word | None = None
+    gpus_per_trial: NotNegative = 0
+    match_parameters: Count | None = None
+    axes: Group = field(default_factory=dict)
+    overrides: Sequence[Any] = ()
+    trust_edited: bool = False
+
+
+@settings()
+class SweepOptions(TrainOptions):
+    """Options of `engram sweep`: those of training, and its own."""
+
+    sweep: GridOptions = GridOptions()
+
+
+@settings()
+class ProbeOptions:
+    """What `engram evaluate` varies."""
+
+    argument: Word | None = None
+    values: Sequence[Any] = ()
+
+
+@settings()
+class EvaluateOptions:
+    """Options of `engram evaluate`."""
+
+    run: Word
+    checkpoint: Word = "best"
+    episodes: Count = 100
+    num_envs: Count = 20
+    max_episode_steps: Count | None = 10_000
+    deterministic: bool = True
+    seed: Seed = 1000
+    device: Word = "cpu"
+    threads: Count = 1
+    env: Group = field(default_factory=dict)
+    video: bool = False
+    frames_per_second: Positive = 10
+    against: Word | None = None
+    probe: ProbeOptions = ProbeOptions()
+    output: Word | None = None
+    allow: Packages = ()
+    trust_edited: bool = False

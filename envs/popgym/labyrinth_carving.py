@@ -2,6 +2,8 @@
 
 It is the loop of `labyrinth_maze.carve_reference`, one maze after the other, which is some twenty times faster
 there than the same arithmetic in torch for the few mazes that a step needs.
+
+Compiled code is kept beside this file, names its package, and is taken as long as the file has its time and size.
 """
 
 from collections.abc import Callable

@@ -7,6 +7,8 @@ running state is held with the parts apart, which is what lets the compiler use 
 Memory is read and written in ascending order, since going down it measured three times slower. The reverse
 recurrence therefore works in blocks of rows: one pass upwards brings a block into the cache, the recurrence
 goes down within the cache, and another pass upwards takes the products with the states.
+
+Compiled code is kept beside this file, names its package, and is taken as long as the file has its time and size.
 """
 
 from collections.abc import Callable

@@ -59,7 +59,7 @@ def lambda_returns(
     value_tp1: Tensor,
     is_last_tp1: Tensor | None = None,
     *,
-    return_lambda: float,
+    gae_lambda: float,
 ) -> Tensor:
     """λ-returns on the row convention: what follows rows 0 … T-1, values closing what is cut off.
 
@@ -67,14 +67,14 @@ def lambda_returns(
 
         R_t = r_{t+1} + d_{t+1} ((1 - l_{t+1}) v_{t+1} + l_{t+1} R_{t+1}),   R_T = v_T
 
-    where l is `return_lambda`, and 0 on rows that end an episode.
+    where l is `gae_lambda`, and 0 on rows that end an episode.
 
     Args:
         reward_tp1: reward arriving with rows 1 … T, `[B, T]`.
         discount_tp1: weight of what follows rows 1 … T, `[B, T]`: γ, or 0 where the state is terminal.
         value_tp1: value of rows 1 … T, `[B, T]`.
         is_last_tp1: rows 1 … T that end an episode, `[B, T]` bool. Default: none.
-        return_lambda: weight of longer returns, 0 (one step) to 1 (Monte Carlo).
+        gae_lambda: weight of longer returns, 0 (one step) to 1 (Monte Carlo).
 
     Returns:
         Returns `[B, T]`; gradients pass through all arguments.
@@ -82,12 +82,12 @@ def lambda_returns(
     Source: Hafner et al. 2023 (DreamerV3), eq. 6.
     """
     closing = value_tp1
-    following = discount_tp1 * return_lambda
+    following = discount_tp1 * gae_lambda
     if is_last_tp1 is None:
-        closing = (1 - return_lambda) * value_tp1
+        closing = (1 - gae_lambda) * value_tp1
     else:
         following = torch.where(is_last_tp1, 0.0, following)
-        closing = torch.where(is_last_tp1, 1.0, 1 - return_lambda) * value_tp1
+        closing = torch.where(is_last_tp1, 1.0, 1 - gae_lambda) * value_tp1
     steps = torch.addcmul(reward_tp1, discount_tp1, closing).unbind(1)
     returned = value_tp1[:, -1]
     returns = []

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 from engram.common.annotations import annotations_of, default_of, describe, fitting_value, meant_value
+from engram.common.other_names import other_names
 
 Class = TypeVar("Class", bound=type)
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -70,7 +71,8 @@ def check_names(
     for name in names:
         if name in known:
             continue
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        nearest = [other for other in other_names(name) if other in known]
+        nearest = nearest or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         what_to_do = f"did you mean {prefix}{nearest[0]}?" if nearest else "leave it out."
         raise OptionError(
             f"{owner} takes the arguments {', '.join(known)}, but got {prefix + name!r}; {what_to_do}"

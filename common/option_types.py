@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -40,14 +39,13 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """A number within bounds; the annotation is `Annotated[float, Real(0, 1)]`.
+    """A finite number within bounds; the annotation is `Annotated[float, Real(0, 1)]`.
 
     Args:
         least: smallest value; None is no limit.
         most: largest value; None is no limit.
         above: the value must be larger than this.
         below: the value must be smaller than this.
-        finite: infinity and NaN are refused.
         example: a value that fits, as a user would write it.
     """
 
@@ -55,7 +53,6 @@ class Real:
     most: float | None = None
     above: float | None = None
     below: float | None = None
-    finite: bool = True
     example: str = "1.0"
 
     @property
@@ -74,8 +71,7 @@ class Real:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         bounds = {"ge": self.least, "le": self.most, "gt": self.above, "lt": self.below}
         given = {name: bound for name, bound in bounds.items() if bound is not None}
-        inner = core_schema.float_schema(strict=True, allow_inf_nan=not self.finite, **given)  # type: ignore[arg-type]
-        return core_schema.no_info_after_validator_function(_no_nan, inner)
+        return core_schema.float_schema(strict=True, allow_inf_nan=False, **given)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -107,12 +103,6 @@ class Fitting:
 def whole_number(value: Any) -> Any:
     """Read a whole number that is written as `1e6`; anything else stays what it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _no_nan(value: float) -> float:
-    if math.isnan(value):
-        raise ValueError("NaN")
-    return value
 
 
 Count = Annotated[int, Whole(1)]

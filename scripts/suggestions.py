@@ -8,41 +8,9 @@ from collections.abc import Sequence
 
 import gymnasium
 
+from engram.common.other_names import other_names
 from engram.scripts.groups import group_options
 
-# Names of other libraries for the same thing, by the last part of the key.
-_OTHER_NAMES = {
-    "lr": "learning_rate",
-    "total_timesteps": "total_env_steps",
-    "timesteps": "total_env_steps",
-    "steps": "total_env_steps",
-    "total_steps": "total_env_steps",
-    "n_envs": "num_envs",
-    "n_steps": "rollout_length",
-    "num_steps": "rollout_length",
-    "n_epochs": "num_epochs",
-    "update_epochs": "num_epochs",
-    "num_minibatch": "num_minibatches",
-    "clip_coef": "clip_range",
-    "clip_epsilon": "clip_range",
-    "ent_coef": "entropy_coef",
-    "entropy_coeff": "entropy_coef",
-    "vf_coef": "value_coef",
-    "discount": "gamma",
-    "lambda": "gae_lambda",
-    "lam": "gae_lambda",
-    "hidden": "hidden_size",
-    "hidden_dim": "hidden_size",
-    "hidden_units": "hidden_size",
-    "d_model": "hidden_size",
-    "layers": "num_layers",
-    "n_layers": "num_layers",
-    "env_id": "id",
-    "log_dir": "runs_dir",
-    "logdir": "runs_dir",
-    "eval_freq": "every",
-    "save_freq": "every",
-}
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)*[\w.-]+-v\d+|[\w.]+:[\w./-]+")
 MOST = 20  # options are all listed up to so many
 
@@ -55,12 +23,12 @@ def nearest_keys(key: str, known: Sequence[str]) -> list[str]:
         known: dotted keys that do.
 
     Returns:
-        Those of the same last part elsewhere; else by another library's name for it; else the one that is spelt most
+        Those of the same last part elsewhere; else by another name for it; else the one that is spelt most
         alike.
     """
     head, _, last = key.rpartition(".")
-    for wanted in (last, _OTHER_NAMES.get(last.lower())):
-        found = [one for one in known if one.rpartition(".")[2] == wanted]
+    for wanted in ((last,), other_names(last)):
+        found = [one for one in known if one.rpartition(".")[2] in wanted]
         group = head.partition(".")[0]
         inside = [one for one in found if head and one.startswith(f"{group}.")]
         if found:

@@ -61,14 +61,14 @@ class Behavior(nn.Module):
         return torch.cat([parts[name]().float() for name in self.settings.actor_reads], dim=-1)
 
     def losses(
-        self, world_model: WorldModel, imagined: Imagined, goes_on: Tensor, mask: Tensor
+        self, world_model: WorldModel, imagined: Imagined, continues: Tensor, mask: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
         """Learn from imagined trajectories.
 
         Args:
             world_model: predicts rewards and discounts of their states.
             imagined: `[N, H + 1]`, with `reads` (and `allowed`) kept. With `actor_gradient=dynamics` it has gradients.
-            goes_on: 0 for starts that are terminal, else 1, `[N]`.
+            continues: 0 for starts that are terminal, else 1, `[N]`.
             mask: starts that count, `[N]` bool.
 
         Returns:
@@ -81,13 +81,13 @@ class Behavior(nn.Module):
             reward, discount = world_model.reward(imagined.features), world_model.discount(imagined.features)
             value = (self.critic(reads) if through_model else prediction).mean()
             returns = lambda_returns(
-                reward[:, 1:], discount[:, 1:], value[:, 1:], return_lambda=settings.return_lambda
+                reward[:, 1:], discount[:, 1:], value[:, 1:], gae_lambda=settings.gae_lambda
             )
         rows_mask = mask.unsqueeze(1).expand_as(returns)
         self.return_scale.update(returns, rows_mask)
         scale = self.return_scale.scale()
         advantage = (returns - value[:, :-1]) / scale
-        weight = torch.cat([goes_on.unsqueeze(1), discount[:, 1:-1]], dim=1).detach().cumprod(1)
+        weight = torch.cat([continues.unsqueeze(1), discount[:, 1:-1]], dim=1).detach().cumprod(1)
 
         allowed = imagined.kept.get("allowed", None)
         policy = self.actor(reads[:, :-1].detach(), None if allowed is None else allowed[:, :-1])
@@ -140,7 +140,7 @@ class Behavior(nn.Module):
                 discount[:, 1:],
                 closing[:, 1:],
                 is_last[:, 1:],
-                return_lambda=self.settings.return_lambda,
+                gae_lambda=self.settings.gae_lambda,
             )
         loss = self._critic_loss(prediction[:, :-1], reads[:, :-1], target)
         return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1])

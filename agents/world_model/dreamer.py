@@ -131,10 +131,10 @@ class Dreamer(Agent):
 
         starts = settings.start_rows
         imagined = self._imagine(observed, "action_mask" in rows.keys())
-        goes_on = (~rows["is_terminal"][:, starts]).float().flatten()
+        continues = (~rows["is_terminal"][:, starts]).float().flatten()
         with self._autocast():
             behavior_losses, returns, behavior_measured = self.behavior.losses(
-                self.world_model, imagined, goes_on, mask[:, starts].flatten()
+                self.world_model, imagined, continues, mask[:, starts].flatten()
             )
             actor_loss = behavior_losses.pop("actor")
             losses |= behavior_losses
@@ -182,7 +182,7 @@ class Dreamer(Agent):
     def _imagine(self, observed: Observed, masked: bool) -> Imagined:
         """Act from every k-th row after the burn-in, in detached states."""
         settings = self.settings
-        horizon, through_model = settings.horizon, settings.actor_gradient == "dynamics"
+        horizon, through_model = settings.imagination_horizon, settings.actor_gradient == "dynamics"
         cores = observed.core[:, settings.burn_in // settings.imagine_every :]
         starts = Latent(
             observed.h[:, settings.start_rows].detach().flatten(0, 1),

@@ -27,13 +27,10 @@ def predict_open_loop(
 
     Returns:
         `obs`: predictions by the leaf's name (`obs` if there is one) `[B, T, *shape]`, the shown rows reconstructed;
-        `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`, in the agent's units; `goes_on`
-        and `true_goes_on` `[B, T]`: the continue head's prediction, and what it is to learn; `is_valid` `[B, T]` bool:
-        false from where an imagined row begins another episode; `images`: the names of those that are images;
-        `layouts`: of these, by name; `context`.
-
-    Raises:
-        ValueError: if `context` leaves nothing to predict.
+        `true_obs`: beside them, in the same units; `reward` and `true_reward` `[B, T]`, in the agent's units;
+        `continues` and `true_continues` `[B, T]`: the continue head's prediction, and what it is to learn; `is_valid`
+        `[B, T]` bool: false from where an imagined row begins another episode; `images`: the names of those that are
+        images; `layouts`: of these, by name; `context`.
     """
     length = rows.batch_size[1]
     if not 1 <= context < length:
@@ -50,14 +47,14 @@ def predict_open_loop(
     begun = rows["is_first"].clone()
     begun[:, :context] = False
     predictions = model.decoder.predict(stacked)
-    goes_on = model.continue_head(stacked).squeeze(-1).float().sigmoid()
+    continues = model.continue_head(stacked).squeeze(-1).float().sigmoid()
     return {
         "obs": {_name(key): value for key, value in predictions.items()},
         "true_obs": {_name(key): model.decoder.truth(key, rows["obs"]) for key in predictions},
         "reward": model.reward(stacked),
         "true_reward": rows["reward"],
-        "goes_on": goes_on,
-        "true_goes_on": model.goes_on(rows),
+        "continues": continues,
+        "true_continues": model.continues(rows),
         "is_valid": begun.cumsum(1) == 0,
         "images": [leaf.name for leaf in model.decoder.images],
         "layouts": {leaf.name: leaf.layout for leaf in model.decoder.images},

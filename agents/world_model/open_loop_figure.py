@@ -72,7 +72,7 @@ def open_loop_curves(found: dict[str, Any]) -> Tensor:
     canvas = FigureCanvasAgg(figure)
     grid = figure.subplots(num_windows, 2, squeeze=False, sharex=True)
     for window, panels in enumerate(grid):
-        for axes, key in zip(panels, ("reward", "goes_on"), strict=True):
+        for axes, key in zip(panels, ("reward", "continues"), strict=True):
             for name, colour in ((f"true_{key}", _TRUE), (key, _IMAGINED)):
                 values = found[name][window].float().cpu().numpy()
                 label = "came" if name.startswith("true") else "imagined"

@@ -82,10 +82,10 @@ class Optimizers:
         self.settings = settings
         groups = parameter_groups(world_model, behavior, settings)
         self.clips = {
-            "model": settings.model_clip,
-            "core": settings.model_clip,
-            "actor": settings.actor_clip,
-            "critic": settings.critic_clip,
+            "model": settings.max_grad_norm,
+            "core": settings.max_grad_norm,
+            "actor": settings.actor_max_grad_norm,
+            "critic": settings.critic_max_grad_norm,
         }
         self.optimizer: torch.optim.Optimizer
         if settings.optimizer == "adam":
@@ -94,7 +94,7 @@ class Optimizers:
             self.optimizer = MuonWithAdam(groups)
         else:
             same = [{**group, "lr": settings.learning_rate} for group in groups]
-            self.optimizer = LaProp(same, clip=settings.adaptive_clip)
+            self.optimizer = LaProp(same, clip=settings.adaptive_clip or float("inf"))
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def clip(self) -> dict[str, Tensor]:
@@ -108,8 +108,8 @@ class Optimizers:
                 for parameter in group["params"]
             ]
             if parameters:
-                limit = limit if self.settings.optimizer != "laprop" else float("inf")
-                norms[f"{name}_gradient_norm"] = _clip_norm(parameters, limit)
+                limit = limit if self.settings.optimizer != "laprop" else None
+                norms[f"{name}_gradient_norm"] = _clip_norm(parameters, limit or float("inf"))
         return norms
 
     def step(self, num_updates: int) -> None:

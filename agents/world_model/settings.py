@@ -11,11 +11,10 @@ from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
 from engram.common.checked import refusal, settings
-from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive, Real, Whole, list_of
+from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive, Whole, list_of
 
 ActorInput = Literal["h", "z", "carry"]
 READS = list_of("h, z and carry", lambda part: part in get_args(ActorInput), "[z,carry]")
-Clip = Annotated[float, Real(above=0, finite=False)]  # infinity clips nothing
 
 
 @settings("Dreamer", "agent.")
@@ -49,8 +48,8 @@ class DreamerSettings:
         free_nats: KL per row below which nothing is learnt.
         actor_reads: what actor and critic see of a state, any of `h`, `z`, `carry` (the core's state itself).
         gamma: discount per step.
-        return_lambda: weight of longer returns.
-        horizon: imagined actions.
+        gae_lambda: weight of longer returns.
+        imagination_horizon: imagined actions.
         imagine_every: imagine from every so many rows.
         discount_in_continue: the continue head learns γ (1 - terminal) and its mean is the discount; else it learns
             1 - terminal and its mode is.
@@ -68,9 +67,10 @@ class DreamerSettings:
         actor_learning_rate: with `adam` and `muon`.
         critic_learning_rate: with `adam` and `muon`.
         weight_decay: of the model's matrices outside the core, with `adam` and `muon`.
-        model_clip: largest gradient norm of the model, and of its core by itself, with `adam` and `muon`.
-        actor_clip: the actor's, with `adam` and `muon`.
-        critic_clip: the critic's, with `adam` and `muon`.
+        max_grad_norm: clip of the gradient norm of the model, and of its core by itself, with `adam` and `muon`; None
+            is off, here and below.
+        actor_max_grad_norm: the actor's, with `adam` and `muon`.
+        critic_max_grad_norm: the critic's, with `adam` and `muon`.
         adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
         warmup_updates: updates over which the learning rates rise linearly.
         precision: `float32`, or `bfloat16` for mixed precision.
@@ -106,8 +106,8 @@ class DreamerSettings:
     free_nats: NotNegative = 1.0
     actor_reads: Annotated[Sequence[ActorInput], READS] = ("z", "carry")
     gamma: Fraction = 1 - 1 / 333
-    return_lambda: Fraction = 0.95
-    horizon: Count = 15
+    gae_lambda: Fraction = 0.95
+    imagination_horizon: Count = 15
     imagine_every: Count = 1
     discount_in_continue: bool = False
     actor_gradient: Literal["reinforce", "dynamics"] = "reinforce"
@@ -123,10 +123,10 @@ class DreamerSettings:
     actor_learning_rate: Positive = 3e-5
     critic_learning_rate: Positive = 3e-5
     weight_decay: NotNegative = 0.0
-    model_clip: Clip = 1000.0
-    actor_clip: Clip = 100.0
-    critic_clip: Clip = 100.0
-    adaptive_clip: Clip = 0.3
+    max_grad_norm: Positive | None = 1000.0
+    actor_max_grad_norm: Positive | None = 100.0
+    critic_max_grad_norm: Positive | None = 100.0
+    adaptive_clip: Positive | None = 0.3
     warmup_updates: Index = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     rollout_length: Count = 16

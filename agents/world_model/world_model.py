@@ -134,7 +134,7 @@ class WorldModel(nn.Module):
         losses = self.decoder.losses(features, rows["obs"])
         losses |= {
             "reward": -self.reward_head(features).log_prob(rows["reward"]),
-            "continue": _binary_loss(self.continue_head(features).squeeze(-1), self.goes_on(rows)),
+            "continue": _binary_loss(self.continue_head(features).squeeze(-1), self.continues(rows)),
             "dynamics": settings.dynamics_scale * dynamics,
             "representation": settings.representation_scale * representation,
         }
@@ -150,7 +150,7 @@ class WorldModel(nn.Module):
             }
         return losses, measured
 
-    def goes_on(self, rows: TensorDictBase) -> Tensor:
+    def continues(self, rows: TensorDictBase) -> Tensor:
         """What the continue head is to learn of rows `[...]`: 0 where they are terminal, else 1 (or γ)."""
         gamma = self.settings.gamma if self.settings.discount_in_continue else 1.0
         return (~rows["is_terminal"]).float() * gamma

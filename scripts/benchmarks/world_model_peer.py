@@ -107,12 +107,12 @@ def _make_loss(objectives: Any, networks: PeerNetworks, settings: DreamerSetting
         networks.critic,
         networks.env,
         continuation_model=networks.continuation,
-        imagination_horizon=settings.horizon,
+        imagination_horizon=settings.imagination_horizon,
         entropy_bonus=settings.entropy_coef,
         use_reinforce=True,
     )
     # The continue head has learnt the discount already.
-    actor.make_value_estimator(gamma=1.0, lmbda=settings.return_lambda)
+    actor.make_value_estimator(gamma=1.0, lmbda=settings.gae_lambda)
     critic = objectives.DreamerV3ValueLoss(
         networks.critic,
         value_loss="two_hot",
@@ -124,7 +124,7 @@ def _make_loss(objectives: Any, networks: PeerNetworks, settings: DreamerSetting
         actor,
         critic,
         replay_value_loss_weight=settings.replay_value_scale,
-        lmbda=settings.return_lambda,
+        lmbda=settings.gae_lambda,
     )
 
 

@@ -54,7 +54,7 @@ class PeerNetworks:
             TensorDictModule(prior, [*_STATE, "action"], [("next", "prior_logits"), *_NEXT]),
             TensorDictModule(posterior, [_NEXT[1], _EMBEDDING], [("next", "posterior_logits"), _NEXT[0]]),
         )
-        reward, goes_on = self._mlp(features, BINS, 0.0), self._mlp(features, 1)
+        reward, continues = self._mlp(features, BINS, 0.0), self._mlp(features, 1)
         self.world_model = TensorDictSequential(
             self.encoder,
             self.rollout,
@@ -62,10 +62,10 @@ class PeerNetworks:
                 self._mlp(features, obs_size), in_keys=_NEXT, out_keys=[("next", "reco_pixels")]
             ),
             self._two_hot(reward, _NEXT, ("next", "reward_logits"), ("next", "reward")),
-            TensorDictModule(goes_on, in_keys=_NEXT, out_keys=[("next", "continue_pred")]),
+            TensorDictModule(continues, in_keys=_NEXT, out_keys=[("next", "continue_pred")]),
         )
         self.continuation = TensorDictSequential(
-            TensorDictModule(goes_on, in_keys=_STATE, out_keys=["continue_logit"]),
+            TensorDictModule(continues, in_keys=_STATE, out_keys=["continue_logit"]),
             TensorDictModule(torch.sigmoid, in_keys=["continue_logit"], out_keys=["continuation"]),
         )
         self.actor = modules.DreamerV3DiscreteActor(

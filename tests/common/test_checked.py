@@ -23,7 +23,6 @@ from engram.common.option_types import (
     NotNegative,
     Packages,
     Positive,
-    Real,
     Seed,
     Whole,
 )
@@ -39,7 +38,7 @@ class Learner:
     length: Count = 128
     share: Fraction = 0.5
     rate: Positive = 3e-4
-    limit: Annotated[float, Real(above=0, finite=False)] | None = None
+    limit: Positive | None = None
     kind: Literal["adam", "muon"] = "adam"
     sizes: Sequence[Count] = (64, 64)
     classes: Annotated[int, Whole(2, 256)] = 32
@@ -56,8 +55,8 @@ class Learner:
 
 
 def test_values_become_what_is_meant():
-    made = Learner(length=1e3, classes=4.0, sizes=[1e1, 8], limit=math.inf, rate=1, make=print)
-    assert (made.length, made.classes, made.sizes, made.limit, made.rate) == (1000, 4, [10, 8], math.inf, 1.0)
+    made = Learner(length=1e3, classes=4.0, sizes=[1e1, 8], limit=2, rate=1, make=print)
+    assert (made.length, made.classes, made.sizes, made.limit, made.rate) == (1000, 4, [10, 8], 2.0, 1.0)
     assert [type(value) for value in (made.length, made.classes, made.rate)] == [int, int, float]
     assert Learner() == Learner(**dataclasses.asdict(Learner()))
 
@@ -74,6 +73,7 @@ def test_values_become_what_is_meant():
         ("rate", math.inf, "a number above 0", "set agent.rate=0.0003"),
         ("rate", "fast", "a number above 0", "set agent.rate=0.0003"),
         ("limit", 0, "a number above 0, or null", "set agent.limit=1.0"),
+        ("limit", math.inf, "a number above 0, or null", "set agent.limit=1.0"),
         ("kind", "sgd", "one of adam, muon", "set agent.kind=adam"),
         (
             "sizes",

@@ -24,14 +24,14 @@ def test_it_starts_from_every_kth_row_and_goes_on_as_acting_would(name):
     with torch.no_grad():
         observed = observe(agent, rows, all_carries=4)
         imagined = agent._imagine(observed, masked=False)
-    assert imagined.features.shape[:2] == (4 * 3, agent.settings.horizon + 1)
+    assert imagined.features.shape[:2] == (4 * 3, agent.settings.imagination_horizon + 1)
     starts = imagined.features[:, 0].view(4, 3, -1)
     torch.testing.assert_close(starts, observed.features[:, 3::4])
     # From the second start of the third environment, by hand: the same first step.
     with torch.no_grad():
         before = observe(agent, rows[:, :8])
         latent = Latent(before.h[2:3, -1], before.z[2:3, -1], before.core[2:3])
-        noise = agent.noise("prior", agent.settings.horizon, 12, agent.settings.num_categoricals)
+        noise = agent.noise("prior", agent.settings.imagination_horizon, 12, agent.settings.num_categoricals)
         index = 2 * 3 + 1
         step = agent.world_model.dynamics.imagine_step(
             latent, imagined.actions[index : index + 1, 0], noise[0, index : index + 1]
@@ -78,7 +78,7 @@ def imagined_of(agent, reads, actions):
 def test_behavior_losses_by_hand():
     """Two steps of one trajectory with literal rewards; the policy is uniform over 3 and the critic says 0."""
     agent = make_agent(
-        "gru", actor_scale=0.0, entropy_coef=0.5, gamma=0.5, return_lambda=0.5, slow_critic_scale=0.0
+        "gru", actor_scale=0.0, entropy_coef=0.5, gamma=0.5, gae_lambda=0.5, slow_critic_scale=0.0
     )
     reads = torch.randn(2, 3, agent.behavior.critic.head[0][0].in_features)
     model = FixedModel(
@@ -165,7 +165,7 @@ def test_masks_hold_in_imagination():
 
 def test_replay_targets_close_with_imagined_returns_and_stop_at_ends():
     """λ = 1, γ = 1, critic 0 everywhere: each target is the sum of rewards to the next imagined return or end."""
-    agent = make_agent("gru", replay_value_scale=1.0, return_lambda=0.5, gamma=1.0, slow_critic_scale=0.0)
+    agent = make_agent("gru", replay_value_scale=1.0, gae_lambda=0.5, gamma=1.0, slow_critic_scale=0.0)
     seen = []
 
     def record(prediction, reads, target):

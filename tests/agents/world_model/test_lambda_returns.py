@@ -15,7 +15,7 @@ def test_golden_lambda_returns():
         torch.tensor([[1.0, 0.0, 2.0]]),
         torch.full((1, 3), GAMMA),
         torch.tensor([[1.0, 1.5, 2.0]]),  # V_0 = 0.5 has no part in it
-        return_lambda=0.95,
+        gae_lambda=0.95,
     )
     torch.testing.assert_close(returns, torch.tensor([[4.703636, 3.857675, 3.993994]]), rtol=0, atol=1e-6)
 
@@ -29,16 +29,14 @@ def random_rows(seed=0, batch=6, length=20):
     return reward, value, is_last, is_last & (torch.rand(is_last.shape, generator=generator) < 0.5)
 
 
-@pytest.mark.parametrize("return_lambda", [0.0, 0.95, 1.0])
-def test_torchrl_agrees_with_ends_of_both_kinds(return_lambda):
+@pytest.mark.parametrize("gae_lambda", [0.0, 0.95, 1.0])
+def test_torchrl_agrees_with_ends_of_both_kinds(gae_lambda):
     reward, value, is_last, is_terminal = random_rows()
     discount = torch.where(is_terminal, 0.0, GAMMA).double()
-    ours = lambda_returns(
-        reward[:, 1:], discount[:, 1:], value[:, 1:], is_last[:, 1:], return_lambda=return_lambda
-    )
+    ours = lambda_returns(reward[:, 1:], discount[:, 1:], value[:, 1:], is_last[:, 1:], gae_lambda=gae_lambda)
     theirs = td_lambda_return_estimate(
         GAMMA,
-        return_lambda,
+        gae_lambda,
         value[:, 1:, None],
         reward[:, 1:, None],
         is_last[:, 1:, None],
@@ -50,7 +48,7 @@ def test_torchrl_agrees_with_ends_of_both_kinds(return_lambda):
 def test_they_are_advantages_plus_values():
     reward, value, is_last, is_terminal = random_rows(1)
     discount = torch.where(is_terminal, 0.0, 0.99).double()
-    returns = lambda_returns(reward[:, 1:], discount[:, 1:], value[:, 1:], is_last[:, 1:], return_lambda=0.9)
+    returns = lambda_returns(reward[:, 1:], discount[:, 1:], value[:, 1:], is_last[:, 1:], gae_lambda=0.9)
     advantages = generalized_advantages(
         value[:, :-1],
         reward[:, 1:],
@@ -65,7 +63,7 @@ def test_they_are_advantages_plus_values():
 
 def test_gradients_reach_rewards_discounts_and_values():
     arguments = [torch.rand(2, 4, dtype=torch.float64).requires_grad_() for _ in range(3)]
-    assert torch.autograd.gradcheck(lambda *x: lambda_returns(*x, return_lambda=0.9), arguments)
+    assert torch.autograd.gradcheck(lambda *x: lambda_returns(*x, gae_lambda=0.9), arguments)
 
 
 def test_percentile_scale_by_hand():

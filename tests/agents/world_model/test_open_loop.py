@@ -39,7 +39,7 @@ def test_open_loop_prediction():
         other.rows["obs", "vector"][:, row] += 10.0
         changed = agent.open_loop(other, context=5)
         assert torch.equal(changed["reward"], found["reward"]) == same
-        assert torch.equal(changed["goes_on"], found["goes_on"]) == same
+        assert torch.equal(changed["continues"], found["continues"]) == same
     with pytest.raises(ValueError, match="context"):
         agent.open_loop(batch, context=12)
 
@@ -50,8 +50,8 @@ def test_what_the_continue_head_is_held_against(discounted, most):
     batch = make_window(agent)
     batch.rows["is_terminal"][:, 6] = True
     found = agent.open_loop(batch, context=5)
-    assert found["true_goes_on"][0, 5:8].tolist() == [most, 0.0, most]
-    assert (0 < found["goes_on"]).all() and (found["goes_on"] < 1).all()
+    assert found["true_continues"][0, 5:8].tolist() == [most, 0.0, most]
+    assert (0 < found["continues"]).all() and (found["continues"] < 1).all()
 
 
 def test_films_show_truth_prediction_and_difference():
@@ -81,12 +81,12 @@ def test_images_of_any_layout_become_films(shape):
 
 
 def curves_of(**changes):
-    lines = {name: torch.zeros(2, 12) for name in ("reward", "true_reward", "goes_on", "true_goes_on")}
+    lines = {name: torch.zeros(2, 12) for name in ("reward", "true_reward", "continues", "true_continues")}
     valid = torch.arange(12).expand(2, 12) < 9
     return open_loop_curves({**lines, "is_valid": valid, "context": 5, **changes})
 
 
-@pytest.mark.parametrize("name", ["reward", "true_reward", "goes_on", "true_goes_on"])
+@pytest.mark.parametrize("name", ["reward", "true_reward", "continues", "true_continues"])
 def test_curves_show_every_row_of_the_episode_and_none_after_it(name):
     plain, values = curves_of(), torch.zeros(2, 12)
     assert plain.dtype == torch.uint8 and plain.ndim == 3 and plain.shape[0] == 3

@@ -13,9 +13,9 @@ POSITIVE = (
     "critic_learning_rate",
     "reward_scale",
     "train_ratio",
-    "model_clip",
-    "actor_clip",
-    "critic_clip",
+    "max_grad_norm",
+    "actor_max_grad_norm",
+    "critic_max_grad_norm",
     "adaptive_clip",
 )
 
@@ -27,9 +27,9 @@ def test_factors_of_all_learning_are_above_0(name, value):
         DreamerSettings(**{name: value})
 
 
-def test_infinity_is_for_clips_alone():
-    assert DreamerSettings(model_clip=math.inf).model_clip == math.inf
-    for name in ("learning_rate", "reward_scale", "entropy_coef"):
+def test_null_clips_nothing_and_nothing_is_infinite():
+    assert DreamerSettings(max_grad_norm=None, adaptive_clip=None).max_grad_norm is None
+    for name in ("learning_rate", "reward_scale", "entropy_coef", "max_grad_norm", "adaptive_clip"):
         with pytest.raises(ValueError, match=f"^{name} of Dreamer must be a number"):
             DreamerSettings(**{name: math.inf})
 

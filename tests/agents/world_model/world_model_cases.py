@@ -22,7 +22,13 @@ SMALL = {
     "num_classes": 4,
     "image_depth": 2,
 }
-SMALL |= {"horizon": 3, "batch_size": 4, "batch_length": 12, "imagine_every": 4, "actor_reads": ("h", "z")}
+SMALL |= {
+    "imagination_horizon": 3,
+    "batch_size": 4,
+    "batch_length": 12,
+    "imagine_every": 4,
+    "actor_reads": ("h", "z"),
+}
 SYMBOLS = spaces.Discrete(5)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float32)
 IMAGE = spaces.Box(0, 255, (16, 16, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Names that runs of before stored otherwise: until version 0.2 the packages below `engram` stood at the top."""
+"""Names that runs of before stored otherwise: until version 0.2 packages stood at the top, and options had others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from engram.agents.bounded_text import read_mapping
 from engram.agents.run_files import VERSIONS_FILE
 
 _FORMER_PACKAGES = ("agents", "envs", "memory_cores")
+_FORMER_OPTIONS = {  # group → the name then → the name now
+    "evaluation": {"every": "interval"},
+    "checkpoint": {"every": "interval", "every_minutes": "interval_minutes", "keep_every": "keep_interval"},
+    "replay": {"log_every": "log_interval"},
+    "agent": {
+        "horizon": "imagination_horizon",
+        "return_lambda": "gae_lambda",
+        "model_clip": "max_grad_norm",
+        "actor_clip": "actor_max_grad_norm",
+        "critic_clip": "critic_max_grad_norm",
+    },
+    "core": {"horizon": "max_time_scale"},
+}
 
 
 def is_of_before(run_dir: Traversable) -> bool:
@@ -36,3 +49,19 @@ def with_present_names(node: Any) -> Any:
     if isinstance(target, str) and target.partition(".")[0] in _FORMER_PACKAGES:
         named["_target_"] = f"engram.{target}"
     return named
+
+
+def with_present_options(config: dict[str, Any]) -> dict[str, Any]:
+    """A stored configuration with the present names of its options.
+
+    Args:
+        config: nested mappings; not changed.
+    """
+    return {group: _renamed(node, _FORMER_OPTIONS.get(group, {})) for group, node in config.items()}
+
+
+def _renamed(node: Any, names: dict[str, str]) -> Any:
+    """Rename keys in a mapping and those below it: a core may be part of another."""
+    if not isinstance(node, dict):
+        return node
+    return {names.get(key, key): _renamed(value, names) for key, value in node.items()}

@@ -22,7 +22,7 @@ def train_off_policy(
     *,
     prefill: int,
     random_actions: RandomActions | None = None,
-    log_every: int | None = None,
+    log_interval: int | None = None,
     record: Record | None = None,
 ) -> bool:
     """Train until the budget is spent, the task is solved, or the run is asked to stop.
@@ -41,7 +41,7 @@ def train_off_policy(
         schedule: when these are due. A checkpoint is also due when the replay needs one.
         prefill: environment steps before the first update.
         random_actions: acts until then. Default: the agent.
-        log_every: steps between log lines, which hold the means since the line before. None logs every collection.
+        log_interval: steps between log lines, which hold the means since the line before. None logs every collection.
         record: what waits for the next line. Default: nothing.
 
     Returns:
@@ -50,7 +50,16 @@ def train_off_policy(
     act = functools.partial(agent.act, donate=True)
     record = Record(driver.env_steps) if record is None else record
     learn = functools.partial(
-        _learn, agent, driver, replay, hooks, progress, schedule, record, prefill=prefill, log_every=log_every
+        _learn,
+        agent,
+        driver,
+        replay,
+        hooks,
+        progress,
+        schedule,
+        record,
+        prefill=prefill,
+        log_interval=log_interval,
     )
     if progress.unfinished_from is not None and not learn(progress.unfinished_from):
         return False
@@ -79,7 +88,7 @@ def _learn(
     before: int,
     *,
     prefill: int,
-    log_every: int | None,
+    log_interval: int | None,
 ) -> bool:
     """Learn as often as is due, then do what else is; arguments as of `train_off_policy`.
 
@@ -95,7 +104,7 @@ def _learn(
         record: what waits for the next log line.
         before: environment steps before the iteration.
         prefill: environment steps before the first update.
-        log_every: steps between log lines.
+        log_interval: steps between log lines.
 
     Returns:
         Whether to go on.
@@ -112,7 +121,7 @@ def _learn(
         progress,
         before,
         driver.env_steps,
-        log_every=log_every,
+        log_interval=log_interval,
         must_save=replay.ring.needs_checkpoint(agent.rollout_length),
         draw=functools.partial(_draw_pictures, agent, replay, hooks),
     )

@@ -16,7 +16,7 @@ from engram.agents.base import Agent
 from engram.agents.build import build_maker
 from engram.agents.checkpoint import load_checkpoint, load_latest
 from engram.agents.current_checkpoint import check_best, check_latest
-from engram.agents.former_names import is_of_before, with_present_names
+from engram.agents.former_names import is_of_before, with_present_names, with_present_options
 from engram.agents.manifest import check_texts
 from engram.agents.plain_files import check_plain
 from engram.agents.run_files import CONFIG_FILE
@@ -68,7 +68,7 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
             f"A run's {CONFIG_FILE} holds {', '.join(needed)}, but {path} has no {missing[0]}; the file is damaged."
         )
     if is_of_before(run_dir):
-        config = with_present_names(config)
+        config = with_present_options(with_present_names(config))
     _name_old_default(config["env"])
     return config
 

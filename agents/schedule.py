@@ -82,25 +82,27 @@ class Schedule:
 
     Args:
         total_env_steps: budget in real transitions.
-        evaluate_every: steps between evaluations; None never evaluates.
-        save_every: steps between `latest` checkpoints; the end always has one.
-        keep_every: steps between checkpoints that are kept; None keeps none.
+        evaluation_interval: steps between evaluations; None never evaluates.
+        checkpoint_interval: steps between `latest` checkpoints; the end always has one.
+        keep_interval: steps between checkpoints that are kept; None keeps none.
         stop_at_return: stop once an evaluation's mean return is at least this.
     """
 
     total_env_steps: int
-    evaluate_every: int | None
-    save_every: int
-    keep_every: int | None = None
+    evaluation_interval: int | None
+    checkpoint_interval: int
+    keep_interval: int | None = None
     stop_at_return: float | None = None
 
     def is_over(self, env_steps: int, progress: Progress) -> bool:
         """Tell whether the budget is spent or the task solved."""
         return env_steps >= self.total_env_steps or progress.solved
 
-    def is_due(self, every: int | None, before: int, env_steps: int) -> bool:
-        """Tell whether an iteration from `before` to `env_steps` passed a multiple of `every`, or the end."""
-        return every is not None and (env_steps >= self.total_env_steps or passes(every, before, env_steps))
+    def is_due(self, interval: int | None, before: int, env_steps: int) -> bool:
+        """Tell whether an iteration from `before` to `env_steps` passed a multiple of `interval`, or the end."""
+        return interval is not None and (
+            env_steps >= self.total_env_steps or passes(interval, before, env_steps)
+        )
 
     def evaluate(self, hooks: Hooks, progress: Progress, env_steps: int) -> tuple[Metrics | None, bool]:
         """Evaluate and note the outcome in `progress`; returns metrics and whether they are the best so far."""
@@ -137,7 +139,7 @@ class Schedule:
         before: int,
         env_steps: int,
         *,
-        log_every: int | None = None,
+        log_interval: int | None = None,
         must_save: bool = False,
         draw: Callable[[int], None] | None = None,
     ) -> bool:
@@ -151,7 +153,7 @@ class Schedule:
             progress: changed in place.
             before: environment steps before the iteration.
             env_steps: environment steps after it.
-            log_every: steps between log lines; None logs every iteration.
+            log_interval: steps between log lines; None logs every iteration.
             must_save: a `latest` checkpoint is due for another reason.
             draw: draws pictures, at an evaluation.
 
@@ -160,7 +162,7 @@ class Schedule:
         """
         evaluation: Metrics | None = {}
         is_best = False
-        if self.is_due(self.evaluate_every, before, env_steps):
+        if self.is_due(self.evaluation_interval, before, env_steps):
             evaluation, is_best = self.evaluate(hooks, progress, env_steps)
             if evaluation is None:
                 progress.unfinished_from = before
@@ -169,22 +171,22 @@ class Schedule:
             if draw is not None:
                 draw(env_steps)
         progress.unfinished_from = None
-        if evaluation or log_every is None or self.is_due(log_every, before, env_steps):
+        if evaluation or log_interval is None or self.is_due(log_interval, before, env_steps):
             metrics = record.take(env_steps) | (evaluation or {})
             hooks.log(metrics, env_steps)
             hooks.report(metrics, env_steps)
         if is_best:
             hooks.save("best", env_steps)
-        if self.keep_every is not None and passes(self.keep_every, before, env_steps):
+        if self.keep_interval is not None and passes(self.keep_interval, before, env_steps):
             hooks.save(f"step-{env_steps:012d}", env_steps)
         is_over = self.is_over(env_steps, progress)
         stops = hooks.should_stop() and not is_over
-        saves = must_save or is_over or self.is_due(self.save_every, before, env_steps)
+        saves = must_save or is_over or self.is_due(self.checkpoint_interval, before, env_steps)
         if saves or stops or hooks.is_checkpoint_due():
             hooks.save("latest", env_steps)
         return not stops
 
 
-def passes(every: int, before: int, env_steps: int) -> bool:
-    """Tell whether a multiple of `every` lies in (before, env_steps]."""
-    return env_steps // every > before // every
+def passes(interval: int, before: int, env_steps: int) -> bool:
+    """Tell whether a multiple of `interval` lies in (before, env_steps]."""
+    return env_steps // interval > before // interval

@@ -67,7 +67,7 @@ class CapturedPlay:
         env: native environments.
         act: the policy; everything it reads but the row and the carry stays at its address.
         rollout_length: T.
-        every: keep the carry before every so many rows.
+        carry_every: keep the carry before every so many rows.
         recorder: how to record; a CUDA graph on the environment's device by default.
     """
 
@@ -76,19 +76,19 @@ class CapturedPlay:
         env: NativeVectorEnv,
         act: Act,
         rollout_length: int,
-        every: int,
+        carry_every: int,
         recorder: Recorder | None = None,
     ) -> None:
         self._env, self._act = env, act
-        self._rollout_length, self._every = rollout_length, every
+        self._rollout_length, self._carry_every = rollout_length, carry_every
         self._recorder = recorder
         self._replay: Callable[[], None] | None = None
         self._start: dict[str, TensorDict] = {}
         self._played: dict[str, TensorDict] = {}
 
-    def plays(self, act: Act, rollout_length: int, every: int) -> bool:
+    def plays(self, act: Act, rollout_length: int, carry_every: int) -> bool:
         """Tell whether this is a recording of that policy and length."""
-        return (act, rollout_length, every) == (self._act, self._rollout_length, self._every)
+        return (act, rollout_length, carry_every) == (self._act, self._rollout_length, self._carry_every)
 
     def __call__(self, row: TensorDict, carry: TensorDict) -> Played:
         """Play from the pending row and the carry before it, both [B]; neither is modified.
@@ -104,7 +104,7 @@ class CapturedPlay:
             _copy(tensors, self._start[name])
         self._replay()
         after = {name: tensors.clone() for name, tensors in self._start.items()}
-        self._env.stand_at(after["state"], after["row"])
+        self._env.set_state(after["state"], after["row"])
         rows, carries = (self._played[name].clone() for name in ("rows", "carries"))
         return Played(rows, carries, after["row"], after["carry"])
 
@@ -132,8 +132,10 @@ class CapturedPlay:
     def _play_once(self) -> dict[str, TensorDict]:
         """Play from the recording's start and move the start to the end; return what was played."""
         start = self._start
-        self._env.stand_at(start["state"], start["row"])
-        played = play(self._env, self._act, start["row"], start["carry"], self._rollout_length, self._every)
+        self._env.set_state(start["state"], start["row"])
+        played = play(
+            self._env, self._act, start["row"], start["carry"], self._rollout_length, self._carry_every
+        )
         assert self._env.state is not None
         ends = {"state": self._env.state, "row": played.pending, "carry": played.pending_carry}
         # All ends are read before any start is written: an end may be a view of another start.

@@ -113,24 +113,24 @@ class Driver:
             FloatingPointError: if an observation or a reward is not a finite number.
         """
         assert self._row is not None and self._carry is not None, "start comes before collect"
-        every = rollout_length if self.carry_every is None else self.carry_every
+        carry_every = rollout_length if self.carry_every is None else self.carry_every
         if rollout_length < 1:
             raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
-        played = self._played(act, rollout_length, every)
+        played = self._played(act, rollout_length, carry_every)
         self._check(played)
         self._row, self._carry = played.pending, played.pending_carry
         returns, lengths = self._finish_episodes(played.rows)
         pending, pending_carry = played.pending.clone(), played.pending_carry.clone()
         return Rollout(played.rows, played.carries, pending, pending_carry, returns, lengths)
 
-    def _played(self, act: Act, rollout_length: int, every: int) -> Played:
+    def _played(self, act: Act, rollout_length: int, carry_every: int) -> Played:
         """Play from where the last rollout ended, at once or by the recording."""
         assert self._row is not None and self._carry is not None
         if not self.capture:
-            return play(self.env, act, self._row, self._carry, rollout_length, every)
+            return play(self.env, act, self._row, self._carry, rollout_length, carry_every)
         assert isinstance(self.env, NativeVectorEnv)
-        if self._captured is None or not self._captured.plays(act, rollout_length, every):
-            self._captured = CapturedPlay(self.env, act, rollout_length, every)
+        if self._captured is None or not self._captured.plays(act, rollout_length, carry_every):
+            self._captured = CapturedPlay(self.env, act, rollout_length, carry_every)
         return self._captured(self._row, self._carry)
 
     def _check(self, played: Played) -> None:

@@ -202,7 +202,7 @@ class NativeVectorEnv(VectorEnv):
         assert self._row is not None, "reset comes before rows"
         return self._row
 
-    def stand_at(self, state: TensorDict, row: TensorDict) -> None:
+    def set_state(self, state: TensorDict, row: TensorDict) -> None:
         """Go on from a state and the row that `step_fn` returned with it, as if `step` had led there."""
         self.state, self._row = state, row
 

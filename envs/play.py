@@ -26,7 +26,7 @@ class Played:
 
     Attributes:
         rows: [B, T]; the rows of the environment with `action` and the policy's extras added.
-        carries: [B, ceil(T / every)]; the policy's carries before rows 0, every, 2 every, …
+        carries: [B, ceil(T / carry_every)]; the policy's carries before rows 0, carry_every, 2 carry_every, …
         pending: [B]; row T, not yet acted on.
         pending_carry: [B]; the carry before it.
     """
@@ -38,7 +38,7 @@ class Played:
 
 
 def play(
-    env: VectorEnv, act: Act, row: TensorDict, carry: TensorDict, rollout_length: int, every: int
+    env: VectorEnv, act: Act, row: TensorDict, carry: TensorDict, rollout_length: int, carry_every: int
 ) -> Played:
     """Play `rollout_length` rows in every environment.
 
@@ -50,7 +50,7 @@ def play(
         row: the pending row [B].
         carry: the policy's carry before it [B].
         rollout_length: T.
-        every: keep the carry before every so many rows.
+        carry_every: keep the carry before every so many rows.
 
     Returns:
         What was played; `pending` and `pending_carry` are the environment's and the policy's own tensors.
@@ -61,7 +61,7 @@ def play(
     carries: list[TensorDict] = []
     large = _make_large_leaves(row, rollout_length)
     for time in range(rollout_length):
-        if time % every == 0:
+        if time % carry_every == 0:
             carries.append(carry.clone())  # the policy may overwrite its own
         action, carry, extra = act(row, carry)
         for key, leaf in large.items():

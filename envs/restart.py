@@ -31,7 +31,7 @@ def begin_next(native: NativeVectorEnv, index: Tensor, starts: dict[str, Tensor]
     shape, dtype = action_layout(native.single_action_space)
     action = torch.zeros(len(index), *shape, dtype=dtype, device=native.device)
     begun, row = native.step_fn(ended, action)
-    native.stand_at(_put(native.state, index, begun), _put(native._row, index, row))
+    native.set_state(_put(native.state, index, begun), _put(native._row, index, row))
     return row
 
 

@@ -98,7 +98,7 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
 
     def render(self) -> np.ndarray | None:  # noqa: D102
         if self._run is not None and self.render_mode is not None:
-            self.native.stand_at(*self._state_and_row())
+            self.native.set_state(*self._state_and_row())
         frames = render_frames(self.native, self.render_mode)
         return None if frames is None else frames[0]
 

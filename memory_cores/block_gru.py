@@ -39,7 +39,7 @@ class BlockGRU(LoopCore):
         family="loop",
         step_cost="O(H (I + P + H/G)), P the projection, G blocks",
         training_cost="O(T H (I + P + H/G)); all but the input's product go row by row, in small products",
-        horizon="what its gates learn to keep, as far back as gradients reach, as a GRU's",
+        memory_length="what its gates learn to keep, as far back as gradients reach, as a GRU's",
         choose_when=(
             "The memory of DreamerV3, for wide states: an eighth of a GRU's recurrent weights at 8 blocks. Narrow "
             "states are faster as a GRU."

@@ -51,7 +51,7 @@ class CacheMemory(Memory):
             self.kept[key] = store
             return attention.step(tokens, store, self.count)
         y = attention(tokens, unroll(store, self.count, store.shape[1] - 1), self.time.position)
-        self.kept[key] = tokens_after(store, tokens, self.time, self.every or 0)
+        self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
         return y
 
     def recall(self, read: ChunkAttention, x: Tensor, stop_gradient: bool) -> Tensor:
@@ -79,11 +79,11 @@ class CacheMemory(Memory):
             self.kept["tokens"] = write(store, self.count.remainder(store.shape[1]), tokens, self.donate)
             self.kept["sums"] = add_to_sums(sums, tokens, self.count, read.chunk_length, self.donate)
             return y
-        every, tokens = self.every or 0, stopped(x.to(store.dtype))
+        carry_every, tokens = self.carry_every or 0, stopped(x.to(store.dtype))
         running = running_sums(tokens.to(sums.dtype), sums, self.count, self.time, read.chunk_length)
         y = read(x, tokens, running, store, sums, self.time, self.count)
-        self.kept["tokens"] = tokens_after(store, tokens, self.time, every)
-        self.kept["sums"] = sums_after(sums, running, self.time, read.chunk_length, every)
+        self.kept["tokens"] = tokens_after(store, tokens, self.time, carry_every)
+        self.kept["sums"] = sums_after(sums, running, self.time, read.chunk_length, carry_every)
         return y
 
 

@@ -14,14 +14,14 @@ class CoreCard:
             matrix product does), "cache" (rows look up a bounded store), or "other".
         step_cost: time of one row while acting.
         training_cost: time of T rows, and what in it is serial.
-        horizon: how far back the core can remember.
+        memory_length: how far back the core can remember.
         choose_when: the reason to take it, and the reason not to.
     """
 
     family: str
     step_cost: str
     training_cost: str
-    horizon: str
+    memory_length: str
     choose_when: str
 
     def __post_init__(self) -> None:

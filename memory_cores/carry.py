@@ -117,20 +117,20 @@ def select_initial(is_first: Tensor, initial: Tensor | float, value: Tensor) -> 
     )
 
 
-def take_rows(states: Tensor, every: int) -> Tensor:
+def take_rows(states: Tensor, carry_every: int) -> Tensor:
     """Pick from the states of all rows those that `forward` returns.
 
     Args:
         states: States after every row, [B, T, ...].
-        every: 0 for the last row's, k for those of rows k-1, 2k-1, ….
+        carry_every: 0 for the last row's, k for those of rows k-1, 2k-1, ….
 
     Returns:
-        States, [B, ...] or [B, T // every, ...].
+        States, [B, ...] or [B, T // carry_every, ...].
     """
-    if every == 0:
+    if carry_every == 0:
         # A clone, since a view would keep the states of all T rows alive for as long as the carry lives.
         return states[:, -1].clone()
-    return states[:, every - 1 :: every]
+    return states[:, carry_every - 1 :: carry_every]
 
 
 def real_features(state: Tensor, batch_dims: int) -> Tensor:

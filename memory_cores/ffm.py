@@ -45,9 +45,9 @@ class FFM(ScanCore):
         family="scan",
         step_cost="O(I (m + H) + m c H), m by c trace",
         training_cost="O(T (I (m + H) + m c H)); only O(T m c) elementwise work goes row by row",
-        horizon="set by `max_period`: its slowest trace is then forgotten, unless rates learn otherwise",
+        memory_length="set by `max_period`: its slowest trace is then forgotten, unless rates learn otherwise",
         choose_when=(
-            "Few parameters, fast, and its horizon is known beforehand. Not where what is kept must depend on "
+            "Few parameters, fast, and how far it remembers is known beforehand. Not where what is kept must depend on "
             "later inputs: traces decay alike whatever comes."
         ),
     )

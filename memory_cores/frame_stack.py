@@ -30,7 +30,7 @@ class FrameStack(MemoryCore):
         family="other",
         step_cost="O(H (w I + H)), window w",
         training_cost="O(T H (w I + H)); rows are independent",
-        horizon="exactly w - 1 rows back",
+        memory_length="exactly w - 1 rows back",
         choose_when="A control, and enough where the last few observations tell all. Not for anything longer.",
     )
 

@@ -21,9 +21,9 @@ class GRU(LoopCore):
         input_size: Width of the input.
         hidden_size: Width of the hidden state and of the output. Default: 256.
         init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero; "chrono": the same, but
-            the units begin with time scales from 2 to `horizon` rows (`chrono_bias`) in the update gate;
+            the units begin with time scales from 2 to `max_time_scale` rows (`chrono_bias`) in the update gate;
             "uniform": everything from U(±1/√hidden_size) as `torch.nn.GRU`. Default: "chrono".
-        horizon: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
+        max_time_scale: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
 
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, in the form of
     cuDNN, where the reset gate acts on U h + b'; chrono: Tallec and Ollivier, "Can recurrent neural networks
@@ -34,7 +34,7 @@ class GRU(LoopCore):
         family="loop",
         step_cost="O(H (I + H))",
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
-        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
+        memory_length="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
             "As an LSTM, with three quarters of its weights and half of its state; often the best core in "
             "POPGym's published comparison."
@@ -42,7 +42,7 @@ class GRU(LoopCore):
     )
 
     def __init__(
-        self, input_size: int, hidden_size: int = 256, init: str = "chrono", horizon: int = 256
+        self, input_size: int, hidden_size: int = 256, init: str = "chrono", max_time_scale: int = 256
     ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         self.hidden_size = hidden_size
@@ -52,7 +52,7 @@ class GRU(LoopCore):
         self.bias_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size))
         init_gates(self, hidden_size, one_of("init", init, INITS))
         if init == "chrono":
-            self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, horizon)
+            self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, max_time_scale)
 
     def carry_spec(self) -> CarrySpec:
         """State `hidden`, [B, hidden_size], zero at first."""
@@ -63,7 +63,7 @@ class GRU(LoopCore):
         hidden = gru_row(drive, states["hidden"], gate_weights(self, drive.dtype))
         return hidden, {"hidden": hidden}
 
-    def rows(self, drive: Tensor, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+    def rows(self, drive: Tensor, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
         """Run the engine's loop; see `LoopCore.rows`."""
         hiddens = gru_loop(drive, memory.resets, states["hidden"], *gate_weights(self, drive.dtype))
         return hiddens, {"hidden": hiddens}

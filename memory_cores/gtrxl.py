@@ -44,7 +44,7 @@ class GTrXL(CacheCore):
         family="cache",
         step_cost="O(L (H H + W H)), L layers, windows of W rows",
         training_cost="O(T L (H H + (W + S) H)) in slices of S rows; parallel in each layer",
-        horizon="W rows in each layer, up to L W through the layers above",
+        memory_length="W rows in each layer, up to L W through the layers above",
         choose_when=(
             "Every one of the last rows may matter and is compared with the present one. Not for horizons far "
             "beyond W, with which costs grow, nor where the carry must be small (L W H numbers)."

@@ -43,7 +43,7 @@ class HCAM(CacheCore):
         family="cache",
         step_cost="O(L (H H + M H + k C H)), L layers, the best k of M chunks of C rows",
         training_cost="O(T L (H H + (M C + S) H)) in slices of S rows; parallel in each layer but for the inner core",
-        horizon="exactly the last M C rows in whole chunks, none of them faded; older chunks are overwritten",
+        memory_length="exactly the last M C rows in whole chunks, none of them faded; older chunks are overwritten",
         choose_when=(
             "Single events must be recalled in detail after a long time. Not where the carry must be small (M C H "
             "numbers a layer); with gradients into the store stopped, what is stored is shaped only by its own row."

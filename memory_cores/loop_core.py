@@ -48,14 +48,14 @@ class LoopCore(MemoryCore):
             The row's output [B, n], and the states after it.
         """
 
-    def rows(self, drive: Any, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+    def rows(self, drive: Any, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
         """Move the states by all rows of a sequence; a subclass with a faster way than `row` by `row` has its own.
 
         Args:
             drive: Of all rows, as `drive` returns it, [B, T, n].
             states: Before row 0, not reset, [B, *] each.
             memory: Whose resets are to be heeded.
-            every: Which states are wanted: after every row, or after the last alone if this is 0.
+            carry_every: Which states are wanted: after every row, or after the last alone if this is 0.
 
         Returns:
             The outputs [B, T, n], and the states after every row, [B, T, *], or after the last, [B, 1, *].
@@ -66,7 +66,7 @@ class LoopCore(MemoryCore):
             y, states = self.row(drive_t, begun)
             outputs.append(y)
             kept.append(states)
-        kept = kept if every else kept[-1:]
+        kept = kept if carry_every else kept[-1:]
         return torch.stack(outputs, dim=1), {
             key: torch.stack([after[key] for after in kept], dim=1) for key in states
         }
@@ -88,10 +88,10 @@ class LoopCore(MemoryCore):
         Returns:
             Outputs, [*, n].
         """
-        if memory.every is None:
+        if memory.carry_every is None:
             y, after = self.row(drive, states)
         else:
-            y, after = self.rows(drive, states, memory, memory.every)
+            y, after = self.rows(drive, states, memory, memory.carry_every)
         for key, value in after.items():
             memory.keep(key, value)
         return y

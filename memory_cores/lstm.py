@@ -26,10 +26,10 @@ class LSTM(LoopCore):
         hidden_size: Width of the hidden state and of the output. Default: 256.
         init: "orthogonal": recurrent weights orthogonal gate by gate, biases zero but the forget
             gate's, which is `forget_bias`; "chrono": the same, but the units begin with time scales
-            from 2 to `horizon` rows (`chrono_bias`) in the forget gate and their opposites in the input
+            from 2 to `max_time_scale` rows (`chrono_bias`) in the forget gate and their opposites in the input
             gate; "uniform": everything from U(±1/√hidden_size) as `torch.nn.LSTM`. Default: "chrono".
         forget_bias: Initial bias of the forget gate, for "orthogonal" alone. Default: 1.0.
-        horizon: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
+        max_time_scale: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
 
     Source: Hochreiter and Schmidhuber, "Long short-term memory", 1997; forget bias: Jozefowicz et al.,
     "An empirical exploration of recurrent network architectures", 2015; chrono: Tallec and Ollivier, "Can
@@ -40,7 +40,7 @@ class LSTM(LoopCore):
         family="loop",
         step_cost="O(H (I + H))",
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
-        horizon="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
+        memory_length="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
             "The baseline to beat, robust on most tasks. Not for long rollouts where training time counts: "
             "rows cannot run in parallel."
@@ -53,7 +53,7 @@ class LSTM(LoopCore):
         hidden_size: int = 256,
         init: str = "chrono",
         forget_bias: float = 1.0,
-        horizon: int = 256,
+        max_time_scale: int = 256,
     ) -> None:
         super().__init__(input_size, positive_int("hidden_size", hidden_size))
         self.hidden_size = hidden_size
@@ -65,7 +65,7 @@ class LSTM(LoopCore):
         if init == "orthogonal":
             nn.init.constant_(self.bias_ih_l0.data[hidden_size : 2 * hidden_size], forget_bias)
         elif init == "chrono":
-            bias = chrono_bias(hidden_size, horizon)
+            bias = chrono_bias(hidden_size, max_time_scale)
             self.bias_ih_l0.data[: 2 * hidden_size] = torch.cat([-bias, bias])
 
     def carry_spec(self) -> CarrySpec:
@@ -78,12 +78,12 @@ class LSTM(LoopCore):
         hidden, cell = lstm_row(drive, states["hidden"], states["cell"], weights)
         return hidden, {"hidden": hidden, "cell": cell}
 
-    def rows(self, drive: Tensor, states: States, memory: Memory, every: int) -> tuple[Tensor, States]:
+    def rows(self, drive: Tensor, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
         """Run the engine's loop; see `LoopCore.rows`."""
         weights = gate_weights(self, drive.dtype)
         # The last carry alone needs the last cell only, which the faster path gives.
         before = (states["hidden"], states["cell"])
-        hiddens, cells = lstm_loop(drive, memory.resets, *before, *weights, all_cells=every != 0)
+        hiddens, cells = lstm_loop(drive, memory.resets, *before, *weights, all_cells=carry_every != 0)
         return hiddens, {"hidden": hiddens, "cell": cells}
 
 
@@ -119,25 +119,25 @@ def init_gates(module: nn.Module, hidden_size: int, init: str) -> None:
                 nn.init.orthogonal_(gate)
 
 
-def chrono_bias(hidden_size: int, horizon: int) -> Tensor:
+def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
     """Draw biases of a gate σ that keeps a unit's content, so that it fades in τ rows: σ(bias) = 1 − 1 / τ.
 
-    log τ is uniform from log 2 to log `horizon`. The source draws τ itself uniformly, which leaves few units
+    log τ is uniform from log 2 to log `max_time_scale`. The source draws τ itself uniformly, which leaves few units
     with short time scales: that made both gated cores slower to learn where little is to be remembered.
 
     Args:
         hidden_size: Number of units.
-        horizon: Longest time scale in rows.
+        max_time_scale: Longest time scale in rows.
 
     Returns:
         Biases, [hidden_size].
 
     Raises:
-        ValueError: `horizon` is not an int of at least 2.
+        ValueError: `max_time_scale` is not an int of at least 2.
 
     Source: Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018, equation 16.
     """
-    if positive_int("horizon", horizon) < 2:
-        raise ValueError(f"horizon must be at least 2 rows, got {horizon}; the default is 256.")
-    log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(horizon))
+    if positive_int("max_time_scale", max_time_scale) < 2:
+        raise ValueError(f"max_time_scale must be at least 2 rows, got {max_time_scale}; the default is 256.")
+    log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(max_time_scale))
     return torch.expm1(log_time_scale).log()

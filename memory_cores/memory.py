@@ -22,7 +22,7 @@ class Memory:
         spec: What the carry consists of.
         carry: The carry before the call.
         resets: Of its rows, [B, T], or in a step [B].
-        every: Which rows' carries are wanted, as `take_rows`; None in a step.
+        carry_every: Which rows' carries are wanted, as `take_rows`; None in a step.
         donate: Whether the carry may be overwritten; only ever in a step without gradients.
         parent: The memory that this one is a part of, if it is.
     """
@@ -32,7 +32,7 @@ class Memory:
         spec: CarrySpec,
         carry: TensorDict,
         resets: Resets,
-        every: int | None = None,
+        carry_every: int | None = None,
         donate: bool = False,
         parent: "Memory | None" = None,
     ) -> None:
@@ -40,23 +40,23 @@ class Memory:
         self.carry = carry
         self.resets = resets
         self.is_first = resets.is_first
-        self.every = every
+        self.carry_every = carry_every
         self.donate = donate
         self.parent = parent
         self.kept: dict[str, Any] = {}
 
     def at(self, key: str) -> Self:
         """Return the part of the memory whose carry is nested under a key."""
-        part = type(self)(self.spec[key], self.carry[key], self.resets, self.every, self.donate, self)
+        part = type(self)(self.spec[key], self.carry[key], self.resets, self.carry_every, self.donate, self)
         self.kept[key] = part
         return part
 
     def core(self, key: str, core: Any, x: Tensor) -> Tensor:
         """Run another core, whose carry lies under a key, on rows [*, n]."""
-        if self.every is None:
+        if self.carry_every is None:
             y, self.kept[key] = core.step(x, self.carry[key], self.is_first, self.donate)
         else:
-            y, self.kept[key] = core(x, self.carry[key], self.resets, self.every)
+            y, self.kept[key] = core(x, self.carry[key], self.resets, self.carry_every)
         return y
 
     def window(self, key: str, x: Tensor, size: int, is_valid: Tensor | None = None) -> Tensor:
@@ -73,7 +73,7 @@ class Memory:
         """
         zero = self.spec[key].start
         before = self.before(key) if is_valid is None else self.carry[key]
-        if self.every is None:
+        if self.carry_every is None:
             rows = torch.cat([before, x.to(before.dtype).unsqueeze(1)], dim=1)
             rows = rows if is_valid is None else select_initial(~is_valid, zero, rows)
             self.kept[key] = rows[:, 1:]
@@ -102,28 +102,28 @@ class Memory:
             What it was before the first row, [B], and of a sequence where its rows lie; in a step it is reset already.
         """
         count = self.before(key)
-        if self.every is None:
+        if self.carry_every is None:
             self.kept[key] = count + 1
             return count, None
         time = timeline(count, self.is_first)
-        self.kept[key] = counts_after(time, self.every)
+        self.kept[key] = counts_after(time, self.carry_every)
         return count, time
 
     def before(self, key: str) -> Tensor:
         """Return the state before the first row, [B, *]; in a step it is reset already."""
-        if self.every is None:
+        if self.carry_every is None:
             return select_initial(self.is_first, self.spec[key].start, self.carry[key])
         return self.carry[key]
 
     def keep(self, key: str, states: Tensor) -> None:
         """Keep what is carried on of states after every row, [*, *]."""
-        self.kept[key] = states if self.every is None else take_rows(states, self.every)
+        self.kept[key] = states if self.carry_every is None else take_rows(states, self.carry_every)
 
     def after(self) -> TensorDict:
         """Return the carry after the call, of what was kept, in the order of its keys."""
         batch = list(self.is_first.shape[:1])
-        if self.every:
-            batch.append(self.is_first.shape[1] // self.every)
+        if self.carry_every:
+            batch.append(self.is_first.shape[1] // self.carry_every)
         carry = {}
         for key in self.spec:
             value = self.kept[key]

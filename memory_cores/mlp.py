@@ -24,7 +24,7 @@ class MLP(MemoryCore):
         family="other",
         step_cost="O(H (I + L H)), L layers",
         training_cost="O(T H (I + L H)); rows are independent",
-        horizon="none",
+        memory_length="none",
         choose_when="The control that shows whether a task needs memory at all.",
     )
 

@@ -48,7 +48,7 @@ class S5(ScanCore):
         family="scan",
         step_cost="O(I H + L H (H + P)), L layers of P modes",
         training_cost="O(T (I H + L H (H + P))); only O(T L P) elementwise work goes row by row",
-        horizon="its slowest modes fade by e in 2 / `dt_min` rows at first; rates are learnt",
+        memory_length="its slowest modes fade by e in 2 / `dt_min` rows at first; rates are learnt",
         choose_when=(
             "Long sequences and long horizons at little cost, and deep. Not where forgetting must depend on the "
             "input: decay rates are the same whatever comes."

@@ -45,12 +45,12 @@ class ScanMemory(Memory):
 
     def _scan_layer(self, key: str, before: Tensor, initial: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
         states = self._scan(before, initial, a, b)
-        self.kept[key].append(states if self.every is None else take_rows(states, self.every))
+        self.kept[key].append(states if self.carry_every is None else take_rows(states, self.carry_every))
         return states
 
     def _scan(self, before: Tensor, initial: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
         a, b = a.to(before.dtype), b.to(before.dtype)
-        if self.every is None:
+        if self.carry_every is None:
             return a * before + b
         batch, length = self.is_first.shape
         shape = before.shape[1:]

@@ -25,7 +25,7 @@ class Stack(MemoryCore):
         family="other",
         step_cost="L times its core's, L layers",
         training_cost="L times its core's",
-        horizon="its core's",
+        memory_length="its core's",
         choose_when=(
             "Depth for a core that has a single layer, with the residual connections and norms that make it "
             "train. Not for S5, which has layers of its own."

@@ -160,9 +160,9 @@ class CoreModule(TensorDictModuleBase):
         carry = self._read_carry(tensordict, is_first, first_row=True)
         length = is_first.shape[-1]
         flags = is_first.reshape(-1, length)
-        every = any(key in self.out_keys for key in self._carry_out)
+        all_carries = any(key in self.out_keys for key in self._carry_out)
         resets = Resets(flags, host_copy(flags))
-        return self.core(x.reshape(len(flags), length, x.shape[-1]), carry, resets, every)
+        return self.core(x.reshape(len(flags), length, x.shape[-1]), carry, resets, all_carries)
 
     def _read_carry(
         self, tensordict: TensorDictBase, is_first: Tensor, first_row: bool = False

@@ -53,7 +53,7 @@ def make_tables() -> str:
         for name, core in cores.items()
     ]
     costs = [
-        [f"`{kind.__name__}`", card.step_cost, card.training_cost, card.horizon, card.choose_when]
+        [f"`{kind.__name__}`", card.step_cost, card.training_cost, card.memory_length, card.choose_when]
         for kind, card in cards(cores.values()).items()
     ]
     titles = ["`core=`", "class", "what it is", "state", "parameters"]
@@ -65,7 +65,9 @@ def make_tables() -> str:
             "",
             "Costs are per environment: T rows, I inputs, H hidden units.",
             "",
-            format_table(["class", "one step", "training on T rows", "horizon", "when to choose it"], costs),
+            format_table(
+                ["class", "one step", "training on T rows", "memory length", "when to choose it"], costs
+            ),
         ]
     )
 

@@ -22,8 +22,8 @@ def headline(session: Session) -> str:
     agent, core = (class_name(config[group]) for group in ("agent", "core"))
     evaluation, checkpoint = config["evaluation"], config["checkpoint"]
     evaluated = (
-        f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['every']:,} steps"
-        if evaluation["every"]
+        f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['interval']:,} steps"
+        if evaluation["interval"]
         else "no evaluation"
     )
     return "\n".join(
@@ -32,7 +32,7 @@ def headline(session: Session) -> str:
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core; "
             f"on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
-            f"{checkpoint['every']:,} steps{_or_minutes(checkpoint['every_minutes'])}, {evaluated}",
+            f"{checkpoint['interval']:,} steps{_or_minutes(checkpoint['interval_minutes'])}, {evaluated}",
         ]
     )
 

@@ -25,7 +25,7 @@ from engram.common.option_types import (
 class EvaluationOptions:
     """How often a run evaluates, and how it plays then."""
 
-    every: Count | None = 100_000
+    interval: Count | None = 100_000
     episodes: Count = 100
     num_envs: Count = 20
     max_episode_steps: Count | None = 10_000
@@ -37,9 +37,9 @@ class EvaluationOptions:
 class CheckpointOptions:
     """When a run saves."""
 
-    every: Count = 100_000
-    every_minutes: Positive | None = 5
-    keep_every: Count | None = None
+    interval: Count = 100_000
+    interval_minutes: Positive | None = 5
+    keep_interval: Count | None = None
 
 
 @settings()

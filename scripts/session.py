@@ -67,7 +67,7 @@ class Session:
         check_device(config["device"])
         env = build_env(config, config["num_envs"])
         evaluation = config["evaluation"]
-        evaluation_env = build_env(config, evaluation["num_envs"]) if evaluation["every"] else None
+        evaluation_env = build_env(config, evaluation["num_envs"]) if evaluation["interval"] else None
         agent = build_agent(
             config,
             env.single_observation_space,
@@ -173,9 +173,9 @@ class Session:
         config = self.config
         schedule = Schedule(
             total_env_steps=config["total_env_steps"],
-            evaluate_every=config["evaluation"]["every"],
-            save_every=config["checkpoint"]["every"],
-            keep_every=config["checkpoint"]["keep_every"],
+            evaluation_interval=config["evaluation"]["interval"],
+            checkpoint_interval=config["checkpoint"]["interval"],
+            keep_interval=config["checkpoint"]["keep_interval"],
             stop_at_return=config["evaluation"]["stop_at_return"],
         )
         if self.replay is None:
@@ -192,7 +192,7 @@ class Session:
             schedule,
             prefill=settings.prefill,
             random_actions=RandomActions(self.agent.act, space, config["seed"]) if is_random else None,
-            log_every=settings.log_every,
+            log_interval=settings.log_interval,
             record=self.record,
         )
 

@@ -176,7 +176,7 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
     say(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(config, session.driver.env_steps):
         say(note, file=sys.stderr)
-    timer = SaveTimer(config["checkpoint"]["every_minutes"])
+    timer = SaveTimer(config["checkpoint"]["interval_minutes"])
     stop = StopRequest("stopping: this iteration is finished and saved first; a second signal ends at once")
     with stop, logger:
 

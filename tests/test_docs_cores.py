@@ -22,7 +22,7 @@ COMMANDS = [
 ]
 # The page's commands as written, but for budgets that fit a test.
 SMALL = {
-    "train": ["total_env_steps=600", "num_envs=8", "agent.rollout_length=20", "evaluation.every=null"],
+    "train": ["total_env_steps=600", "num_envs=8", "agent.rollout_length=20", "evaluation.interval=null"],
     "benchmark": [
         "lengths=[4]",
         "batch_size=2",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("common", "agents", "memory_cores", "envs", "scripts", "configs")
 TINY = (
     "core=lstm core.hidden_size=16 env=diagnostic/recall_first threads=1 num_envs=4 total_env_steps=200 "
-    "agent.rollout_length=16 agent.num_minibatches=2 evaluation.every=100 evaluation.episodes=4 "
+    "agent.rollout_length=16 agent.num_minibatches=2 evaluation.interval=100 evaluation.episodes=4 "
     "evaluation.num_envs=2"
 )
 NAMES = [f"engram.{name}" for name in PACKAGES]

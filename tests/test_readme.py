@@ -17,7 +17,7 @@ SMALL = {
         "num_envs=8",
         "agent.rollout_length=20",
         "agent.num_epochs=1",
-        "evaluation.every=600",
+        "evaluation.interval=600",
         "evaluation.episodes=4",
         "evaluation.num_envs=2",
     ],

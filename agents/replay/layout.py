@@ -30,14 +30,14 @@ class Column:
         key: where it is in its TensorDict.
         dtype: of its elements.
         shape: of one element.
-        every: rows per element: 1 for rows, k for carries stored every k rows.
+        rows_per_element: rows per element: 1 for rows, k for carries stored every k rows.
     """
 
     kind: Literal["row", "carry"]
     key: Key
     dtype: torch.dtype
     shape: tuple[int, ...]
-    every: int = 1
+    rows_per_element: int = 1
 
     @property
     def file_name(self) -> str:
@@ -81,12 +81,12 @@ class Layout:
         return self.slots - self.capacity
 
     def file_shape(self, column: Column) -> tuple[int, ...]:
-        """Shape of the file of a column, `[num_envs, slots // every, …]`."""
-        return (self.num_envs, self.slots // column.every, *column.shape)
+        """Shape of the file of a column, `[num_envs, slots // rows_per_element, …]`."""
+        return (self.num_envs, self.slots // column.rows_per_element, *column.shape)
 
     def file_bytes(self, column: Column) -> int:
         """Size of the file of a column."""
-        return self.num_envs * (self.slots // column.every) * column.num_bytes
+        return self.num_envs * (self.slots // column.rows_per_element) * column.num_bytes
 
     @property
     def num_bytes(self) -> int:
@@ -117,23 +117,23 @@ def row_columns(row: TensorDictBase) -> tuple[Column, ...]:
     Returns:
         A column for every leaf, and one for `action`, which is like `prev_action`.
     """
-    columns = _columns("row", row.select(*(key for key in _BELONGS_TO_ROW if key in row)), every=1)
+    columns = _columns("row", row.select(*(key for key in _BELONGS_TO_ROW if key in row)), rows_per_element=1)
     prev_action = row["prev_action"]
     return (*columns, Column("row", ("action",), prev_action.dtype, tuple(prev_action.shape[1:])))
 
 
-def carry_columns(carry: TensorDictBase, every: int, max_bytes: int) -> tuple[Column, ...]:
+def carry_columns(carry: TensorDictBase, carry_every: int, max_bytes: int) -> tuple[Column, ...]:
     """Columns for carries stored before every so many rows.
 
     Args:
         carry: what is to be stored, of every environment `[B]`.
-        every: rows between two of them.
+        carry_every: rows between two of them.
         max_bytes: largest size of one carry.
 
     Raises:
         ValueError: if a carry is larger.
     """
-    columns = _columns("carry", carry, every)
+    columns = _columns("carry", carry, carry_every)
     size = sum(column.num_bytes for column in columns)
     if size > max_bytes:
         raise ValueError(
@@ -144,12 +144,14 @@ def carry_columns(carry: TensorDictBase, every: int, max_bytes: int) -> tuple[Co
     return columns
 
 
-def _columns(kind: Literal["row", "carry"], tensors: TensorDictBase, every: int) -> tuple[Column, ...]:
+def _columns(
+    kind: Literal["row", "carry"], tensors: TensorDictBase, rows_per_element: int
+) -> tuple[Column, ...]:
     found = []
     for key, value in tensors.items(include_nested=True, leaves_only=True):
         assert isinstance(value, Tensor)
         path = key if isinstance(key, tuple) else (key,)
-        found.append(Column(kind, path, value.dtype, tuple(value.shape[1:]), every))
+        found.append(Column(kind, path, value.dtype, tuple(value.shape[1:]), rows_per_element))
     # By key: the order of a TensorDict's leaves is another one after a checkpoint has been read.
     return tuple(sorted(found, key=lambda column: (_place(column.key[0]), column.key)))
 

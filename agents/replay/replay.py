@@ -112,9 +112,9 @@ class Replay:
 
     def _draw(self, key: int) -> Batch:
         """Copy the windows that `key` stands for into the batch's tensors."""
-        ring, every = self.ring, self.ring.layout.carry_every
-        # Windows begin at multiples of `every`: at `oldest` rounded up, at the latest `window_length` before the end.
-        first, last = -(-ring.oldest // every), (ring.num_rows - self.window_length) // every
+        ring, carry_every = self.ring, self.ring.layout.carry_every
+        # Windows begin at multiples of `carry_every`: from `oldest` rounded up to `window_length` before the end.
+        first, last = -(-ring.oldest // carry_every), (ring.num_rows - self.window_length) // carry_every
         if last < first:
             raise ValueError(
                 f"A window needs {self.window_length} rows of every environment, but {ring.num_rows} are stored; "
@@ -122,7 +122,7 @@ class Replay:
             )
         num_envs, num_starts = ring.layout.num_envs, last - first + 1
         envs, ages = draw_windows(key, self.batch_size, num_envs, num_starts, self._sampling)
-        starts = (last - ages) * every
+        starts = (last - ages) * carry_every
         env_list, start_list = envs.tolist(), starts.tolist()
         for column, array in self._arrays.items():
             ring.read(column, env_list, start_list, array)

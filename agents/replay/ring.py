@@ -102,7 +102,7 @@ class Ring:
 
     def read_carries(self, column: Column, envs: Tensor, starts: Tensor) -> Tensor:
         """Copy the carries `[windows, …]` that stood before the rows `starts`, multiples of `carry_every`."""
-        slots = starts % self.layout.slots // column.every
+        slots = starts % self.layout.slots // column.rows_per_element
         return self.storage.tensors[column][envs, slots]
 
     def needs_checkpoint(self, block_length: int) -> bool:

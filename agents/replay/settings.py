@@ -26,7 +26,7 @@ class ReplaySettings:
         sampling: `uniform`, or by `recency`; see `engram.agents.replay.windows`.
         store_carry_every: rows between two stored carries, for agents whose windows begin with them.
         max_carry_bytes: largest stored carry.
-        log_every: environment steps between log lines, which hold the means since the line before.
+        log_interval: environment steps between log lines, which hold the means since the line before.
 
     Raises:
         ValueError: for a value outside its range.
@@ -38,7 +38,7 @@ class ReplaySettings:
     sampling: Sampling = "uniform"
     store_carry_every: Count = 16
     max_carry_bytes: Count = 65_536
-    log_every: Count = 1_000
+    log_interval: Count = 1_000
 
     def carry_every(self, agent: ReplayAgent) -> int:
         """Rows between two carries that the driver must hand out.
@@ -46,15 +46,15 @@ class ReplaySettings:
         Raises:
             ValueError: if rollouts and stored carries do not fall together.
         """
-        every, length = self.store_carry_every, agent.rollout_length
+        carry_every, length = self.store_carry_every, agent.rollout_length
         if agent.carry_from == "initial":
             return length
-        if every % length and length % every:
+        if carry_every % length and length % carry_every:
             raise ValueError(
                 f"Stored carries must fall together with rollouts: expected replay.store_carry_every to be a divisor "
-                f"or a multiple of the agent's rollout_length {length}, but got {every}; change one of them."
+                f"or a multiple of the agent's rollout_length {length}, but got {carry_every}; change one of them."
             )
-        return min(every, length)
+        return min(carry_every, length)
 
     def layout(self, agent: ReplayAgent, row: TensorDictBase) -> Layout:
         """Plan the files for an agent and its environments' rows.
@@ -79,11 +79,11 @@ class ReplaySettings:
                 "raise it or take shorter windows."
             )
         carries: tuple[Column, ...] = ()
-        every = 1
+        carry_every = 1
         if agent.carry_from == "stored":
-            every = self.store_carry_every
+            carry_every = self.store_carry_every
             stored = agent.stored_carry(agent.initial_carry(num_envs))
-            carries = carry_columns(stored, every, self.max_carry_bytes)
+            carries = carry_columns(stored, carry_every, self.max_carry_bytes)
         return plan_layout(
             num_envs,
             row_columns(row),
@@ -91,5 +91,5 @@ class ReplaySettings:
             window_length=window_length,
             block_length=agent.rollout_length,
             carries=carries,
-            carry_every=every,
+            carry_every=carry_every,
         )

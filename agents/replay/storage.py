@@ -22,7 +22,7 @@ class DamagedReplayError(ValueError):
 
 
 class Storage:
-    """One memory-mapped tensor `[num_envs, slots // every, …]` per column of a layout.
+    """One memory-mapped tensor `[num_envs, slots // rows_per_element, …]` per column of a layout.
 
     Args:
         folder: holds the files and nothing else.
@@ -124,8 +124,8 @@ class Storage:
     def spans(self, column: Column, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Where a column keeps what belongs to rows `start` to `end`: one or two ranges of its ring."""
         # An element stands before every k-th row: those of multiples of k in [start, end).
-        first, last = -(-start // column.every), -(-end // column.every)
-        size = self.layout.slots // column.every
+        first, last = -(-start // column.rows_per_element), -(-end // column.rows_per_element)
+        size = self.layout.slots // column.rows_per_element
         while first < last:
             begin = first % size
             length = min(last - first, size - begin)

@@ -235,7 +235,7 @@ class Dynamics(nn.Module):
         core: TensorDict,
         z: Tensor,
         noise: Tensor,
-        every: int,
+        carry_every: int,
     ) -> Observed:
         steps, cores = [], []
         # Unbound once: indexing inside the loop would make the backward pass quadratic in T.
@@ -246,10 +246,10 @@ class Dynamics(nn.Module):
             posterior = self.posterior(embedding_t, h)
             z = sample(posterior, noise_t)
             steps.append((h, z, posterior))
-            if every and (index + 1) % every == 0:
+            if carry_every and (index + 1) % carry_every == 0:
                 cores.append(core)
         h, z, posterior = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
-        carries = torch.stack(cores, dim=1) if every else core
+        carries = torch.stack(cores, dim=1) if carry_every else core
         return Observed(h, z, posterior, self.prior(h), carries)
 
     def _input(self, z: Tensor, action: Tensor, is_first: Tensor) -> Tensor:

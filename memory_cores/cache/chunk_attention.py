@@ -108,13 +108,14 @@ class ChunkAttention(nn.Module):
             time.position,
         )
         reads, row = [], 0
-        for query, seeker, key_value, run, part, begin, position in zip(
+        for query, relevance_query, key_value, run, part, begin, position in zip(
             *(piece.split(SLICE, dim=1) for piece in pieces), strict=True
         ):
             window = torch.cat([window, key_value], dim=1)
             seen, chunks = completed_chunks(chunks, run, position, row, self.chunk_length)
             weights, part_weight = (
-                weight.to(x.dtype) for weight in self._weigh(seeker, seen, part, begin, position, row)
+                weight.to(x.dtype)
+                for weight in self._weigh(relevance_query, seen, part, begin, position, row)
             )
             reads.append(self._read(query, window, seen.first - row, weights, part_weight, position))
             window = window[:, query.shape[1] :]
@@ -170,13 +171,19 @@ class ChunkAttention(nn.Module):
             query = linear(x.to(dtype), self.relevance_query.weight.to(dtype))
             return query @ self.relevance_key.weight.to(dtype) * query.shape[-1] ** -0.5
 
-    def _relevance(self, seeker: Tensor, summary: Tensor) -> Tensor:
-        """Score summaries [B, N, D] for seekers [B, S, D], [B, S, N]."""
-        with torch.autocast(seeker.device.type, enabled=False):
-            return seeker @ summary.mT
+    def _relevance(self, relevance_query: Tensor, summary: Tensor) -> Tensor:
+        """Score summaries [B, N, D] for relevance queries [B, S, D], [B, S, N]."""
+        with torch.autocast(relevance_query.device.type, enabled=False):
+            return relevance_query @ summary.mT
 
     def _weigh(
-        self, seeker: Tensor, chunks: ChunkList, partial: Tensor, begin: Tensor, position: Tensor, row: int
+        self,
+        relevance_query: Tensor,
+        chunks: ChunkList,
+        partial: Tensor,
+        begin: Tensor,
+        position: Tensor,
+        row: int,
     ) -> tuple[Tensor, Tensor]:
         """Weigh the chunks [B, S, N] and the one being filled [B, S, 1] for each query of a slice."""
         length = self.chunk_length
@@ -185,11 +192,11 @@ class ChunkAttention(nn.Module):
         oldest = begin + (current - self.num_chunks).clamp(min=0) * length
         first = chunks.first.unsqueeze(1)
         is_valid = (first >= oldest.unsqueeze(-1)) & (first + length <= rows.unsqueeze(-1))
-        relevance = self._relevance(seeker, chunks.sums / length)
+        relevance = self._relevance(relevance_query, chunks.sums / length)
         index, is_chosen = select_chunks(relevance, is_valid, self.top_k)
         is_selected = torch.zeros_like(is_valid).scatter(-1, index, is_chosen)
         offset = position.remainder(length).unsqueeze(-1)
-        own = (seeker * (partial / offset.clamp(min=1))).sum(dim=-1, keepdim=True)
+        own = (relevance_query * (partial / offset.clamp(min=1))).sum(dim=-1, keepdim=True)
         relevance = torch.cat([relevance, own], dim=-1)
         is_selected = torch.cat([is_selected, (offset > 0) & self.attend_partial], dim=-1)
         weights = masked_softmax(relevance, is_selected)

@@ -54,7 +54,7 @@ def running_sums(tokens: Tensor, sums: Tensor, count: Tensor, time: Timeline, ch
     return running + torch.where(is_carried.unsqueeze(-1), finite(take(sums, block.unsqueeze(1))), 0.0)
 
 
-def sums_after(sums: Tensor, running: Tensor, time: Timeline, chunk_length: int, every: int) -> Tensor:
+def sums_after(sums: Tensor, running: Tensor, time: Timeline, chunk_length: int, carry_every: int) -> Tensor:
     """Make the sums of the blocks after some rows of a sequence.
 
     Args:
@@ -62,19 +62,19 @@ def sums_after(sums: Tensor, running: Tensor, time: Timeline, chunk_length: int,
         running: See `running_sums`.
         time: Of the rows.
         chunk_length: C.
-        every: As `forward` has it.
+        carry_every: As `forward` has it.
 
     Returns:
-        [B, M + 1, D] or [B, T // every, M + 1, D].
+        [B, M + 1, D] or [B, T // carry_every, M + 1, D].
     """
     size = sums.shape[1]
-    rows = rows_kept(running.shape[1], every, sums.device)
+    rows = rows_kept(running.shape[1], carry_every, sums.device)
     position = time.position[:, rows].unsqueeze(-1)
     current = position.div(chunk_length, rounding_mode="floor")
     chunk = current - (current - torch.arange(size, device=sums.device)).remainder(size)
     last = torch.minimum(chunk * chunk_length + chunk_length - 1, position)  # of its tokens, in the episode
     source = torch.where(chunk >= 0, rows.unsqueeze(-1) - position + last, -1)
-    return stores_after(sums, running, source, time.is_carried[:, rows], every)
+    return stores_after(sums, running, source, time.is_carried[:, rows], carry_every)
 
 
 def add_to_sums(sums: Tensor, token: Tensor, count: Tensor, chunk_length: int, donate: bool) -> Tensor:

@@ -129,7 +129,9 @@ def unroll(store: Tensor, count: Tensor, length: int) -> Tensor:
     return finite(torch.where((token >= 0).unsqueeze(-1), kept, 0.0))
 
 
-def stores_after(store: Tensor, values: Tensor, source: Tensor, is_carried: Tensor, every: int) -> Tensor:
+def stores_after(
+    store: Tensor, values: Tensor, source: Tensor, is_carried: Tensor, carry_every: int
+) -> Tensor:
     """Make the stores as they are after some rows of a sequence.
 
     Args:
@@ -138,7 +140,7 @@ def stores_after(store: Tensor, values: Tensor, source: Tensor, is_carried: Tens
         source: The row whose value a slot holds, negative if it is none of these, [B, N, R] int.
         is_carried: Whether a slot with a negative source holds what it held before row 0 (else it is empty),
             [B, N].
-        every: As `forward` has it; with 0, N is 1 and dropped.
+        carry_every: As `forward` has it; with 0, N is 1 and dropped.
 
     Returns:
         [B, R, D] or [B, N, R, D].
@@ -148,37 +150,37 @@ def stores_after(store: Tensor, values: Tensor, source: Tensor, is_carried: Tens
     index = torch.where(is_new, source + size, torch.arange(size, device=store.device))
     taken = take(torch.cat([store, values.to(store.dtype)], dim=1), index)
     taken = torch.where((is_new | is_carried.unsqueeze(-1)).unsqueeze(-1), taken, 0.0)
-    return taken if every else taken.squeeze(1)
+    return taken if carry_every else taken.squeeze(1)
 
 
-def rows_kept(length: int, every: int, device: torch.device) -> Tensor:
-    """Number the rows after which `forward` returns the carry, [N]; the last one if `every` is 0."""
-    if every == 0:
+def rows_kept(length: int, carry_every: int, device: torch.device) -> Tensor:
+    """Number the rows after which `forward` returns the carry, [N]; the last one if `carry_every` is 0."""
+    if carry_every == 0:
         return torch.arange(length - 1, length, device=device)
-    return torch.arange(every - 1, length, every, device=device)
+    return torch.arange(carry_every - 1, length, carry_every, device=device)
 
 
-def counts_after(time: Timeline, every: int) -> Tensor:
-    """Count the rows their episodes have had after some rows, [B] or with `every` [B, T // every]."""
-    counts = time.position[:, rows_kept(time.position.shape[1], every, time.position.device)] + 1
-    return counts if every else counts.squeeze(1)
+def counts_after(time: Timeline, carry_every: int) -> Tensor:
+    """Count the rows their episodes have had after some rows, [B] or with `carry_every` [B, T // carry_every]."""
+    counts = time.position[:, rows_kept(time.position.shape[1], carry_every, time.position.device)] + 1
+    return counts if carry_every else counts.squeeze(1)
 
 
-def tokens_after(store: Tensor, tokens: Tensor, time: Timeline, every: int) -> Tensor:
+def tokens_after(store: Tensor, tokens: Tensor, time: Timeline, carry_every: int) -> Tensor:
     """Make the rings of tokens after some rows of a sequence.
 
     Args:
         store: The ring before row 0, [B, R, D].
         tokens: One for each row, [B, T, D].
         time: Of the rows.
-        every: As `forward` has it.
+        carry_every: As `forward` has it.
 
     Returns:
-        [B, R, D] or [B, T // every, R, D].
+        [B, R, D] or [B, T // carry_every, R, D].
     """
     size = store.shape[1]
-    rows = rows_kept(tokens.shape[1], every, store.device)
+    rows = rows_kept(tokens.shape[1], carry_every, store.device)
     position = time.position[:, rows].unsqueeze(-1)
     age = (position - torch.arange(size, device=store.device)).remainder(size)
     source = torch.where(age <= position, rows.unsqueeze(-1) - age, -1)
-    return stores_after(store, tokens, source, time.is_carried[:, rows], every)
+    return stores_after(store, tokens, source, time.is_carried[:, rows], carry_every)

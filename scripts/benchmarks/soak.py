@@ -35,13 +35,13 @@ class Options(BenchmarkOptions):
     cases: Names = "all"
     seconds: Positive = 600
     warm_up: Positive = 120
-    every: Positive = 5
+    interval: Positive = 5
     folder: Word | None = None
 
 
 _ALWAYS = (
     "total_env_steps=1_000_000_000_000",
-    "checkpoint.every_minutes=0.25",
+    "checkpoint.interval_minutes=0.25",
     "evaluation.episodes=4",
     "evaluation.num_envs=2",
     "logging.progress=false",
@@ -51,7 +51,7 @@ _CART_POLE = (
     "env.id=CartPole-v1",
     "core=gru",
     "core.hidden_size=32",
-    "evaluation.every=20_000",
+    "evaluation.interval=20_000",
 )
 # What a user would train, small. A world model's replay is full before the warm-up is over, and its pictures have been
 # drawn often enough that Python has come to collect what they leave.
@@ -60,7 +60,7 @@ CASES = {
         "env=popgym/repeat_previous_easy",
         "core=s5",
         "core.hidden_size=32",
-        "evaluation.every=100_000",
+        "evaluation.interval=100_000",
     ),
     "sync": (*_CART_POLE, "num_envs=8"),
     "async": (*_CART_POLE, "num_envs=2", "agent.num_minibatches=2", "env.vectorization=async"),
@@ -79,8 +79,8 @@ CASES = {
         "num_envs=4",
         "replay.capacity_bytes=400_000",
         "replay.prefill=200",
-        "replay.log_every=200",
-        "evaluation.every=40",
+        "replay.log_interval=200",
+        "evaluation.interval=40",
     ),
 }
 _END_SECONDS = 30.0  # until everything that a killed training started has ended
@@ -126,10 +126,10 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(
             f"cases must be all, or a list of {', '.join(CASES)}, but got {unknown[0]!r}; name these."
         )
-    if config["seconds"] < config["warm_up"] + 8 * config["every"]:
+    if config["seconds"] < config["warm_up"] + 8 * config["interval"]:
         raise UsageError(
             f"seconds must leave eight measurements after the warm-up, but {config['seconds']} do not; set a longer "
-            "time, or a shorter warm_up or every."
+            "time, or a shorter warm_up or interval."
         )
     if not Path("/proc/self/smaps_rollup").exists():
         raise UsageError("A soak reads /proc, which only Linux has, but this system has none; run it there.")
@@ -137,13 +137,13 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
     for name in names:
         with tempfile.TemporaryDirectory(dir=config["folder"]) as folder:
             results.append(
-                soak_case(name, Path(folder), config["seconds"], config["warm_up"], config["every"])
+                soak_case(name, Path(folder), config["seconds"], config["warm_up"], config["interval"])
             )
         _print(results[-1])
     return {"rule": _RULE, "results": results}
 
 
-def soak_case(name: str, folder: Path, seconds: float, warm_up: float, every: float) -> dict[str, Any]:
+def soak_case(name: str, folder: Path, seconds: float, warm_up: float, interval: float) -> dict[str, Any]:
     """Train for so many seconds, kill it, and judge what it held after the warm-up.
 
     Args:
@@ -151,9 +151,9 @@ def soak_case(name: str, folder: Path, seconds: float, warm_up: float, every: fl
         folder: for the run and the training's output.
         seconds: in all.
         warm_up: seconds that do not count.
-        every: seconds between measurements.
+        interval: seconds between measurements.
     """
-    soaked, left = _train_and_kill(name, folder, seconds, every)
+    soaked, left = _train_and_kill(name, folder, seconds, interval)
     after = [index for index, minute in enumerate(soaked.minutes) if 60 * minute >= warm_up]
     minutes = [soaked.minutes[index] for index in after]
     quantities = {}
@@ -190,7 +190,7 @@ def _is_flat(name: str, trend: Trend, minutes: float, processes: int) -> bool | 
     return rises_little(trend, minutes, _RISE, _LEAST_RISE) if name in _MEMORY else not has_grown(trend)
 
 
-def _train_and_kill(name: str, folder: Path, seconds: float, every: float) -> tuple[Soaked, set[Process]]:
+def _train_and_kill(name: str, folder: Path, seconds: float, interval: float) -> tuple[Soaked, set[Process]]:
     """Returns what was seen, and the processes that were still there long after the training was killed."""
     run_dir, log = folder / "run", folder / "log.txt"
     words = [*CASES[name], *_ALWAYS, f"logging.run_dir={run_dir}"]
@@ -219,7 +219,7 @@ def _train_and_kill(name: str, folder: Path, seconds: float, every: float) -> tu
                 holdings.append(holding)
                 processes |= set(found)
                 shared |= names
-                time.sleep(every)
+                time.sleep(interval)
             processes |= set(family(training.pid))
         finally:
             training.kill()

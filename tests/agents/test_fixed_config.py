@@ -11,9 +11,9 @@ CONFIG = {
     "env": {"_target_": "engram.envs.RecallFirst", "delay": 4},
     "seed": 0,
     "total_env_steps": 600,
-    "evaluation": {"every": 200},
+    "evaluation": {"interval": 200},
     "logging": {"runs_dir": "runs"},
-    "checkpoint": {"every": 200},
+    "checkpoint": {"interval": 200},
     "allow": [],
 }
 
@@ -45,7 +45,13 @@ def test_what_may_change_leaves_the_digest(name):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("seed", 1), ("env.delay", 5), ("core.hidden_size", 9), ("agent.gamma", 0.9), ("evaluation.every", 1)],
+    [
+        ("seed", 1),
+        ("env.delay", 5),
+        ("core.hidden_size", 9),
+        ("agent.gamma", 0.9),
+        ("evaluation.interval", 1),
+    ],
 )
 def test_what_a_run_keeps_changes_the_digest(name, value):
     assert digest(changed(name, value)) != digest(CONFIG)
@@ -59,7 +65,7 @@ def test_an_option_that_the_run_did_not_have_yet_is_its_default():
 def test_the_order_of_keys_does_not_count():
     assert digest(dict(reversed(CONFIG.items()))) == digest(CONFIG)
     assert fixed_part(
-        CONFIG, ("agent", "core", "env", "checkpoint.every", "evaluation.every", "logging")
+        CONFIG, ("agent", "core", "env", "checkpoint.interval", "evaluation.interval", "logging")
     ) == {
         "seed": 0,
         "total_env_steps": 600,

@@ -69,7 +69,7 @@ class Run:
             should_stop=should_stop,
             is_checkpoint_due=is_due,
         )
-        schedule = Schedule(total_env_steps=95, evaluate_every=40, save_every=50)
+        schedule = Schedule(total_env_steps=95, evaluation_interval=40, checkpoint_interval=50)
         return train_on_policy(self.counter, self.counter, hooks, self.progress, schedule, self.record)
 
 

@@ -74,7 +74,7 @@ def test_a_policy_may_learn_in_place_between_rollouts() -> None:
     first = captured(*start)
     with torch.no_grad():
         agent.network.value_head[-1].bias += 1.0
-    env.stand_at(state, start[0])
+    env.set_state(state, start[0])
     second = captured(*start)
     torch.testing.assert_close(second.rows["value"], first.rows["value"] + 1.0)
 

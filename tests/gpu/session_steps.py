@@ -29,7 +29,7 @@ ENVS = "repeat_previous_easy labyrinth_escape_easy battleship_easy position_only
 
 def train(name: str, words: str) -> Step:
     """A short run: does it work at all. These find what no test without a card can."""
-    return Step(name, 60, "train", tuple(f"device=cuda evaluation.every=null {QUIET} {words}".split()))
+    return Step(name, 60, "train", tuple(f"device=cuda evaluation.interval=null {QUIET} {words}".split()))
 
 
 def benchmark(name: str, limit: int, words: str) -> Step:

@@ -7,7 +7,7 @@ from engram.scripts import benchmark, evaluate, train
 
 pytestmark = pytest.mark.gpu
 SMALL = (
-    "num_envs=4 total_env_steps=120 threads=1 evaluation.every=100 evaluation.episodes=2 evaluation.num_envs=2 "
+    "num_envs=4 total_env_steps=120 threads=1 evaluation.interval=100 evaluation.episodes=2 evaluation.num_envs=2 "
     "logging.tensorboard=false logging.curve=false logging.progress=false"
 )
 PPO = (

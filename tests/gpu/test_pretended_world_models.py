@@ -13,7 +13,7 @@ from engram.scripts.session import Session
 
 pytestmark = pytest.mark.gpu
 WORDS = (
-    "device=cuda num_envs=2 evaluation.every=null replay.capacity_bytes=3_000_000 replay.prefill=100 "
+    "device=cuda num_envs=2 evaluation.interval=null replay.capacity_bytes=3_000_000 replay.prefill=100 "
     "agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 agent.imagination_horizon=3 size=tiny "
 )
 EXTEND = {

@@ -34,10 +34,10 @@ def slow_read(read, x, complete, partial_chunk, top_k):
     width, table = len(x), position_table(read.chunk_length, len(x))
     size = width // HEADS
     candidates = [(chunk, sum(chunk) / len(chunk)) for chunk in complete]
-    seeker = read.relevance_query.weight @ x
+    relevance_query = read.relevance_query.weight @ x
 
     def relevance(summary):
-        return seeker @ (read.relevance_key.weight @ summary) / width**0.5
+        return relevance_query @ (read.relevance_key.weight @ summary) / width**0.5
 
     chosen = sorted(candidates, key=lambda pair: -relevance(pair[1]).item())[:top_k]
     if partial_chunk:

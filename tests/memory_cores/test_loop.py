@@ -189,18 +189,18 @@ def test_initialisation(core_class):
 @pytest.mark.parametrize("core_class", [LSTM, GRU])
 def test_units_begin_with_time_scales_up_to_the_horizon(core_class):
     torch.manual_seed(0)
-    size, horizon, keeps = 1000, 50, 1  # the second gate keeps: forget or update
-    core = core_class(INPUT, hidden_size=size, init="chrono", horizon=horizon)
+    size, longest, keeps = 1000, 50, 1  # the second gate keeps: forget or update
+    core = core_class(INPUT, hidden_size=size, init="chrono", max_time_scale=longest)
     gates = (core.bias_ih_l0 + core.bias_hh_l0).detach().split(size)
     time_scales = 1 / (1 - gates[keeps].double().sigmoid())
-    assert time_scales.min() >= 2 - 1e-3 and time_scales.max() <= horizon + 1e-3
-    torch.testing.assert_close(time_scales.median().item(), (2 * horizon) ** 0.5, rtol=0.1, atol=0)
+    assert time_scales.min() >= 2 - 1e-3 and time_scales.max() <= longest + 1e-3
+    torch.testing.assert_close(time_scales.median().item(), (2 * longest) ** 0.5, rtol=0.1, atol=0)
     others = [gate for index, gate in enumerate(gates) if index != keeps]
     if core_class is LSTM:  # what is kept longer is written slower
         assert torch.equal(others.pop(0), -gates[keeps])
     assert not any(gate.any() for gate in others)
-    with pytest.raises(ValueError, match="horizon must be at least 2 rows, got 1"):
-        core_class(INPUT, init="chrono", horizon=1)
+    with pytest.raises(ValueError, match="max_time_scale must be at least 2 rows, got 1"):
+        core_class(INPUT, init="chrono", max_time_scale=1)
 
 
 def test_vmap_runs_the_reference():

@@ -31,9 +31,9 @@ PPO = (
     "core.hidden_size=8",
     *_QUIET,
     "total_env_steps=128",
-    "evaluation.every=40",
-    "checkpoint.every=32",
-    "checkpoint.every_minutes=null",
+    "evaluation.interval=40",
+    "checkpoint.interval=32",
+    "checkpoint.interval_minutes=null",
     "agent.rollout_length=8",
     "agent.num_minibatches=1",
     "agent.num_epochs=1",
@@ -46,9 +46,9 @@ WORLD_MODEL = (
     "core.hidden_size=8",
     *_QUIET,
     "total_env_steps=200",
-    "evaluation.every=120",  # it draws pictures, so never after the kill
-    "checkpoint.every=20",
-    "checkpoint.every_minutes=null",
+    "evaluation.interval=120",  # it draws pictures, so never after the kill
+    "checkpoint.interval=20",
+    "checkpoint.interval_minutes=null",
     "agent.units=8",
     "agent.memory_size=8",
     "agent.num_categoricals=4",
@@ -61,7 +61,7 @@ WORLD_MODEL = (
     "agent.train_ratio=2",
     "replay.capacity_bytes=9_000",
     "replay.prefill=64",
-    "replay.log_every=20",
+    "replay.log_interval=20",
 )
 EVALUATED = ("episodes=2", "num_envs=2")
 PLOTTED = ("figures=false", "resamples=100", "points=3")

@@ -20,10 +20,10 @@ TINY = (
     "agent.rollout_length=16",
     "agent.num_minibatches=2",
     "agent.num_epochs=1",
-    "evaluation.every=200",
+    "evaluation.interval=200",
     "evaluation.episodes=4",
     "evaluation.num_envs=2",
-    "checkpoint.every=200",
+    "checkpoint.interval=200",
     "logging.progress=false",
     "logging.curve=false",
 )

@@ -90,7 +90,7 @@ def test_a_short_soak_leaves_nothing(tmp_path):
         "cases=[async]",
         "seconds=25",
         "warm_up=12",
-        "every=1",
+        "interval=1",
         f"folder={tmp_path}",
         f"output={output}",
     ]

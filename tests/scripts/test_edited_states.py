@@ -17,7 +17,7 @@ from engram.scripts.session import Session
 sys.path.append(str(Path(__file__).resolve().parents[1] / "agents"))
 from state_edits import edited
 
-QUIET = ("evaluation.every=null", "logging.progress=false", "logging.curve=false")
+QUIET = ("evaluation.interval=null", "logging.progress=false", "logging.curve=false")
 CASES = {
     "ppo": (*TINY, *RECALL, "core=gru", "core.hidden_size=4", "total_env_steps=100", "agent.optimizer=muon"),
     "sync": (*TINY, "env=gymnasium", "env.id=CartPole-v1", "core=hcam", "total_env_steps=100"),

@@ -53,14 +53,14 @@ WORLD_MODEL = (
     "agent.train_ratio=1",
     "threads=1",
     "total_env_steps=300",
-    "evaluation.every=null",
-    "checkpoint.every=100",
+    "evaluation.interval=null",
+    "checkpoint.interval=100",
     "logging.progress=false",
     "logging.curve=false",
     "replay.capacity_bytes=100_000",
     "replay.prefill=280",
 )
-PPO = (*TINY, "evaluation.every=null", "checkpoint.every=100")
+PPO = (*TINY, "evaluation.interval=null", "checkpoint.interval=100")
 ASYNC = (*PPO, "env.vectorization=async", "env.start_method=fork", "env.worker_timeout=2")
 
 

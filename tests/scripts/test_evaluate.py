@@ -226,7 +226,7 @@ def test_numbers_that_are_not_finite_are_one_sentence(run, tmp_path):
             result, r"toys/Rotten-v0 gave the observation nan in episode 11 of environment 0, row 1;"
         )
     assert not (tmp_path / "out").exists()
-    longer = ("evaluation.every=200", "evaluation.episodes=50")
+    longer = ("evaluation.interval=200", "evaluation.episodes=50")
     result = run("train", *TINY, *words, *longer, path=[modules])
     assert result.code == 3 and len(re.findall("error: An evaluation needs finite numbers", result.err)) == 1
     assert "Traceback" not in result.err

@@ -11,7 +11,7 @@ from engram.scripts.config import compose_config
 EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "experiment").glob("*.yaml"))
 # Small enough for a test, but with the experiment's own core, encoder, heads and loss. An evaluation plays whole
 # episodes, which have a thousand steps in a maze.
-SMALL = [*(word for word in TINY if not word.startswith("core")), "evaluation.every=null"]
+SMALL = [*(word for word in TINY if not word.startswith("core")), "evaluation.interval=null"]
 SMALL_WORLD_MODEL = [
     *(word for word in SMALL if not word.startswith("agent.")),
     "total_env_steps=150",

@@ -20,20 +20,20 @@ from run_files import (
 from engram.scripts.stop_request import SIGNALS
 
 # No checkpoint is due by steps: all are by the clock, twice a second, or by a signal.
-SAVING = ("checkpoint.every=100_000", "checkpoint.every_minutes=0.008")
+SAVING = ("checkpoint.interval=100_000", "checkpoint.interval_minutes=0.008")
 PPO = (*(word for word in TINY if not word.startswith("checkpoint")), *SAVING, "total_env_steps=3000")
 WORLD_MODEL = (
     *TINY_WORLD_MODEL,
     "agent.train_ratio=4",
     "total_env_steps=1200",
-    "evaluation.every=300",
+    "evaluation.interval=300",
     "evaluation.episodes=4",
     "evaluation.num_envs=2",
     "logging.progress=false",
     "logging.curve=false",
     "replay.capacity_bytes=20_000",
     "replay.prefill=100",
-    "replay.log_every=60",
+    "replay.log_interval=60",
     *SAVING,
 )
 PACKAGE = ("env=popgym/repeat_previous_easy", "env.backend=package")

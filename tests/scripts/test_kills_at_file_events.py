@@ -24,10 +24,10 @@ WORDS = (
     "agent.rollout_length=8",
     "agent.num_minibatches=2",
     "agent.num_epochs=1",
-    "evaluation.every=60",
+    "evaluation.interval=60",
     "evaluation.episodes=2",
     "evaluation.num_envs=2",
-    "checkpoint.every=40",
+    "checkpoint.interval=40",
     "logging.progress=false",
     "logging.curve=false",
 )

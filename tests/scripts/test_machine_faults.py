@@ -13,7 +13,7 @@ from mounts import Disks, folder_without_rights
 from run_files import RECALL, TINY, TINY_WORLD_MODEL, assert_same_run
 
 SHORT = [word for word in TINY if not word.startswith(("total_env_steps", "logging.curve"))]
-PPO = (*RECALL, *SHORT, "total_env_steps=320", "checkpoint.every=100")
+PPO = (*RECALL, *SHORT, "total_env_steps=320", "checkpoint.interval=100")
 WORLD_MODEL = (
     *RECALL,
     *TINY_WORLD_MODEL,
@@ -21,7 +21,7 @@ WORLD_MODEL = (
     "agent.train_ratio=4",
     "replay.capacity_bytes=200_000",
     "replay.prefill=120",
-    "checkpoint.every=100",
+    "checkpoint.interval=100",
     "total_env_steps=320",
 )
 LATEST, REPLAY = "run/checkpoints/latest.safetensors", "run/replay/row+obs.bin"
@@ -159,7 +159,7 @@ def test_a_replay(disks, world_model, fault, moment, index, says):
 def test_a_disk_that_is_read_only(disks):
     """What only reads goes on, given a place for its results; what writes says where it cannot."""
     disk, other = disks.mount(), disks.mount()
-    run_dir, words = disk / "run", (*PPO, "evaluation.every=null", "logging.curve=false")
+    run_dir, words = disk / "run", (*PPO, "evaluation.interval=null", "logging.curve=false")
     assert disks.run("train", *words, f"logging.run_dir={run_dir}").code == 0
     disks.break_down(disk, "become_read_only")
     evaluate = ("evaluate", f"run={run_dir}", "episodes=2", "num_envs=2")
@@ -196,7 +196,7 @@ def test_results_of_before_survive_a_full_disk(disks):
     """Results that took long are printed when there is no room for them."""
     disk = disks.mount()
     run_dir, report, sweep = disk / "run", disk / "report", disk / "sweep"
-    words = (*PPO, "evaluation.every=null", "logging.curve=false")
+    words = (*PPO, "evaluation.interval=null", "logging.curve=false")
     assert disks.run("train", *words, f"logging.run_dir={run_dir}").code == 0
     evaluate = ("evaluate", f"run={run_dir}", "num_envs=2")
     plot = ("plot", f"runs={run_dir}", f"output={report}", "figures=false", "archive=true")

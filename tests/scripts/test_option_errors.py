@@ -52,6 +52,11 @@ SENTENCES = {
     "replay.capacity=8": DOES_NOT.format("replay.capacity", "did you mean 'replay.capacity_bytes'? "),
     "hidden_size=8": DOES_NOT.format("hidden_size", "did you mean 'core.hidden_size'? "),
     "total_timesteps=8": DOES_NOT.format("total_timesteps", "did you mean 'total_env_steps'? "),
+    "evaluation.every=8": DOES_NOT.format("evaluation.every", "did you mean 'evaluation.interval'? "),
+    "agent.horizon=8 agent=r2i": DOES_NOT.format(
+        "agent.horizon", "did you mean 'agent.imagination_horizon'? "
+    ),
+    "core.horizon=8 core=gru": DOES_NOT.format("core.horizon", "did you mean 'core.max_time_scale'? "),
     "core.state_size=8 core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
     "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first; an argument",
     "env.id=CartPole-v1": "it belongs to env=gymnasium; an argument",

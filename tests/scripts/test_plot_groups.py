@@ -133,7 +133,7 @@ def test_a_damaged_command_is_named(run, tmp_path):
 
 
 def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
-    words = ("core.hidden_size=24", "agent.learning_rate=1e-3", "evaluation.every=null")
+    words = ("core.hidden_size=24", "agent.learning_rate=1e-3", "evaluation.interval=null")
     kept = ("logging.run_dir=somewhere", "logging.progress=false")
     write_run(tmp_path / "runs", "s5", words=(*words, *kept))
     _, document = plot(run, tmp_path / "runs", tmp_path / "out")
@@ -144,7 +144,7 @@ def test_the_training_command_composes_the_stored_configuration(run, tmp_path):
     assert given - {"core.state_size=24"} == {
         "core.hidden_size=24",
         "agent.learning_rate=0.001",
-        "evaluation.every=null",
+        "evaluation.interval=null",
     }
     assert document["command"].startswith("engram plot runs=")
 

@@ -35,15 +35,15 @@ TINY_REPLAY = (
     "core.hidden_size=8",
     "num_envs=4",
     "total_env_steps=1000",
-    "evaluation.every=300",
+    "evaluation.interval=300",
     "evaluation.episodes=4",
     "evaluation.num_envs=2",
-    "checkpoint.every=250",
+    "checkpoint.interval=250",
     "logging.progress=false",
     "logging.curve=false",
     "replay.capacity_bytes=12_000",
     "replay.prefill=100",
-    "replay.log_every=100",
+    "replay.log_interval=100",
 )
 CASES = {
     "initial": ("+agent.burn_in=4", "replay.prefill_policy=random"),

@@ -27,8 +27,8 @@ STORED = {
     "total_env_steps": 600,
     "schedule_env_steps": 600,
     "device": "cpu",
-    "evaluation": {"every": 200, "episodes": 4},
-    "checkpoint": {"every": 200},
+    "evaluation": {"interval": 200, "episodes": 4},
+    "checkpoint": {"interval": 200},
     "allow": ["my_package"],
 }
 
@@ -42,20 +42,27 @@ def run_dir(tmp_path):
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_later_options(run_dir):
     config = stored_config(run_dir)
-    assert config["evaluation"] == {"every": 200, "episodes": 4, "max_episode_steps": 10_000}
-    assert config["checkpoint"] == {"every": 200, "every_minutes": 5}
+    assert config["evaluation"] == {"interval": 200, "episodes": 4, "max_episode_steps": 10_000}
+    assert config["checkpoint"] == {"interval": 200, "interval_minutes": 5}
     assert resumed_config(run_dir, [])["allow"] == []
 
 
 def test_what_may_be_given_anew_and_what_not(run_dir):
     words = ["total_env_steps=900", "schedule_env_steps=1_800", "agent.learning_rate=6e-4"]
-    words += ["agent.learning_rate_schedule=constant", "checkpoint.every_minutes=null", "threads=1"]
+    words += ["agent.learning_rate_schedule=constant", "checkpoint.interval_minutes=null", "threads=1"]
     assert all(map(is_resumable, words))
     config = resumed_config(run_dir, words[:-1])
     assert (config["total_env_steps"], config["schedule_env_steps"]) == (900, 1800)
     assert config["agent"] == STORED["agent"] | {"learning_rate": 6e-4, "learning_rate_schedule": "constant"}
-    assert config["checkpoint"] == {"every": 200, "every_minutes": None}
-    for word in ("agent.gamma=0.9", "seed=1", "num_envs=8", "core=gru", "env.delay=4", "evaluation.every=1"):
+    assert config["checkpoint"] == {"interval": 200, "interval_minutes": None}
+    for word in (
+        "agent.gamma=0.9",
+        "seed=1",
+        "num_envs=8",
+        "core=gru",
+        "env.delay=4",
+        "evaluation.interval=1",
+    ):
         with pytest.raises(
             UsageError, match=r"only total_env_steps, schedule_env_steps, agent.learning_rate"
         ):
@@ -65,7 +72,7 @@ def test_what_may_be_given_anew_and_what_not(run_dir):
 def test_what_changes_learning_is_kept(run_dir):
     """So that the next continuation, without a word, does not go back to the old rate."""
     words = ["total_env_steps=900", "schedule_env_steps=1800", "agent.learning_rate=6e-4"]
-    store_changes(run_dir, resumed_config(run_dir, [*words, "device=cuda", "checkpoint.every=7"]))
+    store_changes(run_dir, resumed_config(run_dir, [*words, "device=cuda", "checkpoint.interval=7"]))
     changed = {"total_env_steps": 900, "schedule_env_steps": 1800}
     agent = STORED["agent"] | {"learning_rate": 6e-4}
     assert yaml.safe_load((run_dir / "config.yaml").read_text()) == STORED | changed | {"agent": agent}

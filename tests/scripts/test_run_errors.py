@@ -19,7 +19,9 @@ def copied(trained, tmp_path):
 
 @pytest.mark.parametrize("command", ["resume", "evaluate"])
 def test_a_checkpoint_of_another_core(run, copied, tmp_path, command):
-    other = run("train", *TINY, "core=gru", f"logging.runs_dir={tmp_path / 'gru'}", "evaluation.every=null")
+    other = run(
+        "train", *TINY, "core=gru", f"logging.runs_dir={tmp_path / 'gru'}", "evaluation.interval=null"
+    )
     shutil.rmtree(copied / "checkpoints")
     shutil.copytree(other.run_dir / "checkpoints", copied / "checkpoints")
     before = snapshot(copied)
@@ -48,7 +50,7 @@ def test_one_damaged_checkpoint_is_named_and_the_previous_one_used(run, copied):
 
 
 @pytest.mark.parametrize(
-    "word", ["agent.gamma=1", "num_envs=8", "core=gru", "word", "seed=1", "evaluation.every=1"]
+    "word", ["agent.gamma=1", "num_envs=8", "core=gru", "word", "seed=1", "evaluation.interval=1"]
 )
 def test_what_a_continued_run_keeps(run, copied, word):
     before = snapshot(copied)
@@ -110,8 +112,8 @@ def test_nan_stops_a_run_with_its_checkpoint_intact(run, tmp_path):
     env = (
         "env=gymnasium",
         "env.id=toys_package:toys/Rotten-v0",
-        "checkpoint.every=1",
-        "evaluation.every=null",
+        "checkpoint.interval=1",
+        "evaluation.interval=null",
     )
     result = run("train", *TINY, *env, f"logging.runs_dir={tmp_path / 'runs'}", path=[modules])
     assert result.code == 3, result.err

@@ -24,7 +24,7 @@ from engram.scripts.sweeps.launchers import RayPool
 from engram.scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
 from engram.scripts.train import main as train
 
-COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.every"))]
+COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.interval"))]
 
 
 def started_sweep(words):

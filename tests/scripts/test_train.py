@@ -57,7 +57,7 @@ def train(run, folder, *words, **arguments):
 
 
 def test_files_of_a_run(run, tmp_path):
-    run_dir = train(run, tmp_path, *RECALL, "logging.curve=true", "checkpoint.keep_every=300")
+    run_dir = train(run, tmp_path, *RECALL, "logging.curve=true", "checkpoint.keep_interval=300")
     assert run_dir.parent == tmp_path / "diagnostic" / "recall_first" / "ppo-lstm"
     assert run_dir.name.startswith("0-")
     names = {path.relative_to(run_dir).as_posix() for path in run_dir.rglob("*") if path.is_file()}
@@ -152,7 +152,7 @@ def test_a_larger_budget_keeps_the_schedule(run, tmp_path):
         "agent.learning_rate_schedule=linear",
         "schedule_env_steps=1200",
         "total_env_steps=1000",
-        "evaluation.every=null",
+        "evaluation.interval=null",
     )
     rates = [[line["losses/learning_rate"] for line in metric_lines(path)] for path in (run_dir, whole)]
     assert rates[0] == rates[1]

@@ -15,8 +15,8 @@ SMALL = (
     "num_envs=8",
     "agent.rollout_length=32",
     "total_env_steps=6000",
-    "evaluation.every=500",
-    "checkpoint.every=500",
+    "evaluation.interval=500",
+    "checkpoint.interval=500",
 )
 NOISY = (
     "env=popgym/noisy_position_only_cart_pole_easy",
@@ -27,7 +27,7 @@ LSTM = (
     "agent.make_network.separate_critic_core=true",
     "agent.learning_rate_schedule=linear",
     "agent.kl_coef=0.1",
-    "checkpoint.keep_every=2000",
+    "checkpoint.keep_interval=2000",
 )
 S5 = ("core=s5", "core.num_layers=2", "core.state_size=16")
 CASES = {
@@ -47,7 +47,7 @@ def runs_in(folder):
 
 
 def test_a_run_killed_once_continues_exactly(run, tmp_path):
-    words = (*TINY, *NOISY, *LSTM, "total_env_steps=1500", "checkpoint.keep_every=null")
+    words = (*TINY, *NOISY, *LSTM, "total_env_steps=1500", "checkpoint.keep_interval=null")
     whole = run("train", *words, f"logging.runs_dir={tmp_path / 'whole'}")
     assert whole.code == 0, whole.err
     # Kill it where the log is ahead of a checkpoint: so many lines, and not a multiple of 200 steps.

@@ -41,8 +41,8 @@ class Run:
     def train(
         self,
         total_env_steps=1000,
-        evaluate_every=None,
-        save_every=10_000,
+        evaluation_interval=None,
+        checkpoint_interval=10_000,
         should_stop=never,
         is_due=never,
         **options,
@@ -63,7 +63,7 @@ class Run:
             should_stop=should_stop,
             is_checkpoint_due=is_due,
         )
-        schedule = Schedule(total_env_steps, evaluate_every, save_every)
+        schedule = Schedule(total_env_steps, evaluation_interval, checkpoint_interval)
         is_finished = train_off_policy(
             self.agent,
             self.driver,
@@ -108,7 +108,7 @@ def test_updates_due_by_hand(tmp_path):
 
 def test_log_lines_hold_means_since_the_line_before(tmp_path):
     run = Run(tmp_path)
-    run.train(log_every=200)
+    run.train(log_interval=200)
     steps = [line_steps for line_steps, _ in run.lines]
     assert all(after // 200 > before // 200 for before, after in itertools.pairwise(steps[:-1]))
     assert steps[-1] == run.driver.env_steps
@@ -124,7 +124,7 @@ def test_log_lines_hold_means_since_the_line_before(tmp_path):
 
 def test_checkpoints_add_no_lines(tmp_path):
     run = Run(tmp_path)
-    run.train(log_every=10_000, save_every=300, evaluate_every=400)
+    run.train(log_interval=10_000, checkpoint_interval=300, evaluation_interval=400)
     assert [steps for steps, _ in run.lines] == [402, 804, 1008]
     assert [steps for name, steps in run.saves if name == "latest"] == [306, 603, 900, 1008]
     assert all("eval/episodic_return" in metrics for _, metrics in run.lines)
@@ -142,13 +142,13 @@ def losses(lines):
 def test_a_run_may_save_and_stop_between_two_updates_of_an_iteration(tmp_path):
     """About 25 updates an iteration: it stops at the 30th, saves at every fifth, and all is as undisturbed."""
     whole, run = (Run(tmp_path / name, train_ratio=100.0) for name in ("whole", "stopped"))
-    whole.train(300, log_every=100)
+    whole.train(300, log_interval=100)
     record = Record()
-    assert not run.train(300, log_every=100, record=record, should_stop=lambda: len(run.batches) == 30)
+    assert not run.train(300, log_interval=100, record=record, should_stop=lambda: len(run.batches) == 30)
     assert len(run.batches) == 30 and run.saves == [("latest", run.driver.env_steps)]
     assert 0 < run.driver.env_steps - run.progress.unfinished_from <= 12
     saves = len(run.saves)
-    assert run.train(300, log_every=100, record=record, is_due=lambda: len(run.batches) % 5 == 0)
+    assert run.train(300, log_interval=100, record=record, is_due=lambda: len(run.batches) % 5 == 0)
     assert len(run.saves) - saves > 50 and run.progress.unfinished_from is None
     assert losses(run.lines) == losses(whole.lines) and len(run.batches) == len(whole.batches)
     for (_, one, _), (_, other, _) in zip(run.batches, whole.batches, strict=True):
@@ -159,7 +159,7 @@ def test_the_replay_asks_for_checkpoints_in_time(tmp_path):
     """A ring so small that it goes round several times between two checkpoints that the schedule wants."""
     settings = ReplaySettings(capacity_bytes=10_000, prefill=100, store_carry_every=4)
     run = Run(tmp_path, settings)
-    run.train(3000, save_every=100_000)
+    run.train(3000, checkpoint_interval=100_000)
     assert run.replay.num_rows > 5 * run.replay.ring.layout.slots
     saved = [steps for name, steps in run.saves if name == "latest"]
     assert len(saved) > 20 and saved[-1] == run.driver.env_steps
@@ -167,13 +167,13 @@ def test_the_replay_asks_for_checkpoints_in_time(tmp_path):
 
 def test_pictures_are_drawn_at_evaluations_and_change_nothing(tmp_path):
     run, blind = Run(tmp_path / "a"), Run(tmp_path / "b")
-    run.train(evaluate_every=300)
+    run.train(evaluation_interval=300)
     assert [steps for steps, _ in run.media] == [
         steps for steps, metrics in run.lines if "eval/episodic_return" in metrics
     ]
     picture = run.media[0][1]["batch/rewards"]
     assert picture.shape == (3, 4, 12) and picture.dtype == torch.uint8
-    blind.train(evaluate_every=None)
+    blind.train(evaluation_interval=None)
     assert [steps for steps, *_ in blind.batches] == [steps for steps, *_ in run.batches]
     for (_, one, _), (_, other, _) in zip(run.batches, blind.batches, strict=True):
         assert torch.equal(one, other)

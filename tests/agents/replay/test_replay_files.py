@@ -73,7 +73,7 @@ def test_images_stay_bytes_and_nested_keys_get_files(tmp_path):
 
 def test_a_large_carry_is_refused():
     carry = TensorDict({"memory": torch.zeros(3, 100)}, [3])
-    assert carry_columns(carry, 8, max_bytes=400)[0].every == 8
+    assert carry_columns(carry, 8, max_bytes=400)[0].rows_per_element == 8
     with pytest.raises(ValueError, match="at most 399 bytes, but this agent's has 400;"):
         carry_columns(carry, 8, max_bytes=399)
 

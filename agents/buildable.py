@@ -73,7 +73,7 @@ def table() -> dict[str, Any]:
     makers = [make for make in map(vars(envs).get, envs.__all__) if inspect.isfunction(make)]
     kinds = [kind for base in BASES for kind in _derived(base)]
     candidates: list[Any] = [*kinds, *makers]
-    found = {name: one for one in candidates if is_buildable(one) and (name := _public_name(one))}
+    found = {name: one for one in candidates if is_buildable(one) and (name := public_name(one))}
     return dict(sorted(found.items()))
 
 
@@ -111,8 +111,12 @@ def _derived(base: type) -> Iterator[type]:
         yield from _derived(kind)
 
 
-def _public_name(found: Any) -> str | None:
-    """`engram.package.Name` where that offers it, else with the module that defines it; None if neither has it."""
+def public_name(found: Any) -> str | None:
+    """Name a class or function of Engram's as a description does.
+
+    Returns:
+        `engram.package.Name` where that offers it, else with the module that defines it; None if neither has it.
+    """
     name = found.__name__
     for module in (".".join(found.__module__.split(".")[:2]), found.__module__):
         if getattr(importlib.import_module(module), name, None) is found:

@@ -1,4 +1,8 @@
-"""Names that runs of before stored otherwise: until version 0.2 packages stood at the top, and options had others."""
+"""Names that runs of before stored otherwise, whose archives are still read.
+
+Until version 0.2 packages stood at the top, POPGym and Memory Maze each had a function that made its tasks, and options
+had other names.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ _FORMER_OPTIONS = {  # group → the name then → the name now
     },
     "core": {"horizon": "max_time_scale"},
 }
+_FORMER_MAKERS = {"envs.make_popgym": "popgym", "envs.make_memory_maze": "memory_maze"}
 
 
 def is_of_before(run_dir: Traversable) -> bool:
@@ -35,7 +40,7 @@ def is_of_before(run_dir: Traversable) -> bool:
 
 
 def with_present_names(node: Any) -> Any:
-    """A stored description with the present name of every `_target_` of Engram's own.
+    """A stored description with the present names of Engram's own classes, functions and tasks.
 
     Args:
         node: nested mappings, lists and plain values; not changed.
@@ -46,7 +51,9 @@ def with_present_names(node: Any) -> Any:
         return node
     named = {key: with_present_names(part) for key, part in node.items()}
     target = named.get("_target_")
-    if isinstance(target, str) and target.partition(".")[0] in _FORMER_PACKAGES:
+    if isinstance(target, str) and target in _FORMER_MAKERS:
+        named |= {"_target_": "engram.envs.make_env", "name": f"{_FORMER_MAKERS[target]}/{named.get('name')}"}
+    elif isinstance(target, str) and target.partition(".")[0] in _FORMER_PACKAGES:
         named["_target_"] = f"engram.{target}"
     return named
 

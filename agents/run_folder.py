@@ -75,8 +75,8 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
 
 def _name_old_default(env: Any) -> None:
     """Write the way in which Box actions were treated before it had a name, and before `auto`: clipped."""
-    makers = ("engram.envs.make_popgym", "engram.envs.make_memory_maze")
-    if isinstance(env, dict) and env.get("_target_") in makers and env.get("action", "") is None:
+    by_name = isinstance(env, dict) and env.get("_target_") == "engram.envs.make_env"
+    if by_name and env.get("action", "") is None:
         # Of these tasks only the pendulums have bounds for which it matters.
         env["action"] = "clip" if "pendulum" in str(env.get("name")) else "auto"
 

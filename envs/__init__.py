@@ -7,15 +7,16 @@ from engram.envs.errors import EnvironmentFault
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
 from engram.envs.forking import loaded_libgomps, make_forks_safe
 from engram.envs.gymnasium_env import GymnasiumEnv
-from engram.envs.memory_maze.registry import make_memory_maze, memory_maze_names
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym import make_popgym, popgym_families, popgym_ids, popgym_names
 from engram.envs.registration import register, registered_natives
+from engram.envs.table import TASKS, find_task, make_env
+from engram.envs.task import Task
 from engram.envs.vector_env import VectorEnv
 
 make_forks_safe(loaded_libgomps())
 
 __all__ = [
+    "TASKS",
     "Act",
     "ActionConverter",
     "BoxActions",
@@ -31,14 +32,11 @@ __all__ = [
     "RecallFirst",
     "Rollout",
     "TMaze",
+    "Task",
     "VectorEnv",
     "evaluate",
-    "make_memory_maze",
-    "make_popgym",
-    "memory_maze_names",
-    "popgym_families",
-    "popgym_ids",
-    "popgym_names",
+    "find_task",
+    "make_env",
     "register",
     "registered_natives",
 ]

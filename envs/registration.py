@@ -1,40 +1,40 @@
-"""The native environments as Gymnasium environments, for users without an agent of ours."""
+"""The table's environments as Gymnasium's, for users without an agent of ours."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
+import torch
 
-from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
-from engram.envs.memory_maze import memory_maze_factories
-from engram.envs.memory_maze.registry import register_real_mazes
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym import native_factories, register_families
+from engram.envs.table import TASKS
 
-_NATIVE: dict[str, Callable[..., NativeVectorEnv]] = {
-    "engram/CopySequence-v0": CopySequence,
-    "engram/DiscountingChain-v0": DiscountingChain,
-    "engram/MemoryChain-v0": MemoryChain,
-    "engram/RecallFirst-v0": RecallFirst,
-    "engram/TMaze-v0": TMaze,
-    **native_factories(),
-    **memory_maze_factories(),
-}
-
-
-# As POPGym's classes are spelled, where its registered ids differ.
-_ALIASES = {id.replace("Cartpole", "CartPole"): id for id in _NATIVE if "VelocityOnlyCartpole" in id}
+_NATIVE = {task.ids[0]: task for task in TASKS.values() if task.ids}
 
 
 def registered_natives() -> dict[str, Callable[..., NativeVectorEnv]]:
     """Return what makes every registered native environment, given `num_envs` and options, by its id."""
-    return dict(_NATIVE)
+    return {id: functools.partial(make_registered, id) for id in _NATIVE}
 
 
-def make_registered(id: str, **options: Any) -> NativeVectorEnv:
-    """Make a registered native environment, given `num_envs` and options.
+def make_registered(
+    id: str,
+    num_envs: int,
+    device: torch.device | str = "cpu",
+    env_index_offset: int = 0,
+    **options: Any,
+) -> NativeVectorEnv:
+    """Make a registered native environment.
+
+    Args:
+        id: one of `registered_natives()`.
+        num_envs: number of environments B.
+        device: of the rows.
+        env_index_offset: index of the first environment, where several processes share one run.
+        **options: of the task.
 
     Raises:
         TypeError: if there is no such option.
@@ -45,21 +45,26 @@ def make_registered(id: str, **options: Any) -> NativeVectorEnv:
             f"{id} takes actions of its action space as they are and has no option action, but got "
             f"action={options['action']!r}: leave it out."
         )
-    return _NATIVE[id](**options)
+    return _NATIVE[id].make_native(num_envs, options, device=device, env_index_offset=env_index_offset)
 
 
 def register() -> None:
     """Register all, once: `import engram.envs` is enough, or `gymnasium.make("engram.envs:engram/RecallFirst-v0")`."""
-    for id, native in {**{id: id for id in _NATIVE}, **_ALIASES}.items():
-        if id not in gymnasium.registry:
-            gymnasium.register(
-                id=id,
+    for task in TASKS.values():
+        for id in task.ids:
+            _register(
+                id,
                 entry_point=f"{__package__}.single_native:NativeGymnasiumEnv",
                 vector_entry_point=f"{__package__}.vector_native:NativeGymnasiumVectorEnv",
-                kwargs={"native": native},
+                kwargs={"native": task.ids[0]},
             )
-    register_families()
-    register_real_mazes()
+        if task.package is not None and task.package.spec is not None:
+            _register(task.package.id.rpartition(":")[2], **task.package.spec)
+
+
+def _register(id: str, **spec: Any) -> None:
+    if id not in gymnasium.registry:
+        gymnasium.register(id, **spec)
 
 
 register()

@@ -49,6 +49,8 @@ class VectorEnv(ABC):
         single_action_space: Gymnasium space of one environment.
         device: where every tensor of a row lives.
         resume_is_exact: False once a loaded state could not be reproduced.
+        best_return: of an episode; None if it is not known.
+        chance_return: mean return of uniformly random actions; None if it is not known.
         box_action: how a policy's Box actions are brought between the bounds, as in `engram.envs.BoxActions`.
     """
 
@@ -58,6 +60,8 @@ class VectorEnv(ABC):
     single_action_space: gymnasium.Space[Any]
     device: torch.device
     resume_is_exact: bool = True
+    best_return: float | None = None
+    chance_return: float | None = None
     box_action: BoxAction = "auto"
 
     @abstractmethod

@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from engram.envs.ids import foreign_package, malformed
+from engram.envs.table import TASKS
 from engram.scripts.errors import UsageError
-from engram.scripts.groups import CONFIG_DIR, GROUPS, register_names
+from engram.scripts.groups import CONFIG_DIR, GROUPS, env_description, register_names
 from engram.scripts.observation_words import is_observation_word, set_readings
 from engram.scripts.option_errors import explain
 from engram.scripts.paths import expand_paths, quote_paths
@@ -83,7 +84,7 @@ def _drop_idle_action(values: dict[str, Any], env: str, overrides: Sequence[str]
 
     The preset of a protocol says how Box actions are treated for all of its tasks, and may be given with any other.
     """
-    has_option = env == "gymnasium" or env.startswith(("popgym/", "memory_maze/"))
+    has_option = env == "gymnasium" or (env in TASKS and "action" in env_description(env))
     is_given = any(word.lstrip("+").partition("=")[0] == "env.action" for word in overrides)
     if not has_option and not is_given and isinstance(values.get("env"), dict):
         values["env"].pop("action", None)

@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from engram import configs, envs
-from engram.envs.worker_pipe import WORKER_TIMEOUT
+from engram import configs
+from engram.agents.buildable import public_name
+from engram.envs.table import TASKS, make_env, maker
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
+_GIVEN_TO_ENVS = ("num_envs", "device", "env_index_offset")
 
 
 @functools.cache
 def register_names() -> None:
-    """Register the options that differ only by a name, so that each needs no file of its own."""
+    """Register the options that need no file of their own."""
     store = ConfigStore.instance()
-    for option in _named_envs():
-        suite, name = option.split("/")
-        description = {
-            "_target_": f"engram.envs.make_{suite}",
-            "_partial_": True,
-            "name": name,
-            "kwargs": {},
-            "backend": "native",
-            "vectorization": None,
-            "worker_timeout": WORKER_TIMEOUT,
-            "action": "auto",
-            "max_episode_steps": None,
-            "render_mode": None,
-        }
-        store.store(group=f"env/{suite}", name=name, node=description, package="env")
+    for option in TASKS:
+        folder, name = option.split("/")
+        store.store(group=f"env/{folder}", name=name, node=env_description(option), package="env")
     for group in ("agent", "core", "env"):
         # A class of the user's own: core=custom core._target_=my_package.MyCore +core.hidden_size=64
         store.store(group=group, name="custom", node={"_target_": "???", "_partial_": True})
 
 
-def _named_envs() -> list[str]:
-    """The environments that differ only by a name, as `<suite>/<name>`; `engram.envs.make_<suite>` makes them."""
-    popgym = (*envs.popgym_names(), *envs.popgym_families())
-    return [
-        *(f"popgym/{name}" for name in popgym),
-        *(f"memory_maze/{name}" for name in envs.memory_maze_names()),
-    ]
+def env_description(name: str) -> dict[str, Any]:
+    """Describe an environment of the table: what makes it, and its options with their defaults.
+
+    Args:
+        name: its short name.
+    """
+    make = maker(TASKS[name])
+    parameters = inspect.signature(make).parameters.values()
+    options = {one.name: one.default for one in parameters if one.name not in _GIVEN_TO_ENVS}
+    by_name = {"name": name, "kwargs": {}} if make is make_env else {}
+    return {"_target_": public_name(make), "_partial_": True, **options, **by_name}
 
 
 def group_options(group: str) -> list[str]:
@@ -53,14 +49,16 @@ def group_options(group: str) -> list[str]:
     directory = CONFIG_DIR / group
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
-        options |= set(_named_envs())
+        options |= TASKS.keys()
     if group in ("agent", "core", "env"):
         options.add("custom")
     return sorted(options)
 
 
 def options_with(group: str, key: str) -> list[str]:
-    """List the options of a group whose files list a key; registered names have none."""
-    files = {option: CONFIG_DIR / group / f"{option}.yaml" for option in group_options(group)}
+    """List the options of a group that have a key of their own, beside those that all environments by name have."""
     line = re.compile(rf"\s*{re.escape(key)}:", re.MULTILINE)
-    return [option for option, path in files.items() if path.exists() and line.search(path.read_text())]
+    files = {option: CONFIG_DIR / group / f"{option}.yaml" for option in group_options(group)}
+    found = [option for option, path in files.items() if path.exists() and line.search(path.read_text())]
+    own = [name for name in TASKS if group == "env" and maker(TASKS[name]) is not make_env]
+    return found + [name for name in own if key in env_description(name)]

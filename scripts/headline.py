@@ -9,7 +9,6 @@ import numpy as np
 from gymnasium import spaces
 
 from engram.envs import VectorEnv
-from engram.envs.popgym.random_returns import random_return
 from engram.scripts.session import Session
 from engram.scripts.sizes import agent_sizes
 
@@ -43,8 +42,7 @@ def _or_minutes(minutes: float | None) -> str:
 
 def levels(env: VectorEnv) -> str:
     """What chance and perfection are worth, as far as the environment states them."""
-    chance = getattr(env, "chance_return", random_return(env.name.removeprefix("popgym/")))
-    known = {"chance": chance, "best": getattr(env, "best_return", None)}
+    known = {"chance": env.chance_return, "best": env.best_return}
     words = [f"{name} {value:.3g}" for name, value in known.items() if value is not None]
     return f"; return: {', '.join(words)}" if words else ""
 

@@ -5,5 +5,19 @@ from engram.envs.diagnostic.discounting_chain import DiscountingChain
 from engram.envs.diagnostic.memory_chain import MemoryChain
 from engram.envs.diagnostic.recall_first import RecallFirst
 from engram.envs.diagnostic.t_maze import TMaze
+from engram.envs.native import NativeVectorEnv
+from engram.envs.task import Task
 
-__all__ = ["CopySequence", "DiscountingChain", "MemoryChain", "RecallFirst", "TMaze"]
+_CLASSES: dict[str, type[NativeVectorEnv]] = {
+    "copy_sequence": CopySequence,
+    "discounting_chain": DiscountingChain,
+    "memory_chain": MemoryChain,
+    "recall_first": RecallFirst,
+    "t_maze": TMaze,
+}
+TASKS = tuple(
+    Task(f"diagnostic/{name}", native, ids=(f"engram/{native.__name__}-v0",), is_scaled=True)
+    for name, native in _CLASSES.items()
+)
+
+__all__ = ["TASKS", "CopySequence", "DiscountingChain", "MemoryChain", "RecallFirst", "TMaze"]

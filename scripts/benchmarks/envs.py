@@ -83,14 +83,9 @@ def measure(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def native_makers() -> dict[str, Callable[..., envs.NativeVectorEnv]]:
-    """Return what makes every native task, by its name: POPGym's 48 as on the command line, others by id."""
-    tasks: dict[str, Callable[..., Any]] = {
-        f"popgym/{name}": partial(envs.make_popgym, name, backend="native") for name in envs.popgym_names()
-    }
-    others = {
-        id: make for id, make in envs.registered_natives().items() if not id.startswith("engram/popgym-")
-    }
-    return {**tasks, **others}
+    """Return what makes every native task, by its short name; families with free parameters and variants apart."""
+    general = {task.general for task in envs.TASKS.values()}
+    return {name: task.make_native for name, task in envs.TASKS.items() if task.ids and name not in general}
 
 
 def benchmark_env(name: str, config: dict[str, Any]) -> list[Result]:
@@ -121,9 +116,11 @@ def benchmark_env(name: str, config: dict[str, Any]) -> list[Result]:
                 config["seconds"],
                 device,
             )
-    family = name.removeprefix("popgym/")
-    if config["package"] and family != name:
-        timers["package"] = partial(rate, *_package(family, config), config["seconds"], torch.device("cpu"))
+    package = envs.TASKS[name].package
+    if config["package"] and package is not None and package.spec is None:
+        timers["package"] = partial(
+            rate, *_package(package.id, config), config["seconds"], torch.device("cpu")
+        )
     rates = {key: values[1:] for key, values in in_turn(timers, config["repeats"] + 1).items()}
     return [_result(name, num_envs, rates) for num_envs in config["num_envs"]]
 
@@ -141,9 +138,9 @@ def _chosen(names: str | list[str]) -> list[str]:
     return names
 
 
-def _package(name: str, config: dict[str, Any]) -> tuple[Callable[[], object], int]:
+def _package(id: str, config: dict[str, Any]) -> tuple[Callable[[], object], int]:
     """A function that steps the package's version once, and how many rows that gives."""
-    id, count = f"popgym:{envs.popgym_ids()[name]}", config["package_envs"]
+    count = config["package_envs"]
     vector: Any = gymnasium.vector.SyncVectorEnv([partial(make_gymnasium, id)] * count)
     vector.reset(seed=config["seed"] % 2**31)
     vector.action_space.seed(config["seed"] % 2**31)

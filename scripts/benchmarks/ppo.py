@@ -131,12 +131,12 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
         ) from error
     import gymnasium
 
-    from engram import envs
+    from engram.envs.table import TASKS
 
-    name = config["env"].get("name")
-    if name not in envs.popgym_ids():
+    task = TASKS.get(config["env"].get("name"))
+    if task is None or task.package is None:
         raise UsageError(f"The peer is measured on a POPGym task, but got {config['env']}; set sb3=false.")
-    env_id = f"popgym:{envs.popgym_ids()[name]}"
+    env_id = task.package.id
     agent, num_envs = config["agent"], config["num_envs"]
     batch_size = num_envs * agent["rollout_length"] // agent["num_minibatches"]
     model = RecurrentPPO(

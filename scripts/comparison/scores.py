@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engram.envs.table import TASKS
 from engram.scripts.comparison.groups import Placed
 from engram.scripts.comparison.metrics import EVALUATION, SECONDS, STEPS
 from engram.scripts.statistics import Series, area, average_epochs
 from engram.scripts.statistics.curves import common_range
 
 SCORES = ("mmer", "area", "final_evaluation")
-# Environments whose returns lie in [-1, 1] and are aggregated as they are, as POPGym's authors do.
-_BOUNDED = ("popgym/", "diagnostic/")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ def make_curve(one: Placed, key: str, epoch: float, x: str) -> Series:
 
 def has_scale(task: str, bounds: Mapping[str, Sequence[float]]) -> bool:
     """Whether a task's returns have a common scale with other tasks'."""
-    return task in bounds or task.startswith(_BOUNDED)
+    name = task.partition(" ")[0]  # without options that tell tasks of one name apart
+    return task in bounds or (name in TASKS and TASKS[name].is_scaled)
 
 
 def rescale(task: str, returns: np.ndarray, bounds: Mapping[str, Sequence[float]]) -> np.ndarray:

@@ -19,7 +19,7 @@ def test_learning_recomputes_what_acting_saw(name):
 
 @pytest.mark.parametrize("name", ["position_only_pendulum_easy", "battleship_easy"])
 def test_package_environments_feed_a_device(name):
-    env = envs.make_popgym(name, num_envs=4, backend="package", device="cuda")
+    env = envs.make_env(name, num_envs=4, backend="package", device="cuda")
     agent = make_agent(env, device="cuda", encoder={"normalize": True})
     rollout = collect(agent, env)
     assert rollout.rows["reward"].is_cuda

@@ -14,11 +14,11 @@ from engram.agents.leaves import observation_leaves
 from engram.agents.normalizer import RunningNormalizer
 
 
-@pytest.mark.parametrize("name", envs.popgym_names())
+@pytest.mark.parametrize("name", [name for name, task in envs.TASKS.items() if task.general])
 def test_widths_are_those_of_popgyms_wrappers(name):
-    if name.startswith("labyrinth"):
+    if "labyrinth" in name:
         pytest.importorskip("mazelib")
-    env = gymnasium.make(f"popgym:{envs.popgym_ids()[name]}", disable_env_checker=True)
+    env = gymnasium.make(envs.TASKS[name].package.id, disable_env_checker=True)
     wrapped = spaces.flatten_space(Antialias(PreviousAction(env.unwrapped)).observation_space)
     encoder = Encoder(env.observation_space, env.action_space, hidden_sizes=())
     assert encoder.flat_size == encoder.output_size == wrapped.shape[0]

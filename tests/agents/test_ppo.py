@@ -39,15 +39,15 @@ def test_the_standing_test_can_fail():
 @pytest.mark.parametrize(
     "name",
     [
-        "noisy_position_only_cart_pole_easy",  # terminates at any time
-        "position_only_pendulum_hard",  # truncates, continuous actions
-        "battleship_easy",  # MultiDiscrete actions
-        "autoencode_easy",  # tuple observations
-        "mine_sweeper_easy",  # very short episodes
+        "popgym/noisy_position_only_cart_pole_easy",  # terminates at any time
+        "popgym/position_only_pendulum_hard",  # truncates, continuous actions
+        "popgym/battleship_easy",  # MultiDiscrete actions
+        "popgym/autoencode_easy",  # tuple observations
+        "popgym/mine_sweeper_easy",  # very short episodes
     ],
 )
 def test_learning_recomputes_what_acting_saw_on_popgym(name):
-    env = envs.make_popgym(name, num_envs=4)
+    env = envs.make_env(name, num_envs=4)
     agent = make_agent(
         env,
         rollout_length=120,
@@ -63,7 +63,7 @@ def test_learning_recomputes_what_acting_saw_on_popgym(name):
 
 @pytest.mark.parametrize("separate_critic_core", [False, True])
 def test_with_a_shortcut_the_heads_read_the_features_too(separate_critic_core):
-    env = envs.make_popgym("repeat_previous_easy", num_envs=4)
+    env = envs.make_env("popgym/repeat_previous_easy", num_envs=4)
     agent = make_agent(env, shortcut=True, separate_critic_core=separate_critic_core)
     rollout = collect(agent, env)
     log_prob, value = recomputed_difference(agent, rollout)

@@ -27,7 +27,11 @@ BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}
 
 TORQUES = gs.Box(-2.0, 2.0, (1,), np.float32)
 OBSERVATIONS = gs.Box(-8.0, 8.0, (3,), np.float32)
-PENDULUM = {"_target_": "engram.envs.make_popgym", "name": "position_only_pendulum_easy", "action": "auto"}
+PENDULUM = {
+    "_target_": "engram.envs.make_env",
+    "name": "popgym/position_only_pendulum_easy",
+    "action": "auto",
+}
 
 
 def store(run_dir, action_space=TORQUES, box_action="auto", env=None):
@@ -119,9 +123,9 @@ def test_an_old_run_acts_as_it_was_trained(tmp_path, env, expected):
 @pytest.mark.parametrize(
     "name, action, expected",
     [
-        ("position_only_pendulum_easy", None, "clip"),
+        ("popgym/position_only_pendulum_easy", None, "clip"),
         ("noisy_position_only_pendulum", None, "clip"),
-        ("position_only_pendulum_easy", "rescale", "rescale"),
+        ("popgym/position_only_pendulum_easy", "rescale", "rescale"),
         ("repeat_previous_easy", None, "auto"),  # which is what a new run says: there is nothing to convert
     ],
 )

@@ -61,7 +61,7 @@ class Replay(torch.nn.Module):
 
 
 def make_repeat_previous():
-    return TorchRLEnv(envs.make_popgym("repeat_previous_easy", 2), seed=1)
+    return TorchRLEnv(envs.make_env("popgym/repeat_previous_easy", 2), seed=1)
 
 
 def test_a_collector_of_processes():

@@ -84,7 +84,7 @@ def test_what_libraries_give_is_in_the_units_of_the_space() -> None:
     """A torque of 2 is a torque of 2 for Gymnasium's and TorchRL's users, whatever a policy's units are."""
     vector = gymnasium.make_vec("engram/popgym-PositionOnlyPendulumEasy-v0", 2, "vector_entry_point")
     clip, auto = (
-        envs.make_popgym("position_only_pendulum_easy", 2, action=mode) for mode in ("clip", "auto")
+        envs.make_env("popgym/position_only_pendulum_easy", 2, action=mode) for mode in ("clip", "auto")
     )
     vector.reset(seed=0), clip.reset(0), auto.reset(0)
     torque = np.array([[2.0], [-0.6]], np.float32)
@@ -105,10 +105,12 @@ def test_the_ids_have_no_option_for_the_units_of_a_policy(vectorize: bool) -> No
             gymnasium.make(id, action="rescale")
 
 
-@pytest.mark.parametrize("name", ["concentration_easy", "battleship_easy", "repeat_first_easy"])
+@pytest.mark.parametrize(
+    "name", ["popgym/concentration_easy", "popgym/battleship_easy", "popgym/repeat_first_easy"]
+)
 @pytest.mark.parametrize("number", [-1, 10_000])
 def test_a_driver_refuses_what_a_policy_should_not_give(name: str, number: int) -> None:
-    env = envs.make_popgym(name, 3)
+    env = envs.make_env(name, 3)
     driver = Driver(env)
     nothing = TensorDict({}, [3])
     driver.start(0, nothing)
@@ -123,7 +125,7 @@ def test_a_driver_refuses_what_a_policy_should_not_give(name: str, number: int) 
 
 
 def test_actions_that_are_ignored_may_be_any() -> None:
-    env = envs.make_popgym("concentration_easy", 2, kwargs=None)
+    env = envs.make_env("popgym/concentration_easy", 2, kwargs=None)
     native = envs.RecallFirst(2, delay=0)
     for step in (native.step, native.step_sampled):
         native.reset(0)

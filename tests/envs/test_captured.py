@@ -27,7 +27,7 @@ def run_again(function):
 
 
 def build(device: str, core: str = "gru", task: str = "repeat_previous_easy", num_envs: int = 5):
-    env = envs.make_popgym(task, num_envs, device=device)
+    env = envs.make_env(task, num_envs, device=device)
     agent = PPO(env.single_observation_space, env.single_action_space, CORES[core], seed=3, device=device)
     return env, agent
 
@@ -99,7 +99,7 @@ def test_a_graph_is_recorded_on_its_own_device(monkeypatch) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("task", envs.popgym_names())
+@pytest.mark.parametrize("task", [name for name, task in envs.TASKS.items() if task.general])
 def test_a_rollout_with_its_policy_is_captured(core: str, task: str) -> None:
     """Equal to the eager driver to rounding, and no call of either waits for the device."""
     env, agent = build("cuda", core, task, num_envs=64)

@@ -8,7 +8,7 @@ from tensordict import TensorDict
 from toy_envs import SCRIPT, Sampler, Scripted, register
 
 import engram.envs.play as play_module
-from engram.envs import Driver, GymnasiumEnv, RecallFirst, make_popgym
+from engram.envs import Driver, GymnasiumEnv, RecallFirst, make_env
 from engram.envs.random import randint
 
 
@@ -47,8 +47,8 @@ def equal(left: TensorDict, right: TensorDict) -> bool:
 
 MAKERS = {
     "recall_first": lambda: RecallFirst(3, delay=2),
-    "autoencode": lambda: make_popgym("autoencode_easy", 3),
-    "autoencode of the package": lambda: make_popgym("autoencode_easy", 3, backend="package"),
+    "autoencode": lambda: make_env("popgym/autoencode_easy", 3),
+    "autoencode of the package": lambda: make_env("popgym/autoencode_easy", 3, backend="package"),
     "scripted": lambda: GymnasiumEnv(register(Scripted), 3),
 }
 

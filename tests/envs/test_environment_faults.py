@@ -10,7 +10,7 @@ import pytest
 import torch
 from toy_envs import register
 
-from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_popgym
+from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_env
 from engram.envs.ids import not_registered
 from engram.envs.make import check_vector_env
 
@@ -281,5 +281,5 @@ def test_a_class_of_gymnasiums_is_no_vector_env() -> None:
             check_vector_env(env)
     with pytest.raises(ValueError, match=r"but builtins.int is not: derive it from envs.VectorEnv"):
         check_vector_env(3)
-    for right in (RecallFirst, RecallFirst(1), make_popgym):
+    for right in (RecallFirst, RecallFirst(1), make_env):
         check_vector_env(right)

@@ -12,8 +12,10 @@ import torch
 from contract import assert_equal, play
 from tensordict import TensorDict
 
-from engram.envs import GymnasiumEnv, NativeVectorEnv, make_popgym, popgym_families, popgym_ids, popgym_names
+from engram.envs import TASKS, GymnasiumEnv, NativeVectorEnv, make_env
 
+POPGYM = [name for name, task in TASKS.items() if task.general]
+FAMILIES = sorted({TASKS[name].general for name in POPGYM})
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 
 
@@ -26,23 +28,21 @@ def test_names_are_those_registered() -> None:
         if id.startswith("popgym-") and id[:-3].endswith(("Easy", "Medium", "Hard"))
     }
     assert len(registered) == 48
-    assert set(popgym_ids().values()) == registered
-    assert len(popgym_names()) == 48 and popgym_names() == sorted(popgym_names())
-    assert {"repeat_previous_easy", "velocity_only_cart_pole_hard", "mine_sweeper_medium"} < set(
-        popgym_names()
-    )
-    assert len(popgym_families()) == 16
+    assert {TASKS[name].package.id for name in POPGYM} == {f"popgym:{id}" for id in registered}
+    names = {f"popgym/{name}" for name in ("repeat_previous_easy", "velocity_only_cart_pole_hard")}
+    assert len(POPGYM) == 48 and names < set(POPGYM)
+    assert len(FAMILIES) == 16
 
 
 def test_names_need_no_popgym() -> None:
-    code = "import sys, envs; assert len(envs.popgym_names()) == 48; assert 'popgym' not in sys.modules"
+    code = "import sys; from engram import envs; assert len(envs.TASKS) > 100 and 'popgym' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", popgym_names())
+@pytest.mark.parametrize("name", POPGYM)
 def test_every_task_keeps_the_contract_and_is_reproducible(name: str) -> None:
-    env = make_popgym(name, 2, backend="package")
-    assert isinstance(env, GymnasiumEnv) and env.name == f"popgym/{name}"
+    env = make_env(name, 2, backend="package")
+    assert isinstance(env, GymnasiumEnv) and env.name == name
     steps = 250 if name.endswith("easy") and "labyrinth" not in name else 60
     rows = play(env, 3, steps)
     for row, again in zip(rows, play(env, 3, steps), strict=True):
@@ -59,7 +59,7 @@ def equal(row: TensorDict, other: TensorDict) -> bool:
     "name, length", [("repeat_previous_easy", 51), ("autoencode_easy", 103), ("repeat_first_easy", 51)]
 )
 def test_episodes_have_their_known_length(name: str, length: int, backend: str) -> None:
-    rows = play(make_popgym(name, 2, backend=backend), 0, length + 1)
+    rows = play(make_env(f"popgym/{name}", 2, backend=backend), 0, length + 1)
     assert [step for step, row in enumerate(rows) if row["is_last"].all()] == [length]
     assert rows[length]["is_terminal"].all() and rows[length + 1]["is_first"].all()
 
@@ -68,8 +68,8 @@ def test_episodes_have_their_known_length(name: str, length: int, backend: str) 
     "backend, vectorization", [("native", None), ("package", "sync"), ("package", "async")]
 )
 def test_best_play_of_repeat_previous_is_worth_one(backend: str, vectorization: str | None) -> None:
-    env = make_popgym(
-        "repeat_previous",
+    env = make_env(
+        "popgym/repeat_previous",
         3,
         kwargs={"num_decks": 1, "k": 2},
         backend=backend,
@@ -86,20 +86,20 @@ def test_best_play_of_repeat_previous_is_worth_one(backend: str, vectorization: 
     env.close()
 
 
-@pytest.mark.parametrize("name", popgym_families())
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_takes_its_defaults(name: str) -> None:
-    package = make_popgym(name, 2, backend="package")
+    package = make_env(name, 2, backend="package")
     play(package, 0, 10)
-    env = make_popgym(name, 2)
+    env = make_env(name, 2)
     assert isinstance(env, NativeVectorEnv)
     play(env, 0, 10)
     assert env.single_observation_space == package.single_observation_space
     assert env.single_action_space == package.single_action_space and env.name == package.name
 
 
-@pytest.mark.parametrize("name", popgym_names())
+@pytest.mark.parametrize("name", POPGYM)
 def test_native_spaces_are_the_packages(name: str) -> None:
-    env, package = make_popgym(name, 2, backend="native"), make_popgym(name, 2, backend="package")
+    env, package = make_env(name, 2, backend="native"), make_env(name, 2, backend="package")
     assert env.single_observation_space == package.single_observation_space
     assert env.single_action_space == package.single_action_space and env.name == package.name
 
@@ -108,15 +108,15 @@ def test_native_tasks_need_no_popgym() -> None:
     code = (
         "import sys; sys.modules['popgym'] = None\n"
         "import engram.envs, torch\n"
-        "from engram.envs.popgym import NATIVES\n"
-        "for family in NATIVES: engram.envs.make_popgym(f'{family}_easy', 2).reset(0)"
+        "for name in engram.envs.TASKS:\n"
+        "    if name.endswith('_easy'): engram.envs.make_env(name, 2).reset(0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def second_episode(num_envs: int) -> list[torch.Tensor]:
     """Observations of environment 1's second episode; every environment truncates after 20 actions."""
-    env = make_popgym("labyrinth_explore_easy", num_envs, backend="package", max_episode_steps=20)
+    env = make_env("popgym/labyrinth_explore_easy", num_envs, backend="package", max_episode_steps=20)
     env.reset(0)
     generator = torch.Generator().manual_seed(0)
     actions = torch.randint(4, (42, 8), generator=generator)
@@ -132,7 +132,7 @@ def test_labyrinths_leave_the_generators_of_the_process_alone() -> None:
     random.seed(1), np.random.seed(1)
     expected = random.random(), np.random.rand()
     random.seed(1), np.random.seed(1)
-    env = make_popgym("labyrinth_escape_easy", 2, backend="package", max_episode_steps=5)
+    env = make_env("popgym/labyrinth_escape_easy", 2, backend="package", max_episode_steps=5)
     play(env, 0, 20)
     assert (random.random(), np.random.rand()) == expected
 
@@ -153,21 +153,23 @@ def test_a_missing_package_is_named(monkeypatch, missing: str, name: str) -> Non
     monkeypatch.setattr(builtins, "__import__", refuse)
     monkeypatch.setattr("importlib.import_module", refuse)
     with pytest.raises(
-        ValueError, match=f"POPGym task '{name}' needs the package '{missing}'.*pip install"
+        ValueError, match=f"task 'popgym/{name}' needs the package '{missing}'.*pip install"
     ) as raised:
-        make_popgym(name, 2, backend="package")
+        make_env(f"popgym/{name}", 2, backend="package")
     assert "\n" not in str(raised.value)
 
 
 def test_an_unknown_task_gets_its_neighbours() -> None:
-    with pytest.raises(ValueError, match="'repeat_prev_easy': did you mean repeat_previous_easy"):
-        make_popgym("repeat_prev_easy", 2)
+    with pytest.raises(
+        ValueError, match="'popgym/repeat_prev_easy': did you mean popgym/repeat_previous_easy"
+    ):
+        make_env("popgym/repeat_prev_easy", 2)
     with pytest.raises(ValueError, match=r"options of environment 'popgym-RepeatPreviousHard-v0' must be"):
-        make_popgym("repeat_previous_hard", 2, kwargs={"k": 3}, backend="package")
+        make_env("popgym/repeat_previous_hard", 2, kwargs={"k": 3}, backend="package")
 
 
 WRONG = {
-    "'repeat_previous_hard' has no options, but got kwargs={'k': 3}: give them to the family": {
+    "popgym/repeat_previous_hard are none, but got 'k': give them to popgym/repeat_previous": {
         "kwargs": {"k": 3}
     },
     "has no option vectorization, but got vectorization='sync': .* backend=package": {
@@ -178,7 +180,7 @@ WRONG = {
     "must be 'auto', 'clip' or 'rescale', but it is 'squash'": {"action": "squash"},
     "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
     "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},
-    "backend of POPGym task 'repeat_previous_hard' must be 'native' or 'package', but it is 'jax'": {
+    "backend of popgym/repeat_previous_hard must be 'native' or 'package', but it is 'jax'": {
         "backend": "jax"
     },
     "num_envs must be at least 1": {"num_envs": 0},
@@ -188,7 +190,7 @@ WRONG = {
 @pytest.mark.parametrize("message", WRONG)
 def test_wrong_options_of_a_native_task_are_one_sentence(message: str) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        make_popgym("repeat_previous_hard", **{"num_envs": 2, **WRONG[message]})
+        make_env("popgym/repeat_previous_hard", **{"num_envs": 2, **WRONG[message]})
     assert "\n" not in str(raised.value)
 
 
@@ -198,7 +200,7 @@ def test_wrong_options_of_a_native_task_are_one_sentence(message: str) -> None:
         (
             "repeat_previous",
             {"kk": 3},
-            "options of POPGym family 'repeat_previous' are num_decks, k, but got 'kk'",
+            "options of popgym/repeat_previous are num_decks, k, but got 'kk'",
         ),
         ("repeat_previous", {"k": 52}, "k from 1 to 51, one less than its cards, but got k=52"),
         ("repeat_first", {"num_decks": 0}, "num_decks from 1 to 600, a whole number, but got num_decks=0"),
@@ -214,5 +216,5 @@ def test_wrong_parameters_of_a_native_family_are_one_sentence(
     family: str, kwargs: dict, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message) as raised:
-        make_popgym(family, 2, kwargs=kwargs)
+        make_env(f"popgym/{family}", 2, kwargs=kwargs)
     assert "\n" not in str(raised.value)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from engram.envs import make_popgym, popgym_ids
+from engram.envs import find_task, make_env
 from engram.envs.make import make_gymnasium
 from engram.envs.popgym.cards import deal_key, draw, full_decks
 
@@ -43,8 +43,8 @@ class Pair:
 
     def __init__(self, name: str, monkeypatch) -> None:
         self.family = name.rpartition("_")[0]
-        self.package = make_gymnasium(f"popgym:{popgym_ids()[name]}").unwrapped
-        self.native = make_popgym(name, 1, backend="native")
+        self.package = make_gymnasium(find_task(f"popgym/{name}").package.id).unwrapped
+        self.native = make_env(f"popgym/{name}", 1, backend="native")
         assert self.native.single_observation_space == self.package.observation_space
         assert self.native.single_action_space == self.package.action_space
         module = importlib.import_module(f"engram.envs.popgym.{self.family}")
@@ -191,7 +191,7 @@ def test_cards_come_as_from_a_shuffled_deck(num_cards: int, num_values: int) -> 
 def test_concentration_lays_cards_as_from_a_shuffled_deck() -> None:
     """Whatever the order in which they are turned."""
     count = 20_000
-    env = make_popgym("concentration_hard", count)
+    env = make_env("popgym/concentration_hard", count)
     env.reset(1)
     action = torch.randint(52, (count, 2), generator=torch.Generator().manual_seed(0))
     seen = [env.step(action[:, turn])["obs"] for turn in range(2)][1]

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from engram.envs import make_popgym, popgym_ids, popgym_names
+from engram.envs import TASKS, make_env
 from engram.envs.actions import action_layout
 from engram.envs.make import make_gymnasium
-from engram.envs.popgym.random_returns import random_return
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning"),
 ]
 EPISODES = 1000
+POPGYM = [name for name, task in TASKS.items() if task.general]
 # Of all tests together one in a thousand may fail by chance: two of every one of the 48 tasks.
 LIMIT = NormalDist().inv_cdf(1 - 0.001 / (2 * 2 * 48))
 
@@ -32,7 +32,7 @@ def uniform_actions(space, count: int, generator: torch.Generator) -> torch.Tens
 
 def native_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns and lengths of the first episode of every environment."""
-    env = make_popgym(name, EPISODES, backend="native")
+    env = make_env(name, EPISODES, backend="native")
     generator = torch.Generator().manual_seed(6)
     env.reset(17)
     total, length = torch.zeros(EPISODES, dtype=torch.float64), torch.zeros(EPISODES)
@@ -47,7 +47,7 @@ def native_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def package_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
     """The same of the package."""
-    env = make_gymnasium(f"popgym:{popgym_ids()[name]}").unwrapped
+    env = make_gymnasium(TASKS[name].package.id).unwrapped
     generator = torch.Generator().manual_seed(7)
     space, results, buffer = env.action_space, [], iter(())
     for episode in range(EPISODES):
@@ -72,15 +72,15 @@ def welch(one: np.ndarray, other: np.ndarray) -> float:
     return difference / error if error > 1e-9 else (0.0 if abs(difference) < 1e-6 else math.inf)
 
 
-@pytest.mark.parametrize("name", popgym_names())
+@pytest.mark.parametrize("name", POPGYM)
 def test_the_table_of_random_play(name: str) -> None:
     returns, _ = native_episodes(name)
     error = math.sqrt(returns.var(ddof=1) / EPISODES)
     # The table's own error, of 2,000 episodes or 300, and its rounding.
-    assert abs(returns.mean() - random_return(name)) < 0.001 + LIMIT * 2.1 * error
+    assert abs(returns.mean() - TASKS[name].chance_return) < 0.001 + LIMIT * 2.1 * error
 
 
-@pytest.mark.parametrize("name", popgym_names())
+@pytest.mark.parametrize("name", POPGYM)
 def test_random_play_is_worth_the_same(name: str) -> None:
     for ours, theirs in zip(native_episodes(name), package_episodes(name), strict=True):
         assert abs(welch(ours, theirs)) < LIMIT, (ours.mean(), theirs.mean())

@@ -7,7 +7,7 @@ import pytest
 import torch
 from contract import assert_equal, check_rows
 
-from engram.envs import make_memory_maze
+from engram.envs import make_env
 from engram.envs.memory_maze.real.gl import choose_gl
 
 
@@ -21,7 +21,7 @@ def opengl() -> None:
 
 @pytest.mark.slow
 def test_rows_from_processes_of_their_own() -> None:
-    env = make_memory_maze("9x9_extra_obs", 2, backend="package", render_mode="rgb_array")
+    env = make_env("memory_maze/9x9_extra_obs", 2, backend="package", render_mode="rgb_array")
     rows = [env.reset(5)]
     actions = torch.tensor([[1, 4], [2, 1], [5, 0]])
     rows += [env.step(action) for action in actions]
@@ -40,10 +40,11 @@ def test_rows_from_processes_of_their_own() -> None:
 @pytest.mark.slow
 def test_processes_start_anew_where_opengl_is_loaded() -> None:
     code = """
-import sys, torch, envs
-here = envs.make_memory_maze("9x9", 1, backend="package", vectorization="sync")
+import sys, torch
+from engram import envs
+here = envs.make_env("memory_maze/9x9", 1, backend="package", vectorization="sync")
 first = here.reset(0)["obs"]
-elsewhere = envs.make_memory_maze("9x9", 1, backend="package")
+elsewhere = envs.make_env("memory_maze/9x9", 1, backend="package")
 assert torch.equal(elsewhere.reset(0)["obs"], first)
 elsewhere.close()
 """

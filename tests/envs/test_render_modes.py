@@ -7,7 +7,6 @@ import torch
 from gymnasium.wrappers import AddRenderObservation
 
 from engram import envs
-from engram.envs.popgym.natives import NATIVES
 from engram.envs.render_modes import draws
 
 MINES, MAZE = "engram/popgym-MineSweeperEasy-v0", "engram/MemoryMaze-tiny-v0"
@@ -30,8 +29,10 @@ def make_vec(id: str, num_envs: int, **options):
 
 
 def test_boards_and_mazes_draw():
-    drawn = {family for family, native in NATIVES.items() if draws(native)}
-    assert drawn == {"battleship", "concentration", "labyrinth_escape", "labyrinth_explore", "mine_sweeper"}
+    families = {task.native.__name__: task.native for task in envs.TASKS.values() if task.native}
+    drawn = {family for family, native in families.items() if draws(native)}
+    boards = {"Battleship", "Concentration", "LabyrinthEscape", "LabyrinthExplore", "MineSweeper"}
+    assert drawn == boards | {"MemoryMaze"}
     assert not draws(envs.RecallFirst) and not draws(envs.RecallFirst(1))
 
 
@@ -85,7 +86,7 @@ def test_pictures_as_observations():
 
 
 def test_each_maze_of_a_vector_keeps_the_path_it_went():
-    both, *alone = (envs.make_memory_maze("tiny", 2, {"num_layouts": 4}) for _ in range(3))
+    both, *alone = (envs.make_env("memory_maze/tiny", 2, {"num_layouts": 4}) for _ in range(3))
     for env in (both, *alone):
         env.reset(0)
     for _ in range(4):

@@ -22,10 +22,12 @@ def test_only_the_chosen_begin():
     assert following["reward"].tolist() == [13.0, 23.0, 13.0]
 
 
-@pytest.mark.parametrize("name", ["repeat_previous_easy", "mine_sweeper_easy", "autoencode_easy"])
+@pytest.mark.parametrize(
+    "name", ["popgym/repeat_previous_easy", "popgym/mine_sweeper_easy", "popgym/autoencode_easy"]
+)
 def test_the_episodes_are_those_that_come_by_themselves(name):
-    native = envs.make_popgym(name, 3)
-    alone = [envs.make_popgym(name, 1, env_index_offset=index) for index in range(3)]
+    native = envs.make_env(name, 3)
+    alone = [envs.make_env(name, 1, env_index_offset=index) for index in range(3)]
     generator, ended = torch.Generator().manual_seed(0), 0
     native.reset(1)
     for single in alone:

@@ -12,7 +12,7 @@ import torch
 from contract import assert_equal, play, random_action
 from toy_envs import Echo, Masked, Sampler, ScriptedNative, Unreproducible, register
 
-from engram.envs import GymnasiumEnv, RecallFirst, VectorEnv, make_popgym
+from engram.envs import GymnasiumEnv, RecallFirst, VectorEnv, make_env
 from engram.envs.episode_log import EpisodeLog, stored_dtype
 
 
@@ -25,9 +25,9 @@ MAKERS = {
     "scripted": lambda kind: ScriptedNative(4),
     "CartPole": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind),
     "time_limit": lambda kind: GymnasiumEnv("CartPole-v1", 4, vectorization=kind, max_episode_steps=7),
-    "pendulum": lambda kind: make_popgym("noisy_position_only_pendulum_easy", 4, **package(kind)),
-    "mine_sweeper": lambda kind: make_popgym("mine_sweeper_easy", 4, **package(kind)),
-    "labyrinth": lambda kind: make_popgym("labyrinth_explore_easy", 4, **package(kind)),
+    "pendulum": lambda kind: make_env("popgym/noisy_position_only_pendulum_easy", 4, **package(kind)),
+    "mine_sweeper": lambda kind: make_env("popgym/mine_sweeper_easy", 4, **package(kind)),
+    "labyrinth": lambda kind: make_env("popgym/labyrinth_explore_easy", 4, **package(kind)),
     "nested": lambda kind: GymnasiumEnv(
         register(Sampler),
         4,

@@ -64,7 +64,7 @@ def test_environments_that_end_apart_are_reset_apart() -> None:
 
 
 def test_a_reset_of_some_leaves_the_others() -> None:
-    env = TorchRLEnv(envs.make_popgym("repeat_previous_easy", 4), seed=2)
+    env = TorchRLEnv(envs.make_env("popgym/repeat_previous_easy", 4), seed=2)
     env.rollout(5)
     before = env.native_state.clone()
     mask = torch.tensor([[True], [False], [True], [False]])
@@ -77,11 +77,11 @@ def test_a_reset_of_some_leaves_the_others() -> None:
 
 def test_a_seed_names_the_episodes() -> None:
     first, again, other = (
-        TorchRLEnv(envs.make_popgym("repeat_previous_easy", 16), seed=seed).reset()["observation"]
+        TorchRLEnv(envs.make_env("popgym/repeat_previous_easy", 16), seed=seed).reset()["observation"]
         for seed in (1, 1, 2)
     )
     assert torch.equal(first, again) and not torch.equal(first, other)
-    env = TorchRLEnv(envs.make_popgym("repeat_previous_easy", 16), seed=1)
+    env = TorchRLEnv(envs.make_env("popgym/repeat_previous_easy", 16), seed=1)
     env.reset()
     env.set_seed(2)
     assert torch.equal(env.reset()["observation"], other)

@@ -49,7 +49,7 @@ def check_recording(machine, env, agent, driver):
 
 @pytest.mark.parametrize("core", CORES)
 def test_a_core(core, machine):
-    env = envs.make_popgym("repeat_previous_easy", 4, device="cuda")
+    env = envs.make_env("popgym/repeat_previous_easy", 4, device="cuda")
     agent = make_ppo(env, make_core(core))
     driver = check_learning(machine, env, agent)
     check_recording(machine, env, agent, driver)
@@ -62,14 +62,14 @@ def test_a_core(core, machine):
 
 
 MAZE = partial(MemoryMaze, size="9x9", device="cuda", num_layouts=4, procedural_textures=True)
-POPGYM = partial(envs.make_popgym, num_envs=4, device="cuda")
+POPGYM = partial(envs.make_env, num_envs=4, device="cuda")
 VARIANTS = {
     "maze": (MAZE, {"encoder": {"image_dtype": "auto"}}),
     "maze_global": (partial(MAZE, global_observables=True), {}),
     "maze_box": (partial(MAZE, discrete_actions=False), {}),
     "maze_impala": (MAZE, {"encoder": {"image_encoder": "impala", "image_norm": "layer"}}),
     "normalized": (
-        partial(POPGYM, "position_only_pendulum_easy"),
+        partial(POPGYM, "popgym/position_only_pendulum_easy"),
         {
             "encoder": {"normalize": True},
             "kl_coef": 0.2,
@@ -78,16 +78,19 @@ VARIANTS = {
             "value_clip_range": 0.2,
         },
     ),
-    "separate_critic": (partial(POPGYM, "battleship_easy"), {"separate_critic_core": True, "shortcut": True}),
-    "muon": (partial(POPGYM, "battleship_easy"), {"optimizer": "muon"}),
-    "labyrinth": (partial(POPGYM, "labyrinth_escape_hard"), {}),
+    "separate_critic": (
+        partial(POPGYM, "popgym/battleship_easy"),
+        {"separate_critic_core": True, "shortcut": True},
+    ),
+    "muon": (partial(POPGYM, "popgym/battleship_easy"), {"optimizer": "muon"}),
+    "labyrinth": (partial(POPGYM, "popgym/labyrinth_escape_hard"), {}),
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant(name, machine):
-    make_env, options = VARIANTS[name]
-    env = make_env() if "make_popgym" in str(make_env) else make_env(num_envs=2)
+    make, options = VARIANTS[name]
+    env = make() if "make_env" in str(make) else make(num_envs=2)
     agent = make_ppo(env, partial(GRU, hidden_size=8), **options)
     driver = check_learning(machine, env, agent)
     check_recording(machine, env, agent, driver)

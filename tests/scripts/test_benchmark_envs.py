@@ -10,12 +10,12 @@ TINY = ("envs", "num_envs=[3,5]", "repeats=1", "seconds=0.001", "package_envs=2"
 
 def test_it_writes_every_environment_and_number(tmp_path, capsys):
     output = tmp_path / "envs.json"
-    names = "envs=[popgym/autoencode_easy,engram/RecallFirst-v0]"
+    names = "envs=[popgym/autoencode_easy,diagnostic/recall_first]"
     assert benchmark.command([*TINY, names, f"output={output}"]) == 0
     document = json.loads(output.read_text())
     results = document["results"]
     measured = [(result["env"], result["num_envs"]) for result in results]
-    assert measured == [(e, b) for e in ("popgym/autoencode_easy", "engram/RecallFirst-v0") for b in (3, 5)]
+    assert measured == [(e, b) for e in ("popgym/autoencode_easy", "diagnostic/recall_first") for b in (3, 5)]
     assert all(result["native"] > 0 and result["captured"] is None for result in results)
     assert [result["package"] is None for result in results] == [False, False, True, True]
     assert set(document["median_ratios"]) == {"3", "5"}

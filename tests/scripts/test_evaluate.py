@@ -111,7 +111,7 @@ def test_probe_over_the_delay(run, recall, tmp_path):
 
 
 def test_probe_inside_the_options_of_a_family(run, trained, tmp_path):
-    words = ("env.name=repeat_previous", "env.kwargs={num_decks: 1, k: 4}")
+    words = ("env.name=popgym/repeat_previous", "env.kwargs={num_decks: 1, k: 4}")
     _, files = evaluate(run, trained, tmp_path, *words, "probe.argument=kwargs.k", "probe.values=[2,8]")
     found = files["probe_kwargs_k.json"]
     assert [point["value"] for point in found["points"]] == [2, 8] and found["trained"] is None

@@ -129,11 +129,7 @@ def test_nothing_else_of_engram_can_be_named():
                 if (
                     callable(value)
                     and not (inspect.isclass(value) and value in allowed)
-                    and value
-                    not in (
-                        envs.make_popgym,
-                        envs.make_memory_maze,
-                    )
+                    and value is not envs.make_env
                 ):
                     with pytest.raises(ValueError, match="_target_ must"):
                         find_target(f"{info.name}.{name}")
@@ -153,7 +149,7 @@ def test_the_table_is_of_cores_agents_networks_and_environments():
         "engram.agents.PPO",
     }
     functions = {name for name, value in table().items() if inspect.isfunction(value)}
-    assert functions == {"engram.envs.make_popgym", "engram.envs.make_memory_maze"}
+    assert functions == {"engram.envs.make_env"}
     for name, value in table().items():
         assert find_target(name) is value
 

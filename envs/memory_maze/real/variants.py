@@ -47,10 +47,6 @@ def real_id(size: str, suffix: str = "") -> str:
     return f"engram/RealMemoryMaze-{size}{suffix and '-' + suffix}-v0"
 
 
-def real_ids() -> dict[str, str]:
-    """Return the Gymnasium id of every variant of every size by its short name, such as `9x9_extra_obs`."""
-    return {
-        "_".join([size, *(_SNAKE[word] for word in suffix.split("-") if word)]): real_id(size, suffix)
-        for size in REAL_SIZES
-        for suffix in VARIANTS
-    }
+def short_name(size: str, suffix: str = "") -> str:
+    """Return the short name of a variant, such as `9x9_extra_obs`."""
+    return "_".join([size, *(_SNAKE[word] for word in suffix.split("-") if word)])

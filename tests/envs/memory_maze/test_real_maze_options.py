@@ -9,14 +9,20 @@ import gymnasium.spaces as gs
 import numpy as np
 import pytest
 
-from engram.envs.memory_maze.real import VARIANTS, RealMemoryMaze, gl, real_ids, versions
+from engram.envs import TASKS
+from engram.envs.memory_maze.real import VARIANTS, RealMemoryMaze, gl, versions
 from engram.envs.memory_maze.real.gl import choose_gl
 from engram.envs.memory_maze.real.spaces import RealOptions
 from engram.envs.memory_maze.real.versions import WORKING_PAIRS, check_versions
 
 
 def test_every_variant_of_the_package_is_registered() -> None:
-    ids = real_ids()
+    tasks = {
+        task.name.removeprefix("memory_maze/"): task
+        for task in TASKS.values()
+        if task.name.startswith("memory_maze/")
+    }
+    ids = {name: task.package.id.removeprefix("engram.envs:") for name, task in tasks.items() if task.package}
     assert len(ids) == 64 and len(VARIANTS) == 16
     assert ids["9x9"] == "engram/RealMemoryMaze-9x9-v0"
     assert ids["15x15_oracle_extra_obs"] == "engram/RealMemoryMaze-15x15-Oracle-ExtraObs-v0"

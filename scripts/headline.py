@@ -13,12 +13,17 @@ from engram.scripts.session import Session
 from engram.scripts.sizes import agent_sizes
 
 
-def headline(session: Session) -> str:
-    """Describe a run in three lines: task, spaces and levels; agent, core, size and device; budget and intervals."""
+def headline(session: Session, agent: str, core: str) -> str:
+    """Describe a run in three lines: task, spaces and levels; agent, core, size and device; budget and intervals.
+
+    Args:
+        session: the run's.
+        agent: option of the agent.
+        core: option of the core.
+    """
     config, env = session.config, session.driver.env
     seen, done = space_text(env.single_observation_space), space_text(env.single_action_space)
     sizes = agent_sizes(session.agent)
-    agent, core = (class_name(config[group]) for group in ("agent", "core"))
     evaluation, checkpoint = config["evaluation"], config["checkpoint"]
     evaluated = (
         f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['interval']:,} steps"
@@ -45,11 +50,6 @@ def levels(env: VectorEnv) -> str:
     known = {"chance": env.chance_return, "best": env.best_return}
     words = [f"{name} {value:.3g}" for name, value in known.items() if value is not None]
     return f"; return: {', '.join(words)}" if words else ""
-
-
-def class_name(description: dict[str, Any]) -> str:
-    """The name of the class that a description builds."""
-    return str(description["_target_"]).rpartition(".")[2]
 
 
 def space_text(space: gymnasium.Space[Any]) -> str:

@@ -45,7 +45,7 @@ from engram.scripts.resuming import (
     schedule_note,
     store_changes,
 )
-from engram.scripts.run_command import asked_for
+from engram.scripts.run_command import asked_for, chosen_option, read_command
 from engram.scripts.run_lock import folder_lock
 from engram.scripts.say import say
 from engram.scripts.session import Session
@@ -66,6 +66,7 @@ def main(words: Sequence[str]) -> None:
             else:
                 (session, run_dir), resume_step = _begin(words, held), None
             held.callback(session.close)
+            _introduce(session, run_dir)
             command = resume_command(run_dir, words)
             with faults_of_the_machine(run_dir, command):
                 logger = _open_log(session, run_dir, resume_step, is_trusted(words))
@@ -151,6 +152,13 @@ def _open_log(session: Session, run_dir: Path, resume_step: int | None, trust_ed
     return Logger(run_dir, resume_step, tensorboard, session.counted, trust_edited)
 
 
+def _introduce(session: Session, run_dir: Path) -> None:
+    """Say what is trained on what."""
+    asked, config = read_command(run_dir), session.config
+    agent, core = (chosen_option(group, config[group], asked, run_dir) for group in ("agent", "core"))
+    say(*headline(session, agent, core).split("\n"), file=sys.stderr)
+
+
 def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | None, command: str) -> None:
     """Run the loop, then draw the curve.
 
@@ -172,7 +180,6 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
         enabled=options["progress"],
         prefill=0 if settings is None else settings.prefill,
     )
-    say(*headline(session).split("\n"), file=sys.stderr)
     say(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(config, session.driver.env_steps):
         say(note, file=sys.stderr)

@@ -29,7 +29,6 @@ def describe_configurations(runs: Sequence[Run], document: dict[str, Any]) -> li
                 "group": row["group"],
                 "seeds": [row["seed"]],
                 "command": training_command(first),
-                "given": first.command is not None,
                 "config": first.config,
                 "versions": first.versions,
             }

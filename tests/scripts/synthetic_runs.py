@@ -6,6 +6,7 @@ import json
 import yaml
 
 from engram.scripts.config import compose_config
+from engram.scripts.run_command import asked_for, command_text
 
 SIZES = {"parameters": 12_345, "core_parameters": 10_000, "carry_bytes_per_env": 512}
 QUICK = ("resamples=200", "points=5", "figures=false")
@@ -14,7 +15,7 @@ VERSIONS = {"python": "3.11.7", "torch": "2.13.0", "git_commit": "0" * 40, "devi
 
 @functools.cache
 def composed(*words):
-    return compose_config("train", words).values
+    return compose_config("train", words)
 
 
 def write_run(
@@ -32,8 +33,10 @@ def write_run(
     """Write a run with a line of metrics every `every` steps; `evaluations` belong to the last lines."""
     folder = root / env / f"ppo-{core}" / (name or f"{seed}-20260101-000000")
     folder.mkdir(parents=True)
-    config = {**composed(f"core={core}", f"env={env}", *words), "seed": seed}
+    words = (f"core={core}", f"env={env}", *words)
+    config = {**composed(*words).values, "seed": seed}
     del config["replay"]  # as training does for an agent without one
+    (folder / "command.json").write_text(command_text(asked_for(words, composed(*words).choices)))
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "versions.json").write_text(json.dumps(VERSIONS))
     (folder / "sizes.json").write_text(json.dumps(SIZES))

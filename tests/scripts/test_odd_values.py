@@ -78,7 +78,7 @@ def assert_compared(good, found, harmed):
     assert "</script><b>" not in make_page(document)
 
 
-CONFIG = {key: value for key, value in composed(*WORDS).items() if key != "replay"} | {"seed": 2}
+CONFIG = {key: value for key, value in composed(*WORDS).values.items() if key != "replay"} | {"seed": 2}
 PLACES = list(places(CONFIG))
 
 
@@ -133,8 +133,8 @@ def test_odd_values_in_lines_of_metrics(others):
     assert sum(isinstance(one, Skipped) for one in found) > 80
 
 
-# Where it is not stored what a run was asked for, the command is composed of its configuration.
-COMPOSED = [
+# Where it is not stored what a run was asked for, its folder and its configuration tell.
+UNNAMED = [
     (("env", "name"), "$$"),
     (("core", "_target_"), "e" * 400),
     (("core", "_target_"), "a.b=c"),
@@ -146,9 +146,10 @@ COMPOSED = [
 ]
 
 
-def test_odd_values_where_the_command_is_composed(others, tmp_path):
+def test_odd_values_where_the_choices_are_not_stored(others, tmp_path):
     good, harmed = others
-    runs = [write_run(tmp_path, seed=2, name=str(number)) for number in range(len(COMPOSED))]
-    for folder, (place, value) in zip(runs, COMPOSED, strict=True):
+    runs = [write_run(tmp_path, seed=2, name=str(number)) for number in range(len(UNNAMED))]
+    for folder, (place, value) in zip(runs, UNNAMED, strict=True):
         (folder / "config.yaml").write_text(yaml_text(with_odd(CONFIG, place, value)))
+        (folder / "command.json").unlink()
     assert_compared(good, [read_run(folder) for folder in runs], harmed)

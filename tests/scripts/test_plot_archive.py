@@ -56,7 +56,8 @@ def test_only_what_a_comparison_reads_is_stored(run, tmp_path):
     plot(run, tmp_path / "runs", tmp_path / "out", "archive=true")
     with zipfile.ZipFile(tmp_path / "out" / "runs.zip") as stored:
         inside = f"ppo-gru/{folder.name}/"
-        files = ("config.yaml", "versions.json", "sizes.json", "metrics.jsonl", "manifest.json")
+        texts = ("command.json", "config.yaml", "versions.json", "sizes.json")
+        files = (*texts, "metrics.jsonl", "manifest.json")
         assert set(stored.namelist()) == {inside + file for file in files}
         got = [json.loads(line) for line in stored.read(inside + "metrics.jsonl").splitlines()]
     assert [{key: line[key] for key in line if key != "hash"} for line in got] == lines

@@ -153,13 +153,13 @@ def test_spaces_are_written_shortly(space, text):
 def test_the_first_lines_of_a_run():
     words = "core=gru core.hidden_size=8 env=diagnostic/recall_first num_envs=8 total_env_steps=5_000".split()
     session = Session.build(check_options(compose_config("train", words).values, TrainOptions))
-    task, agent, budget = headline(session).splitlines()
+    task, agent, budget = headline(session, "ppo", "gru").splitlines()
     assert task == (
         "diagnostic/recall_first: observations Discrete(5), actions Discrete(4); return: chance -0.5, best 1"
     )
     parameters = sum(parameter.numel() for parameter in session.agent.network.parameters())
     core = sum(parameter.numel() for parameter in session.agent.network.core.parameters())
-    assert agent == f"PPO with GRU: {parameters:,} parameters, {core:,} in the core; on cpu"
+    assert agent == f"ppo with gru: {parameters:,} parameters, {core:,} in the core; on cpu"
     assert budget == (
         "5,000 steps in 8 environments; a checkpoint every 100,000 steps or 5 minutes, an evaluation of 100 episodes "
         "every 100,000 steps"

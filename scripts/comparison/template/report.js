@@ -193,10 +193,10 @@ function fillConfigurations() {
     const details = element("details", {}, element("summary", {}, `${one.group} on ${one.task}`));
     const seeds = one.seeds.length > 1 ? ` The runs have the seeds ${one.seeds.join(", ")}: give them as seed=….` : "";
     if (one.command) {
-      details.append(element("p", {}, `${one.given ? "The first run, as it was asked for" : "The first run, composed again and found equal to its config.yaml"}:${seeds}`));
+      details.append(element("p", {}, `The first run, as it was asked for:${seeds}`));
       details.append(element("pre", { class: "wrap", tabindex: "0" }, element("code", {}, one.command)));
     } else {
-      details.append(element("p", {}, `No command of this version composes exactly this configuration.${seeds}`));
+      details.append(element("p", {}, `The first run does not hold the command that it was given.${seeds}`));
     }
     const versions = Object.entries(one.versions).flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]);
     details.append(element("dl", {}, ...versions));

@@ -41,17 +41,27 @@ def forget_generators(space: gs.Space[Any]) -> None:
         forget_generators(part)
 
 
-def with_episode_length(spec: EnvSpec | None, native: NativeVectorEnv) -> EnvSpec | None:
-    """Return the spec with the length of the native's longest episode, unless it has a limit of its own.
+class KnowsItsLength:
+    """A client's spec with the length of the native's longest episode, unless it has a limit of its own.
 
     It is not registered, since it depends on options, and since `gymnasium.make` would then wrap what ends by
     itself into a `TimeLimit`, which calls every end at the limit a truncation.
     """
-    if spec is None or spec.max_episode_steps is not None:
-        return spec
-    spec = copy.copy(spec)
-    spec.max_episode_steps = getattr(native, "max_episode_steps", None)
-    return spec
+
+    native: NativeVectorEnv
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How it was made."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None and spec.max_episode_steps is None:
+            spec = copy.copy(spec)
+            spec.max_episode_steps = getattr(self.native, "max_episode_steps", None)
+        self._spec = spec
 
 
 def batched_infos(

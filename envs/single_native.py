@@ -7,20 +7,19 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from tensordict import TensorDict
 from torch import Tensor
 
 from engram.envs.actions import ActionCheck, batch_actions
-from engram.envs.native_clients import native_seed, own_space, with_episode_length
+from engram.envs.native_clients import KnowsItsLength, native_seed, own_space
 from engram.envs.numpy_rows import first_observation
 from engram.envs.registration import make_registered
 from engram.envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
 from engram.envs.vector_env import make_row
 
 
-class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
+class NativeGymnasiumEnv(KnowsItsLength, gymnasium.Env[Any, Any]):
     """One copy of a native environment as a Gymnasium environment.
 
     It calls the native's own rules, for a batch of one, and nothing around them: where an episode begins is known
@@ -49,21 +48,11 @@ class NativeGymnasiumEnv(gymnasium.Env[Any, Any]):
         self.action_space = own_space(self.native.single_action_space)
         self._check = ActionCheck(self.action_space, torch.device("cpu"))
         self._counts = torch.zeros(1, dtype=torch.bool)  # no action is ignored
-        self._spec: EnvSpec | None = None
         self._run: tuple[Tensor, Tensor] | None = None  # its seed and the environment's index in it
         self._episode = self._time = torch.zeros(1, dtype=torch.int64, device=self.native.device)
         self._task: dict[str, Tensor] = {}
         self._action: Tensor | None = None  # the last one of the episode
         self._is_over = True
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How it was made, with the length of the longest episode."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = with_episode_length(spec, self.native)
 
     @torch.inference_mode()
     def reset(  # noqa: D102

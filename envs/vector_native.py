@@ -8,14 +8,13 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.native_clients import batched_infos, native_seed, own_space, with_episode_length
+from engram.envs.native_clients import KnowsItsLength, batched_infos, native_seed, own_space
 from engram.envs.numpy_rows import action_to_tensor, first_observation, observation_to_numpy
 from engram.envs.registration import make_registered
 from engram.envs.render_modes import check_render_mode, render_frames, render_metadata
@@ -24,7 +23,7 @@ from engram.envs.restart import begin_next
 Step = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
-class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray]):
+class NativeGymnasiumVectorEnv(KnowsItsLength, gymnasium.vector.VectorEnv[Any, Any, np.ndarray]):
     """A native environment as a Gymnasium vector environment, numpy in and out.
 
     `reset(seed=s)` begins environment i of the run s everywhere, `reset(seed=[s0, s1, …])` what a single environment
@@ -75,16 +74,6 @@ class NativeGymnasiumVectorEnv(gymnasium.vector.VectorEnv[Any, Any, np.ndarray])
         self.observation_space = own_space(batch_space(self.single_observation_space, num_envs))
         self.action_space = own_space(batch_space(self.single_action_space, num_envs))
         self._all = np.ones(num_envs, np.bool_)
-        self._spec: EnvSpec | None = None
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """How it was made, with the length of the longest episode."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = with_episode_length(spec, self.native)
 
     def reset(  # noqa: D102
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.envs.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
-from engram.envs.popgym.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from engram.envs.random import hash_integers, purpose
 
 _SHIPS = purpose("ships")

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_prefix, normal, purpose, uniform
+from engram.envs.popgym.control import Noisy, check_length
+from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's CartPole-v1, and its units: metres, kilograms, seconds, radians.
 _GRAVITY = 9.8
@@ -26,7 +27,6 @@ _MAX_ANGLE = 12 * 2 * math.pi / 360
 _LIMITS = (2 * _MAX_POSITION, 2 * _MAX_ANGLE)  # of what is shown
 _STATE = ("x", "x_dot", "theta", "theta_dot")
 _START = purpose("start")
-_NOISE = purpose("noise")
 
 
 class PositionOnlyCartPole(NativeVectorEnv):
@@ -61,12 +61,8 @@ class PositionOnlyCartPole(NativeVectorEnv):
         env_index_offset: int = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if max_episode_length < 1:
-            raise ValueError(
-                f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
-            )
         self.name = "popgym/position_only_cart_pole"
-        self.max_episode_length = self.max_episode_steps = max_episode_length
+        self.max_episode_length = self.max_episode_steps = check_length(max_episode_length)
         limit = np.array(_LIMITS, dtype=np.float32)
         self.single_observation_space = gs.Box(-limit, limit)
         self.single_action_space = gs.Discrete(2)
@@ -140,7 +136,7 @@ class VelocityOnlyCartPole(PositionOnlyCartPole):
         return torch.stack((x_dot, theta_dot), dim=1).to(torch.float32)
 
 
-class NoisyPositionOnlyCartPole(PositionOnlyCartPole):
+class NoisyPositionOnlyCartPole(Noisy, PositionOnlyCartPole):
     """Balance a pole on a cart, seeing position and angle through noise and no velocity.
 
     Otherwise `PositionOnlyCartPole`. Normal noise is added to both numbers of every observation, the first
@@ -169,18 +165,5 @@ class NoisyPositionOnlyCartPole(PositionOnlyCartPole):
         env_index_offset: int = 0,
     ) -> None:
         super().__init__(num_envs, max_episode_length, device, env_index_offset)
-        if noise_sigma < 0:
-            raise ValueError(
-                f"noise_sigma must be at least 0, but it is {noise_sigma}: choose another value."
-            )
         self.name = "popgym/noisy_position_only_cart_pole"
-        self.noise_sigma = noise_sigma
-        self._limit = torch.tensor(_LIMITS, dtype=torch.float32, device=self.device)
-
-    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        noise_key = hash_prefix(seed, _NOISE, env_index, episode)
-        return {**super().begin(seed, env_index, episode), "noise_key": noise_key}
-
-    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        noisy = super().observe(task, time) + self.noise_sigma * normal(time, prefix=task["noise_key"])
-        return noisy.clamp(-self._limit, self._limit)
+        self.set_noise(noise_sigma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gymnasium.spaces as gs
@@ -10,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.envs.drawing import BACKGROUND, INK, RED, WHITE, YELLOW, Image, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import one_environment
 from engram.envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
-from engram.envs.popgym.drawing import draw_concentration
+
+_RANKS = ("A", *map(str, range(2, 11)), "J", "Q", "K")
 
 
 class Concentration(NativeVectorEnv):
@@ -122,3 +125,40 @@ class Concentration(NativeVectorEnv):
         values = torch.where(cards > unknown, cards - unknown - 1, torch.where(cards == unknown, -1, cards))
         in_play = task["places"][task["values"] < unknown].tolist()
         return draw_concentration(values, cards < unknown, in_play, num_values=unknown)
+
+
+def draw_concentration(
+    values: Sequence[int] | Tensor,
+    is_up: Sequence[bool] | Tensor,
+    in_play: Sequence[int] = (),
+    num_values: int = 13,
+) -> Image:
+    """Draw the cards of Concentration in rows of 13: hidden ones blue, found ones white, those in play framed.
+
+    Args:
+        values: [N], what is on every card: the colour in 0..1 (black, red), or the rank in 0..12; negative
+            for a hidden card that has nothing on it yet.
+        is_up: [N], the cards that are found.
+        in_play: positions of the cards turned over just now; negative ones are ignored.
+        num_values: 2 for colours, else ranks.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    columns = 13
+    turned = {position for position in map(int, in_play) if position >= 0}
+    marks, cells = [], np.zeros((-(-len(values) // columns), columns), dtype=np.int64)
+    for position, (value, up) in enumerate(zip(map(int, values), map(bool, is_up), strict=True)):
+        row, column = divmod(position, columns)
+        is_red, is_turned = value == 1 and num_values == 2, position in turned
+        cells[row, column] = 3 if is_turned else 2 if up else 1
+        if is_turned or up:
+            color = RED if is_red else INK
+        else:
+            color = (150, 84, 110) if is_red else (48, 74, 124)
+        if value >= 0:
+            face = ("disc", "diamond")[value] if num_values == 2 else _RANKS[value]
+            marks.append(Mark(row, column, face, color))
+        if is_turned:
+            marks.append(Mark(row, column, "frame", YELLOW))
+    return draw_grid(cells, (BACKGROUND, (70, 104, 168), WHITE, (255, 244, 204)), (60, 44), marks)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
-from engram.envs.popgym.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
 from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
 from engram.envs.random import purpose, randint
 

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
-from engram.envs.popgym.drawing import (
+from engram.envs.drawing import (
     BLUE,
     BOARD_SIZE,
     GREEN,
@@ -23,6 +21,8 @@ from engram.envs.popgym.drawing import (
     Mark,
     draw_grid,
 )
+from engram.envs.native import NativeVectorEnv
+from engram.envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
 from engram.envs.random import purpose, randint
 
 _MINES = purpose("mines")

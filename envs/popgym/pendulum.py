@@ -12,7 +12,8 @@ from torch import Tensor
 
 from engram.envs.box_actions import BoxAction, BoxActions
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_prefix, normal, purpose, uniform
+from engram.envs.popgym.control import Noisy, check_length
+from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's Pendulum-v1.
 _GRAVITY = 10.0
@@ -23,7 +24,6 @@ _MAX_TORQUE = 2.0
 _MAX_SPEED = 8.0
 _HALF_COST = 16.2736044 / 2  # half of the greatest cost of one action
 _START = purpose("start")
-_NOISE = purpose("noise")
 
 
 class PositionOnlyPendulum(NativeVectorEnv):
@@ -61,12 +61,8 @@ class PositionOnlyPendulum(NativeVectorEnv):
         env_index_offset: int = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if max_episode_length < 1:
-            raise ValueError(
-                f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
-            )
         self.name = "popgym/position_only_pendulum"
-        self.max_episode_length = self.max_episode_steps = max_episode_length
+        self.max_episode_length = self.max_episode_steps = check_length(max_episode_length)
         self.single_observation_space = gs.Box(-1.0, 1.0, (2,), np.float32)
         self.single_action_space = gs.Box(-_MAX_TORQUE, _MAX_TORQUE, (1,), np.float32)
         self.box_action = action
@@ -99,7 +95,7 @@ class PositionOnlyPendulum(NativeVectorEnv):
         return torch.stack((task["theta"].cos(), task["theta"].sin()), dim=1).to(torch.float32)
 
 
-class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
+class NoisyPositionOnlyPendulum(Noisy, PositionOnlyPendulum):
     """Swing a pendulum up and hold it there, seeing cosine and sine of its angle through noise.
 
     Otherwise `PositionOnlyPendulum`. Normal noise is added to both numbers of every observation, the first
@@ -130,17 +126,5 @@ class NoisyPositionOnlyPendulum(PositionOnlyPendulum):
         env_index_offset: int = 0,
     ) -> None:
         super().__init__(num_envs, max_episode_length, action, device, env_index_offset)
-        if noise_sigma < 0:
-            raise ValueError(
-                f"noise_sigma must be at least 0, but it is {noise_sigma}: choose another value."
-            )
         self.name = "popgym/noisy_position_only_pendulum"
-        self.noise_sigma = noise_sigma
-
-    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        noise_key = hash_prefix(seed, _NOISE, env_index, episode)
-        return {**super().begin(seed, env_index, episode), "noise_key": noise_key}
-
-    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        noisy = super().observe(task, time) + self.noise_sigma * normal(time, prefix=task["noise_key"])
-        return noisy.clamp(-1.0, 1.0)
+        self.set_noise(noise_sigma)

@@ -6,7 +6,8 @@ import torch
 from contract import random_action
 from popgym_board_parity import TASKS, make_native
 
-from engram.envs.popgym.drawing import GREEN, INK, RED, WHITE, YELLOW, Mark, draw_concentration, draw_grid
+from engram.envs.drawing import GREEN, INK, RED, WHITE, YELLOW, Mark, draw_grid
+from engram.envs.popgym.concentration import draw_concentration
 
 DRAWN = [task for task in TASKS if task[0] != "MultiarmedBandit"]
 

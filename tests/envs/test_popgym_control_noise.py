@@ -5,6 +5,7 @@ import torch
 from contract import random_action
 
 from engram.envs.popgym.cart_pole import NoisyPositionOnlyCartPole
+from engram.envs.popgym.control import Noisy
 from engram.envs.popgym.pendulum import NoisyPositionOnlyPendulum
 
 LEVELS = ["easy", "medium", "hard"]
@@ -17,7 +18,7 @@ def noisy_and_exact(env, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
     noisy, exact, row = [], [], env.reset(0)
     for _ in range(steps):
         noisy.append(row["obs"])
-        exact.append(super(type(env), env).observe(dict(env.state["task"].items()), env.state["time"]))
+        exact.append(super(Noisy, env).observe(dict(env.state["task"].items()), env.state["time"]))
         row = env.step(random_action(env, generator))
     return torch.stack(noisy), torch.stack(exact)
 

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engram.envs.drawing import BACKGROUND, INK, WHITE, Color, Image, draw_grid
 from engram.envs.memory_maze.rendering.reference import block_of
 from engram.envs.memory_maze.rendering.shading import TARGET_RADIUS, target_lights
 from engram.envs.memory_maze.scene import Scene
 from engram.envs.memory_maze.sizes import WALL_TEXTURES
-from engram.envs.popgym.drawing import BACKGROUND, INK, WHITE, Color, Image, draw_grid
 
 GAP = 8
 """Pixels between two pictures."""

@@ -97,46 +97,6 @@ def draw_grid(
     return np.rint(picture).astype(np.uint8)
 
 
-def draw_concentration(
-    values: Sequence[int] | Tensor,
-    is_up: Sequence[bool] | Tensor,
-    in_play: Sequence[int] = (),
-    num_values: int = 13,
-) -> Image:
-    """Draw the cards of Concentration in rows of 13: hidden ones blue, found ones white, those in play framed.
-
-    Args:
-        values: [N], what is on every card: the colour in 0..1 (black, red), or the rank in 0..12; negative
-            for a hidden card that has nothing on it yet.
-        is_up: [N], the cards that are found.
-        in_play: positions of the cards turned over just now; negative ones are ignored.
-        num_values: 2 for colours, else ranks.
-
-    Returns:
-        uint8 [height, width, 3].
-    """
-    columns = 13
-    turned = {position for position in map(int, in_play) if position >= 0}
-    marks, cells = [], np.zeros((-(-len(values) // columns), columns), dtype=np.int64)
-    for position, (value, up) in enumerate(zip(map(int, values), map(bool, is_up), strict=True)):
-        row, column = divmod(position, columns)
-        is_red, is_turned = value == 1 and num_values == 2, position in turned
-        cells[row, column] = 3 if is_turned else 2 if up else 1
-        if is_turned or up:
-            color = RED if is_red else INK
-        else:
-            color = (150, 84, 110) if is_red else (48, 74, 124)
-        if value >= 0:
-            face = ("disc", "diamond")[value] if num_values == 2 else _RANKS[value]
-            marks.append(Mark(row, column, face, color))
-        if is_turned:
-            marks.append(Mark(row, column, "frame", YELLOW))
-    return draw_grid(cells, (BACKGROUND, (70, 104, 168), WHITE, (255, 244, 204)), (60, 44), marks)
-
-
-_RANKS = ("A", *map(str, range(2, 11)), "J", "Q", "K")
-
-
 def _coverage(what: str, height: int, width: int) -> NDArray[np.floating]:
     """How much of every pixel of a tile a mark covers, [height, width, 1]."""
     if what not in SHAPES:

@@ -1,0 +1,59 @@
+"""What the cart-poles and pendulums share: the length of episodes, and observations through noise."""
+
+from __future__ import annotations
+
+import gymnasium.spaces as gs
+import torch
+from torch import Tensor
+
+from engram.envs.native import NativeVectorEnv
+from engram.envs.random import hash_prefix, normal, purpose
+
+_NOISE = purpose("noise")
+
+
+def check_length(max_episode_length: int) -> int:
+    """Return a length of episodes; ValueError if it is none."""
+    if max_episode_length < 1:
+        raise ValueError(
+            f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
+        )
+    return max_episode_length
+
+
+class Noisy(NativeVectorEnv):
+    """Adds normal noise to the observations of the task that it is derived from, and cuts them to their bounds.
+
+    Attributes:
+        noise_sigma: standard deviation of the noise.
+    """
+
+    noise_sigma: float
+
+    def set_noise(self, noise_sigma: float) -> None:
+        """Set the noise, once the task is made.
+
+        Args:
+            noise_sigma: at least 0.
+
+        Raises:
+            ValueError: if it is less.
+        """
+        if noise_sigma < 0:
+            raise ValueError(
+                f"noise_sigma must be at least 0, but it is {noise_sigma}: choose another value."
+            )
+        self.noise_sigma = noise_sigma
+        space = self.single_observation_space
+        assert isinstance(space, gs.Box)
+        self._bounds = [torch.as_tensor(bound, device=self.device) for bound in (space.low, space.high)]
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        noise_key = hash_prefix(seed, _NOISE, env_index, episode)
+        own = super().begin(seed, env_index, episode)  # type: ignore[safe-super]
+        return {**own, "noise_key": noise_key}
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
+        own = super().observe(task, time)  # type: ignore[safe-super]
+        noisy = own + self.noise_sigma * normal(time, prefix=task["noise_key"])
+        return noisy.clamp(*self._bounds)

@@ -49,8 +49,8 @@ lint: setup build/path/engram
 
 benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"
-	$(BIN)/python -m engram.scripts.benchmark ppo
-	$(BIN)/python -m engram.scripts.benchmark cores
+	$(BIN)/python -m engram.benchmarks ppo
+	$(BIN)/python -m engram.benchmarks cores
 
 # On a machine with a CUDA card; nothing is installed. Folder of wheels: python tests/gpu/session.py --download .wheels
 GPU_PYTHON := $(or $(PYTHON),$(wildcard $(BIN)/python),python3)

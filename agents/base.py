@@ -11,8 +11,8 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.envs.box_actions import ActionConverter, BoxAction
-from engram.envs.state_form import Anything
+from engram.common.box_actions import ActionConverter, BoxAction
+from engram.common.state_form import Anything
 
 
 class Rollout(Protocol):
@@ -139,7 +139,7 @@ class Agent(ABC):
         """Everything that learning has changed: nested dicts of tensors and JSON values."""
 
     def state_form(self) -> Any:
-        """What a stored state must look like to be loaded here (see `engram.envs.state_form`); by default anything."""
+        """What a stored state must look like to be loaded here (`engram.common.state_form`); by default anything."""
         return Anything()
 
     @abstractmethod

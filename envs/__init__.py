@@ -1,9 +1,9 @@
 """Environments: everything becomes a stream of rows."""
 
-from engram.envs.box_actions import ActionConverter, BoxActions
+from engram.common.box_actions import ActionConverter, BoxActions
+from engram.common.errors import EnvironmentFault
 from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from engram.envs.driver import Act, Driver, Rollout
-from engram.envs.errors import EnvironmentFault
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
 from engram.envs.forking import loaded_libgomps, make_forks_safe
 from engram.envs.gymnasium_env import GymnasiumEnv

@@ -10,8 +10,8 @@ import gymnasium.spaces as gs
 import numpy as np
 from torch import Tensor
 
-from engram.envs.actions import action_mask_size
-from engram.envs.errors import EnvironmentFault
+from engram.common.actions import action_mask_size
+from engram.common.errors import EnvironmentFault
 
 KEY = "action_mask"
 _METHOD = "action_masks"

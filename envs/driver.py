@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from tensordict import TensorDict, TensorDictBase
 
+from engram.common.state_form import Maybe, Numbers, Whole
 from engram.envs.action_masks import check_masks
 from engram.envs.captured import CapturedPlay, check_capture
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import Act, Played, play
-from engram.envs.state_form import Maybe, Numbers, Whole
 from engram.envs.vector_env import VectorEnv
 
 
@@ -181,7 +181,7 @@ class Driver:
         }
 
     def state_form(self, carry: TensorDict) -> dict[str, Any]:
-        """What a stored state must look like to be loaded here, see `engram.envs.state_form`.
+        """What a stored state must look like to be loaded here, see `engram.common.state_form`.
 
         Args:
             carry: the policy's initial carry, [B].

@@ -8,7 +8,7 @@ import gymnasium.spaces as gs
 import numpy as np
 import torch
 
-from engram.envs.state_form import ByKey, Maybe, Numbers, StateError
+from engram.common.state_form import ByKey, Maybe, Numbers, StateError
 
 # Steps are gathered for all environments; after so many each environment keeps what its episode needs of them.
 _BLOCK = 1024
@@ -84,7 +84,7 @@ class EpisodeLog:
 
     @staticmethod
     def state_form(num_envs: int, action_shape: tuple[int, ...]) -> ByKey:
-        """The form of these and of what was stored before, see `engram.envs.state_form`; of actions any dtype."""
+        """The form of these and of what was stored before, see `engram.common.state_form`; of actions any dtype."""
         counts = Numbers((num_envs,), torch.int64, low=0)
         now = {"episodes": counts, "lengths": counts, "actions": Numbers((None, *action_shape))}
         before = {

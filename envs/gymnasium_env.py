@@ -17,16 +17,16 @@ from gymnasium.vector.utils import create_empty_array
 from tensordict import TensorDict
 from torch import Tensor
 
+from engram.common.actions import ActionCheck, action_layout, action_mask_size
+from engram.common.box_actions import ActionConverter, BoxAction
+from engram.common.errors import EnvironmentFault
+from engram.common.state_form import Whole
 from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
-from engram.envs.actions import ActionCheck, action_layout, action_mask_size
 from engram.envs.async_envs import AsyncEnvs, make_async
-from engram.envs.box_actions import ActionConverter, BoxAction
 from engram.envs.episode_log import EpisodeLog
-from engram.envs.errors import EnvironmentFault
 from engram.envs.long_episode import LongEpisode
 from engram.envs.make import make_sub_env
 from engram.envs.spaces import observation_converter
-from engram.envs.state_form import Whole
 from engram.envs.stored_rows import check_actions, row_form
 from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout

@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium
 import torch
 
-from engram.envs.actions import action_layout
-from engram.envs.ids import import_package, malformed, not_registered
+from engram.common.actions import action_layout
+from engram.common.ids import import_package, malformed, not_registered
 from engram.envs.spaces import observation_converter
 from engram.envs.sub_env import SubEnv
 from engram.envs.vector_env import VectorEnv

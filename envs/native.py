@@ -11,8 +11,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.actions import ActionCheck, action_layout
-from engram.envs.state_form import StateError
+from engram.common.actions import ActionCheck, action_layout
+from engram.common.state_form import StateError
 from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
 

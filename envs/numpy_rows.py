@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import Space
 from torch import Tensor
 
-from engram.envs.actions import ActionCheck, batch_actions
+from engram.common.actions import ActionCheck, batch_actions
 from engram.envs.native import NativeVectorEnv
 
 

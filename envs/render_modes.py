@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import logger
 
-from engram.envs.errors import unknown_option
+from engram.common.errors import unknown_option
 from engram.envs.vector_env import VectorEnv
 
 RENDER_FPS = 4

@@ -6,7 +6,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.actions import action_layout
+from engram.common.actions import action_layout
 from engram.envs.native import NativeVectorEnv
 
 

@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.actions import ActionCheck, batch_actions
+from engram.common.actions import ActionCheck, batch_actions
 from engram.envs.native_clients import KnowsItsLength, native_seed, own_space
 from engram.envs.numpy_rows import first_observation
 from engram.envs.registration import make_registered

@@ -9,7 +9,7 @@ import gymnasium
 import gymnasium.spaces as gs
 import numpy as np
 
-from engram.envs.errors import EnvironmentFault
+from engram.common.errors import EnvironmentFault
 
 Conform = Callable[[Any], Any]
 

@@ -9,12 +9,12 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.actions import action_layout, action_mask_size
-from engram.envs.state_form import Maybe, Numbers, StateError
+from engram.common.actions import action_layout, action_mask_size
+from engram.common.state_form import Maybe, Numbers, StateError
 
 
 def row_form(obs: Tensor | TensorDict, space: gymnasium.Space[Any], num_envs: int) -> dict[str, Any]:
-    """The form of a row, see `engram.envs.state_form`.
+    """The form of a row, see `engram.common.state_form`.
 
     Args:
         obs: an observation [B, ...], as rows hold it.

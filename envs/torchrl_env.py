@@ -12,7 +12,7 @@ from torchrl.data import Binary, Bounded, Categorical, Composite, MultiCategoric
 from torchrl.data.tensor_specs import TensorSpec
 from torchrl.envs import EnvBase
 
-from engram.envs.actions import action_layout
+from engram.common.actions import action_layout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.vector_env import check_seed, select
 

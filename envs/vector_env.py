@@ -11,8 +11,8 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.box_actions import BoxAction
-from engram.envs.state_form import Anything
+from engram.common.box_actions import BoxAction
+from engram.common.state_form import Anything
 
 
 class VectorEnv(ABC):
@@ -99,7 +99,7 @@ class VectorEnv(ABC):
         """Return all that is needed to continue: nested, string keys, leaves are tensors or JSON values."""
 
     def state_form(self) -> Any:
-        """What a stored state must look like to be loaded here (see `engram.envs.state_form`); by default anything."""
+        """What a stored state must look like to be loaded here (`engram.common.state_form`); by default anything."""
         return Anything()
 
     @abstractmethod

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from engram.envs.errors import WorkerFault
+from engram.common.errors import WorkerFault
 
 # A wait is cut into slices, each of which counts as its own length at most: a job that was stopped and goes on
 # (Ctrl-Z, a suspended machine) is not taken for one that hangs.

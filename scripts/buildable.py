@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from engram.agents.buildable import table
-from engram.scripts.say import say
+from engram.agents.stored.buildable import table
+from engram.common.say import say
 
 
 def main() -> None:

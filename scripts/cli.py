@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from engram.common.say import say
 from engram.scripts.launch import keep_large_blocks
-from engram.scripts.say import say
 
 COMMANDS = ("train", "evaluate", "sweep", "plot", "buildable", "benchmark")
 
@@ -20,11 +21,30 @@ def main() -> int:
         say(f"usage: engram {{{','.join(COMMANDS)}}} [--help] [key=value] …", file=sys.stderr)
         return 0 if words[:1] in (["--help"], ["-h"]) else 2
     keep_large_blocks()
-    command = importlib.import_module(f"engram.scripts.{words[0]}").command
+    command = _command(words[0])
     if names_own_code(words[1:]):
         # As `python -m` sees it, but behind everything installed: nothing there takes the place of a library.
         sys.path.append(os.getcwd())
     return command(words[1:])
+
+
+def _command(name: str) -> Callable[[Sequence[str]], int]:
+    """The entry point of a command. Benchmarks come with a clone alone."""
+    if name != "benchmark":
+        found: Callable[[Sequence[str]], int] = importlib.import_module(f"engram.scripts.{name}").command
+        return found
+    if importlib.util.find_spec("engram.benchmarks") is None:
+        return _refuse_benchmark
+    return importlib.import_module("engram.benchmarks.command").command
+
+
+def _refuse_benchmark(words: Sequence[str]) -> int:
+    say(
+        "error: Benchmarks come with a clone of the repository, but this is the installed package, which has none; "
+        "clone it and say make setup.",
+        file=sys.stderr,
+    )
+    return 2
 
 
 def names_own_code(words: Sequence[str]) -> bool:

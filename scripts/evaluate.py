@@ -13,25 +13,32 @@ import numpy as np
 import torch
 
 from engram.agents.base import Agent
-from engram.agents.json_text import json_text
-from engram.agents.plain_files import replace_file
-from engram.agents.run_folder import load, read_config
-from engram.agents.sealed_json import sealed
+from engram.agents.stored.loading import load
 from engram.common.checked import check_options
+from engram.common.errors import UsageError
+from engram.common.say import say
 from engram.envs import EvaluationResult
-from engram.scripts.building import check_device
-from engram.scripts.config import compose_config
-from engram.scripts.episodes import play_episodes, truncation_note
-from engram.scripts.errors import UsageError, run, usage_errors
-from engram.scripts.find_run import newest_run
-from engram.scripts.flags import answer
-from engram.scripts.options import EvaluateOptions
-from engram.scripts.outputs import check_writable
-from engram.scripts.pairing import EVALUATION_FILE, episodes_identity, paired_difference, read_against
-from engram.scripts.playable import build_for, check_pictures, check_variants
-from engram.scripts.probe import probe_values, with_argument
-from engram.scripts.say import say
-from engram.scripts.video import VideoWriter
+from engram.run_files.json_text import json_text
+from engram.run_files.plain_files import replace_file
+from engram.run_files.run_folder import read_config
+from engram.run_files.sealed_json import sealed
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.flags import answer
+from engram.scripts.command_line.options import EvaluateOptions
+from engram.scripts.faults.errors import run, usage_errors
+from engram.scripts.faults.outputs import check_writable
+from engram.scripts.output.playable import build_for, check_pictures, check_variants
+from engram.scripts.output.probe import probe_values, with_argument
+from engram.scripts.output.video import VideoWriter
+from engram.scripts.run_folders.find_run import newest_run
+from engram.scripts.run_folders.pairing import (
+    EVALUATION_FILE,
+    episodes_identity,
+    paired_difference,
+    read_against,
+)
+from engram.training.building import check_device
+from engram.training.episodes import play_episodes, truncation_note
 
 VIDEO_FILE = "episode.mp4"
 
@@ -136,7 +143,7 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         say(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
     stem = _probe_stem(argument)
     write_results(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
-    from engram.scripts.figures import draw_probe  # Matplotlib takes a second to import.
+    from engram.analysis.run_figures import draw_probe  # Matplotlib takes a second to import.
 
     say(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
 

@@ -8,23 +8,23 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from engram.analysis.archive import ARCHIVE_FILE, write_archive
+from engram.analysis.compare import compare
+from engram.analysis.configurations import describe_configurations
+from engram.analysis.files import write_files
+from engram.analysis.folders import find_run_folders
+from engram.analysis.runs import Run, read_run
+from engram.analysis.settings import Settings
+from engram.analysis.skipped import Skipped
 from engram.common.checked import check_options, settings
 from engram.common.option_types import Fitting, Positive, Real, Seed, Whole, Word
-from engram.scripts.comparison.analysis import compare
-from engram.scripts.comparison.archive import ARCHIVE_FILE, write_archive
-from engram.scripts.comparison.configurations import describe_configurations
-from engram.scripts.comparison.files import write_files
-from engram.scripts.comparison.folders import find_run_folders
-from engram.scripts.comparison.runs import Run, read_run
-from engram.scripts.comparison.settings import Settings
-from engram.scripts.comparison.skipped import Skipped
-from engram.scripts.config import compose_config
-from engram.scripts.errors import run, usage_errors
-from engram.scripts.flags import answer
-from engram.scripts.outputs import check_writable
-from engram.scripts.say import say
-from engram.scripts.tables import print_table
-from engram.scripts.words import command_line
+from engram.common.say import say
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.flags import answer
+from engram.scripts.command_line.words import command_line
+from engram.scripts.faults.errors import run, usage_errors
+from engram.scripts.faults.outputs import check_writable
+from engram.scripts.output.tables import print_table
 
 
 def _is_bounds(value: Any) -> bool:

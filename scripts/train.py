@@ -11,30 +11,31 @@ from pathlib import Path
 
 import torch
 
-from engram.agents.logger import Logger
-from engram.agents.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
-from engram.agents.plain_files import check_plain
-from engram.agents.run_files import CONFIG_FILE
-from engram.agents.schedule import Hooks
 from engram.common.checked import check_options
-from engram.scripts.config import Composed, compose_config
-from engram.scripts.errors import run, usage_errors
-from engram.scripts.faults import faults_of_environments, faults_of_the_machine
-from engram.scripts.find_run import unfinished_run
-from engram.scripts.flags import answer
-from engram.scripts.headline import headline
-from engram.scripts.new_run import (
+from engram.common.say import say
+from engram.run_files.logger import Logger
+from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
+from engram.run_files.names import CONFIG_FILE
+from engram.run_files.plain_files import check_plain
+from engram.run_files.run_command import asked_for
+from engram.scripts.command_line.config import Composed, compose_config
+from engram.scripts.command_line.flags import answer
+from engram.scripts.command_line.options import TrainOptions
+from engram.scripts.command_line.paths import expand
+from engram.scripts.faults.errors import run, usage_errors
+from engram.scripts.faults.faults import faults_of_environments, faults_of_the_machine
+from engram.scripts.faults.stop_request import SaveTimer, StopRequest
+from engram.scripts.output.headline import headline
+from engram.scripts.output.progress import ProgressLine
+from engram.scripts.run_folders.find_run import unfinished_run
+from engram.scripts.run_folders.new_run import (
     describe_agent,
     describe_run,
     drop_unused_replay,
     make_given_dir,
     make_run_dir,
 )
-from engram.scripts.options import TrainOptions
-from engram.scripts.paths import expand
-from engram.scripts.progress import ProgressLine
-from engram.scripts.restoring import stored_options
-from engram.scripts.resuming import (
+from engram.scripts.run_folders.resuming import (
     UNFINISHED,
     allow_words,
     is_resumable,
@@ -45,12 +46,12 @@ from engram.scripts.resuming import (
     schedule_note,
     store_changes,
 )
-from engram.scripts.run_command import asked_for, chosen_option, read_command
-from engram.scripts.run_lock import folder_lock
-from engram.scripts.say import say
-from engram.scripts.session import Session
-from engram.scripts.stop_request import SaveTimer, StopRequest
-from engram.scripts.unbegun import clear_replay, is_unbegun
+from engram.run_files.run_command import asked_for, chosen_option, read_command
+from engram.scripts.run_folders.run_lock import folder_lock
+from engram.common.say import say
+from engram.training.session import Session
+from engram.scripts.faults.stop_request import SaveTimer, StopRequest
+from engram.scripts.run_folders.unbegun import clear_replay, is_unbegun
 
 
 def main(words: Sequence[str]) -> None:
@@ -222,7 +223,7 @@ def _conclude(session: Session, run_dir: Path) -> None:
     outcome = "" if progress.last_return is None else f", last evaluation {progress.last_return:.3f}"
     say(f"done after {steps:,} environment steps{outcome}: {run_dir}", file=sys.stderr)
     if session.config["logging"]["curve"]:
-        from engram.scripts.figures import draw_learning_curve  # Matplotlib takes a second to import.
+        from engram.analysis.run_figures import draw_learning_curve  # Matplotlib takes a second to import.
 
         title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
         say(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)

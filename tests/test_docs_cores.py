@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from engram.common.errors import UsageError
 from engram.memory_cores import MemoryCore
 from engram.scripts import train
-from engram.scripts.core_files import core_maker, core_names
-from engram.scripts.document_cores import PAGE, cards, make_tables, with_tables
-from engram.scripts.errors import UsageError
+from engram.tools.core_files import core_maker, core_names
+from engram.tools.document_cores import PAGE, cards, make_tables, with_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 (CODE,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
@@ -40,13 +40,13 @@ def test_every_core_has_a_card(name):
     core = core_maker(name, hidden_size=8)(input_size=3)
     assert core.card is not None, (
         f"{type(core).__name__} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
-        "card = CoreCard(…) as memory_cores/gru.py does, then run python -m engram.scripts.document_cores"
+        "card = CoreCard(…) as memory_cores/gru.py does, then run python -m engram.tools.document_cores"
     )
 
 
 def test_the_table_is_the_code_s():
     page = PAGE.read_text()
-    assert page == with_tables(page, make_tables()), "run python -m engram.scripts.document_cores"
+    assert page == with_tables(page, make_tables()), "run python -m engram.tools.document_cores"
 
 
 def test_a_core_without_a_card_is_named():
@@ -129,7 +129,7 @@ def test_own_core_trains(module, tmp_path):
 
 
 def test_own_core_is_benchmarked(module, capsys):
-    from engram.scripts import benchmark
+    from engram.benchmarks import command as benchmark
 
     line = next(line for line in COMMANDS if "my_cores" in line and "benchmark" in line)
     assert benchmark.command([*line.split()[3:], *SMALL["benchmark"]]) == 0

@@ -12,25 +12,30 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("common", "agents", "memory_cores", "envs", "scripts")
 MAY_IMPORT = {
     "common": {"common"},
     "memory_cores": {"memory_cores", "common"},
     "envs": {"envs", "common"},
-    "agents": {"agents", "memory_cores", "common"},
-    "scripts": {"scripts", "agents", "memory_cores", "envs", "common", "configs"},
+    "run_files": {"run_files", "common"},
+    "agents": {"agents", "memory_cores", "run_files", "common"},
+    "training": {"training", "agents", "memory_cores", "envs", "run_files", "common"},
+    "analysis": {"analysis", "run_files", "common"},
+    "scripts": {
+        *("scripts", "analysis", "training", "agents", "memory_cores", "envs"),
+        *("run_files", "common", "configs", "benchmarks"),
+    },
+    "tools": {"tools", "scripts", "agents", "memory_cores", "envs", "common", "configs"},
+    "benchmarks": {
+        *("benchmarks", "tools", "scripts", "analysis", "training", "agents", "memory_cores", "envs"),
+        *("run_files", "common", "configs"),
+    },
     "configs": set(),
 }
-# The ground that agents may build on: what an action is, before and after an environment's bounds, what an environment
-# is and does wrong, which of them an id names, and what a stored state must look like.
-GROUND = (
-    "engram.envs.actions",
-    "engram.envs.box_actions",
-    "engram.envs.errors",
-    "engram.envs.ids",
-    "engram.envs.state_form",
-    "engram.envs.vector_env",
-)
+PACKAGES = tuple(name for name in MAY_IMPORT if name != "configs")
+# These read configurations; all others know nothing of them.
+READ_CONFIGS = ("scripts", "tools", "benchmarks")
+# What agents may know of environments: what one is, so that a description may name it.
+GROUND = ("engram.envs.vector_env",)
 TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "__init__.py",
     "pyproject.toml",
@@ -63,7 +68,7 @@ def violations(package, source):
     names = {module.split(".")[0] for module in modules}
     ours = {module.split(".")[1] for module in modules if module.startswith("engram.")}
     wrong = (ours - MAY_IMPORT[package]) | (names & {*PACKAGES, "configs", "tests"})
-    return wrong | (names & {"hydra", "omegaconf"} if package != "scripts" else set())
+    return wrong | (names & {"hydra", "omegaconf"} if package not in READ_CONFIGS else set())
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -81,7 +86,7 @@ def test_imports_go_one_way(package):
         ("envs", "def f():\n    import engram.memory_cores.base"),
         ("agents", "from engram import envs"),
         ("agents", "from engram.envs.make import make_gymnasium"),
-        ("agents", "from engram.scripts.errors import run"),
+        ("agents", "from engram.scripts.faults.errors import run"),
         ("envs", "from omegaconf import OmegaConf"),
         ("envs", "import envs.make"),
     ],
@@ -119,10 +124,10 @@ def test_nothing_is_imported_by_name_in_a_string():
         if "import_module(" in path.read_text()
     }
     assert users <= {
-        "agents/build.py",
-        "agents/buildable.py",
-        "envs/ids.py",
-        "scripts/benchmark.py",
+        "agents/stored/build.py",
+        "agents/stored/buildable.py",
+        "common/ids.py",
+        "benchmarks/__main__.py",
         "scripts/cli.py",
     }
 

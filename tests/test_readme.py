@@ -76,7 +76,7 @@ def test_commands_on_a_run(line, recall_run):
     run([sys.executable, "-m", f"engram.scripts.{command}", *words, *small], recall_run)
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if "engram.scripts.benchmark" in line])
+@pytest.mark.parametrize("line", [line for line in commands() if "engram.benchmarks" in line])
 def test_benchmark_commands(line, tmp_path):
     run([sys.executable, *line.split()[1:], *SMALL["benchmark"]], tmp_path)
     assert list(tmp_path.glob("*.png"))

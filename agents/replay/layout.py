@@ -11,7 +11,7 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor
 
-from engram.envs.state_form import Kind, ListOf, Whole
+from engram.common.state_form import Kind, ListOf, Whole
 
 # The share of the stored rows that is set aside, so that nothing a checkpoint needs is overwritten before two
 # later checkpoints are on disk.
@@ -103,7 +103,7 @@ class Layout:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """The form of what `describe` gives, see `engram.envs.state_form`."""
+        """The form of what `describe` gives, see `engram.common.state_form`."""
         files = ListOf([Kind(str), Kind(str), ListOf(Whole()), Whole()])
         return {"files": files, "capacity": Whole(), "carry_every": Whole()}
 

@@ -14,7 +14,7 @@ from engram.agents.replay.batch import Batch, ReplayAgent
 from engram.agents.replay.ring import Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
-from engram.envs.state_form import Whole
+from engram.common.state_form import Whole
 
 
 class Replay:
@@ -158,7 +158,7 @@ class Replay:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """What a stored state must look like, see `engram.envs.state_form`."""
+        """What a stored state must look like, see `engram.common.state_form`."""
         return {"num_batches": Whole(), "ring": Ring.state_form()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from engram.agents.replay.layout import Column, Layout
 from engram.agents.replay.storage import DamagedReplayError, Storage
-from engram.envs.state_form import ListOf, Maybe, StateError, Whole
+from engram.common.state_form import ListOf, Maybe, StateError, Whole
 
 # 1 had no number, and no checksum of the oldest rows that may be read.
 FORMAT = 2
@@ -146,7 +146,7 @@ class Ring:
 
     @staticmethod
     def state_form() -> dict[str, Any]:
-        """What a stored state must look like, see `engram.envs.state_form`."""
+        """What a stored state must look like, see `engram.common.state_form`."""
         return {
             "format": Maybe(Whole()),
             "layout": Layout.state_form(),

@@ -10,8 +10,8 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.leaves import Leaf
-from engram.agents.pixel_scale import PixelScale
+from engram.agents.networks.leaves import Leaf
+from engram.agents.networks.pixel_scale import PixelScale
 from engram.agents.world_model.image_decoder import ImageDecoder
 from engram.agents.world_model.layers import Head, Norm, dense
 from engram.agents.world_model.two_hot import symexp, symlog

@@ -10,9 +10,9 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.actor_critic import MakeCore
 from engram.agents.base import Agent
 from engram.agents.diagnosis import raise_first_nonfinite
+from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.random import environment_keys, seeded_initializers, stream_key, uniform
 from engram.agents.replay import Batch
 from engram.agents.returns import masked_mean
@@ -25,7 +25,7 @@ from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
 from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
-from engram.envs.state_form import Whole
+from engram.common.state_form import Whole
 
 # More would take megabytes at every evaluation.
 DRAWN_WINDOWS, DRAWN_ROWS = 3, 128

@@ -11,8 +11,8 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.actor_critic import MakeCore
-from engram.agents.features import action_feature_size, action_features
+from engram.agents.networks.actor_critic import MakeCore
+from engram.agents.networks.features import action_feature_size, action_features
 from engram.agents.world_model.latents import sample, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from engram.memory_cores import Resets

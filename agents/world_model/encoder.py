@@ -8,9 +8,9 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.features import flatten_leaf
-from engram.agents.image_encoders import StridedEncoder
-from engram.agents.leaves import Leaf
+from engram.agents.networks.features import flatten_leaf
+from engram.agents.networks.image_encoders import StridedEncoder
+from engram.agents.networks.leaves import Leaf
 from engram.agents.world_model.layers import Head, Norm
 from engram.agents.world_model.two_hot import symlog
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from engram.agents.image_encoders import ChannelNorm
-from engram.agents.image_layout import ImageLayout, find_layout
+from engram.agents.networks.image_encoders import ChannelNorm
+from engram.agents.networks.image_layout import ImageLayout, find_layout
 from engram.agents.world_model.layers import Norm, dense, init_weight
 
 
@@ -20,7 +20,7 @@ class ImageDecoder(nn.Module):
         input_size: features in.
         depth: channels before the last layer, doubled by each layer before it.
         norm: over the channels of every pixel, after each layer but the last.
-        layout: of its axes; None: see `engram.agents.image_layout.find_layout`.
+        layout: of its axes; None: see `engram.agents.networks.image_layout.find_layout`.
 
     Source: Hafner et al. 2023 (DreamerV3), appendix; the output passes through a sigmoid as in later versions.
     """

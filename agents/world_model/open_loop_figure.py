@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.agents.image_layout import ImageLayout, find_layout
+from engram.agents.networks.image_layout import ImageLayout, find_layout
 
 # Colour-blind-safe (Okabe and Ito 2008).
 _TRUE, _IMAGINED, _GREY = "#0072B2", "#D55E00", "#666666"

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engram.agents.muon import MuonWithAdam
-from engram.agents.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.agents.optim.laprop import LaProp
+from engram.agents.optim.muon import MuonWithAdam
+from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from engram.agents.world_model.behavior import Behavior
-from engram.agents.world_model.laprop import LaProp
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import WorldModel
 
@@ -129,7 +129,7 @@ class Optimizers:
         return optimizer_state(self.optimizer)
 
     def state_form(self) -> dict[str, Any]:
-        """The form of these, see `engram.envs.state_form`."""
+        """The form of these, see `engram.common.state_form`."""
         if self.settings.optimizer == "laprop":
             return optimizer_form(self.optimizer, ("mean_square", "momentum"))
         return optimizer_form(self.optimizer)

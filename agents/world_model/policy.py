@@ -6,7 +6,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from engram.agents.distributions import (
+from engram.agents.networks.distributions import (
     ActionDistribution,
     DiagonalGaussian,
     make_distribution,

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from engram.agents.image_layout import LayoutName
+from engram.agents.networks.image_layout import LayoutName
 from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
@@ -40,9 +40,9 @@ class DreamerSettings:
             reward is a small share of one bin, and returns are not blown up: such tasks want a larger one.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
         image_depth: channels of the first convolution.
-        image_layout: of the images' axes, see `engram.agents.image_layout.find_layout`.
+        image_layout: of the images' axes, see `engram.agents.networks.image_layout.find_layout`.
         leaves: how to read parts of the observation instead, by their key; see
-            `engram.agents.leaves.observation_leaves`.
+            `engram.agents.networks.leaves.observation_leaves`.
         dynamics_scale: weight of the prior's KL loss.
         representation_scale: weight of the posterior's KL loss.
         free_nats: KL per row below which nothing is learnt.

@@ -8,7 +8,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.envs.box_actions import BoxActions
+from engram.common.box_actions import BoxActions
 from engram.envs.memory_maze.episodes import begin_episodes, next_targets
 from engram.envs.memory_maze.frames import draw_frames
 from engram.envs.memory_maze.layouts import make_layouts

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engram.envs.box_actions import BoxAction, BoxActions
+from engram.common.box_actions import BoxAction, BoxActions
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.control import Noisy, check_length
 from engram.envs.random import hash_prefix, purpose, uniform

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.words import as_word
-from engram.scripts.words import normal
 
 # Always axes, if of one value: they make a run's folder.
 NAMING_AXES = ("agent", "core", "env", "seed")

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from engram.agents.plain_files import follow_no_link
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.run_files.plain_files import follow_no_link
 
 
 class Launcher(Protocol):

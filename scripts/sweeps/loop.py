@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engram.agents.schedule import never
-from engram.scripts.errors import EXIT_DIVERGED, EXIT_USAGE
-from engram.scripts.stop_request import STOP_CODES
+from engram.scripts.faults.errors import EXIT_DIVERGED, EXIT_USAGE
+from engram.scripts.faults.stop_request import STOP_CODES
 from engram.scripts.sweeps.grid import Trial
 from engram.scripts.sweeps.launchers import Launcher
 from engram.scripts.sweeps.trial_state import (
@@ -19,6 +18,7 @@ from engram.scripts.sweeps.trial_state import (
     running_state,
     stored_state,
 )
+from engram.training.schedule import never
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 # These come again however often a trial is repeated.

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from engram.agents.plain_files import replace_file
-from engram.agents.sealed_json import CHECKSUM, check_seal, digest
-from engram.agents.stored_yaml import read_yaml, yaml_text
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.run_files.plain_files import replace_file
+from engram.run_files.sealed_json import CHECKSUM, check_seal, digest
+from engram.run_files.stored_yaml import read_yaml, yaml_text
+from engram.scripts.command_line.words import command_line
 from engram.scripts.sweeps.grid import Trial
 from engram.scripts.sweeps.plan import Plan
-from engram.scripts.words import command_line
 
 MANIFEST_FILE = "sweep.yaml"
 # Of a manifest: a trial takes five hundred.

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from engram.agents.base import Agent
-from engram.agents.run_folder import build_agent
+from engram.agents.stored.loading import build_agent
 from engram.common.checked import check_options
-from engram.scripts.building import build_env, check_device
-from engram.scripts.config import Composed, compose_config
-from engram.scripts.errors import UsageError
-from engram.scripts.options import SweepOptions, TrainOptions
-from engram.scripts.say import say
-from engram.scripts.sizes import agent_sizes, matching_width
+from engram.common.errors import UsageError
+from engram.common.say import say
+from engram.scripts.command_line.config import Composed, compose_config
+from engram.scripts.command_line.options import SweepOptions, TrainOptions
+from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
 from engram.scripts.sweeps.words import as_word, axis_values, split_words
-from engram.scripts.words import normal
+from engram.training.building import build_env, check_device
+from engram.training.sizes import agent_sizes, matching_width
 
 # Options of the sweep itself, which may be given without "sweep.".
 OWN_OPTIONS = (

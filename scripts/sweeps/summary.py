@@ -7,7 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 
-from engram.scripts.sizes import read_sizes
+from engram.run_files.sizes import read_sizes
 from engram.scripts.sweeps.loop import FINISHED, TrialStatus
 
 

@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from engram.scripts.printable import printable
-from engram.scripts.progress import clock_time
-from engram.scripts.say import say
+from engram.common.printable import printable
+from engram.common.say import say
+from engram.scripts.output.progress import clock_time
 from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
 from engram.scripts.sweeps.time_left import time_left
 

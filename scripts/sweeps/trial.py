@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engram.envs.errors import WorkerFault
-from engram.scripts.errors import EXIT_FAULT, UsageError, run
-from engram.scripts.paths import literal_path
-from engram.scripts.resuming import allow_words
-from engram.scripts.run_lock import folder_lock
+from engram.common.errors import UsageError, WorkerFault
+from engram.scripts.command_line.paths import literal_path
+from engram.scripts.faults.errors import EXIT_FAULT, run
+from engram.scripts.run_folders.resuming import allow_words
+from engram.scripts.run_folders.run_lock import folder_lock
 from engram.scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
 from engram.scripts.train import main as train
-from engram.scripts.user_code import place_in_user_code
+from engram.training.user_code import place_in_user_code
 
 # The trial of a launcher that has just died saves and ends, or is ended after so long; the next one waits for that.
 SAVE_SECONDS = 30.0

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from engram.scripts.errors import UsageError
-from engram.scripts.groups import group_options
-from engram.scripts.paths import PATH_OPTIONS
-from engram.scripts.words import normal, parse_value, write_value
+from engram.common.errors import UsageError
+from engram.scripts.command_line.groups import group_options
+from engram.scripts.command_line.paths import PATH_OPTIONS
+from engram.scripts.command_line.words import normal, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")
 _RANGE = re.compile(r"([-+]?\d[\d_]*)\.\.([-+]?\d[\d_]*)")

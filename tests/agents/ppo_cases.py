@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from engram import configs, envs, memory_cores
 from engram.agents import PPO, ActorCritic, Encoder
-from engram.agents.build import build
+from engram.agents.stored.build import build
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)

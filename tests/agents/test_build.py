@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from engram import memory_cores
-from engram.agents.build import build
+from engram.agents.stored.build import build
 
 
 def test_builds_from_the_inside_out():
@@ -21,8 +21,8 @@ def test_builds_from_the_inside_out():
         "os.system",
         "builtins.eval",
         "subprocess.Popen",
-        "engram.agents.checkpoint.os.system",  # reaches another package through one of ours
-        "engram.agents.checkpoint.os",
+        "engram.run_files.checkpoint.os.system",  # reaches another package through one of ours
+        "engram.run_files.checkpoint.os",
         "engram.memory_cores.base.torch",
         "agents",
         "engram",
@@ -37,7 +37,7 @@ def test_foreign_targets_are_refused(target):
 
 def test_what_a_module_imports_is_not_its_own():
     with pytest.raises(ValueError, match="must name a core, agent, network, encoder or environment"):
-        build({"_target_": "engram.agents.checkpoint.save", "tensors": {}})
+        build({"_target_": "engram.run_files.checkpoint.save", "tensors": {}})
 
 
 def test_a_package_the_user_names_is_allowed():

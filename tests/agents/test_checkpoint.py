@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from tensordict import TensorDict
 
-from engram.agents.checkpoint import (
+from engram.run_files.checkpoint import (
     DamagedCheckpointError,
     _checksum,
     load_checkpoint,
@@ -17,7 +17,7 @@ from engram.agents.checkpoint import (
     read_values,
     save_checkpoint,
 )
-from engram.agents.checkpoint_header import signed
+from engram.run_files.checkpoint_header import signed
 
 
 def make_state(number=1.0):

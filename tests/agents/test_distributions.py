@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from engram.agents.distributions import (
+from engram.agents.networks.distributions import (
     Categorical,
     DiagonalGaussian,
     MultiCategorical,

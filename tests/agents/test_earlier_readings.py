@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from engram.agents.space_json import space_to_json
-from engram.agents.stored_spaces import check_spaces, read_spaces, spaces_text
+from engram.agents.stored.spaces import check_spaces, read_spaces, spaces_text
+from engram.run_files.space_json import space_to_json
 
 
 class Agent:

@@ -14,12 +14,12 @@ from state_edits import WORDS, leaves, value_at
 from tensordict import TensorDict
 
 from engram import agents
-from engram.agents.checkpoint import load_checkpoint, save_checkpoint
-from engram.agents.fixed_config import digest
-from engram.agents.run_folder import checkpoint_path
-from engram.agents.schedule import Progress
-from engram.agents.stored_spaces import spaces_text
+from engram.agents.stored.spaces import spaces_text
 from engram.memory_cores import GRU
+from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
+from engram.run_files.fixed_config import digest
+from engram.run_files.progress import Progress
+from engram.run_files.run_folder import checkpoint_path
 
 # What a checkpoint says of a run that has only begun.
 BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}

@@ -8,9 +8,9 @@ import pytest
 from gymnasium import spaces
 from state_edits import WORDS, leaves, value_at
 
-from engram.agents.space_json import space_from_json, space_to_json
-from engram.agents.stored_spaces import read_spaces
-from engram.envs.state_form import StateError
+from engram.agents.stored.spaces import read_spaces
+from engram.common.state_form import StateError
+from engram.run_files.space_json import space_from_json, space_to_json
 
 OBSERVATION = spaces.Dict(
     picture=spaces.Box(0, 255, (3, 4, 4), "uint8"),

@@ -9,9 +9,9 @@ from popgym.wrappers import Antialias, PreviousAction
 from tensordict import TensorDict
 
 from engram import envs
-from engram.agents.encoder import Encoder
-from engram.agents.leaves import observation_leaves
-from engram.agents.normalizer import RunningNormalizer
+from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.leaves import observation_leaves
+from engram.agents.networks.normalizer import RunningNormalizer
 
 
 @pytest.mark.parametrize("name", [name for name, task in envs.TASKS.items() if task.general])

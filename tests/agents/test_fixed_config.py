@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from engram.agents.fixed_config import digest, fixed_part
+from engram.run_files.fixed_config import digest, fixed_part
 
 CONFIG = {
     "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "gamma": 0.99},

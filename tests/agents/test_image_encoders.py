@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import nn
 
-from engram.agents import image_encoders
-from engram.agents.encoder import Encoder
-from engram.agents.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder
+from engram.agents.networks import image_encoders
+from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.image_encoders import IMAGE_ENCODERS, ImpalaEncoder, StridedEncoder
 
 SHAPE = (64, 64, 3)
 

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from engram.agents.json_text import json_text
-from engram.agents.logger import Logger
-from engram.agents.metrics_log import cut_metrics, find_kept, read_metrics
+from engram.run_files.json_text import json_text
+from engram.run_files.logger import Logger
+from engram.run_files.metrics_log import cut_metrics, find_kept, read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 # These hold text, whole numbers and what must be read back as it was, or make no file.
 WITHOUT_NUMBERS = {
-    "agents/checkpoint.py",
-    "agents/json_text.py",
-    "agents/sealed_json.py",  # of which it takes a digest
-    "agents/fixed_config.py",
-    "agents/stored_spaces.py",
-    "scripts/comparison/groups.py",
-    "scripts/comparison/names.py",
-    "scripts/new_run.py",
+    "run_files/checkpoint.py",
+    "run_files/json_text.py",
+    "run_files/sealed_json.py",  # of which it takes a digest
+    "run_files/fixed_config.py",
+    "agents/stored/spaces.py",
+    "analysis/groups.py",
+    "analysis/names.py",
+    "scripts/run_folders/new_run.py",
 }
 
 

@@ -6,10 +6,10 @@ import torch
 from gymnasium import spaces
 from tensordict import TensorDict
 
-from engram.agents.encoder import Encoder
-from engram.agents.image_layout import ImageLayout, find_layout
-from engram.agents.leaves import observation_leaves
-from engram.agents.pixel_scale import PixelScale
+from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.image_layout import ImageLayout, find_layout
+from engram.agents.networks.leaves import observation_leaves
+from engram.agents.networks.pixel_scale import PixelScale
 
 
 def box(shape, dtype=np.uint8, low=0, high=255):

@@ -11,10 +11,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-import engram.agents.event_writer
-from engram.agents.event_writer import EventWriter
-from engram.agents.logger import Logger
-from engram.agents.metrics_log import read_metrics
+import engram.run_files.event_writer
+from engram.run_files.event_writer import EventWriter
+from engram.run_files.logger import Logger
+from engram.run_files.metrics_log import read_metrics
 
 
 def logged_points(run_dir):
@@ -104,7 +104,7 @@ def test_a_full_disk_is_met_by_whoever_logs(tmp_path, monkeypatch):
     (event,) = [event for event in EventFileLoader(str(next(tmp_path.iterdir()))).Load() if event.step]
     assert event.step == 5 and threading.active_count() == threads
     writer.close()
-    monkeypatch.setattr(engram.agents.event_writer, "_open_new", lambda folder: open("/dev/full", "wb"))
+    monkeypatch.setattr(engram.run_files.event_writer, "_open_new", lambda folder: open("/dev/full", "wb"))
     with pytest.raises(OSError) as caught:
         EventWriter(tmp_path)
     assert caught.value.errno == errno.ENOSPC

@@ -5,8 +5,8 @@ import warnings
 
 import pytest
 
-from engram.agents import manifest, manifest_file
-from engram.agents.manifest import (
+from engram.run_files import manifest, manifest_file
+from engram.run_files.manifest import (
     adopt_texts,
     check_texts,
     mark_metrics,
@@ -15,9 +15,9 @@ from engram.agents.manifest import (
     stream_run_metrics,
     write_texts,
 )
-from engram.agents.metric_lines import LogMark, write_line
-from engram.agents.run_files import TEXT_FILES
-from engram.agents.sealed_json import EditedFileError
+from engram.run_files.metric_lines import LogMark, write_line
+from engram.run_files.names import TEXT_FILES
+from engram.run_files.sealed_json import EditedFileError
 
 TEXTS = {name: f"# {name}\n" for name in TEXT_FILES}
 

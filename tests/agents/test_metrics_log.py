@@ -5,10 +5,10 @@ import warnings
 
 import pytest
 
-from engram.agents.logger import Logger
-from engram.agents.metric_lines import LogMark, write_line
-from engram.agents.metrics_log import cut_metrics, find_kept, read_metrics, stream_metrics
-from engram.agents.sealed_json import EditedFileError
+from engram.run_files.logger import Logger
+from engram.run_files.metric_lines import LogMark, write_line
+from engram.run_files.metrics_log import cut_metrics, find_kept, read_metrics, stream_metrics
+from engram.run_files.sealed_json import EditedFileError
 
 ROWS = [{"env_steps": 10 * number, "x": float(number)} for number in range(1, 6)]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engram.agents.muon import MuonWithAdam, orthogonalize, split_matrices
+from engram.agents.optim.muon import MuonWithAdam, orthogonalize, split_matrices
 
 
 def make_parameters(seed: int = 0) -> list[nn.Parameter]:

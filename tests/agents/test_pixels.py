@@ -8,7 +8,7 @@ from pixel_envs import ColourRecall
 from ppo_cases import collect, make_agent, make_core, recomputed_difference
 
 from engram import envs, memory_cores
-from engram.agents.image_encoders import IMAGE_ENCODERS, ImageEncoder
+from engram.agents.networks.image_encoders import IMAGE_ENCODERS, ImageEncoder
 
 
 def make_pixel_agent(env, core, **options):

@@ -5,7 +5,7 @@ import torch
 from ppo_cases import CORES, collect, make_agent, make_core, recomputed_difference
 
 from engram import envs, memory_cores
-from engram.agents.ppo_loss import (
+from engram.agents.ppo.loss import (
     approximate_kl,
     clip_fraction,
     clipped_policy_loss,

@@ -7,11 +7,12 @@ import pytest
 import torch
 from tensordict import TensorDict
 
-from engram.agents.loop import train_on_policy
-from engram.agents.record import Record
-from engram.agents.schedule import Hooks, Progress, Schedule
 from engram.envs import Rollout
-from engram.scripts.stop_request import SaveTimer
+from engram.run_files.progress import Progress
+from engram.scripts.faults.stop_request import SaveTimer
+from engram.training.loop import train_on_policy
+from engram.training.record import Record
+from engram.training.schedule import Hooks, Schedule
 
 
 class Counter:

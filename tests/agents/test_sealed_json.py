@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from engram.agents.sealed_json import EditedFileError, check_seal, digest, sealed
+from engram.run_files.sealed_json import EditedFileError, check_seal, digest, sealed
 
 DOCUMENT = {"mean": 1.5, "returns": [1, 2.0, None], "played": {"b": True, "a": "x"}}
 

@@ -11,10 +11,10 @@ from gymnasium import spaces
 from tensordict import TensorDict
 
 from engram import agents
-from engram.agents.run_folder import restore_agent
-from engram.agents.space_json import space_from_json, space_to_json
-from engram.agents.stored_spaces import read_spaces, spaces_text
+from engram.agents.stored.loading import restore_agent
+from engram.agents.stored.spaces import read_spaces, spaces_text
 from engram.memory_cores import GRU
+from engram.run_files.space_json import space_from_json, space_to_json
 
 INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 FLOATS = (np.float16, np.float32, np.float64)

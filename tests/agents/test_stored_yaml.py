@@ -2,9 +2,9 @@
 
 import pytest
 
-from engram.agents.run_folder import read_config
-from engram.agents.stored_yaml import read_yaml, yaml_text
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.run_files.run_folder import read_config
+from engram.run_files.stored_yaml import read_yaml, yaml_text
 from engram.scripts.sweeps.manifest import read_manifest
 
 BOMB = "a: &a [x, x]\n" + "".join(

@@ -13,14 +13,14 @@ import yaml
 from tensordict import TensorDict
 
 from engram import agents
-from engram.agents.checkpoint import save_checkpoint
-from engram.agents.manifest import adopt_texts
-from engram.agents.run_folder import checkpoint_path, read_config
-from engram.agents.schedule import Progress
-from engram.agents.stored_spaces import spaces_text
+from engram.agents.stored.spaces import spaces_text
 from engram.agents.world_model.policy import Policy
 from engram.envs import BoxActions
 from engram.memory_cores import GRU
+from engram.run_files.checkpoint import save_checkpoint
+from engram.run_files.manifest import adopt_texts
+from engram.run_files.progress import Progress
+from engram.run_files.run_folder import checkpoint_path, read_config
 
 # What a checkpoint says of a run that has only begun.
 BEGUN = {"driver": {"env_steps": 0}, "progress": asdict(Progress())}

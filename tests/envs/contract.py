@@ -4,8 +4,8 @@ import gymnasium.spaces as gs
 import torch
 from tensordict import TensorDict
 
+from engram.common.actions import action_layout
 from engram.envs import VectorEnv
-from engram.envs.actions import action_layout
 
 
 def random_action(env: VectorEnv, generator: torch.Generator) -> torch.Tensor:

@@ -10,8 +10,8 @@ from tensordict import TensorDict
 from toy_envs import Echo, register
 
 from engram import envs
+from engram.common.actions import ActionCheck
 from engram.envs import Driver, GymnasiumEnv, NativeVectorEnv
-from engram.envs.actions import ActionCheck
 from engram.envs.single_native import NativeGymnasiumEnv
 from engram.envs.vector_native import NativeGymnasiumVectorEnv
 

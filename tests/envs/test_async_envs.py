@@ -8,9 +8,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from engram.common.errors import EnvironmentFault
 from engram.envs import GymnasiumEnv, async_envs
-from engram.envs.errors import EnvironmentFault
-from engram.scripts.user_code import place_in_user_code
+from engram.training.user_code import place_in_user_code
 
 
 class Unsendable(Exception):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engram.envs import TASKS, make_env
-from engram.envs.actions import action_layout
+from engram.common.actions import action_layout
 from engram.envs.make import make_gymnasium
 
 pytestmark = [

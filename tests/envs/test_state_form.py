@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from engram.envs.state_form import (
+from engram.common.state_form import (
     Anything,
     AtLeast,
     Kind,

@@ -12,8 +12,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from engram.common.errors import WorkerFault
 from engram.envs import EnvironmentFault, GymnasiumEnv
-from engram.envs.errors import WorkerFault
 
 DEED = {
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),

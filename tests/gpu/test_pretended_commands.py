@@ -3,7 +3,8 @@
 import pytest
 
 from engram.agents import load
-from engram.scripts import benchmark, evaluate, train
+from engram.benchmarks import command as benchmark
+from engram.scripts import evaluate, train
 
 pytestmark = pytest.mark.gpu
 SMALL = (

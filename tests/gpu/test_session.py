@@ -7,7 +7,7 @@ import pytest
 import session
 from session_steps import STAGES, Step
 
-from engram.scripts.config import compose_config
+from engram.scripts.command_line.config import compose_config
 
 STEPS = [step for stage in STAGES for step in stage]
 

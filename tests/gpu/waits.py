@@ -14,9 +14,9 @@ ROLLOUT: Allowed = {
     ),
 }
 PPO_UPDATE: Allowed = {
-    ("SYNC tolist", "agents/ppo.py:PPO._read"): (1, "all metrics, and whether they are finite"),
-    ("D2H", "agents/ppo.py:PPO.update"): (1, "resets: cores choose their path by a copy in host memory"),
-    ("H2D", "agents/ppo.py:PPO._minibatches"): (1, "the sequences of all minibatches"),
+    ("SYNC tolist", "agents/ppo/ppo.py:PPO._read"): (1, "all metrics, and whether they are finite"),
+    ("D2H", "agents/ppo/ppo.py:PPO.update"): (1, "resets: cores choose their path by a copy in host memory"),
+    ("H2D", "agents/ppo/ppo.py:PPO._minibatches"): (1, "the sequences of all minibatches"),
 }
 SAMPLE: Allowed = {
     ("H2D", "agents/replay/replay.py:Replay._draw"): (

@@ -19,14 +19,15 @@ from unittest import mock
 
 import torch
 
-import engram.scripts.config
+import engram.scripts.command_line.config
 import engram.scripts.evaluate
 import engram.scripts.plot
 import engram.scripts.sweep
 import engram.scripts.sweeps.trial
 import engram.scripts.train
-import engram.scripts.user_code
-from engram.scripts.errors import UsageError, run, sentence_of
+import engram.training.user_code
+from engram.common.errors import UsageError
+from engram.scripts.faults.errors import run, sentence_of
 
 HANG_SECONDS = 120
 
@@ -158,7 +159,7 @@ def quick_commands() -> Iterator[None]:
         # Otherwise this file were code of a user's own, whose faults are told in another way.
         ours = str(Path(__file__).parent / "damage_")
         patched.enter_context(
-            mock.patch("engram.scripts.user_code._ENGRAM", (*engram.scripts.user_code._ENGRAM, ours))
+            mock.patch("engram.training.user_code._ENGRAM", (*engram.training.user_code._ENGRAM, ours))
         )
         patched.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
         patched.enter_context(mock.patch("engram.scripts.sweep.make_launcher", lambda *_: TrialsHere()))
@@ -167,7 +168,7 @@ def quick_commands() -> Iterator[None]:
 
 
 def _composed_once() -> Callable[[str, Sequence[str]], Any]:
-    compose = engram.scripts.config.compose_config
+    compose = engram.scripts.command_line.config.compose_config
 
     @functools.cache
     def once(name: str, words: tuple[str, ...]) -> Any:

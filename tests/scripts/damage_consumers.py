@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from damage_commands import Said, call, call_function
 from damage_folders import ARCHIVE, EVALUATED, OTHER, PLOTTED, PPO, RUN, SWEEP, sweep_words
-from run_files import checkpoint_tensors, is_timing, learned_values
 
 import engram.scripts.evaluate
 import engram.scripts.plot
@@ -19,7 +18,8 @@ import engram.scripts.sweep
 import engram.scripts.train
 from engram import agents
 from engram.envs import RecallFirst
-from engram.scripts.find_run import unfinished_run
+from engram.scripts.run_folders.find_run import unfinished_run
+from run_files import checkpoint_tensors, is_timing, learned_values
 
 
 @dataclass(frozen=True)

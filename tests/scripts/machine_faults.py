@@ -75,7 +75,7 @@ def install(request):
         request: `disk`, and either `record`, a file that gets every moment, or `moment`, the number of one, and
             `fault`, one of `FAULTS`, or of `NUMBERS` for the system's error of that name, once.
     """
-    from engram.scripts import user_code
+    from engram.training import user_code
 
     disk, moments = request["disk"], []
     check_own(disk)

@@ -7,8 +7,8 @@ import re
 import torch
 from safetensors import safe_open
 
-from engram.agents.manifest import adopt_texts
-from engram.agents.metrics_log import read_metrics
+from engram.run_files.manifest import adopt_texts
+from engram.run_files.metrics_log import read_metrics
 
 # A run of a second: 10 rollouts, 3 evaluations.
 TINY = (

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
-from engram.agents.build import build
+from engram.agents.stored.build import build
 from engram.agents.world_model.settings import DreamerSettings
-from engram.scripts.config import compose_config
-from engram.scripts.errors import UsageError
-from engram.scripts.groups import group_options
+from engram.common.errors import UsageError
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.groups import group_options
 
 SIZES = group_options("size")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from engram.scripts.benchmark import BENCHMARKS, command
+from engram.benchmarks.command import BENCHMARKS, command
 
 PPO = ("ppo", "sb3=false", "package=false", "iterations=1", "num_envs=2", "core.hidden_size=4")
 ROLLOUT = ("agent.rollout_length=8", "agent.num_minibatches=1", "agent.num_epochs=1")

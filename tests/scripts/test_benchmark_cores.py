@@ -6,11 +6,11 @@ import re
 import pytest
 import torch
 
+from engram.benchmarks.command import command
+from engram.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
+from engram.benchmarks.core_timing import Cell, Sizes, foresee
+from engram.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 from engram.memory_cores import FFM, LSTM
-from engram.scripts.benchmark import command
-from engram.scripts.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
-from engram.scripts.benchmarks.core_timing import Cell, Sizes, foresee
-from engram.scripts.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 
 CPU = torch.device("cpu")
 TINY = (

@@ -2,8 +2,8 @@
 
 import json
 
-from engram.scripts import benchmark
-from engram.scripts.benchmarks.envs import native_makers
+from engram.benchmarks import command as benchmark
+from engram.benchmarks.envs import native_makers
 
 TINY = ("envs", "num_envs=[3,5]", "repeats=1", "seconds=0.001", "package_envs=2")
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from engram.benchmarks import command as benchmark
 from engram.envs.memory_maze.real import versions
-from engram.scripts import benchmark
 
 TINY = ("memory_maze", "num_envs=[2]", "num_layouts=4", "repeats=1", "seconds=0.001", "threads=1")
 

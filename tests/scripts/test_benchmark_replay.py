@@ -2,7 +2,7 @@
 
 import json
 
-from engram.scripts import benchmark
+from engram.benchmarks import command as benchmark
 
 TINY = ("replay", "rows=200", "repeats=1", "seconds=0.001", "num_envs=2", "batch_size=2", "batch_length=8")
 

@@ -2,7 +2,7 @@
 
 import json
 
-from engram.scripts import benchmark
+from engram.benchmarks import command as benchmark
 
 
 def test_it_writes_every_size_and_dtype(tmp_path, capsys):

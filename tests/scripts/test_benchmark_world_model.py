@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 
-from engram.scripts.benchmark import command
-from engram.scripts.benchmarks.fresh_process import _measure, peak_of
-from engram.scripts.benchmarks.stopwatch import Stopwatch
-from engram.scripts.benchmarks.world_model import make_learner, repeat
-from engram.scripts.benchmarks.world_model_learners import PARTS, Problem, make_rows
-from engram.scripts.benchmarks.world_model_report import Result, find_ratios, print_problem
+from engram.benchmarks.command import command
+from engram.benchmarks.fresh_process import _measure, peak_of
+from engram.benchmarks.stopwatch import Stopwatch
+from engram.benchmarks.world_model import make_learner, repeat
+from engram.benchmarks.world_model_learners import PARTS, Problem, make_rows
+from engram.benchmarks.world_model_report import Result, find_ratios, print_problem
 
 SMALL = (
     "agent.units=8",
@@ -96,7 +96,7 @@ def test_what_a_cuda_device_cannot_give():
 def test_a_stopwatch_charges_parts(monkeypatch):
     """Inner calls are charged to their own part, and the parts sum to the whole."""
     clock = iter([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])
-    monkeypatch.setattr("engram.scripts.benchmarks.stopwatch.now", lambda device: next(clock))
+    monkeypatch.setattr("engram.benchmarks.stopwatch.now", lambda device: next(clock))
 
     class Work:
         def inner(self):
@@ -151,7 +151,7 @@ def test_the_peer_sees_our_rows():
 
 def test_fewer_rounds_when_time_is_short(monkeypatch):
     clock = iter([0.0, 4.0, 0.0, 11.0])
-    monkeypatch.setattr("engram.scripts.benchmarks.world_model.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("engram.benchmarks.world_model.time.perf_counter", lambda: next(clock))
     assert repeat({"a": lambda: 1, "b": lambda: 2}, 5, 10.0) == {"a": [1, 1], "b": [2, 2]}
     assert repeat({"a": lambda: 1}, 5, 10.0) == {"a": [1]}
 

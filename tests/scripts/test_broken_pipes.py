@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from engram.scripts.errors import EXIT_FAULT, run
+from engram.scripts.faults.errors import EXIT_FAULT, run
 
 
 def break_pipe(words):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engram.scripts.comparison.analysis import compare
-from engram.scripts.comparison.files import write_files
-from engram.scripts.comparison.folders import find_run_folders
-from engram.scripts.comparison.runs import read_run
-from engram.scripts.comparison.settings import Settings
+from engram.analysis.compare import compare
+from engram.analysis.files import write_files
+from engram.analysis.folders import find_run_folders
+from engram.analysis.runs import read_run
+from engram.analysis.settings import Settings
 
 REPORTS = Path(__file__).parents[2] / "docs" / "reports"
 SCORES = {"seconds", "mmer", "area", "final_evaluation"}

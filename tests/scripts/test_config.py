@@ -2,8 +2,8 @@
 
 import pytest
 
-from engram.scripts.config import compose_config
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.scripts.command_line.config import compose_config
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import warnings
 from pathlib import Path
 
 import pytest
-from run_files import RECALL, TINY, TINY_WORLD_MODEL
 
-from engram.agents.checkpoint import load_checkpoint, save_checkpoint
-from engram.agents.run_folder import checkpoint_path, read_config
-from engram.scripts.session import Session
+from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
+from engram.run_files.run_folder import checkpoint_path, read_config
+from engram.training.session import Session
+from run_files import RECALL, TINY, TINY_WORLD_MODEL
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "agents"))
 from state_edits import edited

@@ -4,6 +4,7 @@ import re
 import shlex
 
 import pytest
+
 from run_files import TINY, TINY_WORLD_MODEL, checkpoint_values
 
 ENV = '''

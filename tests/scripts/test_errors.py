@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 import torch
-from run_files import RECALL, TINY, assert_refused, snapshot
 from toy_modules import write_modules
+
+from run_files import RECALL, TINY, assert_refused, snapshot
 
 WRONG_OPTIONS = {
     "core=ltsm": "core must be one of .*lstm.*'ltsm'",

@@ -6,12 +6,12 @@ import re
 import statistics
 
 import pytest
-from run_files import RECALL, TINY, assert_refused, snapshot
 from toy_modules import write_modules
 
-from engram.agents.metrics_log import read_metrics
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.run_files.metrics_log import read_metrics
 from engram.scripts.evaluate import write_results
+from run_files import RECALL, TINY, assert_refused, snapshot
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from run_files import TINY
 
 from engram import configs
-from engram.scripts.config import compose_config
+from engram.scripts.command_line.config import compose_config
+from run_files import TINY
 
 EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "experiment").glob("*.yaml"))
 # Small enough for a test, but with the experiment's own core, encoder, heads and loss. An evaluation plays whole

@@ -10,12 +10,12 @@ import yaml
 from PIL import Image
 from synthetic_runs import write_run
 
-from engram.scripts import figures
-from engram.scripts.comparison.analysis import compare
-from engram.scripts.comparison.figures import draw_curves, save
-from engram.scripts.comparison.page import make_page
-from engram.scripts.comparison.runs import read_run
-from engram.scripts.comparison.settings import Settings
+from engram.analysis import run_figures as figures
+from engram.analysis.compare import compare
+from engram.analysis.figures import draw_curves, save
+from engram.analysis.page import make_page
+from engram.analysis.runs import read_run
+from engram.analysis.settings import Settings
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ import errno
 import os
 
 import pytest
-from run_files import assert_refused, forge
 
-import engram.scripts.run_lock
-from engram.agents.run_folder import read_config
-from engram.scripts.errors import UsageError, sentence_of, usage_errors
-from engram.scripts.run_lock import folder_lock
+import engram.scripts.run_folders.run_lock
+from engram.common.errors import UsageError
+from engram.run_files.run_folder import read_config
+from engram.scripts.faults.errors import sentence_of, usage_errors
+from engram.scripts.run_folders.run_lock import folder_lock
+from run_files import assert_refused, forge
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_a_folder_that_is_read_only(tmp_path, monkeypatch, number):
     def refuse(path, flags):
         raise OSError(number, os.strerror(number), path)
 
-    monkeypatch.setattr(engram.scripts.run_lock, "follow_no_link", refuse)
+    monkeypatch.setattr(engram.scripts.run_folders.run_lock, "follow_no_link", refuse)
     with pytest.raises(UsageError, match=rf"{tmp_path} does not \({os.strerror(number)}\); copy it"):
         with folder_lock(tmp_path):
             pass

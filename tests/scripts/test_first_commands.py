@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+
 from run_files import TINY
 
 SMALL = [word for word in TINY if not word.startswith(("core", "total_env_steps"))]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from engram.agents.settings import PPOSettings
+from engram.agents.ppo.settings import PPOSettings
 from engram.agents.world_model.settings import DreamerSettings
-from engram.scripts.config import compose_config
-from engram.scripts.errors import UsageError
-from engram.scripts.groups import CONFIG_DIR
-from engram.scripts.help import argument_docs, help_text, read_comments
-from engram.scripts.words import write_value
+from engram.common.errors import UsageError
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.groups import CONFIG_DIR
+from engram.scripts.command_line.help import argument_docs, help_text, read_comments
+from engram.scripts.command_line.words import write_value
 
 
 def leaves(node, prefix=""):

@@ -11,10 +11,10 @@ from gymnasium import spaces
 from hostile_descriptions import IDS, MISSHAPEN, NAMES, PAYLOAD, planted, watched
 
 from engram import agents, envs, memory_cores
-from engram.agents.build import build, find_target
-from engram.agents.buildable import table
-from engram.agents.run_folder import build_agent
-from engram.envs.ids import foreign_package
+from engram.agents.stored.build import build, find_target
+from engram.agents.stored.buildable import table
+from engram.agents.stored.loading import build_agent
+from engram.common.ids import foreign_package
 
 CONFIG = {
     "agent": {"_target_": "engram.agents.PPO", "_partial_": True},

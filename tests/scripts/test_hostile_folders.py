@@ -5,17 +5,17 @@ import shutil
 
 import pytest
 import yaml
-from run_files import TINY, assert_refused
 
 from engram import agents
-from engram.agents.checkpoint import load_checkpoint, save_checkpoint
-from engram.agents.logger import Logger
-from engram.agents.plain_files import check_plain, new_file, replace_file
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
+from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
+from engram.run_files.logger import Logger
+from engram.run_files.plain_files import check_plain, new_file, replace_file
 from engram.scripts.evaluate import write_results
-from engram.scripts.resuming import store_changes
-from engram.scripts.run_lock import folder_lock
+from engram.scripts.run_folders.resuming import store_changes
+from engram.scripts.run_folders.run_lock import folder_lock
 from engram.scripts.sweeps.launchers import start_trial
+from run_files import TINY, assert_refused
 
 # What a run's folder holds, or what commands write there.
 NAMES = [

@@ -8,12 +8,12 @@ import yaml
 from hostile_descriptions import watched
 from synthetic_runs import QUICK, write_run
 
-import engram.agents.build
-from engram.agents.run_folder import read_config
-from engram.agents.stored_spaces import read_spaces
+import engram.agents.stored.build
+from engram.agents.stored.spaces import read_spaces
+from engram.analysis.folders import find_run_folders
+from engram.common.errors import UsageError
+from engram.run_files.run_folder import read_config
 from engram.scripts import plot
-from engram.scripts.comparison.folders import find_run_folders
-from engram.scripts.errors import UsageError
 from engram.scripts.sweeps.manifest import read_manifest
 
 TAGS = [
@@ -88,8 +88,8 @@ def test_a_report_builds_nothing_and_writes_into_its_folder_alone(tmp_path, trac
     def refuse(*arguments):
         raise AssertionError("a report builds nothing")
 
-    monkeypatch.setattr(engram.agents.build, "find_target", refuse)
-    monkeypatch.setattr(engram.agents.build, "build", refuse)
+    monkeypatch.setattr(engram.agents.stored.build, "find_target", refuse)
+    monkeypatch.setattr(engram.agents.stored.build, "build", refuse)
     before = {path for path in tmp_path.rglob("*")}
     archive, output = tmp_path / "runs" / "runs.zip", tmp_path / "report"
     folders, skipped = find_run_folders([str(archive)])

@@ -7,6 +7,8 @@ import time
 from collections import Counter
 
 import pytest
+
+from engram.scripts.faults.stop_request import SIGNALS
 from run_files import (
     RECALL,
     TINY,
@@ -16,8 +18,6 @@ from run_files import (
     checkpoint_values,
     metric_lines,
 )
-
-from engram.scripts.stop_request import SIGNALS
 
 # No checkpoint is due by steps: all are by the clock, twice a second, or by a signal.
 SAVING = ("checkpoint.interval=100_000", "checkpoint.interval_minutes=0.008")

@@ -8,10 +8,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from run_files import RECALL, assert_same_run
 
-from engram.agents.manifest import check_texts, stream_run_metrics
+from engram.run_files.manifest import check_texts, stream_run_metrics
 from engram.scripts import train
+from run_files import RECALL, assert_same_run
 
 WORDS = (
     *RECALL,

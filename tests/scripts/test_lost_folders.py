@@ -10,9 +10,10 @@ import shutil
 import pytest
 import torch
 
-from engram.agents.checkpoint import save_checkpoint
-from engram.scripts.errors import UsageError, run
-from engram.scripts.faults import faults_of_the_machine
+from engram.common.errors import UsageError
+from engram.run_files.checkpoint import save_checkpoint
+from engram.scripts.faults.errors import run
+from engram.scripts.faults.faults import faults_of_the_machine
 
 COMMAND = "engram train resume=there allow=[mine]"
 
@@ -117,7 +118,7 @@ def raise_memory_error():
 )
 def test_memory_that_runs_out(tmp_path, monkeypatch, ask, got):
     monkeypatch.setattr(
-        "engram.scripts.faults.place_in_user_code", lambda error: None
+        "engram.scripts.faults.faults.place_in_user_code", lambda error: None
     )  # this file is none of Engram's
     with pytest.raises(UsageError, match=f"{MEMORY}.*{got}.* begins anew: take fewer environments"):
         with faults_of_the_machine(tmp_path, COMMAND):

@@ -10,6 +10,7 @@ import shlex
 import pytest
 from machine_faults import FAULTS, NUMBERS
 from mounts import Disks, folder_without_rights
+
 from run_files import RECALL, TINY, TINY_WORLD_MODEL, assert_same_run
 
 SHORT = [word for word in TINY if not word.startswith(("total_env_steps", "logging.curve"))]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engram.scripts.config import compose_config
-from engram.scripts.errors import UsageError
-from engram.scripts.observation_words import is_observation_word, set_readings
+from engram.common.errors import UsageError
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.observation_words import is_observation_word, set_readings
 
 
 def ppo():

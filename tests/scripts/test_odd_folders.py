@@ -7,11 +7,11 @@ import types
 from pathlib import Path
 
 import pytest
-from run_files import TINY
 
 from engram.scripts import evaluate, plot, sweep, train
-from engram.scripts.errors import run
+from engram.scripts.faults.errors import run
 from engram.scripts.sweeps import launchers, trial
+from run_files import TINY
 
 TASK = (*TINY, "env=popgym/repeat_previous_easy", "total_env_steps=200", "logging.tensorboard=false")
 # All at once, 200 bytes of it, and what cannot stand beside the rest.

@@ -7,14 +7,14 @@ import math
 import pytest
 from synthetic_runs import SIZES, VERSIONS, composed, write_run
 
-from engram.agents.stored_yaml import yaml_text
-from engram.scripts.comparison.analysis import compare
-from engram.scripts.comparison.configurations import describe_configurations
-from engram.scripts.comparison.page import make_page
-from engram.scripts.comparison.runs import Run, read_run
-from engram.scripts.comparison.settings import Settings
-from engram.scripts.comparison.skipped import Skipped
-from engram.scripts.run_command import RunCommand, command_text
+from engram.analysis.compare import compare
+from engram.analysis.configurations import describe_configurations
+from engram.analysis.page import make_page
+from engram.analysis.runs import Run, read_run
+from engram.analysis.settings import Settings
+from engram.analysis.skipped import Skipped
+from engram.run_files.run_command import RunCommand, command_text
+from engram.run_files.stored_yaml import yaml_text
 
 NESTED = json.loads("[" * 50 + "]" * 50)
 ODD = [None, True, [], {}, "x", "", -1, 0, 0.5, 10**30, 1e300, math.nan, math.inf, NESTED, {"a": {"b": [1]}}]

@@ -8,17 +8,17 @@ import pytest
 from gymnasium import spaces
 
 from engram import agents
-from engram.agents.build import build, find_target
+from engram.agents.ppo.settings import PPOSettings
 from engram.agents.replay import ReplaySettings
-from engram.agents.settings import PPOSettings
+from engram.agents.stored.build import build, find_target
 from engram.agents.world_model.settings import DreamerSettings
 from engram.common.checked import OptionError, check_arguments, check_options, check_value
+from engram.common.errors import UsageError
 from engram.common.option_types import Packages
-from engram.scripts.config import compose_config
-from engram.scripts.errors import UsageError
-from engram.scripts.groups import group_options
-from engram.scripts.options import EvaluateOptions, SweepOptions, TrainOptions
-from engram.scripts.suggestions import nearest_keys
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.groups import group_options
+from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
+from engram.scripts.command_line.suggestions import nearest_keys
 
 DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help all lists all options."
 CORES = "block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, mlp, r2i, s5, s5rl, stack"

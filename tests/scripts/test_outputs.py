@@ -1,10 +1,10 @@
 """What a command writes to is proven before it works, and nothing is left behind by that."""
 
 import pytest
-from run_files import assert_refused, snapshot
 
-from engram.scripts.errors import UsageError
-from engram.scripts.outputs import check_writable, check_writable_file
+from engram.common.errors import UsageError
+from engram.scripts.faults.outputs import check_writable, check_writable_file
+from run_files import assert_refused, snapshot
 
 
 def test_what_can_be_written(tmp_path):

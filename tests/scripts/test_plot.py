@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
-from run_files import assert_refused
 from synthetic_runs import plot, row_of, write_comparison, write_run
 
-from engram.scripts.comparison.style import COLOURS, DARK_COLOURS, colour, dashes
+from engram.analysis.style import COLOURS, DARK_COLOURS, colour, dashes
+from run_files import assert_refused
 
 
 def test_everything_is_written(run, tmp_path):

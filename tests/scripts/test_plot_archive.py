@@ -4,8 +4,9 @@ import json
 import zipfile
 
 import pytest
-from run_files import assert_refused
 from synthetic_runs import write_comparison, write_run
+
+from run_files import assert_refused
 
 QUICK = ("resamples=200", "points=5", "figures=false")
 

@@ -9,11 +9,11 @@ import zipfile
 import pytest
 from synthetic_runs import write_run
 
-from engram.agents.plain_files import check_plain
-from engram.scripts.comparison.folders import find_run_folders, folder_name
-from engram.scripts.comparison.runs import Run, read_run
-from engram.scripts.comparison.skipped import Skipped
-from engram.scripts.errors import UsageError
+from engram.analysis.folders import find_run_folders, folder_name
+from engram.analysis.runs import Run, read_run
+from engram.analysis.skipped import Skipped
+from engram.common.errors import UsageError
+from engram.run_files.plain_files import check_plain
 
 LINK = "is a link to a folder, which is not followed; name that folder in runs"
 FILES = ("config.yaml", "versions.json", "metrics.jsonl", "sizes.json")

@@ -6,9 +6,9 @@ import tracemalloc
 import numpy as np
 from synthetic_runs import write_run
 
-from engram.scripts import figures
-from engram.scripts.comparison.metrics import EVALUATION, STEPS, TRAINING
-from engram.scripts.comparison.runs import Run, read_run
+from engram.analysis import run_figures as figures
+from engram.analysis.metrics import EVALUATION, STEPS, TRAINING
+from engram.analysis.runs import Run, read_run
 
 
 def test_a_long_log_is_read_line_by_line(tmp_path):

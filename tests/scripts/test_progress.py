@@ -9,11 +9,11 @@ from rich.console import Console
 
 from engram import envs
 from engram.common.checked import check_options
-from engram.scripts.config import compose_config
-from engram.scripts.headline import headline, space_text
-from engram.scripts.options import TrainOptions
-from engram.scripts.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
-from engram.scripts.session import Session
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.options import TrainOptions
+from engram.scripts.output.headline import headline, space_text
+from engram.scripts.output.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
+from engram.training.session import Session
 
 
 class Clock:

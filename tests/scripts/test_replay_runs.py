@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from engram import agents
+from engram.run_files.metrics_log import read_metrics
 from run_files import (
     RECALL,
     assert_refused,
@@ -19,10 +23,6 @@ from run_files import (
     metric_lines,
     snapshot,
 )
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-from engram import agents
-from engram.agents.metrics_log import read_metrics
 
 AGENT_FOLDER = Path(__file__).resolve().parents[1] / "agents" / "replay"
 ALLOW = "allow=[replay_agent]"

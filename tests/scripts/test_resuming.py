@@ -5,10 +5,9 @@ import shlex
 
 import pytest
 import yaml
-from run_files import RECALL, TINY, metric_lines
 
-from engram.scripts.errors import UsageError
-from engram.scripts.resuming import (
+from engram.common.errors import UsageError
+from engram.scripts.run_folders.resuming import (
     allow_words,
     is_resumable,
     resume_command,
@@ -17,6 +16,7 @@ from engram.scripts.resuming import (
     store_changes,
     stored_config,
 )
+from run_files import RECALL, TINY, metric_lines
 
 STORED = {
     "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "learning_rate_schedule": "linear"},

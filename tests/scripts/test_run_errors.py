@@ -5,10 +5,10 @@ import shutil
 import pytest
 import torch
 import yaml
-from run_files import TINY, assert_refused, forge, snapshot
 from toy_modules import write_modules
 
 from engram import agents
+from run_files import TINY, assert_refused, forge, snapshot
 
 
 @pytest.fixture

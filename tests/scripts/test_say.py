@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from engram import scripts
-from engram.scripts.errors import run
-from engram.scripts.say import say, say_fault
+from engram.common.say import say, say_fault
+from engram.scripts.faults.errors import run
 from engram.scripts.sweeps.grid import Trial
 from engram.scripts.sweeps.loop import FAILED, TrialStatus
 from engram.scripts.sweeps.table import SweepTable

@@ -7,7 +7,7 @@ import pytest
 
 from engram.agents import PPO, ActorCritic
 from engram.memory_cores import HCAM, LSTM
-from engram.scripts.sizes import agent_sizes, matching_width
+from engram.training.sizes import agent_sizes, matching_width
 
 
 @pytest.mark.parametrize(

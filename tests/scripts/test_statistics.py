@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engram.scripts.statistics import (
+from engram.analysis.statistics import (
     aggregates,
     bootstrap,
     estimate,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from engram.scripts.statistics import Series, area, average_epochs, on_grid, stretches
-from engram.scripts.statistics.curves import common_range
+from engram.analysis.statistics import Series, area, average_epochs, on_grid, stretches
+from engram.analysis.statistics.curves import common_range
 
 
 def series(x, y, solved=False):

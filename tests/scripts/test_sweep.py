@@ -5,9 +5,10 @@ import random
 import time
 
 import pytest
-from run_files import RECALL, TINY, assert_refused, assert_same_run, metric_lines, snapshot
 from sweep_processes import kill_trial, lines_in, trial_processes, wait_for_none
 from toy_modules import write_modules
+
+from run_files import RECALL, TINY, assert_refused, assert_same_run, metric_lines, snapshot
 
 COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress"))]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
 from engram.scripts.sweeps.grid import make_trials, read_overrides
 from engram.scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest
 from engram.scripts.sweeps.plan import make_plan

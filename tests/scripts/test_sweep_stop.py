@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 from command_server import ROOT
-from run_files import RECALL, TINY, forge, snapshot
 from sweep_processes import lines_in, wait_for_none
 
-from engram.envs.errors import WorkerFault
-from engram.scripts.errors import UsageError
-from engram.scripts.outputs import check_writable_file
-from engram.scripts.session import Session
+from engram.common.errors import UsageError, WorkerFault
+from engram.scripts.faults.outputs import check_writable_file
 from engram.scripts.sweeps import trial
 from engram.scripts.sweeps.launchers import RayPool
 from engram.scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
 from engram.scripts.train import main as train
+from engram.training.session import Session
+from run_files import RECALL, TINY, forge, snapshot
 
 COMMON = [word for word in TINY if not word.startswith(("core=", "logging.progress", "checkpoint.interval"))]
 
@@ -145,7 +144,7 @@ def test_a_trial_whose_worker_was_killed_is_tried_again(monkeypatch, capfd):
         raise UsageError("A sentence.") from WorkerFault("It was ended by SIGKILL.")
 
     for module in (
-        "engram.scripts.errors",
+        "engram.scripts.faults.errors",
         "engram.scripts.sweeps.trial",
     ):  # this file is no code of a user's
         monkeypatch.setattr(f"{module}.place_in_user_code", lambda error: None)

@@ -3,7 +3,7 @@
 import pytest
 
 from engram import envs
-from engram.scripts.errors import UsageError
+from engram.common.errors import UsageError
 from engram.scripts.sweeps.words import axis_values, split_words
 
 

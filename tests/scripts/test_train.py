@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tensordict import TensorDict
+from toy_modules import write_modules
+
+from engram import agents, configs
+from engram.run_files.metrics_log import read_metrics
 from run_files import (
     RECALL,
     TINY,
@@ -16,11 +21,6 @@ from run_files import (
     is_timing,
     metric_lines,
 )
-from tensordict import TensorDict
-from toy_modules import write_modules
-
-from engram import agents, configs
-from engram.agents.metrics_log import read_metrics
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 LOSSES = (

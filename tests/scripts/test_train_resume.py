@@ -8,6 +8,7 @@ import time
 
 import pytest
 from command_server import ROOT
+
 from run_files import RECALL, TINY, assert_same_run, assert_tensorboard_follows_metrics, metric_lines
 
 SMALL = (

@@ -4,14 +4,15 @@ import re
 
 import pytest
 from faulty_modules import BROKEN, write_faulty_modules
-from run_files import TINY, assert_refused
 
 from engram import agents
-from engram.agents.run_folder import read_config
-from engram.agents.schedule import passes
+from engram.common.errors import UsageError
 from engram.memory_cores import GRU
-from engram.scripts.errors import UsageError, usage_errors
-from engram.scripts.user_code import is_refusal, place_in_user_code
+from engram.run_files.run_folder import read_config
+from engram.scripts.faults.errors import usage_errors
+from engram.training.schedule import passes
+from engram.training.user_code import is_refusal, place_in_user_code
+from run_files import TINY, assert_refused
 
 OPTIONS = tuple(word for word in TINY if not word.startswith("core"))
 CORE = ("allow=[faulty]", "core=custom", "core._target_=faulty.Core", "+core.hidden_size=8")

@@ -10,11 +10,12 @@ from replay_agent import RewardPredictor
 from tensordict import TensorDict
 
 from engram import envs, memory_cores
-from engram.agents.off_policy_loop import num_updates_due, train_off_policy
-from engram.agents.random_actions import RandomActions
-from engram.agents.record import Record
 from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from engram.agents.schedule import Hooks, Progress, Schedule, never
+from engram.agents.replay.random_actions import RandomActions
+from engram.run_files.progress import Progress
+from engram.training.off_policy_loop import num_updates_due, train_off_policy
+from engram.training.record import Record
+from engram.training.schedule import Hooks, Schedule, never
 
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 

@@ -11,9 +11,9 @@ import torch
 from row_streams import fill, make_layout, make_replay, no_carries, numbered_rows
 from tensordict import TensorDict
 
-from engram.agents.checkpoint import load_checkpoint, save_checkpoint
 from engram.agents.replay import DamagedReplayError, Storage
 from engram.agents.replay.layout import Column, carry_columns, plan_layout, row_columns
+from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 
 
 def folder_bytes(folder):

@@ -14,8 +14,8 @@ from world_model_cases import (
 )
 
 from engram import envs
-from engram.agents.checkpoint import load_checkpoint, save_checkpoint
 from engram.agents.replay import ReplayAgent
+from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 
 VARIANTS = {
     "r2i": {"actor_reads": ("z", "carry")},

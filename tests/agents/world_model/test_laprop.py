@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engram.agents.world_model.laprop import LaProp
+from engram.agents.optim.laprop import LaProp
 
 
 def test_two_steps_by_hand():

@@ -7,7 +7,7 @@ from gymnasium import spaces
 from tensordict import TensorDict
 from world_model_cases import IMAGE, MIXED, SYMBOLS, VECTOR, make_agent, make_rows, scramble
 
-from engram.agents.leaves import observation_leaves
+from engram.agents.networks.leaves import observation_leaves
 from engram.agents.world_model.decoder import ObservationDecoder
 from engram.agents.world_model.image_decoder import ImageDecoder
 from engram.agents.world_model.two_hot import symlog

@@ -9,9 +9,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from world_model_cases import IMAGE, MIXED, SYMBOLS, VECTOR, make_agent, make_batch, scramble
 
-from engram.agents.logger import Logger
 from engram.agents.replay import Batch, DrawsPictures
 from engram.agents.world_model.open_loop_figure import open_loop_curves, open_loop_films
+from engram.run_files.logger import Logger
 
 
 def make_model(obs=MIXED, **options):

@@ -11,7 +11,7 @@ from tensordict import TensorDict
 
 from engram import configs
 from engram.agents import Dreamer
-from engram.agents.build import build
+from engram.agents.stored.build import build
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 SMALL = {

@@ -7,9 +7,10 @@ import pytest
 import torch
 from matplotlib.image import imread
 
+from engram.common.errors import UsageError
 from engram.envs.memory_maze.rendering import load_textures
-from engram.scripts import document_memory_maze
-from engram.scripts.document_memory_maze import (
+from engram.tools import document_memory_maze
+from engram.tools.document_memory_maze import (
     PICTURE,
     RECORDINGS,
     SIZES,
@@ -20,7 +21,6 @@ from engram.scripts.document_memory_maze import (
     load_recording,
     main,
 )
-from engram.scripts.errors import UsageError
 
 
 @pytest.fixture(scope="module", params=SIZES)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from engram.envs import TASKS, GymnasiumEnv, NativeVectorEnv, make_env
-from engram.scripts.config import compose_config
-from engram.scripts.groups import group_options
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.groups import group_options
 
 
 class Recorder(NativeVectorEnv):

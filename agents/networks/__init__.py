@@ -1,0 +1,1 @@
+"""Networks of agents: encoders of observations, actor-critics, distributions of actions."""

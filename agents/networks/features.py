@@ -1,0 +1,46 @@
+"""From observations and actions of any supported space to flat vectors."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from gymnasium import spaces
+from torch import Tensor
+
+from engram.agents.networks.leaves import Leaf, action_leaf
+
+
+def one_hot(categories: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """One-hot vectors of one or several categories, side by side.
+
+    Args:
+        categories: int64 `[*batch]` if `sizes` has one entry and the leaf is scalar, else `[*batch, len(sizes)]`.
+        sizes: number of categories of each component.
+
+    Returns:
+        float32 `[*batch, sum(sizes)]`.
+    """
+    if len(sizes) == 1:
+        return F.one_hot(categories, sizes[0]).float()
+    parts = [F.one_hot(part, n) for part, n in zip(categories.unbind(-1), sizes, strict=True)]
+    return torch.cat(parts, dim=-1).float()
+
+
+def flatten_leaf(leaf: Leaf, value: Tensor, batch_dims: int) -> Tensor:
+    """Read a leaf of kind `categories` or `vector` as a flat float32 vector `[*batch, feature_size]`."""
+    flat_shape = (*value.shape[:batch_dims], -1)
+    if leaf.kind != "categories":
+        return value.reshape(flat_shape).float()
+    if len(leaf.sizes) == 1:
+        return one_hot(value.reshape(value.shape[:batch_dims]), leaf.sizes)
+    return one_hot(value.reshape(flat_shape), leaf.sizes)
+
+
+def action_feature_size(space: spaces.Space) -> int:
+    """Length of an action as a flat vector (one-hot for discrete components)."""
+    return action_leaf(space).feature_size
+
+
+def action_features(space: spaces.Space, action: Tensor, batch_dims: int) -> Tensor:
+    """Read an action as a flat float32 vector `[*batch, action_feature_size(space)]`."""
+    return flatten_leaf(action_leaf(space), action, batch_dims)

@@ -1,0 +1,1 @@
+"""Optimisers beside PyTorch's, and their stored state."""

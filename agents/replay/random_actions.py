@@ -1,0 +1,51 @@
+"""Acting at random while a replay is being filled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+from engram.agents.networks.distributions import make_distribution, num_policy_outputs
+from engram.agents.random import environment_keys, stream_key, uniform
+
+
+class RandomActions:
+    """Draws every allowed action alike (for Box, from a standard normal), and keeps the agent's carry up to date.
+
+    The draw for a row depends on the seed, the environment and the row's number alone.
+
+    Args:
+        act: the agent's, for the carry and the extras.
+        action_space: Discrete, MultiDiscrete or Box.
+        seed: of the draws.
+    """
+
+    def __init__(self, act: Callable[..., Any], action_space: spaces.Space, seed: int) -> None:
+        self._act, self._space, self._key = act, action_space, stream_key(seed, "random actions")
+        self._num_uniforms = num_policy_outputs(action_space)
+
+    def act_from(self, num_rows: int) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
+        """Make a policy for the rows of every environment from number `num_rows` on."""
+        counter = num_rows
+
+        def act(row: TensorDictBase, carry: TensorDictBase) -> tuple[Tensor, TensorDict, TensorDict]:
+            nonlocal counter
+            _, carry, extras = self._act(row, carry)
+            action = self._draw(row, counter)
+            counter += 1
+            return action, carry, extras
+
+        return act
+
+    def _draw(self, row: TensorDictBase, number: int) -> Tensor:
+        (num_envs,), device = row.batch_size, row["is_first"].device
+        keys = environment_keys(self._key, num_envs, 0, device)
+        noise = uniform(keys, torch.full_like(keys, number), self._num_uniforms)
+        zeros = torch.zeros(num_envs, self._num_uniforms, device=device)
+        mask = row["action_mask"] if "action_mask" in row else None
+        return make_distribution(self._space, zeros, zeros[0], mask).sample(noise)

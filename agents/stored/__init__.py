@@ -1,0 +1,1 @@
+"""Building agents from descriptions, and loading those of a run."""

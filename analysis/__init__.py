@@ -1,0 +1,1 @@
+"""Comparing runs: reading their folders, statistics, figures, tables and the page."""

@@ -1,0 +1,56 @@
+"""What a run is called by, what decides how it learns, and the command that repeats it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from engram.analysis.runs import Run
+from engram.run_files.run_command import chosen_option
+from engram.scripts.command_line.words import command_line
+
+# What decides where and how a run is watched, not what it learns.
+_OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")
+
+
+def option_of(run: Run, group: str) -> str:
+    """The option of a config group that a run was made with; for Gymnasium's environments, their id.
+
+    Args:
+        run: the run.
+        group: `agent`, `core` or `env`.
+    """
+    return chosen_option(group, run.part(group).arguments, run.command, run.name)
+
+
+def learning_config(run: Run) -> dict[str, Any]:
+    """What decides how a run learns, its seed apart: dotted keys and values."""
+    return {
+        key: value
+        for key, value in flatten(run.config).items()
+        if key.partition(".")[0] not in (*_OUTWARD, "seed")
+    }
+
+
+def flatten(config: Any) -> dict[str, Any]:
+    """Dotted keys of a nested mapping, with their values: plain ones, or JSON of a list or an empty mapping."""
+    found = _leaves(config).items()
+    return {key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in found}
+
+
+def _leaves(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a nested mapping, with their values; lists and empty mappings are values."""
+    if not isinstance(config, dict) or not config:
+        return {prefix: config}
+    parts = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in config.items())
+    return {name: found for key, value in parts for name, found in _leaves(value, key).items()}
+
+
+def training_command(run: Run) -> str | None:
+    """The command that a run was given, quoted for a shell.
+
+    Returns:
+        None for a run that was made before this was stored, or where it cannot be shown.
+    """
+    command = None if run.command is None else command_line("train", run.command.words)
+    return command if command is not None and command.isprintable() else None

@@ -1,0 +1,195 @@
+"""What `--help` prints: every option of a command as composed, with its default and what it means."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engram.agents.stored.build import OWN_PACKAGE, find_target
+from engram.scripts.command_line.config import Composed, compose_plain
+from engram.scripts.command_line.groups import CONFIG_DIR, GROUPS, group_options
+from engram.scripts.command_line.words import command_line, write_value
+from engram.scripts.faults.errors import usage_errors
+
+_WIDTH = 110
+_COLUMN = 40  # where comments begin
+_NODES = ("agent", "core", "env")  # groups that describe one object
+# What Engram itself gives to a core, an environment or an agent.
+_GIVEN = frozenset(
+    "self input_size num_envs device env_index_offset observation_space action_space make_core".split()
+    + "total_env_steps seed".split()
+)
+
+
+def help_text(name: str, words: Sequence[str] = ()) -> str:
+    """Describe every option of a command.
+
+    Args:
+        name: of its YAML in `configs/`.
+        words: `key=value`, put over the defaults, so that `core=s5` shows the options of S5.
+
+    Raises:
+        UsageError: if a word is wrong.
+    """
+    path = CONFIG_DIR / f"{name}.yaml"
+    if "defaults:" not in path.read_text():
+        return "\n".join([_usage(name), "", f"configs/{name}.yaml:", "", path.read_text()])
+    composed = compose_plain(name, words)
+    lines = [_usage(name), "", *_choices()]
+    files = [CONFIG_DIR / f"{one}.yaml" for one in dict.fromkeys([name, "train"])]
+    comments = {key: text for file in files for key, text in read_comments(file).items()}
+    own = {key: value for key, value in composed.values.items() if key not in _NODES}
+    lines += ["Options, with the values of this command:", *_lines(own, "", comments), ""]
+    for group in _NODES:
+        with usage_errors():
+            lines += _group_lines(group, composed)
+    return "\n".join(lines)
+
+
+def short_help(name: str, words: Sequence[str] = ()) -> str:
+    """Say what a command does, what can be chosen, and how to read more.
+
+    Args:
+        name: of its YAML in `configs/`.
+        words: `key=value`; the options of what they choose are listed.
+
+    Raises:
+        UsageError: if a word is wrong.
+    """
+    path = CONFIG_DIR / f"{name}.yaml"
+    if "defaults:" not in path.read_text():
+        return help_text(name, words)
+    about = [
+        line[2:] for line in path.read_text().split("defaults:")[0].splitlines() if line.startswith("# ")
+    ]
+    chosen = {word.partition("=")[0] for word in words}
+    composed = compose_plain(name, words)
+    lines = [_usage(name), "", *about, "", *_choices()]
+    if name == "sweep":
+        lines += [*_lines(composed.values["sweep"], "sweep.", read_comments(path)), ""]
+    for group in (one for one in _NODES if one in chosen):
+        with usage_errors():
+            lines += _group_lines(group, composed)
+    example = command_line(name, [*words, "--help", "all"])
+    return "\n".join([*lines, f"Every option, with its value and what it means: {example}"])
+
+
+def _usage(name: str) -> str:
+    command = name.replace("_", " ", 1)  # benchmark_ppo: benchmark ppo
+    return f"usage: engram {command} [group=option] [key=value] …"
+
+
+def _choices() -> list[str]:
+    """The options of every group, those that differ by an ending alone in one line."""
+    lines = []
+    for group in GROUPS:
+        lines.append(f"{group}=")
+        for line in _folded(group_options(group)):
+            lines += textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines.append("")
+    return lines
+
+
+def _folded(options: Sequence[str]) -> Iterator[str]:
+    """Lines of options, `popgym/  autoencode …, each also with _easy …`; those without folder and ending come first."""
+    stems: dict[str, list[str]] = {}
+    for option in options:
+        stem = next((one for one in stems if option.startswith(f"{one}_") and "/" in one), None)
+        stems.setdefault(stem or option, [])
+        if stem is not None:
+            stems[stem].append(option[len(stem) :])
+    by_endings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for stem, endings in stems.items():
+        folder, _, name = stem.rpartition("/")
+        by_endings.setdefault((folder, tuple(endings)), []).append(name)
+    for (folder, also), names in sorted(by_endings.items()):
+        line = f"{folder}/  {' '.join(names)}" if folder else " ".join(names)
+        yield f"{line}, {'each ' if len(names) > 1 else ''}also with {' '.join(also)}" if also else line
+
+
+def _group_lines(group: str, composed: Composed) -> list[str]:
+    """The options of the chosen agent, core or environment."""
+    choice = composed.choices[group]
+    path = CONFIG_DIR / group / f"{choice}.yaml"
+    comments = read_comments(path) if path.exists() else {}
+    own = {key if key.startswith(f"{group}.") else f"{group}.{key}": text for key, text in comments.items()}
+    lines = _lines(composed.values[group], f"{group}.", own, composed.values["allow"])
+    return [f"Options of {group}={choice}:", *lines, ""]
+
+
+def _lines(
+    node: Mapping[str, Any], prefix: str, comments: Mapping[str, str], allow: Sequence[str] = ()
+) -> list[str]:
+    """One line per option below a node, and for each argument that a class takes beside them."""
+    lines = []
+    target = str(node.get("_target_", ""))
+    factory = find_target(target, allow) if target.split(".")[0] in (OWN_PACKAGE, *allow) else None
+    documented = argument_docs(factory)
+    for key, value in node.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            lines += _lines(value, f"{name}.", comments, allow)
+        elif not key.startswith("_") or value == "???":
+            lines.append(_line(name, value, comments.get(name) or documented.get(key, "")))
+    for key, default in _unlisted(factory, node):
+        lines.append(_line(f"+{prefix}{key}", default, documented.get(key, "")))
+    return lines
+
+
+def _line(name: str, value: Any, comment: str) -> str:
+    shown = "<to be given>" if value == "???" else write_value(value)
+    option = f"  {name}={shown}"
+    return f"{option:<{_COLUMN}}  # {comment}" if comment else option
+
+
+def _unlisted(factory: Any, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Arguments that a class takes and its file does not list, with their defaults."""
+    if factory is None:
+        return
+    for key, parameter in inspect.signature(factory).parameters.items():
+        is_option = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        plain = parameter.default is None or isinstance(parameter.default, bool | int | float | str)
+        if is_option and plain and key not in node and key not in _GIVEN:
+            yield key, parameter.default
+
+
+def argument_docs(factory: Any) -> dict[str, str]:
+    """Read the first sentence about each argument from the docstring of a class or function."""
+    text = inspect.getdoc(factory) if factory is not None else None
+    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", text or "", re.MULTILINE)
+    if section is None:
+        return {}
+    entries = re.findall(r"^(\*{0,2}\w+): (.*(?:\n[ \t]+.*)*)", textwrap.dedent(section[1]), re.MULTILINE)
+    return {name: _first_sentence(" ".join(words.split())) for name, words in entries}
+
+
+def _first_sentence(text: str) -> str:
+    end = re.search(r"(?<!\be\.g)(?<!\bi\.e)\. |\.$", text)
+    return text[: end.start()] if end else text
+
+
+def read_comments(path: Path) -> dict[str, str]:
+    """Read what a YAML says beside its options.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Dotted key → comment on its line.
+    """
+    found: dict[str, str] = {}
+    parents: list[tuple[int, str]] = []
+    for line in path.read_text().splitlines():
+        option = re.match(r"( *)([\w]+):(.*)", line)
+        if option is None:
+            continue
+        indent, key, rest = len(option[1]), option[2], option[3]
+        parents = [(depth, name) for depth, name in parents if depth < indent] + [(indent, key)]
+        comment = re.search(r"(?:^|\s)# *(.*)$", rest)
+        if comment:
+            found[".".join(name for _, name in parents)] = comment[1]
+    return found

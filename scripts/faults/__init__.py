@@ -1,0 +1,1 @@
+"""What ends a command: a user's mistake, the machine, a signal."""

@@ -1,0 +1,162 @@
+"""Making a run's folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engram.agents.base import Agent
+from engram.agents.replay import ReplaySettings
+from engram.agents.stored.spaces import spaces_text
+from engram.common.errors import UsageError
+from engram.run_files.names import (
+    COMMAND_FILE,
+    CONFIG_FILE,
+    SIZES_FILE,
+    SPACES_FILE,
+    TEXT_FILES,
+    VERSIONS_FILE,
+)
+from engram.run_files.run_command import RunCommand, command_text
+from engram.run_files.run_folder import CHECKPOINTS_FOLDER
+from engram.run_files.stored_yaml import yaml_text
+from engram.scripts.command_line.words import shell_word
+from engram.scripts.run_folders.run_lock import is_locked
+from engram.scripts.run_folders.unbegun import clear_replay, is_bare
+from engram.training.sizes import sizes_text
+
+_PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
+
+
+def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int) -> Path:
+    """Make `runs/<env>/<agent>-<core>/<seed>-<time>/`, never one that exists.
+
+    Returns:
+        The new folder, with an empty `checkpoints/` in it.
+
+    Raises:
+        UsageError: if nothing can be written there.
+    """
+    parent = runs_dir / env_name / f"{agent}-{core}"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    attempt = 1
+    while True:
+        run_dir = parent / (f"{seed}-{stamp}" + (f"-{attempt}" if attempt > 1 else ""))
+        try:
+            (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
+            return run_dir
+        except FileExistsError:
+            attempt += 1
+        except OSError as error:
+            raise UsageError(
+                f"A run's folder must be one that can be made, but {run_dir} cannot ({error.strerror}); "
+                "set logging.runs_dir=<folder>."
+            ) from error
+
+
+def make_given_dir(run_dir: Path) -> Path:
+    """Make a run's folder where the user wants it.
+
+    Returns:
+        The new folder, with an empty `checkpoints/` in it.
+
+    Raises:
+        UsageError: if it exists and holds anything, or cannot be made.
+    """
+    try:
+        if is_bare(run_dir) and not is_locked(run_dir):
+            clear_replay(run_dir)
+        else:
+            (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
+    except FileExistsError as error:
+        way = "give another logging.run_dir"
+        if (run_dir / CONFIG_FILE).exists():
+            way += f", or continue it with {shell_word(f'resume={run_dir}')}"
+        raise UsageError(f"A new run needs a folder of its own, but {run_dir} exists; {way}.") from error
+    except OSError as error:
+        raise UsageError(
+            f"A run's folder must be one that can be made, but {run_dir} cannot ({error.strerror}); "
+            "set logging.run_dir=<folder>."
+        ) from error
+    return run_dir
+
+
+def describe_run(config: dict[str, Any], agent: Agent, command: RunCommand) -> dict[str, str]:
+    """Write down what a run is.
+
+    Returns:
+        Its text files by name, in the order of `TEXT_FILES`.
+    """
+    texts = {
+        COMMAND_FILE: command_text(command),
+        **describe_agent(agent),
+        VERSIONS_FILE: json.dumps(versions(config["device"]), indent=1) + "\n",
+        CONFIG_FILE: yaml_text(config),
+    }
+    assert tuple(texts) == TEXT_FILES
+    return texts
+
+
+def describe_agent(agent: Agent) -> dict[str, str]:
+    """Those of a run's text files that say what its agent is made for."""
+    return {SPACES_FILE: spaces_text(agent), SIZES_FILE: sizes_text(agent)}
+
+
+def versions(device: str) -> dict[str, str]:
+    """Versions of the packages, the code and the device; nothing that names the machine."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    found["git_commit"] = _git_commit()
+    found["device"] = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    return found
+
+
+def _git_commit() -> str:
+    """The commit of the checkout this code lies in, or `unknown` outside one."""
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).resolve().parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=40",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def drop_unused_replay(config: dict[str, Any], settings: ReplaySettings | None, words: Sequence[str]) -> None:
+    """Take the replay's options out of the configuration of an agent without one.
+
+    Args:
+        config: changed in place.
+        settings: None for an agent without a replay.
+        words: the command's `key=value` words.
+
+    Raises:
+        UsageError: if a word sets such an option for it.
+    """
+    if settings is not None:
+        return
+    for word in words:
+        if word.lstrip("+~").startswith("replay."):
+            raise UsageError(
+                f"The options replay.… belong to agents that learn from a replay, but {config['agent']['_target_']} "
+                f"does not, and {word!r} was given; leave it out, or choose another agent."
+            )
+    del config["replay"]

@@ -1,0 +1,1 @@
+"""Training runs: the loop, what is due when, and the objects of one run."""

@@ -1,0 +1,231 @@
+"""The objects of one training run, built from its configuration."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engram.agents.base import Agent
+from engram.agents.random import stream_key
+from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from engram.agents.replay.random_actions import RandomActions
+from engram.agents.stored.loading import build_agent, restore_agent
+from engram.agents.stored.spaces import check_spaces
+from engram.common.say import say
+from engram.envs import Driver, EvaluationStoppedError, VectorEnv
+from engram.run_files.checkpoint import load_latest, save_checkpoint
+from engram.run_files.fixed_config import digest
+from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
+from engram.run_files.progress import Progress
+from engram.run_files.run_folder import REPLAY_FOLDER, check_name, checkpoint_path
+from engram.run_files.stored_state import check_stored
+from engram.training.building import build_env, check_device, read_replay_settings
+from engram.training.episodes import play_episodes, truncation_note
+from engram.training.loop import train_on_policy
+from engram.training.off_policy_loop import train_off_policy
+from engram.training.record import Record
+from engram.training.restoring import check_acting, named, stored_form
+from engram.training.schedule import Hooks, Metrics, Schedule
+
+
+@dataclass
+class Session:
+    """A run's agent, environments and progress, with the means to save and evaluate them.
+
+    Attributes:
+        config: plain mapping.
+        agent: learns.
+        driver: steps the training environments.
+        evaluation_env: environments of the evaluation's own; None if there is no evaluation.
+        progress: best and last evaluation.
+        replay_settings: of an agent that learns from a replay; None for others.
+        replay: opened when the run's folder is known.
+        record: metrics that wait for the next log line.
+        counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
+    """
+
+    config: dict[str, Any]
+    agent: Agent
+    driver: Driver
+    evaluation_env: VectorEnv | None
+    progress: Progress
+    replay_settings: ReplaySettings | None = None
+    replay: Replay | None = None
+    record: Record = field(default_factory=Record)
+    counted: LogMark | None = None
+    _has_noted_truncation: bool = False
+
+    @classmethod
+    def build(cls, config: dict[str, Any]) -> Session:
+        """Build a fresh run; nothing is written.
+
+        Raises:
+            ValueError: for any option that cannot work.
+        """
+        check_device(config["device"])
+        env = build_env(config, config["num_envs"])
+        evaluation = config["evaluation"]
+        evaluation_env = build_env(config, evaluation["num_envs"]) if evaluation["interval"] else None
+        agent = build_agent(
+            config,
+            env.single_observation_space,
+            env.single_action_space,
+            config["device"],
+            config["allow"],
+            env.box_action,
+        )
+        agent.check_num_envs(env.num_envs)
+        carry_every, replay_settings = agent.carry_every, None
+        if isinstance(agent, ReplayAgent):
+            replay_settings = read_replay_settings(config)
+            carry_every = replay_settings.carry_every(agent)
+        driver = Driver(env, carry_every, config["capture"])
+        return cls(config, agent, driver, evaluation_env, Progress(), replay_settings)
+
+    def start(self) -> None:
+        """Begin the first episodes."""
+        self.driver.start(self.config["seed"], self.agent.initial_carry(self.driver.env.num_envs))
+        if self.replay_settings is not None:
+            assert isinstance(self.agent, ReplayAgent)
+            self.replay_settings.layout(self.agent, self.driver.row)  # refuses what cannot work
+
+    def open_replay(self, run_dir: Path, is_new: bool) -> None:
+        """Make or map the replay's files, if the agent learns from a replay.
+
+        Raises:
+            OSError: if the disk has no room for them.
+            ValueError: if they are damaged.
+        """
+        if self.replay_settings is None:
+            return
+        assert isinstance(self.agent, ReplayAgent)
+        layout = self.replay_settings.layout(self.agent, self.driver.row)
+        make = Storage.create if is_new else Storage.open
+        storage = make(run_dir / REPLAY_FOLDER, layout)
+        sampling, seed = self.replay_settings.sampling, self.config["seed"]
+        self.replay = Replay.for_agent(storage, self.agent, sampling, seed)
+
+    def resume(self, run_dir: Path, trust_edited: bool = False) -> None:
+        """Continue exactly where the last checkpoint stands.
+
+        Args:
+            run_dir: the run's folder.
+            trust_edited: take a checkpoint that was copied over the latest, or saved with another configuration.
+
+        Raises:
+            FileNotFoundError: if the run has no checkpoint.
+            ValueError: if it is damaged or does not fit.
+        """
+        check_spaces(run_dir, self.agent)
+        carry = self.agent.initial_carry(self.driver.env.num_envs)
+        form = stored_form(self.agent, self.driver, carry, self.replay_settings is not None)
+        used = path = checkpoint_path(run_dir, "latest")
+
+        def check(state: dict[str, Any], path: Path) -> None:
+            nonlocal used
+            check_name(state, "latest", path, trust_edited)
+            check_stored(state, path, form, self.config, trust_edited)
+            used = path
+
+        state = load_latest(path, self.config["device"], set_aside=True, check=check)
+        restore_agent(self.agent, state, used)
+        with named(used):
+            self.driver.load_state_dict(state["driver"], carry)
+            check_acting(self.agent, self.driver)
+        self.progress = Progress(**state["progress"])
+        self.counted = LogMark(**state["log"]) if "log" in state else None
+        if "record" in state:
+            self.record.load_state_dict(state["record"])
+        self.open_replay(run_dir, is_new=False)
+        if self.replay is not None:
+            with named(used):
+                self.replay.load_state_dict(state["replay"])
+
+    def save(self, run_dir: Path, name: str, logged: LogMark = NOTHING_LOGGED) -> None:
+        """Write the checkpoint `name`; `latest` keeps the one before it as well.
+
+        Args:
+            run_dir: the run's folder.
+            name: also kept in the checkpoint, so that one that was copied over another is noticed.
+            logged: how much of the log is on the disk.
+        """
+        state: dict[str, Any] = {
+            "name": name,
+            "digest": digest(self.config),
+            "agent": self.agent.state_dict(),
+            "driver": self.driver.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        is_latest = name == "latest"  # the one that a run is continued from
+        if is_latest:
+            state["record"] = self.record.state_dict()
+            state["log"] = logged._asdict()
+        if self.replay is not None and is_latest:
+            state["replay"] = self.replay.state_dict()
+        save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
+        if self.replay is not None and is_latest:
+            self.replay.ring.mark_saved()
+
+    def train(self, hooks: Hooks) -> bool:
+        """Run the loop that suits the agent; returns whether it has come to its end."""
+        config = self.config
+        schedule = Schedule(
+            total_env_steps=config["total_env_steps"],
+            evaluation_interval=config["evaluation"]["interval"],
+            checkpoint_interval=config["checkpoint"]["interval"],
+            keep_interval=config["checkpoint"]["keep_interval"],
+            stop_at_return=config["evaluation"]["stop_at_return"],
+        )
+        if self.replay is None:
+            return train_on_policy(self.agent, self.driver, hooks, self.progress, schedule, self.record)
+        assert self.replay_settings is not None and isinstance(self.agent, ReplayAgent)
+        settings, space = self.replay_settings, self.agent.action_space
+        is_random = settings.prefill_policy == "random"
+        return train_off_policy(
+            self.agent,
+            self.driver,
+            self.replay,
+            hooks,
+            self.progress,
+            schedule,
+            prefill=settings.prefill,
+            random_actions=RandomActions(self.agent.act, space, config["seed"]) if is_random else None,
+            log_interval=settings.log_interval,
+            record=self.record,
+        )
+
+    def evaluate(self, env_steps: int, should_stop: Callable[[], bool] | None = None) -> Metrics | None:
+        """Play the evaluation episodes due at `env_steps`; returns None if `should_stop` cut them short."""
+        assert self.evaluation_env is not None
+        evaluation = self.config["evaluation"]
+        limit = evaluation["max_episode_steps"]
+        try:
+            result = play_episodes(
+                self.agent,
+                self.evaluation_env,
+                evaluation["episodes"],
+                evaluation["deterministic"],
+                stream_key(self.config["seed"], "evaluation", env_steps),
+                max_episode_steps=limit,
+                should_stop=should_stop,
+            )
+        except EvaluationStoppedError:
+            return None
+        if result.num_truncated and not self._has_noted_truncation:
+            self._has_noted_truncation = True
+            say(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
+        return {
+            "eval/episodic_return": result.mean,
+            "eval/standard_error": result.standard_error,
+            "eval/episodic_length": statistics.fmean(result.lengths),
+        }
+
+    def close(self) -> None:
+        """Release the environments."""
+        self.driver.env.close()
+        if self.evaluation_env is not None:
+            self.evaluation_env.close()

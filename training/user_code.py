@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from engram import configs
+import engram
 from engram.envs.async_envs import WorkerTraceback
 
-_ROOT = Path(configs.__file__).resolve().parents[1]
+_ROOT = Path(engram.__file__).resolve().parent
 _ENGRAM = tuple(f"{path.parent}{os.sep}" for path in _ROOT.glob("*/__init__.py"))
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{_PATHS[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib"))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engram.envs.table import TASKS
 from engram.analysis.groups import Placed
 from engram.analysis.metrics import EVALUATION, SECONDS, STEPS
 from engram.analysis.statistics import Series, area, average_epochs
 from engram.analysis.statistics.curves import common_range
+from engram.envs.table import TASKS
 
 SCORES = ("mmer", "area", "final_evaluation")
 

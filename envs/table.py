@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import torch
 
+from engram.common.box_actions import BoxAction, check_box_action
 from engram.envs import diagnostic, memory_maze, popgym
-from engram.envs.box_actions import BoxAction, check_box_action
 from engram.envs.task import Task
 from engram.envs.vector_env import VectorEnv
 from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from engram.envs.errors import unknown_option
+from engram.common.errors import unknown_option
+from engram.common.ids import import_package
 from engram.envs.gymnasium_env import GymnasiumEnv
-from engram.envs.ids import import_package
 from engram.envs.native import NativeVectorEnv
 from engram.envs.render_modes import draws
 from engram.envs.vector_env import VectorEnv

@@ -9,12 +9,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from engram.common.printable import short_name
+from engram.envs.table import TASKS
 from engram.run_files.bounded_text import read_mapping
 from engram.run_files.json_text import json_text
 from engram.run_files.names import COMMAND_FILE
-from engram.envs.table import TASKS
 from engram.scripts.command_line.groups import group_options
-from engram.common.printable import short_name
 
 # Where a run was kept, and which one was continued, is no part of what it is.
 _OF_THE_PLACE = ("logging.run_dir", "resume")

@@ -17,7 +17,7 @@ from engram.run_files.logger import Logger
 from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.plain_files import check_plain
-from engram.run_files.run_command import asked_for
+from engram.run_files.run_command import asked_for, chosen_option, read_command
 from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.flags import answer
 from engram.scripts.command_line.options import TrainOptions
@@ -46,12 +46,11 @@ from engram.scripts.run_folders.resuming import (
     schedule_note,
     store_changes,
 )
-from engram.run_files.run_command import asked_for, chosen_option, read_command
 from engram.scripts.run_folders.run_lock import folder_lock
-from engram.common.say import say
-from engram.training.session import Session
-from engram.scripts.faults.stop_request import SaveTimer, StopRequest
 from engram.scripts.run_folders.unbegun import clear_replay, is_unbegun
+from engram.training.restoring import stored_options
+from engram.training.schedule import Hooks
+from engram.training.session import Session
 
 
 def main(words: Sequence[str]) -> None:

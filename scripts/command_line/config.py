@@ -13,9 +13,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.envs.table import TASKS
-from engram.scripts.faults.errors import UsageError
 from engram.scripts.command_line.groups import CONFIG_DIR, GROUPS, env_description, register_names
 from engram.scripts.command_line.observation_words import is_observation_word, set_readings
 from engram.scripts.command_line.option_errors import explain

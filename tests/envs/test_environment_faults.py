@@ -10,8 +10,8 @@ import pytest
 import torch
 from toy_envs import register
 
-from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_env
 from engram.common.ids import not_registered
+from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_env
 from engram.envs.make import check_vector_env
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from engram.envs import TASKS, make_env
 from engram.common.actions import action_layout
+from engram.envs import TASKS, make_env
 from engram.envs.make import make_gymnasium
 
 pytestmark = [

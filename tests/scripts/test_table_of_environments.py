@@ -5,10 +5,10 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 from engram import envs
-from engram.agents.build import build_maker
+from engram.agents.stored.build import build_maker
 from engram.scripts import groups
-from engram.scripts.config import compose_config
-from engram.scripts.help import help_text
+from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.help import help_text
 from engram.scripts.sweeps.words import axis_values
 
 

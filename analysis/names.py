@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from engram.analysis.choices import chosen_option
 from engram.analysis.runs import Run
-from engram.run_files.run_command import chosen_option
-from engram.scripts.command_line.words import command_line
+from engram.common.shell import command_line
 
 # What decides where and how a run is watched, not what it learns.
 _OUTWARD = ("device", "threads", "capture", "logging", "checkpoint", "resume", "allow", "total_env_steps")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Any
 
-from engram.common.printable import short_name
-from engram.envs.table import TASKS
 from engram.run_files.bounded_text import read_mapping
 from engram.run_files.json_text import json_text
 from engram.run_files.names import COMMAND_FILE
-from engram.scripts.command_line.groups import group_options
 
 # Where a run was kept, and which one was continued, is no part of what it is.
 _OF_THE_PLACE = ("logging.run_dir", "resume")
@@ -72,38 +66,3 @@ def read_command(run_dir: Traversable) -> RunCommand | None:
     if not all(isinstance(word, str) for word in (*words, *choices.values())):
         raise ValueError(f"{COMMAND_FILE} is damaged")
     return RunCommand(words, choices)
-
-
-def chosen_option(
-    group: str, description: Mapping[str, Any], command: RunCommand | None, folder: str | Path
-) -> str:
-    """Name what a run was made with: an option as it was chosen, an environment by its own name or id.
-
-    A class of the user's own goes by its name.
-
-    Args:
-        group: `agent`, `core` or `env`.
-        description: of the object, in the run's configuration.
-        command: what the run was asked for; None for runs that were made before this was stored.
-        folder: of the run.
-    """
-    kind = str(description["_target_"]).rpartition(".")[2]
-    if group == "env":
-        name = str(description.get("name"))
-        if description.get("id") or name in TASKS:
-            return short_name(description.get("id") or name)
-    choices = _former_choices(kind, folder) if command is None else command.choices
-    option = choices.get(group, "custom")
-    return short_name(_snake_case(kind) if option == "custom" else option)
-
-
-def _former_choices(env_kind: str, folder: str | Path) -> dict[str, str]:
-    """What was chosen for a run of before, whose folder is `<agent>-<core>/<run>`, and whose environment a class."""
-    agent, _, core = Path(folder).absolute().parent.name.partition("-")
-    env = next((name for name, task in TASKS.items() if task.native and task.native.__name__ == env_kind), "")
-    found = {"agent": agent, "core": core, "env": env}
-    return {group: option for group, option in found.items() if option in group_options(group)}
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

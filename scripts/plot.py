@@ -19,9 +19,9 @@ from engram.analysis.skipped import Skipped
 from engram.common.checked import check_options, settings
 from engram.common.option_types import Fitting, Positive, Real, Seed, Whole, Word
 from engram.common.say import say
+from engram.common.shell import command_line
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.flags import answer
-from engram.scripts.command_line.words import command_line
 from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.outputs import check_writable
 from engram.scripts.output.tables import print_table

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 from engram.common.errors import UsageError
 from engram.common.say import say
+from engram.common.shell import command_line
 from engram.run_files.plain_files import check_plain
 from engram.scripts.command_line.flags import answer
 from engram.scripts.command_line.paths import literal_path
-from engram.scripts.command_line.words import command_line
 from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.stop_request import StopRequest
 from engram.scripts.run_folders.run_lock import folder_lock

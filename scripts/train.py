@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
+from engram.analysis.choices import chosen_option
 from engram.common.checked import check_options
 from engram.common.say import say
 from engram.run_files.logger import Logger
 from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.plain_files import check_plain
-from engram.run_files.run_command import asked_for, chosen_option, read_command
+from engram.run_files.run_command import asked_for, read_command
 from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.flags import answer
 from engram.scripts.command_line.options import TrainOptions

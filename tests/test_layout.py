@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "run_files": {"run_files", "common"},
     "agents": {"agents", "memory_cores", "run_files", "common"},
     "training": {"training", "agents", "memory_cores", "envs", "run_files", "common"},
-    "analysis": {"analysis", "run_files", "common"},
+    "analysis": {"analysis", "envs", "run_files", "common"},
     "scripts": {
         *("scripts", "analysis", "training", "agents", "memory_cores", "envs"),
         *("run_files", "common", "configs", "benchmarks"),

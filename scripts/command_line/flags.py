@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import yaml
 
 from engram.common.errors import UsageError
+from engram.common.shell import command_line
 from engram.scripts.command_line.config import compose_plain
 from engram.scripts.command_line.help import help_text, short_help
-from engram.scripts.command_line.words import command_line
 
 HELP = ("-h", "--help")
 _CFG = ("-c", "--cfg")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from engram.common.errors import UsageError
 from engram.common.printable import printable
+from engram.common.shell import command_line
 from engram.scripts.command_line.groups import GROUPS, group_options
 from engram.scripts.command_line.paths import PATH_OPTIONS
 from engram.scripts.command_line.suggestions import listed
-from engram.scripts.command_line.words import command_line
 from engram.scripts.sweeps.words import axis_values
 
 

@@ -17,6 +17,7 @@ from engram.agents.base import Agent
 from engram.agents.replay import ReplaySettings
 from engram.agents.stored.spaces import spaces_text
 from engram.common.errors import UsageError
+from engram.common.shell import shell_word
 from engram.run_files.names import (
     COMMAND_FILE,
     CONFIG_FILE,
@@ -28,7 +29,6 @@ from engram.run_files.names import (
 from engram.run_files.run_command import RunCommand, command_text
 from engram.run_files.run_folder import CHECKPOINTS_FOLDER
 from engram.run_files.stored_yaml import yaml_text
-from engram.scripts.command_line.words import shell_word
 from engram.scripts.run_folders.run_lock import is_locked
 from engram.scripts.run_folders.unbegun import clear_replay, is_bare
 from engram.training.sizes import sizes_text

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from engram.common.errors import UsageError
+from engram.common.shell import command_line
 from engram.run_files.plain_files import replace_file
 from engram.run_files.sealed_json import CHECKSUM, check_seal, digest
 from engram.run_files.stored_yaml import read_yaml, yaml_text
-from engram.scripts.command_line.words import command_line
 from engram.scripts.sweeps.grid import Trial
 from engram.scripts.sweeps.plan import Plan
 

@@ -4,10 +4,11 @@ import pytest
 import yaml
 from synthetic_runs import plot, row_of, write_run
 
+from engram.analysis.choices import chosen_option
 from engram.analysis.differences import tell_apart
 from engram.analysis.groups import place_runs
 from engram.analysis.runs import read_run
-from engram.run_files.run_command import asked_for, chosen_option, command_text
+from engram.run_files.run_command import asked_for, command_text
 
 
 def test_a_short_run_ends_the_comparison_and_is_named(run, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 from engram.common.printable import short_name
 from engram.envs.table import TASKS
-from engram.run_files.former_names import FORMER_OPTIONS
+from engram.run_files.former_names import FORMER_CHOICES
 from engram.run_files.run_command import RunCommand
 
 
@@ -43,7 +43,7 @@ def _former_choices(env_kind: str, folder: str | Path) -> dict[str, str]:
     found = {
         group: option
         for group, option in (("agent", agent), ("core", core))
-        if option in FORMER_OPTIONS[group]
+        if option in FORMER_CHOICES[group]
     }
     return found | ({"env": env} if env else {})
 

@@ -28,7 +28,7 @@ _FORMER_OPTIONS = {  # group → the name then → the name now
 }
 _FORMER_MAKERS = {"envs.make_popgym": "popgym", "envs.make_memory_maze": "memory_maze"}
 # The options that runs chose before they stored them, by group; their folders are named after these.
-FORMER_OPTIONS = {
+FORMER_CHOICES = {
     "agent": ("dreamerv3", "ppo", "r2i"),
     "core": tuple("block_gru ffm frame_stack gru gtrxl hcam lstm mlp r2i s5 s5rl stack".split()),
 }

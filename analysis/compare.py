@@ -17,6 +17,7 @@ from engram.analysis.scores import SCORES, Scored, score_task
 from engram.analysis.settings import KEYS, METRICS, Settings, plain
 from engram.analysis.skipped import Skipped
 from engram.common.errors import UsageError
+from engram.envs.table import table_order
 
 # What tables tell of an agent's size, and its name in `sizes.json`.
 SIZES = {"parameters": "parameters", "carry_bytes": "carry_bytes_per_env"}
@@ -49,7 +50,7 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         )
     placed, repeated = drop_repetitions(place_runs(usable, settings.group))
     tasks, ranges, notes = {}, {}, []
-    for task in sorted({one.task for one in placed}):
+    for task in sorted({one.task for one in placed}, key=table_order):
         ours = [one for one in placed if one.task == task]
         tasks[task], ranges[task] = score_task(ours, key, settings.epoch_env_steps or _epoch(ours))
         notes += task_notes(task, tasks[task], ranges[task][1])

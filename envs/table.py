@@ -23,6 +23,7 @@ _FAMILIES = (diagnostic, popgym, memory_maze)
 
 TASKS: dict[str, Task] = {task.name: task for family in _FAMILIES for task in family.TASKS}
 """Every task by its short name."""
+_PLACES = {name: place for place, name in enumerate(TASKS)}
 
 
 def find_task(name: str) -> Task:
@@ -103,6 +104,16 @@ def make_env(
     return task.make_package(
         num_envs, kwargs=kwargs, device=device, env_index_offset=env_index_offset, **given
     )
+
+
+def table_order(name: str) -> tuple[int, str]:
+    """Return what tasks are sorted by: their place in the table, easy ones before hard; what is not in it comes last.
+
+    Args:
+        name: short name of a task, which options may follow after a space.
+    """
+    place = _PLACES.get(name.partition(" ")[0], len(_PLACES))
+    return place, name
 
 
 def maker(task: Task) -> Callable[..., VectorEnv]:

@@ -12,7 +12,7 @@ from hydra.core.config_store import ConfigStore
 
 from engram import configs
 from engram.agents.stored.buildable import public_name
-from engram.envs.table import TASKS, make_env, maker
+from engram.envs.table import TASKS, make_env, maker, table_order
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
@@ -45,14 +45,14 @@ def env_description(name: str) -> dict[str, Any]:
 
 
 def group_options(group: str) -> list[str]:
-    """List the options of a config group, files and registered names alike."""
+    """List the options of a config group, files and registered names alike, environments in the order of the table."""
     directory = CONFIG_DIR / group
     options = {path.relative_to(directory).with_suffix("").as_posix() for path in directory.rglob("*.yaml")}
     if group == "env":
         options |= TASKS.keys()
     if group in ("agent", "core", "env"):
         options.add("custom")
-    return sorted(options)
+    return sorted(options, key=table_order)
 
 
 def options_with(group: str, key: str) -> list[str]:

@@ -51,7 +51,7 @@ def test_the_first_run_says_what_it_does(run, tmp_path):
     assert task.startswith(
         "popgym/repeat_previous_easy: observations Discrete(4), actions Discrete(4); return: chance -0.496"
     )
-    assert re.fullmatch(r"PPO with GRU: [\d,]+ parameters, [\d,]+ in the core; on cpu", agent)
+    assert re.fullmatch(r"ppo with gru: [\d,]+ parameters, [\d,]+ in the core; on cpu", agent)
     assert budget.startswith("100 steps in 4 environments; a checkpoint every 200")
     assert folder.startswith("training in runs/popgym/repeat_previous_easy/ppo-gru/0-")
     assert re.fullmatch(r"done after \d+ environment steps, last evaluation -?\d\.\d+: runs/.*", last)

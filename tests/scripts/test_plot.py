@@ -219,7 +219,7 @@ def test_aggregates_leave_out_what_cannot_be_compared(run, tmp_path):
         "CartPole-v1 is left out of the aggregates over tasks: its returns have no known bounds" in result.out
     )
     _, document = plot(run, tmp_path / "runs", tmp_path / "out", "bounds={CartPole-v1: [0,1000]}")
-    assert document["aggregated_tasks"] == ["CartPole-v1", *tasks]
+    assert document["aggregated_tasks"] == [*tasks, "CartPole-v1"]
     expected = (0.5 + 0.505 + 0.505) / 3
     assert document["aggregates"]["gru"]["mean"]["value"] == pytest.approx(expected)
 

@@ -1,12 +1,15 @@
 """The table of environments: its entries hold together, and an entry is all that the command line needs."""
 
+from pathlib import Path
+
 import gymnasium
 import pytest
 from hydra.core.config_store import ConfigStore
 
 from engram import envs
 from engram.agents.stored.build import build_maker
-from engram.scripts import groups
+from engram.envs.table import table_order
+from engram.scripts.command_line import groups
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.help import help_text
 from engram.scripts.sweeps.words import axis_values
@@ -75,3 +78,18 @@ def test_an_entry_is_an_option_of_the_command_line(echo):
     text = help_text("train", ["env=echo/short"])
     assert "  echo/  short" in text and "  env.delay=3                             # how long to wait" in text
     assert axis_values("env", "echo/*") == ["echo/short"]
+
+
+def test_options_and_reports_are_in_the_order_of_the_table():
+    options = groups.group_options("env")
+    assert options == [*envs.TASKS, "custom", "gymnasium"]
+    easy_first = [f"popgym/repeat_first{ending}" for ending in ("", "_easy", "_medium", "_hard")]
+    named = [*easy_first, "memory_maze/tiny", "memory_maze/9x9", "memory_maze/11x11", "CartPole-v1"]
+    assert sorted(reversed(named), key=table_order) == named
+    assert sorted(["a", "memory_maze/9x9 views=2", "memory_maze/9x9"], key=table_order)[-1] == "a"
+
+
+def test_the_readme_names_every_family():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    table = text.partition("| environments (`env=`)")[2].partition("| agents")[0]
+    assert all(f"`{name.partition('/')[0]}/" in table for name in envs.TASKS)

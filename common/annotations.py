@@ -130,6 +130,7 @@ def _hints(source: Any) -> dict[str, Any]:
         return found
 
 
+@functools.cache
 def default_of(function: Callable[..., Any], name: str) -> Any:
     """The default of a parameter; `inspect.Parameter.empty` if it has none."""
     return inspect.signature(function).parameters[name].default

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from engram.common.actions import action_layout
+from engram.common.checked import checked
 
 BoxAction = Literal["auto", "clip", "rescale"]
-BOX_ACTIONS = ("auto", "clip", "rescale")
+BOX_ACTIONS = get_args(BoxAction)
 
 
 class BoxActions:
@@ -33,8 +34,8 @@ class BoxActions:
         ValueError: for another word, or if `rescale` meets an infinite bound.
     """
 
+    @checked
     def __init__(self, space: gs.Box, box_action: BoxAction = "auto") -> None:
-        check_box_action(box_action)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         if box_action == "rescale" and not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise ValueError(
@@ -127,8 +128,8 @@ class ActionConverter:
         ValueError: if agents do not act in such a space, or as `BoxActions`.
     """
 
+    @checked
     def __init__(self, space: gs.Space[Any], box_action: BoxAction = "auto") -> None:
-        check_box_action(box_action)
         action_layout(space)
         self._space = space
         self._box = BoxActions(space, box_action) if isinstance(space, gs.Box) else None
@@ -139,11 +140,3 @@ class ActionConverter:
             return self._box(action)
         space: Any = self._space
         return (action + np.asarray(space.start, dtype=np.int64)).astype(space.dtype)
-
-
-def check_box_action(box_action: str) -> None:
-    """ValueError if this is not a way to treat Box actions."""
-    if box_action not in BOX_ACTIONS:
-        raise ValueError(
-            f"The option action must be 'auto', 'clip' or 'rescale', but it is {box_action!r}: choose one of these."
-        )

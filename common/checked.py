@@ -1,7 +1,8 @@
 """Arguments held against the annotations of what they are given to: one sentence for each that is wrong.
 
 What a class or a function takes is said once, by its signature. `check_arguments` holds values against it, `checked`
-does so whenever it is called, and `settings` makes a dataclass of options that is checked when it is made.
+does so whenever it is called, `Checked` for a class and all that are derived from it, and `settings` makes a dataclass
+of options that is checked when it is made.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ from typing import Any, TypeVar, dataclass_transform
 from engram.common.annotations import annotations_of, default_of, describe, fitting_value, meant_value
 from engram.common.other_names import other_names
 
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Class = TypeVar("Class", bound=type)
 Made = TypeVar("Made", bound=Callable[..., Any])
 
 
 class OptionError(ValueError):
     """An option that breaks its rule: says the rule, what was expected, what came, and what to do."""
+
+
+class UnknownOptionError(OptionError, TypeError):
+    """There is no such option.
+
+    It is a TypeError, and says so in Python's words, for those who try options and leave out what is not known, as
+    clients of Gymnasium do. It takes its text alone, since `gymnasium.make` makes another of the same type.
+    """
 
 
 def check_arguments(
@@ -65,7 +75,7 @@ def check_names(
     """Refuse the first name that is not a known one.
 
     Raises:
-        OptionError: says which one may have been meant, or lists the known ones.
+        UnknownOptionError: lists the known ones, and says which one may have been meant.
     """
     known = list(known)
     for name in names:
@@ -74,8 +84,9 @@ def check_names(
         nearest = [other for other in other_names(name) if other in known]
         nearest = nearest or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         what_to_do = f"did you mean {prefix}{nearest[0]}?" if nearest else "leave it out."
-        raise OptionError(
-            f"{owner} takes the arguments {', '.join(known)}, but got {prefix + name!r}; {what_to_do}"
+        raise UnknownOptionError(
+            f"{owner} takes the arguments {', '.join(known) or 'none'}, but got an unexpected keyword argument "
+            f"{prefix + name!r}; {what_to_do}"
         )
 
 
@@ -129,31 +140,59 @@ def refusal(
     return OptionError(f"{name}{whose} must be {expected}, but got {got!r}; {what_to_do}.")
 
 
-def checked(function: Made) -> Made:
-    """Hold the arguments of every call of a constructor against its annotations.
+def require(holds: bool, name: str, expected: str, got: Any, owner: Any = "", prefix: str = "") -> None:
+    """Hold an option against a rule that depends on others.
 
     Args:
-        function: an `__init__`; its class gives the name in the sentence.
+        holds: whether it follows the rule.
+        name: of the option.
+        expected: the rule, after "must be", with the others' values.
+        got: its value.
+        owner: what the option belongs to: its name, or an object of the class.
+        prefix: what stands before the name where a user writes it.
+
+    Raises:
+        OptionError: if it does not hold.
     """
-    signature = inspect.signature(function)
+    if not holds:
+        owner = owner if isinstance(owner, str) else type(owner).__name__
+        raise refusal(name, expected, got, "", owner, prefix)
+
+
+def checked(function: Made) -> Made:
+    """Hold the arguments of every call against a function's annotations.
+
+    Args:
+        function: a function, or the `__init__` of a class, whose name is then that of the sentence.
+    """
+    signature, is_constructor = inspect.signature(function), function.__name__ == "__init__"
+    kinds = {name: one.kind for name, one in list(signature.parameters.items())[is_constructor:]}
+    names = [name for name, kind in kinds.items() if kind not in _VARIABLE]
+    takes_any = inspect.Parameter.VAR_KEYWORD in kinds.values()
 
     @functools.wraps(function)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        owner = type(self).__name__
-        names = [name for name, one in signature.parameters.items() if one.kind is not one.VAR_KEYWORD][1:]
-        takes_any = len(names) + 1 < len(signature.parameters)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        owner = type(args[0]).__name__ if is_constructor else function.__name__
         if not takes_any:
             check_names(kwargs, names, owner)
         try:
-            bound = signature.bind(self, *args, **kwargs).arguments
+            bound = signature.bind(*args, **kwargs)
         except TypeError:
-            return function(self, *args, **kwargs)  # Python says best what is missing
-        given = {name: value for name, value in bound.items() if name in names}
-        fitting = check_arguments(function, given, owner)
-        rest = {name: value for name, value in kwargs.items() if name not in names}
-        return function(self, **fitting, **rest)
+            return function(*args, **kwargs)  # Python says best what is missing
+        given = {name: bound.arguments[name] for name in names if name in bound.arguments}
+        bound.arguments.update(check_arguments(function, given, owner))
+        return function(*bound.args, **bound.kwargs)
 
     return typing.cast(Made, call)
+
+
+class Checked:
+    """Base of classes whose constructors, and those of classes derived from them, are `checked`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
 
 
 def check_options(values: Mapping[str, Any], options: type, prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engram.common.checked import UnknownOptionError
+
 
 class UsageError(Exception):
     """Something the user can mend; its text is one sentence."""
@@ -17,15 +19,6 @@ class StoppedError(Exception):
     def __init__(self, exit_code: int) -> None:
         super().__init__(f"stopped with exit code {exit_code}")
         self.exit_code = exit_code
-
-
-class UnknownOptionError(TypeError, ValueError):
-    """A constructor has no such option.
-
-    Clients of Gymnasium try options and leave out one that is answered with Python's TypeError, whose words some of
-    them read; commands show a ValueError as the user's mistake. It takes its text alone, since `gymnasium.make`
-    makes another of the same type.
-    """
 
 
 def unknown_option(sentence: str, option: str) -> UnknownOptionError:

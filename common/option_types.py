@@ -29,7 +29,8 @@ class Whole:
         """The rule in words, after "must be"."""
         if self.most is None:
             return f"a whole number of at least {self.least}"
-        most = "2**63 - 1" if self.most == 2**63 - 1 else self.most
+        bits = self.most.bit_length()
+        most = f"2**{bits} - 1" if bits > 16 and self.most == 2**bits - 1 else self.most
         return f"a whole number from {self.least} to {most}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -63,7 +64,7 @@ class Real:
         if self.above is not None:
             return f"a number above {self.above:g}"
         if self.least is None:
-            return "a number"
+            return "a number" if self.most is None else f"a number of at most {self.most:g}"
         if self.most is None:
             return f"a number of at least {self.least:g}"
         return f"a number from {self.least:g} to {self.most:g}"
@@ -106,16 +107,25 @@ def whole_number(value: Any) -> Any:
 
 
 Count = Annotated[int, Whole(1)]
+Size = Annotated[
+    int, Whole(1, 2**28 - 1)
+]  # the bytes of a matrix with so many rows and columns can still be counted
 Index = Annotated[int, Whole(0, example="0")]
 Seed = Annotated[int, Whole(0, 2**63 - 1, example="0")]
 Number = Annotated[float, Real()]
 Positive = Annotated[float, Real(above=0)]
 NotNegative = Annotated[float, Real(least=0)]
+NotPositive = Annotated[float, Real(most=0, example="0.0")]
 Fraction = Annotated[float, Real(0, 1, example="0.5")]
 Word = Annotated[str, Fitting("a word", lambda value: isinstance(value, str) and value != "", "<name>")]
 Group = Annotated[
     Mapping[str, Any], Fitting("a group of options", lambda value: isinstance(value, Mapping), "<option>")
 ]
+
+
+def one_of(names: Sequence[str]) -> Fitting:
+    """One of several names that a table has; where they are few and fixed, a `Literal` says the same."""
+    return Fitting(f"one of {', '.join(names)}", lambda value: value in tuple(names), names[0])
 
 
 def list_of(kind: str, holds: Callable[[Any], bool], example: str) -> Fitting:

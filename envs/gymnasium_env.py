@@ -20,6 +20,7 @@ from torch import Tensor
 from engram.common.actions import ActionCheck, action_layout, action_mask_size
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.errors import EnvironmentFault
+from engram.common.option_types import Count, Index, Positive
 from engram.common.state_form import Whole
 from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
 from engram.envs.async_envs import AsyncEnvs, make_async
@@ -29,7 +30,7 @@ from engram.envs.make import make_sub_env
 from engram.envs.spaces import observation_converter
 from engram.envs.stored_rows import check_actions, row_form
 from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
-from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
+from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
 
 # Named, because some libraries change the default when they are imported. A forked worker starts at once and
@@ -75,28 +76,19 @@ class GymnasiumEnv(VectorEnv):
     def __init__(
         self,
         id: str,
-        num_envs: int,
+        num_envs: Count,
         kwargs: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
-        worker_timeout: float | None = WORKER_TIMEOUT,
+        worker_timeout: Positive | None = WORKER_TIMEOUT,
         action: BoxAction = "auto",
-        max_episode_steps: int | None = None,
+        max_episode_steps: Count | None = None,
         render_mode: str | None = None,
         guard_global_random: bool = False,
         name: str | None = None,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
-        if vectorization not in ("sync", "async"):
-            raise ValueError(f"vectorization must be 'sync' or 'async', but it is {vectorization!r}.")
-        if start_method not in ("fork", "spawn", "forkserver", None):
-            raise ValueError(
-                f"start_method must be 'fork', 'spawn' or 'forkserver', but it is {start_method!r}: set it so."
-            )
-        check_worker_timeout(worker_timeout)
         make_one = partial(
             make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
         )

@@ -12,6 +12,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.actions import ActionCheck, action_layout
+from engram.common.option_types import Count, Index
 from engram.common.state_form import StateError
 from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
 
@@ -42,9 +43,9 @@ class NativeVectorEnv(VectorEnv):
 
     max_episode_steps: int
 
-    def __init__(self, num_envs: int, device: torch.device | str = "cpu", env_index_offset: int = 0) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, but it is {num_envs}: ask for one or more.")
+    def __init__(
+        self, num_envs: Count, device: torch.device | str = "cpu", env_index_offset: Index = 0
+    ) -> None:
         self.num_envs = num_envs
         self.device = torch.device(device)
         self.env_index_offset = env_index_offset

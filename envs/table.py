@@ -13,11 +13,13 @@ from typing import Any, Literal
 
 import torch
 
-from engram.common.box_actions import BoxAction, check_box_action
+from engram.common.box_actions import BoxAction
+from engram.common.checked import checked
+from engram.common.option_types import Count, Index, Positive
 from engram.envs import diagnostic, memory_maze, popgym
 from engram.envs.task import Task
 from engram.envs.vector_env import VectorEnv
-from engram.envs.worker_pipe import WORKER_TIMEOUT, check_worker_timeout
+from engram.envs.worker_pipe import WORKER_TIMEOUT
 
 _FAMILIES = (diagnostic, popgym, memory_maze)
 
@@ -45,18 +47,19 @@ def find_task(name: str) -> Task:
     )
 
 
+@checked
 def make_env(
     name: str,
-    num_envs: int,
+    num_envs: Count,
     kwargs: dict[str, Any] | None = None,
     backend: Literal["native", "package"] = "native",
     vectorization: Literal["sync", "async"] | None = None,
-    worker_timeout: float | None = WORKER_TIMEOUT,
+    worker_timeout: Positive | None = WORKER_TIMEOUT,
     action: BoxAction = "auto",
-    max_episode_steps: int | None = None,
+    max_episode_steps: Count | None = None,
     render_mode: str | None = None,
     device: torch.device | str = "cpu",
-    env_index_offset: int = 0,
+    env_index_offset: Index = 0,
 ) -> VectorEnv:
     """Make an environment of the table by its short name.
 
@@ -82,10 +85,6 @@ def make_env(
         ValueError: if there is no such task, version or option, or a package is missing.
     """
     task = find_task(name)
-    if backend not in ("native", "package"):
-        raise ValueError(
-            f"backend of {name} must be 'native' or 'package', but it is {backend!r}: set it so."
-        )
     choices = {
         "vectorization": vectorization,
         "max_episode_steps": max_episode_steps,
@@ -93,8 +92,7 @@ def make_env(
     }
     given: dict[str, Any] = {option: value for option, value in choices.items() if value is not None}
     if worker_timeout != WORKER_TIMEOUT:
-        given["worker_timeout"] = check_worker_timeout(worker_timeout)
-    check_box_action(action)
+        given["worker_timeout"] = worker_timeout
     is_native = backend == "native"
     # A preset may say it for all tasks; natives without such an option have nothing to convert.
     if not is_native or (task.native and "action" in inspect.signature(task.native).parameters):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from engram.common.checked import check_names
 from engram.common.errors import unknown_option
 from engram.common.ids import import_package
 from engram.envs.gymnasium_env import GymnasiumEnv
@@ -130,14 +131,12 @@ class Task:
 
     def _check_options(self, kwargs: Mapping[str, Any], known: Sequence[str]) -> None:
         """Refuse options that the task does not have."""
-        names = [] if self.general else known
-        unknown = sorted(kwargs.keys() - names)
-        if unknown:
+        if self.general is None:
+            check_names(kwargs, known, self.name)
+        elif kwargs:
             raise unknown_option(
-                f"The options of {self.name} are {', '.join(names) or 'none'}, but got "
-                f"{', '.join(map(repr, unknown))}: give "
-                + (f"them to {self.general}." if self.general else "some of these."),
-                unknown[0],
+                f"{self.name} takes no options, but got kwargs={kwargs}: give them to {self.general}.",
+                next(iter(kwargs)),
             )
 
     def _describe(self, env: VectorEnv) -> None:

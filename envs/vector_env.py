@@ -12,10 +12,11 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.box_actions import BoxAction
+from engram.common.checked import Checked
 from engram.common.state_form import Anything
 
 
-class VectorEnv(ABC):
+class VectorEnv(Checked, ABC):
     """`num_envs` copies of an environment that restart by themselves, as rows of torch tensors.
 
     Every observation is a row, the last one of an episode too. A row is a TensorDict with batch size
@@ -41,6 +42,9 @@ class VectorEnv(ABC):
     | step(a0)       | o1  | r1     | a0          | no       | no      | no          |
     | step(a1)       | o2  | r2     | a1          | no       | yes     | if terminated |
     | step(anything) | o0' | 0      | 0           | yes      | no      | no          |
+
+    The arguments of a constructor are held against their annotations, in which ranges and choices stand
+    (`engram.common.option_types`).
 
     Attributes:
         name: short name, also used as a folder, such as `popgym/repeat_previous_easy`.
@@ -114,7 +118,7 @@ class VectorEnv(ABC):
         """
         raise ValueError(f"Videos need an environment that draws pictures; {self.name} has none.")
 
-    def close(self) -> None:  # noqa: B027 (most environments have nothing to release)
+    def close(self) -> None:
         """Release processes and windows; the environment cannot be used afterwards."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -92,18 +91,3 @@ def _how_it_ended(code: int | None) -> str:
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     killer = ", as a system does that runs out of memory" if name == "SIGKILL" else ""
     return f"was ended by {name}{killer}"
-
-
-def check_worker_timeout(timeout: float | None) -> float | None:
-    """Return the seconds to wait for a process, or None for ever.
-
-    Raises:
-        ValueError: unless it is a number above 0 or None.
-    """
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is None or (is_number and 0 < timeout < math.inf):
-        return timeout
-    raise ValueError(
-        f"worker_timeout must be a number of seconds above 0, or null to wait for ever, but it is {timeout!r}: set it "
-        "so."
-    )

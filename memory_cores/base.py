@@ -7,15 +7,16 @@ import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor, nn
 
+from engram.common.checked import Checked, checked
+from engram.common.option_types import Size
 from engram.memory_cores.boundary import CarryForm, carry_form, check_carry, check_rows, to_resets
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, begin_carry, carry_features, no_gradient_keys, state_dtype
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import positive_int
 from engram.memory_cores.resets import Resets
 
 
-class MemoryCore(nn.Module, ABC):
+class MemoryCore(Checked, nn.Module, ABC):
     """A map from sequences to sequences that keeps its state in a carry, never on the module.
 
     `is_first[b, t]` says that row t begins an episode of environment b. The carry is then replaced by
@@ -23,7 +24,8 @@ class MemoryCore(nn.Module, ABC):
     nothing of an earlier episode (not even a NaN) reaches past a reset. Cores reset their own carry.
 
     A subclass states what it carries, `carry_spec`, and its `equations`, once, for sequences and steps alike. In the
-    families `ScanCore`, `LoopCore` and `CacheCore` an engine runs what goes from row to row.
+    families `ScanCore`, `LoopCore` and `CacheCore` an engine runs what goes from row to row. The options of its
+    constructor are held against their annotations, in which ranges and choices stand (`engram.common.option_types`).
     """
 
     memory_class: ClassVar[type[Memory]] = Memory
@@ -32,10 +34,10 @@ class MemoryCore(nn.Module, ABC):
     card: CoreCard | None = None
     """What it costs and when to choose it; a core with a file in `configs/core/` has one."""
 
-    def __init__(self, input_size: int, output_size: int) -> None:
+    @checked
+    def __init__(self, input_size: Size, output_size: Size) -> None:
         super().__init__()
-        self.input_size = positive_int("input_size", input_size)
-        self.output_size = positive_int("output_size", output_size)
+        self.input_size, self.output_size = input_size, output_size
         # What `initial_carry` looks like, by the parameters' dtype: a constant, kept since each call compares with it.
         self._carry_forms: dict[torch.dtype, CarryForm] = {}
 

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu
 
+from engram.common.checked import require
+from engram.common.option_types import Number, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop_core import LoopCore, States
-from engram.memory_cores.options import positive_int
 
 _NORM_EPSILON = 1e-4
 # Standard deviation of a standard normal cut at ±2.
@@ -48,18 +49,16 @@ class BlockGRU(LoopCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        projection_size: int = 256,
-        blocks: int = 8,
-        update_bias: float = -1.0,
+        input_size: Size,
+        hidden_size: Size = 256,
+        projection_size: Size = 256,
+        blocks: Size = 8,
+        update_bias: Number = -1.0,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        if hidden_size % positive_int("blocks", blocks):
-            raise ValueError(
-                f"hidden_size must be a multiple of blocks, got {hidden_size} and {blocks}; change one of them."
-            )
-        positive_int("projection_size", projection_size)
+        super().__init__(input_size, hidden_size)
+        require(
+            hidden_size % blocks == 0, "hidden_size", f"a multiple of blocks ({blocks})", hidden_size, self
+        )
         self.hidden_size, self.blocks, self.update_bias = hidden_size, blocks, update_bias
         block = hidden_size // blocks
         self.projection = nn.Linear(hidden_size, projection_size)

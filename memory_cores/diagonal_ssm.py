@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +10,7 @@ from torch.nn.functional import linear
 
 from engram.memory_cores.hippo import hippo_blocks
 
-DISCRETIZATIONS = ("zoh", "bilinear")
-INITIAL_STATES = ("zero", "learned")
+Discretization = Literal["zoh", "bilinear"]
 
 
 class DiagonalSSM(nn.Module):
@@ -43,7 +43,7 @@ class DiagonalSSM(nn.Module):
         state_size: int,
         blocks: int,
         conj_sym: bool,
-        discretization: str,
+        discretization: Discretization,
         clip_eigenvalues: bool,
         dt_min: float,
         dt_max: float,

@@ -1,14 +1,16 @@
 """Fast and Forgetful Memory: decaying, rotating traces of gated inputs."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from engram.common.checked import require
+from engram.common.option_types import Positive, Real, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
-from engram.memory_cores.options import positive_int
 from engram.memory_cores.scan_core import ScanCore, ScanMemory
 
 MARGIN = 0.01
@@ -54,32 +56,25 @@ class FFM(ScanCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        memory_size: int = 32,
-        context_size: int = 4,
-        min_period: float = 1,
-        max_period: float = 1024,
-        max_length: int = 1024,
-        forgotten_at: float = 0.01,
+        input_size: Size,
+        hidden_size: Size = 256,
+        memory_size: Size = 32,
+        context_size: Size = 4,
+        min_period: Positive = 1.0,
+        max_period: Positive = 1024.0,
+        max_length: Size = 1024,
+        forgotten_at: Annotated[float, Real(above=0, below=1)] = 0.01,
         learn_decay: bool = True,
         learn_phase: bool = True,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        if not 0 < min_period <= max_period:
-            raise ValueError(
-                f"min_period and max_period must satisfy 0 < min_period <= max_period, got {min_period} "
-                f"and {max_period}; the defaults are 1 and 1024."
-            )
-        if not 0 < forgotten_at < 1:
-            raise ValueError(
-                f"forgotten_at must lie between 0 and 1, got {forgotten_at}; the default is 0.01."
-            )
-        self.memory_size = positive_int("memory_size", memory_size)
-        self.context_size = positive_int("context_size", context_size)
+        super().__init__(input_size, hidden_size)
+        require(
+            min_period <= max_period, "min_period", f"at most max_period ({max_period:g})", min_period, self
+        )
+        self.memory_size, self.context_size = memory_size, context_size
         self.project = nn.Linear(input_size, 2 * memory_size + 2 * hidden_size)
         self.readout = nn.Linear(2 * memory_size * context_size, hidden_size)
-        self.limit = decay_limit(positive_int("max_length", max_length))
+        self.limit = decay_limit(max_length)
         fastest, slowest = decay_range(self.limit, max_period, forgotten_at)
         periods = torch.linspace(min_period, max_period, context_size, dtype=torch.float64)
         dtype = self.readout.weight.dtype

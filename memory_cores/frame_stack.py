@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import positive_int
 
 
 class FrameStack(MemoryCore):
@@ -34,9 +34,9 @@ class FrameStack(MemoryCore):
         choose_when="A control, and enough where the last few observations tell all. Not for anything longer.",
     )
 
-    def __init__(self, input_size: int, hidden_size: int = 256, window: int = 4) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        self.window = positive_int("window", window)
+    def __init__(self, input_size: Size, hidden_size: Size = 256, window: Size = 4) -> None:
+        super().__init__(input_size, hidden_size)
+        self.window = window
         self.mix = nn.Linear(window * (input_size + 1), hidden_size)
         self.readout = nn.Linear(hidden_size, hidden_size)
 

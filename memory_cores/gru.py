@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
+from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop import gru_loop, gru_row
 from engram.memory_cores.loop_core import LoopCore, States
-from engram.memory_cores.lstm import INITS, chrono_bias, gate_weights, init_gates
+from engram.memory_cores.lstm import Init, TimeScale, chrono_bias, gate_weights, init_gates
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import one_of, positive_int
 
 
 class GRU(LoopCore):
@@ -42,15 +42,19 @@ class GRU(LoopCore):
     )
 
     def __init__(
-        self, input_size: int, hidden_size: int = 256, init: str = "chrono", max_time_scale: int = 256
+        self,
+        input_size: Size,
+        hidden_size: Size = 256,
+        init: Init = "chrono",
+        max_time_scale: TimeScale = 256,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
+        super().__init__(input_size, hidden_size)
         self.hidden_size = hidden_size
         self.weight_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size, input_size))
         self.weight_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
         self.bias_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size))
         self.bias_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size))
-        init_gates(self, hidden_size, one_of("init", init, INITS))
+        init_gates(self, hidden_size, init)
         if init == "chrono":
             self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, max_time_scale)
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from engram.common.option_types import Number, Size
 from engram.memory_cores.cache.attention import init_linear
 from engram.memory_cores.cache.relative_attention import RelativeAttention
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.cache_core import CacheCore, CacheMemory
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
-from engram.memory_cores.options import positive_int
 
 
 class GTrXL(CacheCore):
@@ -53,26 +53,21 @@ class GTrXL(CacheCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        num_layers: int = 2,
-        num_heads: int = 4,
-        head_size: int = 32,
-        memory_length: int = 128,
-        mlp_size: int = 256,
-        gate_bias: float = 2.0,
+        input_size: Size,
+        hidden_size: Size = 256,
+        num_layers: Size = 2,
+        num_heads: Size = 4,
+        head_size: Size = 32,
+        memory_length: Size = 128,
+        mlp_size: Size = 256,
+        gate_bias: Number = 2.0,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        positive_int("num_heads", num_heads)
-        positive_int("head_size", head_size)
-        positive_int("memory_length", memory_length)
-        positive_int("mlp_size", mlp_size)
-        count = positive_int("num_layers", num_layers)
+        super().__init__(input_size, hidden_size)
         self.ring_size = memory_length + 1
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.layers = nn.ModuleList(
             GTrXLLayer(hidden_size, num_heads, head_size, memory_length, mlp_size, gate_bias)
-            for _ in range(count)
+            for _ in range(num_layers)
         )
 
     def stores(self) -> CarrySpec:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from engram.common.checked import require
+from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.cache.chunk_attention import ChunkAttention
 from engram.memory_cores.cache_core import CacheCore, CacheMemory
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.lstm import LSTM
-from engram.memory_cores.options import positive_int
 
 
 class HCAM(CacheCore):
@@ -52,40 +53,38 @@ class HCAM(CacheCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        num_chunks: int = 16,
-        chunk_length: int = 16,
-        top_k: int = 8,
-        num_heads: int = 4,
+        input_size: Size,
+        hidden_size: Size = 256,
+        num_layers: Size = 1,
+        num_chunks: Size = 16,
+        chunk_length: Size = 16,
+        top_k: Size = 8,
+        num_heads: Size = 4,
         attend_partial: bool = True,
         stop_gradient: bool = True,
         make_inner: Callable[..., MemoryCore] | None = None,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        if hidden_size % positive_int("num_heads", num_heads):
-            raise ValueError(
-                f"hidden_size must be a multiple of num_heads, got {hidden_size} and {num_heads}; change one of them."
-            )
-        if positive_int("top_k", top_k) > positive_int("num_chunks", num_chunks):
-            raise ValueError(
-                f"top_k must be at most num_chunks, got {top_k} and {num_chunks}; keep more chunks or read fewer."
-            )
+        super().__init__(input_size, hidden_size)
+        is_multiple = hidden_size % num_heads == 0
+        require(is_multiple, "hidden_size", f"a multiple of num_heads ({num_heads})", hidden_size, self)
+        require(top_k <= num_chunks, "top_k", f"at most num_chunks ({num_chunks})", top_k, self)
         self.num_blocks = num_chunks + 1
-        self.chunk_length = positive_int("chunk_length", chunk_length)
+        self.chunk_length = chunk_length
         self.stop_gradient = stop_gradient
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         layers = []
-        for _ in range(positive_int("num_layers", num_layers)):
+        for _ in range(num_layers):
             inner = (
                 LSTM(hidden_size, hidden_size) if make_inner is None else make_inner(input_size=hidden_size)
             )
-            if inner.output_size != hidden_size:
-                raise ValueError(
-                    f"make_inner must make cores with an output of hidden_size {hidden_size}, got "
-                    f"{inner.output_size}; give both the same hidden_size."
-                )
+            width = inner.output_size
+            require(
+                width == hidden_size,
+                "hidden_size",
+                f"the output_size of its inner core ({width})",
+                hidden_size,
+                self,
+            )
             read = ChunkAttention(hidden_size, num_chunks, chunk_length, top_k, num_heads, attend_partial)
             layers.append(HCAMLayer(inner, read, stop_gradient))
         self.layers = nn.ModuleList(layers)

@@ -1,19 +1,20 @@
 """Long short-term memory, with resets."""
 
 import math
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from engram.common.option_types import Number, Size, Whole
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop import lstm_loop, lstm_row
 from engram.memory_cores.loop_core import LoopCore, States
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import one_of, positive_int
 
-INITS = ("chrono", "orthogonal", "uniform")
+Init = Literal["chrono", "orthogonal", "uniform"]
+TimeScale = Annotated[int, Whole(2, example="256")]
 
 
 class LSTM(LoopCore):
@@ -49,19 +50,19 @@ class LSTM(LoopCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        init: str = "chrono",
-        forget_bias: float = 1.0,
-        max_time_scale: int = 256,
+        input_size: Size,
+        hidden_size: Size = 256,
+        init: Init = "chrono",
+        forget_bias: Number = 1.0,
+        max_time_scale: TimeScale = 256,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
+        super().__init__(input_size, hidden_size)
         self.hidden_size = hidden_size
         self.weight_ih_l0 = nn.Parameter(torch.empty(4 * hidden_size, input_size))
         self.weight_hh_l0 = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
         self.bias_ih_l0 = nn.Parameter(torch.empty(4 * hidden_size))
         self.bias_hh_l0 = nn.Parameter(torch.empty(4 * hidden_size))
-        init_gates(self, hidden_size, one_of("init", init, INITS))
+        init_gates(self, hidden_size, init)
         if init == "orthogonal":
             nn.init.constant_(self.bias_ih_l0.data[hidden_size : 2 * hidden_size], forget_bias)
         elif init == "chrono":
@@ -101,7 +102,7 @@ def gate_weights(module: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tenso
     return weight_ih, weight_hh, bias_ih, bias_hh
 
 
-def init_gates(module: nn.Module, hidden_size: int, init: str) -> None:
+def init_gates(module: nn.Module, hidden_size: int, init: Init) -> None:
     """Initialise the weights and biases of an LSTM or a GRU, gate by gate.
 
     Args:
@@ -127,17 +128,12 @@ def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
 
     Args:
         hidden_size: Number of units.
-        max_time_scale: Longest time scale in rows.
+        max_time_scale: Longest time scale in rows, 2 or more.
 
     Returns:
         Biases, [hidden_size].
 
-    Raises:
-        ValueError: `max_time_scale` is not an int of at least 2.
-
     Source: Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018, equation 16.
     """
-    if positive_int("max_time_scale", max_time_scale) < 2:
-        raise ValueError(f"max_time_scale must be at least 2 rows, got {max_time_scale}; the default is 256.")
     log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(max_time_scale))
     return torch.expm1(log_time_scale).log()

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import positive_int
 
 
 class MLP(MemoryCore):
@@ -28,9 +28,9 @@ class MLP(MemoryCore):
         choose_when="The control that shows whether a task needs memory at all.",
     )
 
-    def __init__(self, input_size: int, hidden_size: int = 256, num_layers: int = 2) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        widths = [input_size] + [hidden_size] * positive_int("num_layers", num_layers)
+    def __init__(self, input_size: Size, hidden_size: Size = 256, num_layers: Size = 2) -> None:
+        super().__init__(input_size, hidden_size)
+        widths = [input_size] + [hidden_size] * num_layers
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise(widths):
             layers += [nn.Linear(width_in, width_out), nn.LeakyReLU()]

@@ -1,18 +1,20 @@
 """S5: a stack of diagonal state-space layers, run by a scan that knows about resets."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from engram.common.checked import require
+from engram.common.option_types import Positive, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
-from engram.memory_cores.diagonal_ssm import DISCRETIZATIONS, INITIAL_STATES, DiagonalSSM
-from engram.memory_cores.options import one_of, positive_int
+from engram.memory_cores.diagonal_ssm import DiagonalSSM, Discretization
 from engram.memory_cores.scan_core import Scan, ScanCore, ScanMemory
 
-ACTIVATIONS = ("full_glu", "half_glu1", "half_glu2", "gelu")
+Activation = Literal["full_glu", "half_glu1", "half_glu2", "gelu"]
 
 
 class S5(ScanCore):
@@ -57,45 +59,31 @@ class S5(ScanCore):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int = 256,
-        state_size: int = 256,
-        num_layers: int = 4,
-        blocks: int = 1,
+        input_size: Size,
+        hidden_size: Size = 256,
+        state_size: Size = 256,
+        num_layers: Size = 4,
+        blocks: Size = 1,
         conj_sym: bool = True,
-        discretization: str = "zoh",
-        activation: str = "full_glu",
+        discretization: Discretization = "zoh",
+        activation: Activation = "full_glu",
         prenorm: bool = True,
         postnorm: bool = False,
         clip_eigenvalues: bool = True,
-        dt_min: float = 0.001,
-        dt_max: float = 0.1,
-        initial_state: str = "zero",
-        state_scale: float | None = None,
+        dt_min: Positive = 0.001,
+        dt_max: Positive = 0.1,
+        initial_state: Literal["zero", "learned"] = "zero",
+        state_scale: Positive | None = None,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
-        one_of("discretization", discretization, DISCRETIZATIONS)
-        one_of("activation", activation, ACTIVATIONS)
-        one_of("initial_state", initial_state, INITIAL_STATES)
-        divisor = positive_int("blocks", blocks) * (2 if conj_sym else 1)
-        if positive_int("state_size", state_size) % divisor:
-            raise ValueError(
-                f"state_size must be a multiple of {divisor} (blocks, times 2 with conj_sym), got "
-                f"{state_size}; change one of them."
-            )
-        if not 0 < dt_min <= dt_max:
-            raise ValueError(
-                f"dt_min and dt_max must satisfy 0 < dt_min <= dt_max, got {dt_min} and {dt_max}; "
-                "the defaults are 0.001 and 0.1."
-            )
-        if state_scale is not None and not state_scale > 0:
-            raise ValueError(
-                f"state_scale must be None or more than 0, got {state_scale}; 1 makes states as large as inputs."
-            )
+        super().__init__(input_size, hidden_size)
+        divisor = blocks * (2 if conj_sym else 1)
+        multiple = f"a multiple of {divisor} (blocks, times 2 with conj_sym)"
+        require(state_size % divisor == 0, "state_size", multiple, state_size, self)
+        require(dt_min <= dt_max, "dt_min", f"at most dt_max ({dt_max:g})", dt_min, self)
         self.num_modes = state_size // 2 if conj_sym else state_size
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         layers = []
-        for _ in range(positive_int("num_layers", num_layers)):
+        for _ in range(num_layers):
             ssm = DiagonalSSM(
                 hidden_size,
                 state_size,
@@ -144,7 +132,7 @@ class S5Layer(nn.Module):
     """
 
     def __init__(
-        self, ssm: DiagonalSSM, hidden_size: int, activation: str, prenorm: bool, postnorm: bool
+        self, ssm: DiagonalSSM, hidden_size: int, activation: Activation, prenorm: bool, postnorm: bool
     ) -> None:
         super().__init__()
         self.ssm = ssm

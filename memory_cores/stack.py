@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from engram.common.checked import require
+from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.options import positive_int
 
 
 class Stack(MemoryCore):
@@ -34,20 +35,18 @@ class Stack(MemoryCore):
 
     def __init__(
         self,
-        input_size: int,
+        input_size: Size,
         make_layer: Callable[..., MemoryCore],
-        hidden_size: int = 256,
-        num_layers: int = 2,
+        hidden_size: Size = 256,
+        num_layers: Size = 2,
     ) -> None:
-        super().__init__(input_size, positive_int("hidden_size", hidden_size))
+        super().__init__(input_size, hidden_size)
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
-        count = positive_int("num_layers", num_layers)
-        cores = [make_layer(input_size=hidden_size) for _ in range(count)]
-        if cores[0].output_size != hidden_size:
-            raise ValueError(
-                f"make_layer must make cores with an output of hidden_size {hidden_size}, got "
-                f"{cores[0].output_size}; give both the same hidden_size."
-            )
+        cores = [make_layer(input_size=hidden_size) for _ in range(num_layers)]
+        width = cores[0].output_size
+        require(
+            width == hidden_size, "hidden_size", f"the output_size of its cores ({width})", hidden_size, self
+        )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in cores)
         self.cores = nn.ModuleList(cores)
 

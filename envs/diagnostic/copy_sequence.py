@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index, Whole
 from engram.envs.native import NativeVectorEnv
 from engram.envs.random import hash_prefix, purpose, randint
 
@@ -36,19 +39,14 @@ class CopySequence(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_items: int = 4,
-        delay: int = 8,
-        num_symbols: int = 4,
+        num_envs: Count,
+        num_items: Count = 4,
+        delay: Index = 8,
+        num_symbols: Annotated[int, Whole(2)] = 4,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if num_items < 1 or delay < 0 or num_symbols < 2:
-            raise ValueError(
-                "copy_sequence needs num_items >= 1, delay >= 0 and num_symbols >= 2, but got "
-                f"num_items={num_items}, delay={delay} and num_symbols={num_symbols}: choose other values."
-            )
         self.name = "diagnostic/copy_sequence"
         self.num_items = num_items
         self.num_symbols = num_symbols

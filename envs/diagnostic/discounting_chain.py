@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
 
 _LENGTH = 100
@@ -33,17 +34,13 @@ class DiscountingChain(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        mapping_seed: int = 0,
-        scale: int = 1,
+        num_envs: Count,
+        mapping_seed: Index = 0,
+        scale: Count = 1,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if scale < 1:
-            raise ValueError(
-                f"discounting_chain needs scale >= 1, but got scale={scale}: choose another value."
-            )
         self.name = "diagnostic/discounting_chain"
         self.length = self.max_episode_steps = _LENGTH * scale
         rewards = [1.1 if chain == mapping_seed % len(_REWARDED) else 1.0 for chain in range(len(_REWARDED))]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
 from engram.envs.random import hash_prefix, purpose, randint
 
@@ -40,18 +41,13 @@ class MemoryChain(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        length: int = 10,
-        num_bits: int = 1,
+        num_envs: Count,
+        length: Count = 10,
+        num_bits: Count = 1,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if length < 1 or num_bits < 1:
-            raise ValueError(
-                "memory_chain needs length >= 1 and num_bits >= 1, "
-                f"but got length={length} and num_bits={num_bits}: choose other values."
-            )
         self.name = "diagnostic/memory_chain"
         self.length, self.max_episode_steps = length, length + 1
         self.num_bits = num_bits

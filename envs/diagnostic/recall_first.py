@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index, Whole
 from engram.envs.native import NativeVectorEnv
 from engram.envs.random import purpose, randint
 
@@ -34,18 +37,13 @@ class RecallFirst(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        delay: int = 8,
-        num_symbols: int = 4,
+        num_envs: Count,
+        delay: Index = 8,
+        num_symbols: Annotated[int, Whole(2)] = 4,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if delay < 0 or num_symbols < 2:
-            raise ValueError(
-                "recall_first needs delay >= 0 and num_symbols >= 2, "
-                f"but got delay={delay} and num_symbols={num_symbols}: choose other values."
-            )
         self.name = "diagnostic/recall_first"
         self.delay = delay
         self.max_episode_steps = delay + 1

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index, NotPositive
 from engram.envs.native import NativeVectorEnv
 from engram.envs.random import purpose, randint
 
@@ -44,20 +45,14 @@ class TMaze(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        corridor_length: int = 10,
-        oracle_length: int = 0,
-        penalty: float | None = None,
+        num_envs: Count,
+        corridor_length: Count = 10,
+        oracle_length: Index = 0,
+        penalty: NotPositive | None = None,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if corridor_length < 1 or oracle_length < 0 or (penalty or 0) > 0:
-            raise ValueError(
-                "t_maze needs corridor_length >= 1, oracle_length >= 0 and penalty <= 0, but got "
-                f"corridor_length={corridor_length}, oracle_length={oracle_length} and penalty={penalty}: "
-                "choose other values."
-            )
         self.name = "diagnostic/t_maze"
         self.oracle_length = oracle_length
         self.junction = oracle_length + corridor_length

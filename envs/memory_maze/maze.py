@@ -9,6 +9,8 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.box_actions import BoxActions
+from engram.common.checked import require
+from engram.common.option_types import Count, Index
 from engram.envs.memory_maze.episodes import begin_episodes, next_targets
 from engram.envs.memory_maze.frames import draw_frames
 from engram.envs.memory_maze.layouts import make_layouts
@@ -18,7 +20,7 @@ from engram.envs.memory_maze.observations import global_observables, global_spac
 from engram.envs.memory_maze.rendering.textures import load_textures
 from engram.envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
 from engram.envs.memory_maze.scene import Scene
-from engram.envs.memory_maze.sizes import CELL_METRES, SIZES
+from engram.envs.memory_maze.sizes import CELL_METRES, SIZES, SizeName
 from engram.envs.native import NativeVectorEnv
 
 _STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
@@ -60,32 +62,25 @@ class MemoryMaze(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        size: str = "9x9",
+        num_envs: Count,
+        size: SizeName = "9x9",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
         *,
-        num_layouts: int = 16_384,
-        layout_seed: int = 0,
+        num_layouts: Count = 16_384,
+        layout_seed: Index = 0,
         global_observables: bool = False,
         camera: bool = True,
-        image_size: int = 64,
+        image_size: Count = 64,
         discrete_actions: bool = True,
         shuffle_colors: bool = False,
         low_walls: bool = False,
         procedural_textures: bool | None = None,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if size not in SIZES:
-            raise ValueError(
-                f"The size of a Memory Maze must be one of {', '.join(SIZES)}, but it is {size!r}: choose one of these."
-            )
-        if num_layouts < 1:
-            raise ValueError(f"num_layouts must be at least 1, but it is {num_layouts}: choose more.")
-        if not camera and not global_observables:
-            raise ValueError(
-                "A Memory Maze must show something, but camera and global_observables are both False: turn on one."
-            )
+        require(
+            camera or global_observables, "camera", "true where global_observables is false", camera, self
+        )
         self.name = f"memory_maze/{size}"
         self.size = SIZES[size]
         self.max_episode_steps = self.size.episode_length

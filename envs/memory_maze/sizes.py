@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from engram.common.option_types import one_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ SIZES = {
     "13x13": MazeSize(13, 5, 3000, 6, (3, 5), 5),
     "15x15": MazeSize(15, 6, 4000, 9, (3, 3), 6),
 }
+
+SizeName = Annotated[str, one_of(list(SIZES))]
 
 CELL_METRES = 2.0
 

@@ -9,8 +9,9 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
 
 
 class Autoencode(NativeVectorEnv):
@@ -36,14 +37,14 @@ class Autoencode(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_decks: int = 1,
+        num_envs: Count,
+        num_decks: Decks = 1,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/autoencode"
-        self.num_cards = check_decks("autoencode", num_decks)
+        self.num_cards = PACK * num_decks
         self.max_episode_steps = 2 * self.num_cards - 1
         self.single_observation_space = gs.Tuple((gs.Discrete(2), gs.Discrete(VALUES["suits"])))
         self.single_action_space = gs.Discrete(VALUES["suits"])

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.checked import require
+from engram.common.option_types import Count, Index
 from engram.envs.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
@@ -44,11 +46,11 @@ class Battleship(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        board_size: int = 10,
-        ship_sizes: Sequence[int] = (2, 3, 3, 4),
+        num_envs: Count,
+        board_size: Count = 10,
+        ship_sizes: Sequence[Count] = (2, 3, 3, 4),
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/battleship"
@@ -65,21 +67,14 @@ class Battleship(NativeVectorEnv):
 
     def _check(self) -> None:
         """Refuse a fleet for which earlier ships could leave a later one no place."""
-        earlier = 0
+        side, earlier = self.board_size, 0
+        always = f"ships that always fit: each of size s needs less than {side} * ({side} // s) cells taken before it"
         for size in self.ship_sizes:
             # To keep a ship out of a row takes a cell in each of the row's disjoint places.
-            if size < 1 or earlier >= self.board_size * (self.board_size // size):
-                raise ValueError(
-                    "The ships of battleship must always fit: each of size s >= 1 needs less than board_size * "
-                    f"(board_size // s) cells taken before it, but ship_sizes is {list(self.ship_sizes)} with "
-                    f"board_size {self.board_size}: choose a larger board, or fewer or smaller ships."
-                )
+            require(earlier < side * (side // size), "ship_sizes", always, self.ship_sizes, self)
             earlier += size
-        if not 0 < self.needed_hits < self.num_cells:
-            raise ValueError(
-                "The ships of battleship must cover some of the board, not all of it, but ship_sizes is "
-                f"{list(self.ship_sizes)} with board_size {self.board_size}: choose other values."
-            )
+        some = f"ships that cover some of the {self.num_cells} cells, not all of them"
+        require(0 < self.needed_hits < self.num_cells, "ship_sizes", some, self.ship_sizes, self)
 
     def _list_places(self, size: int) -> Tensor:
         """All places of a ship as the cells they cover, bool [P, C], in the order of `_free_places`."""

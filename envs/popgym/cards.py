@@ -7,36 +7,19 @@ then the number of cards left of each value, instead of a permutation that must 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Whole
 from engram.envs.random import hash_prefix, purpose, randint
 
 PACK = 52
 VALUES = {"colors": 2, "suits": 4, "ranks": 13}
 _DEAL = purpose("deal")
 # Cards left are counted in int16.
-_MOST_DECKS = 600
-
-
-def check_decks(task: str, num_decks: int) -> int:
-    """Return the number of cards of `num_decks` packs; ValueError if that is no sensible number."""
-    if isinstance(num_decks, bool) or not isinstance(num_decks, int) or not 1 <= num_decks <= _MOST_DECKS:
-        raise ValueError(
-            f"{task} needs num_decks from 1 to {_MOST_DECKS}, a whole number, but got num_decks={num_decks!r}: "
-            "choose another."
-        )
-    return PACK * num_decks
-
-
-def check_deck_type(task: str, deck_type: str, allowed: tuple[str, ...]) -> int:
-    """Return how many values a kind of card has; ValueError if the task does not know the kind."""
-    if deck_type not in allowed:
-        raise ValueError(
-            f"{task} needs deck_type {' or '.join(map(repr, allowed))}, but got deck_type={deck_type!r}: "
-            "choose one of these."
-        )
-    return VALUES[deck_type]
+Decks = Annotated[int, Whole(1, 600, example="1")]
 
 
 def full_decks(count: int, num_cards: int, num_values: int, device: torch.device) -> Tensor:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index, NotNegative
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.control import Noisy, check_length
+from engram.envs.popgym.control import Noisy
 from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's CartPole-v1, and its units: metres, kilograms, seconds, radians.
@@ -55,14 +56,14 @@ class PositionOnlyCartPole(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        max_episode_length: int = 200,
+        num_envs: Count,
+        max_episode_length: Count = 200,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/position_only_cart_pole"
-        self.max_episode_length = self.max_episode_steps = check_length(max_episode_length)
+        self.max_episode_length = self.max_episode_steps = max_episode_length
         limit = np.array(_LIMITS, dtype=np.float32)
         self.single_observation_space = gs.Box(-limit, limit)
         self.single_action_space = gs.Discrete(2)
@@ -116,11 +117,11 @@ class VelocityOnlyCartPole(PositionOnlyCartPole):
 
     def __init__(
         self,
-        num_envs: int,
-        max_episode_length: int = 200,
+        num_envs: Count,
+        max_episode_length: Count = 200,
         reset_shows_position: bool = True,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, max_episode_length, device, env_index_offset)
         self.name = "popgym/velocity_only_cart_pole"
@@ -158,11 +159,11 @@ class NoisyPositionOnlyCartPole(Noisy, PositionOnlyCartPole):
 
     def __init__(
         self,
-        num_envs: int,
-        max_episode_length: int = 200,
-        noise_sigma: float = 0.1,
+        num_envs: Count,
+        max_episode_length: Count = 200,
+        noise_sigma: NotNegative = 0.1,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, max_episode_length, device, env_index_offset)
         self.name = "popgym/noisy_position_only_cart_pole"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import gymnasium.spaces as gs
 import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.drawing import BACKGROUND, INK, RED, WHITE, YELLOW, Image, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import one_environment
-from engram.envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks
+from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks
 
 _RANKS = ("A", *map(str, range(2, 11)), "J", "Q", "K")
 
@@ -45,16 +46,16 @@ class Concentration(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_decks: int = 1,
-        deck_type: str = "ranks",
+        num_envs: Count,
+        num_decks: Decks = 1,
+        deck_type: Literal["colors", "ranks"] = "ranks",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/concentration"
-        self.num_cards = check_decks("concentration", num_decks)
-        self.num_values = check_deck_type("concentration", deck_type, ("colors", "ranks"))
+        self.num_cards = PACK * num_decks
+        self.num_values = VALUES[deck_type]
         self.max_episode_steps = math.ceil(2 * self.num_cards - self.num_cards / (2 * self.num_cards - 1))
         self.single_observation_space = gs.MultiDiscrete([self.num_values + 1] * self.num_cards)
         self.single_action_space = gs.Discrete(self.num_cards)

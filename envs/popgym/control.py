@@ -1,4 +1,4 @@
-"""What the cart-poles and pendulums share: the length of episodes, and observations through noise."""
+"""What the noisy cart-poles and pendulums share: observations through noise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,6 @@ from engram.envs.native import NativeVectorEnv
 from engram.envs.random import hash_prefix, normal, purpose
 
 _NOISE = purpose("noise")
-
-
-def check_length(max_episode_length: int) -> int:
-    """Return a length of episodes; ValueError if it is none."""
-    if max_episode_length < 1:
-        raise ValueError(
-            f"max_episode_length must be at least 1, but it is {max_episode_length}: choose another value."
-        )
-    return max_episode_length
 
 
 class Noisy(NativeVectorEnv):
@@ -35,14 +26,7 @@ class Noisy(NativeVectorEnv):
 
         Args:
             noise_sigma: at least 0.
-
-        Raises:
-            ValueError: if it is less.
         """
-        if noise_sigma < 0:
-            raise ValueError(
-                f"noise_sigma must be at least 0, but it is {noise_sigma}: choose another value."
-            )
         self.noise_sigma = noise_sigma
         space = self.single_observation_space
         assert isinstance(space, gs.Box)

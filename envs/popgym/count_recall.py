@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index, Number
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import check_deck_type, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
 
 
 class CountRecall(NativeVectorEnv):
@@ -37,18 +38,18 @@ class CountRecall(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_decks: int = 1,
-        error_clamp: float = 0.5,
-        deck_type: str = "colors",
+        num_envs: Count,
+        num_decks: Decks = 1,
+        error_clamp: Number = 0.5,
+        deck_type: Literal["colors", "suits", "ranks"] = "colors",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/count_recall"
-        self.num_cards = check_decks("count_recall", num_decks)
+        self.num_cards = PACK * num_decks
         self.max_episode_steps = self.num_cards - 1
-        self.num_values = check_deck_type("count_recall", deck_type, ("colors", "suits", "ranks"))
+        self.num_values = VALUES[deck_type]
         self.most = self.num_cards // self.num_values
         self.single_observation_space = gs.MultiDiscrete([self.num_values] * 2)
         self.single_action_space = gs.Discrete(self.most + 1)

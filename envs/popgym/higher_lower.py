@@ -8,8 +8,9 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
 
 
 class HigherLower(NativeVectorEnv):
@@ -34,14 +35,14 @@ class HigherLower(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_decks: int = 1,
+        num_envs: Count,
+        num_decks: Decks = 1,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/higher_lower"
-        self.num_cards = check_decks("higher_lower", num_decks)
+        self.num_cards = PACK * num_decks
         self.max_episode_steps = self.num_cards - 1
         self.single_observation_space = gs.Discrete(VALUES["ranks"])
         self.single_action_space = gs.Discrete(2)

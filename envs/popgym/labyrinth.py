@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gymnasium.spaces as gs
 import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.checked import require
+from engram.common.option_types import Count, Index, Whole
 from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
@@ -55,26 +57,18 @@ class Labyrinth(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        maze_dims: Sequence[int] = (10, 10),
-        episode_length: int = 1024,
+        num_envs: Count,
+        maze_dims: Sequence[Count] = (10, 10),
+        episode_length: Annotated[int, Whole(2)] = 1024,
         centered_view: bool = False,
-        num_mazes: int | None = None,
+        num_mazes: Count | None = None,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        height, width = maze_dims
-        if height != width or height % 2 or height < 6 or episode_length < 2:
-            raise ValueError(
-                "A labyrinth needs two equal, even maze_dims of 6 or more and episode_length >= 2, but got "
-                f"maze_dims={tuple(maze_dims)} and episode_length={episode_length}: choose other values."
-            )
-        if num_mazes is not None and num_mazes < 1:
-            raise ValueError(
-                f"num_mazes must be at least 1, or None for ever new mazes, but it is {num_mazes}: "
-                "choose another number."
-            )
+        height, width = maze_dims if len(maze_dims) == 2 else (0, 0)
+        is_even = height == width >= 6 and height % 2 == 0
+        require(is_even, "maze_dims", "two equal, even numbers of at least 6", maze_dims, self)
         self.rooms = height // 2
         self.side = height + 1
         self.episode_length, self.max_episode_steps = episode_length, episode_length - 1

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.drawing import (
     BLUE,
     BOARD_SIZE,
@@ -50,17 +51,12 @@ class MineSweeper(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
+        num_envs: Count,
         difficulty: Literal["easy", "medium", "hard"] = "easy",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if difficulty not in _BOARDS:
-            raise ValueError(
-                f"The difficulty of mine_sweeper must be one of {', '.join(_BOARDS)}, but it is "
-                f"{difficulty!r}: choose one of these."
-            )
         self.name = "popgym/mine_sweeper"
         self.side, self.num_mines = _BOARDS[difficulty]
         self.num_cells = self.side**2

@@ -8,6 +8,7 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
 from engram.envs.random import hash_integers, purpose, uniform
 
@@ -36,18 +37,13 @@ class MultiarmedBandit(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_bandits: int = 10,
-        episode_length: int = 200,
+        num_envs: Count,
+        num_bandits: Count = 10,
+        episode_length: Count = 200,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
-        if num_bandits < 1 or episode_length < 1:
-            raise ValueError(
-                "multiarmed_bandit needs num_bandits >= 1 and episode_length >= 1, but got "
-                f"num_bandits={num_bandits} and episode_length={episode_length}: choose other values."
-            )
         self.name = "popgym/multiarmed_bandit"
         self.num_bandits = num_bandits
         self.episode_length = self.max_episode_steps = episode_length

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from engram.common.box_actions import BoxAction, BoxActions
+from engram.common.option_types import Count, Index, NotNegative
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.control import Noisy, check_length
+from engram.envs.popgym.control import Noisy
 from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's Pendulum-v1.
@@ -54,15 +55,15 @@ class PositionOnlyPendulum(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        max_episode_length: int = 200,
+        num_envs: Count,
+        max_episode_length: Count = 200,
         action: BoxAction = "auto",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/position_only_pendulum"
-        self.max_episode_length = self.max_episode_steps = check_length(max_episode_length)
+        self.max_episode_length = self.max_episode_steps = max_episode_length
         self.single_observation_space = gs.Box(-1.0, 1.0, (2,), np.float32)
         self.single_action_space = gs.Box(-_MAX_TORQUE, _MAX_TORQUE, (1,), np.float32)
         self.box_action = action
@@ -118,12 +119,12 @@ class NoisyPositionOnlyPendulum(Noisy, PositionOnlyPendulum):
 
     def __init__(
         self,
-        num_envs: int,
-        max_episode_length: int = 200,
-        noise_sigma: float = 0.1,
+        num_envs: Count,
+        max_episode_length: Count = 200,
+        noise_sigma: NotNegative = 0.1,
         action: BoxAction = "auto",
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, max_episode_length, action, device, env_index_offset)
         self.name = "popgym/noisy_position_only_pendulum"

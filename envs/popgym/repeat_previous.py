@@ -8,8 +8,10 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.checked import require
+from engram.common.option_types import Count, Index
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import VALUES, check_decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
 
 
 class RepeatPrevious(NativeVectorEnv):
@@ -35,21 +37,17 @@ class RepeatPrevious(NativeVectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
-        num_decks: int = 1,
-        k: int = 4,
+        num_envs: Count,
+        num_decks: Decks = 1,
+        k: Count = 4,
         device: torch.device | str = "cpu",
-        env_index_offset: int = 0,
+        env_index_offset: Index = 0,
     ) -> None:
         super().__init__(num_envs, device, env_index_offset)
         self.name = "popgym/repeat_previous"
-        self.num_cards = check_decks("repeat_previous", num_decks)
+        self.num_cards = PACK * num_decks
         self.max_episode_steps = self.num_cards - 1
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k < self.num_cards:
-            raise ValueError(
-                f"repeat_previous needs k from 1 to {self.num_cards - 1}, one less than its cards, but got k={k!r}: "
-                "choose another k, or more decks."
-            )
+        require(k < self.num_cards, "k", f"less than the number of cards ({self.num_cards})", k, self)
         self.k = k
         self.single_observation_space = gs.Discrete(VALUES["suits"])
         self.single_action_space = gs.Discrete(VALUES["suits"])

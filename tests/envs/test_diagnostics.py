@@ -159,10 +159,22 @@ def test_a_whole_episode_of_100_000_steps(name: str) -> None:
 @pytest.mark.parametrize(
     "make, message",
     [
-        (partial(MemoryChain, length=0), "memory_chain needs length >= 1 and num_bits >= 1"),
-        (partial(DiscountingChain, scale=0), "discounting_chain needs scale >= 1, but got scale=0"),
-        (partial(TMaze, penalty=0.1), r"penalty <= 0, but got .* penalty=0\.1: choose other values"),
-        (partial(CopySequence, num_symbols=1), "copy_sequence needs num_items >= 1"),
+        (
+            partial(MemoryChain, length=0),
+            "length of MemoryChain must be a whole number of at least 1, but got 0",
+        ),
+        (
+            partial(DiscountingChain, scale=0),
+            "scale of DiscountingChain must be a whole number of at least 1, but got 0",
+        ),
+        (
+            partial(TMaze, penalty=0.1),
+            r"penalty of TMaze must be a number of at most 0, or null, but got 0\.1",
+        ),
+        (
+            partial(CopySequence, num_symbols=1),
+            "num_symbols of CopySequence must be a whole number of at least 2, but got 1",
+        ),
     ],
 )
 def test_wrong_options_are_refused(make, message: str) -> None:

@@ -118,7 +118,9 @@ def test_mistakes_are_one_sentence(id: str, kwargs: dict, sentence: str) -> None
     with pytest.raises(ValueError, match=sentence) as raised:
         GymnasiumEnv(id, 2, kwargs=kwargs)
     assert "\n" not in str(raised.value)
-    with pytest.raises(ValueError, match="vectorization must be 'sync' or 'async', but it is 'threads'"):
+    with pytest.raises(
+        ValueError, match="vectorization of GymnasiumEnv must be one of sync, async, but got 'threads'"
+    ):
         GymnasiumEnv("CartPole-v1", 2, vectorization="threads")
 
 

@@ -169,21 +169,19 @@ def test_an_unknown_task_gets_its_neighbours() -> None:
 
 
 WRONG = {
-    "popgym/repeat_previous_hard are none, but got 'k': give them to popgym/repeat_previous": {
+    "popgym/repeat_previous_hard takes no options, but got kwargs={'k': 3}: give them to popgym/repeat": {
         "kwargs": {"k": 3}
     },
     "has no option vectorization, but got vectorization='sync': .* backend=package": {
         "vectorization": "sync"
     },
     "has no option worker_timeout, but got worker_timeout=None: .*=package": {"worker_timeout": None},
-    "worker_timeout must be a number of seconds above 0": {"worker_timeout": 0},
-    "must be 'auto', 'clip' or 'rescale', but it is 'squash'": {"action": "squash"},
+    "worker_timeout of make_env must be a number above 0, or null, but got 0": {"worker_timeout": 0},
+    "action of make_env must be one of auto, clip, rescale, but got 'squash'": {"action": "squash"},
     "has no option max_episode_steps, but got max_episode_steps=9: .*=package": {"max_episode_steps": 9},
     "has no option render_mode, but got render_mode='rgb_array': .*=package": {"render_mode": "rgb_array"},
-    "backend of popgym/repeat_previous_hard must be 'native' or 'package', but it is 'jax'": {
-        "backend": "jax"
-    },
-    "num_envs must be at least 1": {"num_envs": 0},
+    "backend of make_env must be one of native, package, but got 'jax'": {"backend": "jax"},
+    "num_envs of make_env must be a whole number of at least 1, but got 0": {"num_envs": 0},
 }
 
 
@@ -200,16 +198,28 @@ def test_wrong_options_of_a_native_task_are_one_sentence(message: str) -> None:
         (
             "repeat_previous",
             {"kk": 3},
-            "options of popgym/repeat_previous are num_decks, k, but got 'kk'",
+            "popgym/repeat_previous takes the arguments num_decks, k, but got .* 'kk'; leave it out",
         ),
-        ("repeat_previous", {"k": 52}, "k from 1 to 51, one less than its cards, but got k=52"),
-        ("repeat_first", {"num_decks": 0}, "num_decks from 1 to 600, a whole number, but got num_decks=0"),
+        (
+            "repeat_previous",
+            {"k": 52},
+            r"k of RepeatPrevious must be less than the number of cards \(52\), but got 52",
+        ),
+        (
+            "repeat_first",
+            {"num_decks": 0},
+            "num_decks of RepeatFirst must be a whole number from 1 to 600, but got 0",
+        ),
         (
             "count_recall",
             {"deck_type": "x"},
-            "deck_type 'colors' or 'suits' or 'ranks', but got deck_type='x'",
+            "deck_type of CountRecall must be one of colors, suits, ranks, but got 'x'",
         ),
-        ("concentration", {"deck_type": "suits"}, "deck_type 'colors' or 'ranks', but got deck_type='suits'"),
+        (
+            "concentration",
+            {"deck_type": "suits"},
+            "deck_type of .* must be one of colors, ranks, but got 'suits'",
+        ),
     ],
 )
 def test_wrong_parameters_of_a_native_family_are_one_sentence(

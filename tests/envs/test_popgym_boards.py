@@ -165,12 +165,18 @@ def test_a_centered_view_has_the_position_in_its_middle() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Battleship(1, board_size=4, ship_sizes=(5,)), "must always fit"),
-        (lambda: Battleship(1, board_size=2, ship_sizes=(2, 2)), "must always fit"),
-        (lambda: MineSweeper(1, "extreme"), "one of easy, medium, hard, but it is 'extreme'"),
-        (lambda: MultiarmedBandit(1, num_bandits=0), "num_bandits=0"),
-        (lambda: LabyrinthEscape(1, maze_dims=(10, 14)), r"maze_dims=\(10, 14\)"),
-        (lambda: LabyrinthExplore(1, num_mazes=0), "num_mazes must be at least 1"),
+        (lambda: Battleship(1, board_size=4, ship_sizes=(5,)), "ships that always fit"),
+        (lambda: Battleship(1, board_size=2, ship_sizes=(2, 2)), "ships that always fit"),
+        (lambda: MineSweeper(1, "extreme"), "one of easy, medium, hard, but got 'extreme'"),
+        (lambda: MultiarmedBandit(1, num_bandits=0), "num_bandits of .* at least 1, but got 0"),
+        (
+            lambda: LabyrinthEscape(1, maze_dims=(10, 14)),
+            r"maze_dims of .* must be two equal, even numbers of at least 6, but got \(10, 14\)",
+        ),
+        (
+            lambda: LabyrinthExplore(1, num_mazes=0),
+            "num_mazes of LabyrinthExplore must be a whole number of at least 1, or null",
+        ),
     ],
 )
 def test_wrong_options_are_refused(make, message: str) -> None:

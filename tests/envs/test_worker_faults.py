@@ -137,7 +137,7 @@ def test_closing_ends_one_that_hangs(place, monkeypatch):
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", True, float("inf"), float("nan")])
 def test_a_timeout_is_a_number_of_seconds(timeout):
-    with pytest.raises(ValueError, match="worker_timeout must be a number of seconds above 0, or null"):
+    with pytest.raises(ValueError, match="worker_timeout of GymnasiumEnv must be a number above 0, or null"):
         GymnasiumEnv("CartPole-v1", 1, worker_timeout=timeout)
 
 

@@ -135,7 +135,9 @@ def test_the_initial_weights_count_all_blocks():
 
 
 def test_sizes_that_cannot_work():
-    with pytest.raises(ValueError, match="multiple of blocks, got 10 and 4"):
+    with pytest.raises(
+        ValueError, match=r"hidden_size of BlockGRU must be a multiple of blocks \(4\), but got 10"
+    ):
         BlockGRU(3, 10, 4, 4)
-    with pytest.raises(ValueError, match="projection_size must be a positive int"):
+    with pytest.raises(ValueError, match="projection_size of BlockGRU must be a whole number"):
         BlockGRU(3, 8, 0, 4)

@@ -272,8 +272,8 @@ def test_every_s5_option_runs_alike_by_rows_and_by_sequences(activation, options
         ({"state_size": 7}, "multiple of 2"),
         ({"discretization": "euler"}, "one of zoh, bilinear"),
         ({"activation": "relu"}, "one of full_glu"),
-        ({"dt_min": 0.2}, "dt_min <= dt_max"),
-        ({"state_scale": 0.0}, "state_scale must be None or more than 0"),
+        ({"dt_min": 0.2}, r"dt_min of S5 must be at most dt_max \(0\.1\), but got 0\.2"),
+        ({"state_scale": 0.0}, "state_scale of S5 must be a number above 0, or null, but got 0.0"),
     ],
 )
 def test_wrong_s5_options_get_a_sentence(options, sentence):
@@ -285,5 +285,5 @@ def test_wrong_s5_options_get_a_sentence(options, sentence):
     "options", [{"min_period": 0}, {"min_period": 5, "max_period": 4}, {"forgotten_at": 2}]
 )
 def test_wrong_ffm_options_get_a_sentence(options):
-    with pytest.raises(ValueError, match=r"must (satisfy|lie between)"):
+    with pytest.raises(ValueError, match=r"must be (a number (above|between)|at most max_period)"):
         FFM(3, hidden_size=4, **options)

@@ -146,7 +146,9 @@ def test_a_late_row_is_like_an_early_one():
 
 def test_wrong_options_get_a_sentence():
     for name in ("num_layers", "num_heads", "head_size", "memory_length", "mlp_size"):
-        with pytest.raises(ValueError, match=f"{name} must be a positive int, got 0"):
+        with pytest.raises(
+            ValueError, match=f"{name} of GTrXL must be a whole number from 1 to .*, but got 0"
+        ):
             GTrXL(5, 8, **{name: 0})
 
 

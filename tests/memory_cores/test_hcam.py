@@ -267,13 +267,17 @@ def test_a_late_row_is_like_an_early_one():
 
 
 def test_wrong_options_get_a_sentence():
-    with pytest.raises(ValueError, match="top_k must be at most num_chunks, got 5 and 4"):
+    with pytest.raises(ValueError, match=r"top_k of HCAM must be at most num_chunks \(4\), but got 5"):
         HCAM(5, 8, num_chunks=4, top_k=5)
-    with pytest.raises(ValueError, match="hidden_size must be a multiple of num_heads, got 8 and 3"):
+    with pytest.raises(
+        ValueError, match=r"hidden_size of HCAM must be a multiple of num_heads \(3\), but got 8"
+    ):
         HCAM(5, 8, num_heads=3)
-    with pytest.raises(ValueError, match="output of hidden_size 8, got 4"):
+    with pytest.raises(
+        ValueError, match=r"hidden_size of HCAM must be the output_size of its inner core \(4\), but got 8"
+    ):
         HCAM(5, 8, make_inner=partial(LSTM, hidden_size=4))
-    with pytest.raises(ValueError, match="chunk_length must be a positive int"):
+    with pytest.raises(ValueError, match="chunk_length of HCAM must be a whole number"):
         HCAM(5, 8, chunk_length=0)
 
 

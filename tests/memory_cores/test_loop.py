@@ -182,7 +182,9 @@ def test_initialisation(core_class):
     uniform = core_class(INPUT, hidden_size=HIDDEN, init="uniform")
     for parameter in uniform.parameters():
         assert 0 < parameter.abs().max() <= size**-0.5
-    with pytest.raises(ValueError, match="init must be one of chrono, orthogonal, uniform"):
+    with pytest.raises(
+        ValueError, match=f"init of {core_class.__name__} must be one of chrono, orthogonal, uniform"
+    ):
         core_class(INPUT, hidden_size=HIDDEN, init="zeros")
 
 
@@ -199,7 +201,9 @@ def test_units_begin_with_time_scales_up_to_the_horizon(core_class):
     if core_class is LSTM:  # what is kept longer is written slower
         assert torch.equal(others.pop(0), -gates[keeps])
     assert not any(gate.any() for gate in others)
-    with pytest.raises(ValueError, match="max_time_scale must be at least 2 rows, got 1"):
+    with pytest.raises(
+        ValueError, match=r"max_time_scale of (GRU|LSTM) must be a whole number of at least 2, but got 1"
+    ):
         core_class(INPUT, init="chrono", max_time_scale=1)
 
 

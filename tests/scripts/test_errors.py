@@ -38,7 +38,7 @@ WRONG_OPTIONS = {
     "agent.make_network.make_encoder=null": "make_encoder of ActorCritic must be",
     "num_envs=abc": "num_envs must be a whole number of at least 1, but got 'abc'",
     "total_env_steps=1.5": "total_env_steps must be a whole number of at least 1, but got 1.5",
-    "core.hidden_size=-1": "hidden_size must be a positive int, got -1",
+    "core.hidden_size=-1": r"hidden_size of LSTM must be a whole number from 1 to .*, but got -1",
     "core.hidden_size=abc": "hidden_size of LSTM must be a whole number",
     "seed=-1": "seed must be a whole number from 0",
     "evaluation.interval=0": r"evaluation\.interval must be a whole number of at least 1, or null, but got 0",
@@ -95,4 +95,6 @@ def test_a_missing_package_says_what_to_install(run, tmp_path, module, words):
 
 def test_recall_has_no_such_argument(run, tmp_path):
     words = (*RECALL, "env.delay=-1", f"logging.runs_dir={tmp_path / 'runs'}")
-    assert_refused(run("train", *TINY, *words), "delay=-1")
+    assert_refused(
+        run("train", *TINY, *words), "delay of RecallFirst must be a whole number of at least 0, but got -1"
+    )

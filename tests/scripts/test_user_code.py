@@ -73,7 +73,7 @@ def test_what_engram_refuses_is_a_sentence(run, tmp_path):
     modules = write_faulty_modules(tmp_path)
     words = (*OPTIONS, *CORE, f"logging.runs_dir={tmp_path / 'runs'}")
     result = run("train", *words, "core.hidden_size=-1", path=[modules])
-    assert_refused(result, "hidden_size must be a positive int, got -1")
+    assert_refused(result, r"hidden_size of \w+ must be a whole number from 1 to .*, but got -1")
 
 
 @pytest.mark.parametrize(

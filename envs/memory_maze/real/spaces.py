@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium.spaces as gs
 import numpy as np
 
-from engram.envs.memory_maze.real.variants import REAL_SIZES
+from engram.common.checked import require, settings
+from engram.common.option_types import Fitting, Whole
+from engram.envs.memory_maze.real.variants import RealSize
 from engram.envs.memory_maze.sizes import SIZES
 
 PHYSICS_FREQUENCY = 200.0
-# The border would cover smaller pictures, and MuJoCo's own buffer is no higher.
-_RESOLUTIONS = (64, 480)
 
 
-@dataclass(frozen=True)
+def _divides(frequency: Any) -> bool:
+    is_number = isinstance(frequency, int | float) and not isinstance(frequency, bool)
+    return is_number and 0 < frequency <= PHYSICS_FREQUENCY and PHYSICS_FREQUENCY % frequency == 0
+
+
+_DIVISOR = Fitting(f"a divisor of {PHYSICS_FREQUENCY:g}, the physics steps per second", _divides, "4.0")
+
+
+@settings("RealMemoryMaze")
 class RealOptions:
     """Options of `RealMemoryMaze`, which describes them.
 
@@ -25,9 +32,9 @@ class RealOptions:
         ValueError: if one will not do.
     """
 
-    size: str = "9x9"
+    size: RealSize = "9x9"
     camera: bool = True
-    control_freq: float = 4.0
+    control_freq: Annotated[float, _DIVISOR] = 4.0
     discrete_actions: bool = True
     image_only_obs: bool = True
     target_color_in_image: bool = True
@@ -35,42 +42,23 @@ class RealOptions:
     top_camera: bool = False
     good_visibility: bool = False
     show_path: bool = False
-    camera_resolution: int = 64
+    # The border would cover smaller pictures, and MuJoCo's own buffer is no higher.
+    camera_resolution: Annotated[int, Whole(64, 480)] = 64
     randomize_colors: bool = False
 
-    def __post_init__(self) -> None:
-        if self.size not in REAL_SIZES:
-            raise ValueError(
-                f"The size of the real Memory Maze must be one of {', '.join(REAL_SIZES)}, but it is "
-                f"{self.size!r}: "
-                + ("the native one has it." if self.size in SIZES else "choose one of these.")
-            )
-        substeps = PHYSICS_FREQUENCY / self.control_freq if self.control_freq > 0 else 0.0
-        if substeps < 1 or substeps != int(substeps):
-            raise ValueError(
-                f"control_freq must divide the {PHYSICS_FREQUENCY:.0f} physics steps per second into whole "
-                f"ones, but it is {self.control_freq}: take 4, or 40 as the HiFreq variants do."
-            )
-        low, high = _RESOLUTIONS
-        if not low <= self.camera_resolution <= high:
-            raise ValueError(
-                f"camera_resolution must be between {low} and {high} pixels, but it is "
-                f"{self.camera_resolution}: set it so."
-            )
-        pictures = [name for name in ("image_only_obs", "show_path", "top_camera") if getattr(self, name)]
-        if pictures and not self.camera:
-            raise ValueError(
-                f"Without a camera there is no picture, but {pictures[0]} asks for one: set it to False."
-            )
-        if self.image_only_obs and not self.target_color_in_image:
-            raise ValueError(
-                "A picture alone must show the target's colour, but target_color_in_image is False: set it to "
-                "True, or image_only_obs to False."
-            )
-        if self.show_path and not self.global_observables:
-            raise ValueError(
-                "The shortest path needs the global observables, but global_observables is False: set it to True."
-            )
+    def check(self) -> None:
+        """Hold what depends on several options."""
+        for name in ("image_only_obs", "show_path", "top_camera"):
+            self._require(name, "false without a camera, for there is no picture", self.camera)
+        seen = self.target_color_in_image
+        self._require(
+            "image_only_obs", "false where target_color_in_image is false: it must be seen somewhere", seen
+        )
+        self._require("show_path", "false without global_observables", self.global_observables)
+
+    def _require(self, name: str, expected: str, may_be_true: bool) -> None:
+        value = getattr(self, name)
+        require(may_be_true or not value, name, expected, value, "RealMemoryMaze")
 
     def observation_space(self) -> gs.Space[Any]:
         """Return the space of the observations: the picture, or a dictionary."""

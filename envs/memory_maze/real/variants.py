@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from engram.common.option_types import one_of
 from engram.envs.memory_maze.sizes import SIZES
 
 _IMAGE: dict[str, Any] = {"image_only_obs": True}
@@ -36,6 +37,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 # `tiny` is ours, so the package has no variant of it.
 REAL_SIZES = tuple(size for size in SIZES if size != "tiny")
+RealSize = Annotated[str, one_of(REAL_SIZES)]
 _SNAKE = {"Vis": "vis", "HD": "hd", "Top": "top", "ExtraObs": "extra_obs", "Oracle": "oracle"} | {
     "HiFreq": "hi_freq",
     "6CL": "6cl",

@@ -199,7 +199,10 @@ def test_render_shows_the_view_and_the_maze_from_above() -> None:
     [
         ({"size": "8x8"}, "must be one of tiny, 9x9"),
         ({"num_layouts": 0}, "at least 1"),
-        ({"global_observables": False}, "must show something"),
+        (
+            {"global_observables": False},
+            "camera of MemoryMaze must be true where global_observables is false",
+        ),
     ],
 )
 def test_wrong_options_are_named(options: dict, message: str) -> None:

@@ -68,7 +68,10 @@ def test_the_native_one_is_the_default(recorder) -> None:
             {"name": "memory_maze/tiny", "backend": "package"},
             "but memory_maze/tiny has none: .* backend=native",
         ),
-        ({"name": "memory_maze/9x9", "backend": "jax"}, "must be 'native' or 'package', but it is 'jax'"),
+        (
+            {"name": "memory_maze/9x9", "backend": "jax"},
+            "backend of make_env must be one of native, package, but got 'jax'",
+        ),
         (
             {"name": "memory_maze/9x9", "worker_timeout": 60},
             "no option worker_timeout, but got worker_timeout=60",
@@ -79,7 +82,7 @@ def test_the_native_one_is_the_default(recorder) -> None:
         ),
         (
             {"name": "memory_maze/9x9", "kwargs": {"walls": 3}},
-            "are low_walls, views, but got 'walls': give some of these",
+            "takes the arguments low_walls, views, but got an unexpected keyword argument 'walls'; leave",
         ),
         (
             {"name": "memory_maze/9x9", "render_mode": "human"},

@@ -65,16 +65,34 @@ def test_spaces_of_the_options() -> None:
 @pytest.mark.parametrize(
     "options, sentence",
     [
-        ({"size": "10x10"}, "must be one of 9x9, 11x11, 13x13, 15x15, but it is '10x10': choose one"),
-        ({"size": "tiny"}, "but it is 'tiny': the native one has it"),
-        ({"control_freq": 7.0}, "control_freq must divide the 200 .* but it is 7.0: take 4"),
-        ({"control_freq": 0.0}, "control_freq must divide"),
-        ({"camera_resolution": 32}, "between 64 and 480 pixels, but it is 32"),
-        ({"camera": False, "image_only_obs": True}, "no picture, but image_only_obs asks for one"),
-        ({"camera": False, "show_path": True, "global_observables": True}, "but show_path asks for one"),
-        ({"camera": False, "top_camera": True}, "but top_camera asks for one"),
-        ({"target_color_in_image": False}, "but target_color_in_image is False: set it to True"),
-        ({"show_path": True}, "but global_observables is False: set it to True"),
+        ({"size": "10x10"}, "must be one of 9x9, 11x11, 13x13, 15x15, but got '10x10'; set size=9x9"),
+        ({"size": "tiny"}, "size of RealMemoryMaze must be one of 9x9, .*, but got 'tiny'"),
+        (
+            {"control_freq": 7.0},
+            "control_freq of RealMemoryMaze must be a divisor of 200, .* but got 7.0; set control_freq=4.0",
+        ),
+        ({"control_freq": 0.0}, "control_freq of RealMemoryMaze must be a divisor"),
+        (
+            {"camera_resolution": 32},
+            "camera_resolution of .* must be a whole number from 64 to 480, but got 32",
+        ),
+        (
+            {"camera": False, "image_only_obs": True},
+            "image_only_obs of RealMemoryMaze must be false without a camera",
+        ),
+        (
+            {"camera": False, "show_path": True, "global_observables": True},
+            "show_path of RealMemoryMaze must be false without a camera",
+        ),
+        (
+            {"camera": False, "top_camera": True},
+            "top_camera of RealMemoryMaze must be false without a camera",
+        ),
+        (
+            {"target_color_in_image": False},
+            "image_only_obs of .* must be false where target_color_in_image is false",
+        ),
+        ({"show_path": True}, "show_path of .* must be false without global_observables"),
         ({"render_mode": "human"}, "must be None, or with a camera 'rgb_array', but it is 'human'"),
         ({"camera": False, "render_mode": "rgb_array"}, "'rgb_array' with camera=False"),
     ],

@@ -128,7 +128,7 @@ def test_other_arguments_of_the_environment(run, recall, tmp_path):
         ("probe.argument=dealy", r"one of delay, num_symbols, but got 'dealy'"),
         ("probe.argument=delay probe.values=[a]", r"must be numbers, but got 'a'"),
         ("probe.argument=delay probe.values=3", r"probe\.values must be a list"),
-        ("probe.argument=delay probe.values=[-1]", "delay=-1"),
+        ("probe.argument=delay probe.values=[-1]", "delay of RecallFirst must be .*, but got -1"),
         ("probe.argument=delay probe.values=[1.5]", "delay of RecallFirst must be a whole number"),
         ("env.num_symbols=7", r"expected the observation_space Discrete\(5\), but got Discrete\(8\)"),
         ("env.foo=7", "takes the arguments .*delay"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,33 +13,6 @@ from torch import Tensor
 
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.state_form import Anything
-
-
-class Rollout(Protocol):
-    """What an on-policy agent learns from: rows in time order and the carries to start from.
-
-    Attributes:
-        rows: `[B, T]` with `obs, reward, prev_action, is_first, is_last, is_terminal`, `action_mask` where
-            the environment gives one, `action` and the agent's extras (`log_prob, value`).
-        carries: the agent's carry before rows 0, k, 2k, …, `[B, ceil(T / k)]`.
-        pending: row T, seen but not acted on, `[B]`.
-        pending_carry: the agent's carry before row T, `[B]`.
-        episode_returns: of the episodes that ended in these rows.
-        episode_lengths: of the same episodes, in actions.
-    """
-
-    @property
-    def rows(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def carries(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def pending(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def pending_carry(self) -> TensorDictBase: ...  # noqa: D102
-    @property
-    def episode_returns(self) -> list[float]: ...  # noqa: D102
-    @property
-    def episode_lengths(self) -> list[int]: ...  # noqa: D102
 
 
 class Agent(ABC):

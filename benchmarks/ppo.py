@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engram.agents.base import Rollout
 from engram.agents.ppo.ppo import PPO
 from engram.agents.stored.loading import build_agent
 from engram.benchmarks.options import BenchmarkOptions
@@ -20,6 +19,7 @@ from engram.benchmarks.timing import in_turn, now
 from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Group, Packages, Seed, Word
+from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.envs import Driver
 from engram.scripts.faults.errors import usage_errors

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from engram.agents.base import Rollout
 from engram.agents.ppo.ppo import PPO
+from engram.common.rows import Rollout
 
 
 class NetworksOnly:

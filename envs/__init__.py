@@ -2,8 +2,9 @@
 
 from engram.common.box_actions import ActionConverter, BoxActions
 from engram.common.errors import EnvironmentFault
+from engram.common.rows import Act, Rollout
 from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
-from engram.envs.driver import Act, Driver, Rollout
+from engram.envs.driver import Driver
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
 from engram.envs.forking import loaded_libgomps, make_forks_safe
 from engram.envs.gymnasium_env import GymnasiumEnv

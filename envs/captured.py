@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from tensordict import TensorDict
 
+from engram.common.rows import Act, Rollout
 from engram.envs.native import NativeVectorEnv
-from engram.envs.play import Act, Played, play
+from engram.envs.play import play
 from engram.envs.vector_env import VectorEnv
 
 # Runs a function without arguments or results in such a way that calling what it returns does it again.
@@ -90,11 +91,12 @@ class CapturedPlay:
         """Tell whether this is a recording of that policy and length."""
         return (act, rollout_length, carry_every) == (self._act, self._rollout_length, self._carry_every)
 
-    def __call__(self, row: TensorDict, carry: TensorDict) -> Played:
+    def __call__(self, row: TensorDict, carry: TensorDict) -> Rollout:
         """Play from the pending row and the carry before it, both [B]; neither is modified.
 
         Returns:
-            What was played, in tensors that are nobody else's; the environment stands at its end.
+            What was played, its episodes not counted, in tensors that are nobody else's; the environment stands at
+            its end.
         """
         assert self._env.state is not None, "reset comes before a rollout"
         before = {"state": self._env.state, "row": row, "carry": carry}
@@ -106,7 +108,7 @@ class CapturedPlay:
         after = {name: tensors.clone() for name, tensors in self._start.items()}
         self._env.set_state(after["state"], after["row"])
         rows, carries = (self._played[name].clone() for name in ("rows", "carries"))
-        return Played(rows, carries, after["row"], after["carry"])
+        return Rollout(rows, carries, after["row"], after["carry"])
 
     def _record(self, before: dict[str, TensorDict]) -> Callable[[], None]:
         """Make the recording's tensors, warm up on them and record."""

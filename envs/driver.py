@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from typing import Any
 
 import torch
 from tensordict import TensorDict, TensorDictBase
 
+from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
 from engram.envs.action_masks import check_masks
 from engram.envs.captured import CapturedPlay, check_capture
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
-from engram.envs.play import Act, Played, play
+from engram.envs.play import play
 from engram.envs.vector_env import VectorEnv
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """What `Driver.collect` returns; B environments, T rows.
-
-    Attributes:
-        rows: [B, T]; the rows of the environment with `action` and the policy's extras added.
-        carries: [B, ceil(T / carry_every)]; the policy's carries before rows 0, k, 2k, … ([B, 1] by default).
-        pending: [B]; row T, not yet acted on: its value closes the returns. It opens the next rollout.
-        pending_carry: [B]; the carry before the pending row.
-        episode_returns: sums of reward of the episodes whose last row is in `rows`, by environment, then
-            time.
-        episode_lengths: their numbers of actions, in the same order.
-    """
-
-    rows: TensorDict
-    carries: TensorDict
-    pending: TensorDict
-    pending_carry: TensorDict
-    episode_returns: list[float]
-    episode_lengths: list[int]
 
 
 class Driver:
@@ -120,10 +99,15 @@ class Driver:
         self._check(played)
         self._row, self._carry = played.pending, played.pending_carry
         returns, lengths = self._finish_episodes(played.rows)
-        pending, pending_carry = played.pending.clone(), played.pending_carry.clone()
-        return Rollout(played.rows, played.carries, pending, pending_carry, returns, lengths)
+        return dataclasses.replace(
+            played,
+            pending=played.pending.clone(),
+            pending_carry=played.pending_carry.clone(),
+            episode_returns=returns,
+            episode_lengths=lengths,
+        )
 
-    def _played(self, act: Act, rollout_length: int, carry_every: int) -> Played:
+    def _played(self, act: Act, rollout_length: int, carry_every: int) -> Rollout:
         """Play from where the last rollout ended, at once or by the recording."""
         assert self._row is not None and self._carry is not None
         if not self.capture:
@@ -133,7 +117,7 @@ class Driver:
             self._captured = CapturedPlay(self.env, act, rollout_length, carry_every)
         return self._captured(self._row, self._carry)
 
-    def _check(self, played: Played) -> None:
+    def _check(self, played: Rollout) -> None:
         """Refuse what nothing should be learnt from; all rows at once cost nearly nothing.
 
         The pending row as well: a checkpoint may hold it before the next rollout does.

@@ -21,6 +21,7 @@ from engram.common.actions import ActionCheck, action_layout, action_mask_size
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.errors import EnvironmentFault
 from engram.common.option_types import Count, Index, Positive
+from engram.common.rows import make_row, select
 from engram.common.state_form import Whole
 from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
 from engram.envs.async_envs import AsyncEnvs, make_async
@@ -29,7 +30,7 @@ from engram.envs.long_episode import LongEpisode
 from engram.envs.make import make_sub_env
 from engram.envs.spaces import observation_converter
 from engram.envs.stored_rows import check_actions, row_form
-from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from engram.envs.vector_env import VectorEnv, check_seed, check_state
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from engram.common.actions import ActionCheck, action_layout
 from engram.common.option_types import Count, Index
+from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
-from engram.envs.vector_env import VectorEnv, check_seed, check_state, make_row, select
+from engram.envs.vector_env import VectorEnv, check_seed, check_state
 
 
 class NativeVectorEnv(VectorEnv):

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from engram.common.rows import Act, Rollout, stack_time
 from engram.envs.finite import check_rollout
 from engram.envs.vector_env import VectorEnv
 
 # Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
 _LARGE_BYTES = 1024
 
-# (row [B], carry [B]) -> action [B, ...], carry [B], extras [B]
-Act = Callable[[TensorDict, TensorDict], tuple[Tensor, TensorDict, TensorDict]]
-
-
-@dataclass(frozen=True)
-class Played:
-    """Rows in time order and what comes after them; B environments, T rows.
-
-    Attributes:
-        rows: [B, T]; the rows of the environment with `action` and the policy's extras added.
-        carries: [B, ceil(T / carry_every)]; the policy's carries before rows 0, carry_every, 2 carry_every, …
-        pending: [B]; row T, not yet acted on.
-        pending_carry: [B]; the carry before it.
-    """
-
-    rows: TensorDict
-    carries: TensorDict
-    pending: TensorDict
-    pending_carry: TensorDict
-
 
 def play(
     env: VectorEnv, act: Act, row: TensorDict, carry: TensorDict, rollout_length: int, carry_every: int
-) -> Played:
+) -> Rollout:
     """Play `rollout_length` rows in every environment.
 
     With a native environment on a device and a policy that does not wait for it, nothing here does.
@@ -53,7 +32,8 @@ def play(
         carry_every: keep the carry before every so many rows.
 
     Returns:
-        What was played; `pending` and `pending_carry` are the environment's and the policy's own tensors.
+        What was played, its episodes not counted; `pending` and `pending_carry` are the environment's and the
+            policy's own tensors.
     """
     rows: list[TensorDict] = []
     actions: list[Tensor] = []
@@ -79,7 +59,7 @@ def play(
         stacked.set(key, leaf)
     stacked["action"] = torch.stack(actions, dim=1)
     stacked.update(stack_time(extras))
-    return Played(stacked, stack_time(carries), row, carry)
+    return Rollout(stacked, stack_time(carries), row, carry)
 
 
 def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
@@ -92,13 +72,3 @@ def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:
         for key, value in row.items(True, True)
         if value.nbytes > _LARGE_BYTES * value.shape[0]
     }
-
-
-def stack_time(parts: list[TensorDict]) -> TensorDict:
-    """Stack TensorDicts [B] of equal keys to one TensorDict [B, T], leaf by leaf."""
-    num_envs, *others = parts[0].batch_size
-    stacked: dict[str, Any] = {}
-    for key, value in parts[0].items():
-        values = [part.get(key) for part in parts]
-        stacked[key] = stack_time(values) if isinstance(value, TensorDict) else torch.stack(values, dim=1)
-    return TensorDict(stacked, batch_size=[num_envs, len(parts), *others])

@@ -12,11 +12,11 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.actions import ActionCheck, batch_actions
+from engram.common.rows import make_row
 from engram.envs.native_clients import KnowsItsLength, native_seed, own_space
 from engram.envs.numpy_rows import first_observation
 from engram.envs.registration import make_registered
 from engram.envs.render_modes import RENDER_METADATA, check_render_mode, render_frames, render_metadata
-from engram.envs.vector_env import make_row
 
 
 class NativeGymnasiumEnv(KnowsItsLength, gymnasium.Env[Any, Any]):

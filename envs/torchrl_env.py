@@ -13,8 +13,9 @@ from torchrl.data.tensor_specs import TensorSpec
 from torchrl.envs import EnvBase
 
 from engram.common.actions import action_layout
+from engram.common.rows import select
 from engram.envs.native import NativeVectorEnv
-from engram.envs.vector_env import check_seed, select
+from engram.envs.vector_env import check_seed
 
 
 class TorchRLEnv(EnvBase):

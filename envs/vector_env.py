@@ -19,29 +19,7 @@ from engram.common.state_form import Anything
 class VectorEnv(Checked, ABC):
     """`num_envs` copies of an environment that restart by themselves, as rows of torch tensors.
 
-    Every observation is a row, the last one of an episode too. A row is a TensorDict with batch size
-    [num_envs] and the keys
-
-    - `obs`: a tensor, or a nested TensorDict for Dict and Tuple spaces (`engram.envs.spaces` has the conversions);
-    - `reward` float32 [B] and `prev_action`: what led to `obs`; both zero where `is_first`;
-    - `is_first`, `is_last`, `is_terminal` bool [B];
-    - `action_mask` bool [B, n] if the environment gives one: the actions allowed now (for MultiDiscrete the
-      masks of its parts, concatenated); one at least, unless `is_last`.
-
-    `action` and `prev_action` are the policy's own sample in its own units: int64 [B] for Discrete and
-    int64 [B, n] for MultiDiscrete, both counted from 0, float32 [B, *shape] for Box, of which the environment makes
-    numbers within its bounds (`box_action`).
-
-    `is_last = terminated | truncated`, `is_terminal = terminated`, and the next row's `is_first` is this
-    row's `is_last`. The action given on an `is_last` row is ignored. An episode of two steps and what
-    follows:
-
-    | call           | obs | reward | prev_action | is_first | is_last | is_terminal |
-    |----------------|-----|--------|-------------|----------|---------|-------------|
-    | reset(seed)    | o0  | 0      | 0           | yes      | no      | no          |
-    | step(a0)       | o1  | r1     | a0          | no       | no      | no          |
-    | step(a1)       | o2  | r2     | a1          | no       | yes     | if terminated |
-    | step(anything) | o0' | 0      | 0           | yes      | no      | no          |
+    `engram.common.rows` says what a row holds, and what it holds where an episode ends and the next one begins.
 
     The arguments of a constructor are held against their annotations, in which ranges and choices stand
     (`engram.common.option_types`).
@@ -122,29 +100,6 @@ class VectorEnv(Checked, ABC):
         """Release processes and windows; the environment cannot be used afterwards."""
 
 
-def make_row(
-    obs: Tensor | TensorDict,
-    reward: Tensor,
-    prev_action: Tensor,
-    is_first: Tensor,
-    is_last: Tensor,
-    is_terminal: Tensor,
-    action_mask: Tensor | None = None,
-) -> TensorDict:
-    """Assemble a row, batch size [B]; `prev_action` must be zero already where `is_first`."""
-    row: dict[str, Any] = {
-        "obs": obs,
-        "reward": reward,
-        "prev_action": prev_action,
-        "is_first": is_first,
-        "is_last": is_last,
-        "is_terminal": is_terminal,
-    }
-    if action_mask is not None:
-        row["action_mask"] = action_mask
-    return TensorDict(row, batch_size=reward.shape)
-
-
 def check_seed(seed: int) -> int:
     """Return the seed as an int; ValueError if it is not an integer in [0, 2**63)."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
@@ -165,8 +120,3 @@ def check_state(state: dict[str, Any], **expected: Any) -> None:
                 f"A stored environment state must be loaded into an environment built alike: {key} should be "
                 f"{value!r}, but the state has {state.get(key)!r}; build the environment with it."
             )
-
-
-def select(condition: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
-    """`torch.where` with a condition [B] on tensors [B, ...]."""
-    return torch.where(condition.view(-1, *(1,) * (other.ndim - 1)), chosen, other)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from engram.agents.base import Agent, Rollout
+from engram.agents.base import Agent
+from engram.common.rows import Rollout
 from engram.run_files.progress import Progress
 from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from engram.agents.base import Rollout
+from engram.common.rows import Rollout
 from engram.common.state_form import Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.base import Agent, Rollout
+from engram.agents.base import Agent
 from engram.agents.diagnosis import raise_first_nonfinite
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
@@ -30,6 +30,7 @@ from engram.agents.random import environment_keys, permutation, seeded_initializ
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
 from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
+from engram.common.rows import Rollout
 from engram.common.state_form import Real, Whole
 
 

@@ -11,12 +11,12 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor
 
+from engram.common.rows import ROW_KEYS
 from engram.common.state_form import Kind, ListOf, Whole
 
 # The share of the stored rows that is set aside, so that nothing a checkpoint needs is overwritten before two
 # later checkpoints are on disk.
 RESERVE_SHARE = 8
-_BELONGS_TO_ROW = ("obs", "reward", "prev_action", "is_first", "is_last", "is_terminal", "action_mask")
 
 Key = tuple[str, ...]
 
@@ -117,7 +117,7 @@ def row_columns(row: TensorDictBase) -> tuple[Column, ...]:
     Returns:
         A column for every leaf, and one for `action`, which is like `prev_action`.
     """
-    columns = _columns("row", row.select(*(key for key in _BELONGS_TO_ROW if key in row)), rows_per_element=1)
+    columns = _columns("row", row.select(*(key for key in ROW_KEYS if key in row)), rows_per_element=1)
     prev_action = row["prev_action"]
     return (*columns, Column("row", ("action",), prev_action.dtype, tuple(prev_action.shape[1:])))
 
@@ -157,7 +157,7 @@ def _columns(
 
 
 def _place(name: str) -> int:
-    return _BELONGS_TO_ROW.index(name) if name in _BELONGS_TO_ROW else len(_BELONGS_TO_ROW)
+    return ROW_KEYS.index(name) if name in ROW_KEYS else len(ROW_KEYS)
 
 
 def plan_layout(

@@ -27,7 +27,7 @@ def run_again(function):
 
 
 def build(device: str, core: str = "gru", task: str = "repeat_previous_easy", num_envs: int = 5):
-    env = envs.make_env(task, num_envs, device=device)
+    env = envs.make_env(f"popgym/{task}", num_envs, device=device)
     agent = PPO(env.single_observation_space, env.single_action_space, CORES[core], seed=3, device=device)
     return env, agent
 

@@ -93,8 +93,8 @@ def _make_loss(objectives: Any, networks: PeerNetworks, settings: DreamerSetting
     model = objectives.DreamerV3ModelLoss(
         networks.world_model,
         kl_mode="separate",
-        lambda_dynamic=settings.dynamics_scale,
-        lambda_representation=settings.representation_scale,
+        lambda_dynamic=settings.loss_scales["dynamics"],
+        lambda_representation=settings.loss_scales["representation"],
         lambda_continue=1.0,
         continue_target_scale=settings.gamma,
         free_bits=settings.free_nats,
@@ -123,7 +123,7 @@ def _make_loss(objectives: Any, networks: PeerNetworks, settings: DreamerSetting
         model,
         actor,
         critic,
-        replay_value_loss_weight=settings.replay_value_scale,
+        replay_value_loss_weight=settings.loss_scales["replay_critic"],
         lmbda=settings.gae_lambda,
     )
 

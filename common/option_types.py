@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -141,6 +142,31 @@ def list_of(kind: str, holds: Callable[[Any], bool], example: str) -> Fitting:
         return isinstance(value, list | tuple) and len(value) > 0 and all(map(holds, value))
 
     return Fitting(f"a list of {kind}", is_list, example)
+
+
+def weights_of(defaults: Mapping[str, float]) -> Fitting:
+    """Weights by name; what is given stands in place of the defaults.
+
+    Args:
+        defaults: the weight of every name.
+    """
+
+    def read(value: Any) -> Any:
+        return {**defaults, **value} if isinstance(value, Mapping) else value
+
+    def holds(value: Any) -> bool:
+        return (
+            isinstance(value, Mapping)
+            and set(value) == set(defaults)
+            and all(map(_is_weight, value.values()))
+        )
+
+    expected = f"a mapping of any of {', '.join(defaults)} to a number of at least 0 each"
+    return Fitting(expected, holds, f"{{{next(iter(defaults))}: 0.5}}", read)
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 Packages = Annotated[

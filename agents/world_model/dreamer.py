@@ -126,7 +126,7 @@ class Dreamer(Agent):
         with self._autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
             row_losses, measured = self.world_model.losses(rows, observed)
-        losses = {name: masked_mean(loss, mask) for name, loss in row_losses.items()}
+        losses = {name: masked_mean(loss, mask) for name, loss in self._weighted(row_losses).items()}
         measured = {name: masked_mean(value, mask) for name, value in measured.items()}
 
         starts = settings.start_rows
@@ -136,14 +136,13 @@ class Dreamer(Agent):
             behavior_losses, returns, behavior_measured = self.behavior.losses(
                 self.world_model, imagined, continues, mask[:, starts].flatten()
             )
-            actor_loss = behavior_losses.pop("actor")
-            losses |= behavior_losses
-            if settings.replay_value_scale > 0:
+            if settings.loss_scales["replay_critic"] > 0:
                 first_returns = returns[:, 0].reshape(len(rows), -1)
-                replay_loss = self.behavior.replay_loss(self.world_model, rows, observed, first_returns, mask)
-                losses["replay_critic"] = settings.replay_value_scale * replay_loss
-        metrics = {**losses, "actor": actor_loss, **measured, **behavior_measured}
-        metrics |= self._backward(torch.stack(list(losses.values())).sum(), actor_loss)
+                behavior_losses["replay_critic"] = self.behavior.replay_loss(
+                    self.world_model, rows, observed, first_returns, mask
+                )
+        losses |= self._weighted(behavior_losses)
+        metrics = {**losses, **measured, **behavior_measured, **self._backward(losses)}
         values = torch.stack([metric.detach().float() for metric in metrics.values()]).tolist()
         found = dict(zip(metrics, values, strict=True))
         if not all(map(_is_finite, values)):
@@ -204,11 +203,15 @@ class Dreamer(Agent):
         with torch.set_grad_enabled(through_model), self._autocast():
             return self.world_model.imagine(starts, policy, horizon, z_noise)
 
-    def _backward(self, loss: Tensor, actor_loss: Tensor) -> dict[str, Tensor]:
-        """Fill and clip the gradients; the actor's loss reaches the actor alone. Returns the norms."""
+    def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weigh losses by their names."""
+        return {name: self.settings.loss_scales[name] * loss for name, loss in losses.items()}
+
+    def _backward(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Fill and clip the gradients of the losses' sum; the actor's reaches the actor alone. Returns the norms."""
         self.optimizers.zero_grad()
-        loss.backward()
-        actor_loss.backward(inputs=list(self.behavior.actor.parameters()))
+        torch.stack([loss for name, loss in losses.items() if name != "actor"]).sum().backward()
+        losses["actor"].backward(inputs=list(self.behavior.actor.parameters()))
         return self.optimizers.clip()
 
     def _autocast(self) -> torch.autocast:

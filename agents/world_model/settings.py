@@ -11,10 +11,33 @@ from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
 from engram.common.checked import refusal, settings
-from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive, Whole, list_of
+from engram.common.option_types import (
+    Count,
+    Fraction,
+    Index,
+    NotNegative,
+    Positive,
+    Whole,
+    list_of,
+    weights_of,
+)
 
 ActorInput = Literal["h", "z", "carry"]
 READS = list_of("h, z and carry", lambda part: part in get_args(ActorInput), "[z,carry]")
+# Every loss of a world model and of what is learnt in it, with its weight in the sum.
+LOSS_SCALES = {
+    "vector": 1.0,
+    "symbol": 1.0,
+    "image": 1.0,
+    "reward": 1.0,
+    "continue": 1.0,
+    "action_mask": 1.0,
+    "dynamics": 0.5,  # the prior's KL
+    "representation": 0.1,  # the posterior's
+    "actor": 1.0,
+    "critic": 1.0,
+    "replay_critic": 0.0,  # the critic's on the replayed rows themselves
+}
 
 
 @settings("Dreamer", "agent.")
@@ -43,8 +66,7 @@ class DreamerSettings:
         image_layout: of the images' axes, see `engram.agents.networks.image_layout.find_layout`.
         leaves: how to read parts of the observation instead, by their key; see
             `engram.agents.networks.leaves.observation_leaves`.
-        dynamics_scale: weight of the prior's KL loss.
-        representation_scale: weight of the posterior's KL loss.
+        loss_scales: weight of every loss in the sum that is learnt from; those of `LOSS_SCALES` where none is given.
         free_nats: KL per row below which nothing is learnt.
         actor_reads: what actor and critic see of a state, any of `h`, `z`, `carry` (the core's state itself).
         gamma: discount per step.
@@ -59,7 +81,6 @@ class DreamerSettings:
         return_rate: of the moving percentiles that scale the returns.
         slow_critic_rate: of the moving average of the critic.
         slow_critic_scale: weight of staying near it.
-        replay_value_scale: weight of the critic's loss on the replayed rows themselves.
         optimizer: `adam` (by groups, as R2I), `muon` (for all matrices, beside Adam for the rest), or `laprop` (one
             for all, as DreamerV3 since 2024).
         learning_rate: of the model, or of everything with `laprop`.
@@ -101,8 +122,9 @@ class DreamerSettings:
     image_depth: Count = 32
     image_layout: LayoutName = "auto"
     leaves: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    dynamics_scale: NotNegative = 0.5
-    representation_scale: NotNegative = 0.1
+    loss_scales: Annotated[Mapping[str, float], weights_of(LOSS_SCALES)] = dataclasses.field(
+        default_factory=LOSS_SCALES.copy
+    )
     free_nats: NotNegative = 1.0
     actor_reads: Annotated[Sequence[ActorInput], READS] = ("z", "carry")
     gamma: Fraction = 1 - 1 / 333
@@ -116,7 +138,6 @@ class DreamerSettings:
     return_rate: Fraction = 0.01
     slow_critic_rate: Fraction = 0.02
     slow_critic_scale: NotNegative = 1.0
-    replay_value_scale: NotNegative = 0.0
     optimizer: Literal["adam", "muon", "laprop"] = "adam"
     learning_rate: Positive = 1e-4
     core_learning_rate: Positive | None = None
@@ -146,7 +167,7 @@ class DreamerSettings:
         )
         both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
         self._require("imagine_every", both, divides)
-        if self.replay_value_scale > 0 and "carry" in self.actor_reads:
+        if self.loss_scales["replay_critic"] > 0 and "carry" in self.actor_reads:
             self._require(
                 "imagine_every", "1 if the critic reads the carry of every row", self.imagine_every == 1
             )

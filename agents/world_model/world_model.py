@@ -127,16 +127,16 @@ class WorldModel(nn.Module):
             observed: from `observe`.
 
         Returns:
-            Losses to be summed, weighted already, and further measurements; all `[B, T]`.
+            Losses, each to be weighted and summed, and further measurements; all `[B, T]`.
         """
-        settings, features = self.settings, observed.features
-        dynamics, representation = balanced_kl(observed.posterior, observed.prior, settings.free_nats)
+        features = observed.features
+        dynamics, representation = balanced_kl(observed.posterior, observed.prior, self.settings.free_nats)
         losses = self.decoder.losses(features, rows["obs"])
         losses |= {
             "reward": -self.reward_head(features).log_prob(rows["reward"]),
             "continue": _binary_loss(self.continue_head(features).squeeze(-1), self.continues(rows)),
-            "dynamics": settings.dynamics_scale * dynamics,
-            "representation": settings.representation_scale * representation,
+            "dynamics": dynamics,
+            "representation": representation,
         }
         if self.mask_head is not None and "action_mask" in rows.keys():
             mask_loss = _binary_loss(self.mask_head(features.detach()), rows["action_mask"].float())

@@ -15,6 +15,7 @@ from world_model_cases import (
 
 from engram import envs
 from engram.agents.replay import ReplayAgent
+from engram.agents.world_model.settings import LOSS_SCALES
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 
 VARIANTS = {
@@ -26,7 +27,7 @@ VARIANTS = {
         "norm": "rms",
         "bins": "symexp",
         "discount_in_continue": True,
-        "replay_value_scale": 0.3,
+        "loss_scales": {"replay_critic": 0.3},
         "optimizer": "laprop",
     },
 }
@@ -49,6 +50,21 @@ def test_updates_lower_the_models_loss_on_a_fixed_batch(variant, action):
     assert agent.num_updates == 40
 
 
+def test_losses_are_summed_by_their_weights():
+    """Only what has a weight is learnt from, in proportion to it, and the metrics say what was summed."""
+    seen = {}
+    for scale in (1.0, 2.0):
+        scales = dict.fromkeys(LOSS_SCALES, 0.0) | {"continue": scale}
+        agent = make_agent("gru", MIXED, loss_scales=scales)
+        metrics = agent.update(make_batch(agent), 0)
+        assert {name for name in LOSS_SCALES if metrics.get(name, 0.0) != 0} == {"continue"}
+        model = agent.world_model
+        assert not any(p.grad.any() for part in (model.reward_head, model.decoder) for p in part.parameters())
+        seen[scale] = (metrics["continue"], model.continue_head[-1].weight.grad)
+    assert seen[2.0][0] == 2 * seen[1.0][0] > 0
+    torch.testing.assert_close(seen[2.0][1], 2 * seen[1.0][1])
+
+
 def test_scaled_rewards_are_learnt_from_as_larger_ones():
     scaled, plain = (
         make_agent("gru", VECTOR, reward_scale=scale, **VARIANTS["dreamerv3"]) for scale in (8.0, 1.0)
@@ -63,7 +79,7 @@ def test_scaled_rewards_are_learnt_from_as_larger_ones():
 @pytest.mark.parametrize("name", CORES)
 @pytest.mark.parametrize("posterior", ["observation", "memory"])
 def test_every_core_learns_and_every_parameter_moves(name, posterior):
-    agent = make_agent(name, MIXED, posterior=posterior, replay_value_scale=0.3, free_nats=0.0)
+    agent = make_agent(name, MIXED, posterior=posterior, loss_scales={"replay_critic": 0.3}, free_nats=0.0)
     scramble(agent.behavior)
     before = {key: value.clone() for key, value in agent.world_model.named_parameters()}
     batch = make_batch(agent)
@@ -182,7 +198,7 @@ def test_mixed_precision_stays_close():
         ({"units": 0}, "at least 1"),
         ({"gamma": 2}, "from 0 to 1"),
         ({"unit": 3}, "takes the arguments"),
-        ({"replay_value_scale": 0.3, "actor_reads": ["carry"]}, "imagine_every"),
+        ({"loss_scales": {"replay_critic": 0.3}, "actor_reads": ["carry"]}, "imagine_every"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_sentence(options, message):

@@ -137,7 +137,7 @@ def test_gradients_through_the_model_reach_the_actor_alone():
     imagined = agent._imagine(observe(agent, batch.rows, all_carries=4), masked=False)
     mask = torch.ones(12, dtype=torch.bool)
     losses, _, _ = agent.behavior.losses(agent.world_model, imagined, torch.ones(12), mask)
-    agent._backward(losses["critic"], losses["actor"])
+    agent._backward(losses)
     assert all(parameter.grad is None for parameter in agent.world_model.parameters())
     assert any((parameter.grad != 0).any() for parameter in agent.behavior.actor.parameters())
 
@@ -165,7 +165,9 @@ def test_masks_hold_in_imagination():
 
 def test_replay_targets_close_with_imagined_returns_and_stop_at_ends():
     """λ = 1, γ = 1, critic 0 everywhere: each target is the sum of rewards to the next imagined return or end."""
-    agent = make_agent("gru", replay_value_scale=1.0, gae_lambda=0.5, gamma=1.0, slow_critic_scale=0.0)
+    agent = make_agent(
+        "gru", loss_scales={"replay_critic": 1.0}, gae_lambda=0.5, gamma=1.0, slow_critic_scale=0.0
+    )
     seen = []
 
     def record(prediction, reads, target):

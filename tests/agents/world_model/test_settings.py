@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from engram.agents.world_model.settings import DreamerSettings
+from engram.agents.world_model.settings import LOSS_SCALES, DreamerSettings
 
 POSITIVE = (
     "learning_rate",
@@ -35,4 +35,14 @@ def test_null_clips_nothing_and_nothing_is_infinite():
 
 
 def test_terms_of_the_loss_may_be_0():
-    assert DreamerSettings(dynamics_scale=0, entropy_coef=0, weight_decay=0, actor_scale=0).entropy_coef == 0
+    settings = DreamerSettings(loss_scales={"dynamics": 0}, entropy_coef=0, weight_decay=0, actor_scale=0)
+    assert settings.entropy_coef == 0 and settings.loss_scales == LOSS_SCALES | {"dynamics": 0}
+
+
+@pytest.mark.parametrize(
+    "scales", [{"dynamcis": 1.0}, {"dynamics": -1}, {"dynamics": True}, {"image": math.nan}, 0.5]
+)
+def test_weights_of_losses_are_by_their_names(scales):
+    rule = "loss_scales of Dreamer must be a mapping of any of vector, .*, replay_critic to a number of at least 0 each"
+    with pytest.raises(ValueError, match=f"^{rule}, but got .*; set agent.loss_scales={{vector: 0.5}}.$"):
+        DreamerSettings(loss_scales=scales)

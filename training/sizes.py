@@ -22,8 +22,9 @@ def agent_sizes(agent: Agent) -> dict[str, int]:
         agent: any.
 
     Returns:
-        `parameters` of all its networks, `core_parameters` of the memory cores in them, and
-        `carry_bytes_per_env`, what it carries from row to row for each environment, the key of its noise apart.
+        `parameters` of all its networks, `core_parameters` of the memory cores in them, both of what is trained, so
+        that a copy such as a slow critic counts for nothing, and `carry_bytes_per_env`, what it carries from row to
+        row for each environment, the key of its noise apart.
     """
     networks = [value for value in vars(agent).values() if isinstance(value, nn.Module)]
     cores = [part for network in networks for part in network.modules() if isinstance(part, MemoryCore)]
@@ -41,9 +42,9 @@ def agent_sizes(agent: Agent) -> dict[str, int]:
 
 
 def _count(modules: Sequence[nn.Module]) -> int:
-    """Parameters of modules that may share some or lie in one another."""
+    """Trained parameters of modules that may share some or lie in one another."""
     parameters = {id(parameter): parameter for module in modules for parameter in module.parameters()}
-    return sum(parameter.numel() for parameter in parameters.values())
+    return sum(parameter.numel() for parameter in parameters.values() if parameter.requires_grad)
 
 
 def sizes_text(agent: Agent) -> str:

@@ -5,7 +5,7 @@ import json
 import gymnasium.spaces as gs
 import pytest
 
-from engram.agents import PPO, ActorCritic
+from engram.agents import PPO, ActorCritic, Dreamer
 from engram.memory_cores import HCAM, LSTM
 from engram.training.sizes import agent_sizes, matching_width
 
@@ -47,6 +47,21 @@ def test_a_core_inside_a_core_counts_once():
     core = HCAM(128, hidden_size=16, num_chunks=2, chunk_length=2, top_k=1, num_heads=2)
     got = sizes(lambda input_size: HCAM(input_size, 16, num_chunks=2, chunk_length=2, top_k=1, num_heads=2))
     assert got["core_parameters"] == sum(p.numel() for p in core.parameters())
+
+
+def test_copies_that_are_not_trained_do_not_count():
+    """The slow critic of a world model is an average of the critic, not learnt."""
+    space, shape = gs.Discrete(3), {"units": 8, "memory_size": 6, "num_categoricals": 2, "num_classes": 4}
+    agent = Dreamer(space, gs.Discrete(2), lambda input_size: LSTM(input_size, hidden_size=8), **shape)
+    learnt = sum(
+        parameter.numel()
+        for group in agent.optimizers.optimizer.param_groups
+        for parameter in group["params"]
+    )
+    assert agent_sizes(agent)["parameters"] == learnt
+    slow = sum(parameter.numel() for parameter in agent.behavior.slow_critic.parameters())
+    everything = sum(p.numel() for net in (agent.world_model, agent.behavior) for p in net.parameters())
+    assert everything == learnt + slow and slow > 0
 
 
 def test_a_run_stores_its_sizes(trained):

@@ -26,12 +26,6 @@ def explain(message: str, name: str, words: Sequence[str], known: Sequence[str])
     unknown_key = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", message)
     if unknown_key:
         return _unknown_key(unknown_key.group(1) or unknown_key.group(2), words, known)
-    several = re.search(r"Sweep parameters '(.*)' requires --multirun", message, re.DOTALL)
-    if several:
-        return (
-            f"An option has one value, but got {several.group(1)}; leave one: several are for engram sweep, "
-            "written a,b,c or 0..4."
-        )
     interpolation = re.search(r"Interpolation key '([^']+)' not found", message)
     if interpolation:
         return (

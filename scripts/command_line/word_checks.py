@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from engram.common.errors import UsageError
 from engram.common.printable import printable
 from engram.common.shell import command_line
+from engram.scripts.command_line.axes import axis_values
 from engram.scripts.command_line.groups import GROUPS, group_options
 from engram.scripts.command_line.paths import PATH_OPTIONS
 from engram.scripts.command_line.suggestions import listed
-from engram.scripts.sweeps.words import axis_values
 
 
 def check_words(words: Sequence[str], name: str) -> None:
@@ -80,11 +80,13 @@ def _check_one_value(word: str, words: Sequence[str], name: str) -> None:
         )
     if name == "sweep" or key.lstrip("+~") in PATH_OPTIONS:
         return
-    if not any(mark in value for mark in (",", "..", "*")) or axis_values(key, value) is None:
+    values = axis_values(key, value)
+    if values is None:
         return
     if name != "train":
         raise UsageError(
-            f"An option has one value, but got {word}; leave one, or put a list in brackets, {key}=[{value}]."
+            f"An option has one value, but got {word}; leave one, or put a list in brackets, "
+            f"{key}=[{','.join(values)}]."
         )
     if key == "experiment":
         raise UsageError(f"An experiment is one of its own, but got {word}; give them one after the other.")

@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 _SPECIAL = ",[]{}'\"\\"
@@ -24,17 +24,28 @@ def parse_value(text: str) -> Any:
     Raises:
         ValueError: if it is no single value of Hydra's grammar, as `a,b` and `a=b` are none.
     """
-    try:
-        override = _parser().parse_override(f"key={text}")
-    except HydraException as error:
-        raise ValueError(f"A value is written in Hydra's grammar, but got {text!r}.") from error
+    override = parse_override(text)
     if override.is_sweep_override():
         raise ValueError(f"An option has one value, but got {text!r}.")
     return override.value()
 
 
+def parse_override(text: str) -> Override:
+    """Read what stands after the `=`, be it one value or several, as Hydra does.
+
+    Raises:
+        ValueError: if it is nothing of Hydra's grammar.
+    """
+    try:
+        return _parser().parse_override(f"key={text}")
+    except HydraException as error:
+        raise ValueError(f"A value is written in Hydra's grammar, but got {text!r}.") from error
+
+
 def write_value(value: Any) -> str:
     """Write a value so that `parse_value` gives it back, type and all; equal values are written alike."""
+    if isinstance(value, QuotedString):
+        return write_value(value.text)
     if value is None:
         return "null"
     if isinstance(value, bool):

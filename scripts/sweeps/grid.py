@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from engram.common.errors import UsageError
+from engram.scripts.command_line.axes import as_word
 from engram.scripts.command_line.words import normal
-from engram.scripts.sweeps.words import as_word
 
 # Always axes, if of one value: they make a run's folder.
 NAMING_AXES = ("agent", "core", "env", "seed")

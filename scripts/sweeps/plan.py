@@ -14,11 +14,11 @@ from engram.agents.stored.loading import build_agent
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.say import say
+from engram.scripts.command_line.axes import as_word, axis_values, split_words
 from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.options import SweepOptions, TrainOptions
 from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
-from engram.scripts.sweeps.words import as_word, axis_values, split_words
 from engram.training.building import build_env, check_device
 from engram.training.sizes import agent_sizes, matching_width
 

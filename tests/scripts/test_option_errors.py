@@ -33,8 +33,8 @@ SENTENCES = {
     "engram sweep seed=0..4.",
     "env=popgym/*_easy": "Training takes one value of every option, but got env=popgym/*_easy; to train all of them: "
     "engram sweep 'env=popgym/*_easy'.",
-    "seed=choice(1,2)": "An option has one value, but got seed=choice(1,2); leave one: several are for "
-    "engram sweep, written a,b,c or 0..4.",
+    "seed=choice(1,2)": "Training takes one value of every option, but got seed=choice(1,2); to train all of them: "
+    "engram sweep 'seed=choice(1,2)'.",
     "env=CartPole-v1": "'CartPole-v1'; write env=gymnasium env.id=CartPole-v1.",
     "env=ALE/Pong-v5": "'ALE/Pong-v5'; write env=gymnasium env.id=ALE/Pong-v5.",
     "env=my_envs:My-v0": "'my_envs:My-v0'; write env=gymnasium env.id=my_envs:My-v0.",

@@ -1,10 +1,10 @@
-"""The words of a sweep: axes, ranges, patterns, numbers written one way."""
+"""The words of a sweep: axes in Hydra's grammar, ranges, patterns, numbers written one way."""
 
 import pytest
 
 from engram import envs
 from engram.common.errors import UsageError
-from engram.scripts.sweeps.words import axis_values, split_words
+from engram.scripts.command_line.axes import axis_values, split_words
 
 
 def test_words_are_parted():
@@ -32,6 +32,14 @@ def test_the_last_word_about_an_option_rules():
         ([5], ["5"]),
         ("5", None),
         ("4..4", ["4"]),
+        ("'4..4'", None),
+        ("choice(a,'1',[x])", ["a", "'1'", "[x]"]),
+        ("choice(7)", ["7"]),
+        ("range(0,5,2)", ["0", "2", "4"]),
+        ("range(0.5,2,0.5)", ["0.5", "1.0", "1.5"]),
+        (["range(2)", "4..5", "a,b"], ["0", "1", "4", "5", "a", "b"]),
+        ("sort(3,1)", ["1", "3"]),
+        ("a=b", None),
     ],
 )
 def test_values_of_an_axis(value, expected):
@@ -54,6 +62,10 @@ def test_patterns_name_tasks():
     assert sorted(every) == sorted(name for name, task in envs.TASKS.items() if task.general)
     assert len(every) == 48
     assert axis_values("env.id", "a*") is None
+    easy = axis_values("env", "popgym/*_easy")
+    assert axis_values("env", "glob(popgym/*_easy)") == easy and len(easy) > 10
+    rest = axis_values("env", "glob([popgym/*_easy,popgym/*_hard],exclude=*_hard)")
+    assert rest == easy
 
 
 @pytest.mark.parametrize(
@@ -61,4 +73,21 @@ def test_patterns_name_tasks():
 )
 def test_wrong_words(word):
     with pytest.raises(UsageError):
+        split_words([word])
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("seed=0,,1", "a value between any two commas, but got seed=0,,1; write seed=a,b"),
+        ("seed=range(3,3)", r"but got seed=range\(3,3\)"),
+        (
+            "core.x=interval(0,1)",
+            r"but got core\.x=interval\(0,1\); write core\.x=a,b, core",
+        ),
+        ("env.id=glob(*)", r"env\.id=\* fits none"),
+    ],
+)
+def test_what_names_no_values(word, sentence):
+    with pytest.raises(UsageError, match=sentence):
         split_words([word])

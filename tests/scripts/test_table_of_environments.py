@@ -10,9 +10,9 @@ from engram import envs
 from engram.agents.stored.build import build_maker
 from engram.envs.table import table_order
 from engram.scripts.command_line import groups
+from engram.scripts.command_line.axes import axis_values
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.help import help_text
-from engram.scripts.sweeps.words import axis_values
 
 
 def test_entries_hold_together():

@@ -10,11 +10,11 @@ from synthetic_runs import write_run
 
 from engram.common.errors import UsageError
 from engram.common.shell import command_line, shell_word
+from engram.scripts.command_line.axes import split_words
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.paths import expand, expand_paths, literal_path, quote_paths
 from engram.scripts.command_line.words import normal, parse_value, write_value
 from engram.scripts.run_folders.resuming import resumed_config
-from engram.scripts.sweeps.words import split_words
 from engram.scripts.train import main as train
 
 VALUES = {

@@ -19,6 +19,8 @@ from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, re
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.plain_files import check_plain
 from engram.run_files.run_command import asked_for, read_command
+from engram.run_files.run_lock import folder_lock
+from engram.run_files.unbegun import clear_replay, is_unbegun
 from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.flags import answer
 from engram.scripts.command_line.options import TrainOptions
@@ -47,8 +49,6 @@ from engram.scripts.run_folders.resuming import (
     schedule_note,
     store_changes,
 )
-from engram.scripts.run_folders.run_lock import folder_lock
-from engram.scripts.run_folders.unbegun import clear_replay, is_unbegun
 from engram.training.restoring import stored_options
 from engram.training.schedule import Hooks
 from engram.training.session import Session

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from engram.common.errors import EnvironmentFault, UsageError
 from engram.common.say import say
+from engram.run_files.unbegun import holds_checkpoint
 from engram.scripts.faults.machine_errors import shortage
-from engram.scripts.run_folders.unbegun import holds_checkpoint
 from engram.training.user_code import place_in_user_code
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)

@@ -28,9 +28,9 @@ from engram.run_files.names import (
 )
 from engram.run_files.run_command import RunCommand, command_text
 from engram.run_files.run_folder import CHECKPOINTS_FOLDER
+from engram.run_files.run_lock import is_locked
 from engram.run_files.stored_yaml import yaml_text
-from engram.scripts.run_folders.run_lock import is_locked
-from engram.scripts.run_folders.unbegun import clear_replay, is_bare
+from engram.run_files.unbegun import clear_replay, is_bare
 from engram.training.sizes import sizes_text
 
 _PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")

@@ -13,9 +13,9 @@ from engram.run_files.manifest import check_texts, stream_run_metrics
 from engram.run_files.metric_lines import Row, parse_line
 from engram.run_files.names import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
 from engram.run_files.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path, read_config
+from engram.run_files.run_lock import LOCK_FILE
 from engram.run_files.sealed_json import EditedFileError
 from engram.run_files.stored_state import check_digest, check_progress
-from engram.scripts.run_folders.run_lock import LOCK_FILE
 
 # A trial's own, in place of 1: code of the user's raised an error, and would again.
 EXIT_USER_CODE = 4

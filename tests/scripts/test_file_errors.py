@@ -5,11 +5,9 @@ import os
 
 import pytest
 
-import engram.scripts.run_folders.run_lock
 from engram.common.errors import UsageError
 from engram.run_files.run_folder import read_config
 from engram.scripts.faults.errors import sentence_of, usage_errors
-from engram.scripts.run_folders.run_lock import folder_lock
 from run_files import assert_refused, forge
 
 
@@ -27,17 +25,6 @@ def test_what_engram_refuses_stays_as_it_is(tmp_path):
     with pytest.raises(UsageError, match=f"A run's folder holds a config.yaml, but {tmp_path} has none"):
         with usage_errors():
             read_config(tmp_path)
-
-
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_folder_that_is_read_only(tmp_path, monkeypatch, number):
-    def refuse(path, flags):
-        raise OSError(number, os.strerror(number), path)
-
-    monkeypatch.setattr(engram.scripts.run_folders.run_lock, "follow_no_link", refuse)
-    with pytest.raises(UsageError, match=rf"{tmp_path} does not \({os.strerror(number)}\); copy it"):
-        with folder_lock(tmp_path):
-            pass
 
 
 @pytest.mark.parametrize("command", ["train", "sweep"])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from engram.common.errors import UsageError
-from engram.run_files.plain_files import follow_no_link
 
 LOCK_FILE = "lock"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -21,34 +21,31 @@ def folder_lock(folder: Path, wait_seconds: float = 0.0) -> Iterator[None]:
     """Hold a folder's lock while the block runs; the system releases it when the process ends, however it ends.
 
     Args:
-        folder: an existing folder; gets the file `lock`.
+        folder: an existing folder; gets the file `lock`, which may not be a link.
         wait_seconds: how long to wait for another process that holds it.
 
     Raises:
-        UsageError: if another process still holds it then, or the folder cannot be written to.
+        UsageError: if another process still holds it then, the folder cannot be written to, or its disk has no locks.
         OSError: if the disk is full.
     """
-    deadline = time.monotonic() + wait_seconds
+    # A file in place of a lock of the system would outlive the process that made it.
+    lock = FileLock(folder / LOCK_FILE, wait_seconds, fallback_to_soft=False)
     try:
-        lock = open(folder / LOCK_FILE, "a", opener=follow_no_link)
+        held = lock.acquire()
+    except Timeout as error:
+        raise UsageError(
+            f"One process at a time may write to {folder}, but another one does; wait for it, or end it."
+        ) from error
     except OSError as error:
         if error.errno in _FULL:
             raise
+        way = "copy it to a place of your own and name the copy, or change its permissions"
+        if error.errno in _NO_LOCKS:
+            way = "its disk has no locks, as some network drives have none: put it on one of this machine"
         raise UsageError(
-            f"A folder that is written to must allow it, but {folder} does not ({error.strerror}); copy it to a place "
-            "of your own and name the copy, or change its permissions."
+            f"A folder that is written to must allow it, but {folder} does not ({error.strerror}); {way}."
         ) from error
-    with lock as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise UsageError(
-                        f"One process at a time may write to {folder}, but another one does; wait for it, or end it."
-                    ) from error
-                time.sleep(0.1)
+    with held:
         yield
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from engram.run_files.checkpoint import has_checkpoint
 from engram.run_files.names import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, TEXT_FILES
 from engram.run_files.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path
-from engram.scripts.run_folders.run_lock import LOCK_FILE
+from engram.run_files.run_lock import LOCK_FILE
 
 # What stands in a run's folder before its configuration does, which is written last.
 _TEXTS = [name for name in (*TEXT_FILES, MANIFEST_FILE) if name != CONFIG_FILE]

@@ -115,7 +115,7 @@ def _elements(key: str, text: str) -> tuple[list[Any], bool]:
             f"An axis has values one by one, but got {key}={text}; write {key}=a,b, {key}=0..4 or "
             f"{key}=range(<first>,<end>,<step>)."
         )
-    value = override.value()
+    value: Any = override.value()
     if override.is_sweep_override() and not isinstance(value, Glob):
         return list(override.sweep_iterator()), True
     return [QuotedString(value, Quote.single) if text.lstrip()[:1] in ("'", '"') else value], False

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from tensordict import TensorDict, TensorDictBase
 
+from engram.common.random import hash_to_int
 from engram.envs.driver import Act
 from engram.envs.finite import check_finite
-from engram.envs.random import hash_to_int
 from engram.envs.vector_env import VectorEnv
 
 

@@ -11,8 +11,8 @@ from gymnasium.envs.registration import EnvSpec
 from tensordict import TensorDict
 from torch import Tensor
 
+from engram.common.random import hash_to_int
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_to_int
 
 _MASK = 2**64 - 1
 

@@ -10,8 +10,8 @@ from typing import Any, SupportsFloat
 import gymnasium
 import numpy as np
 
+from engram.common.random import hash_to_int
 from engram.envs.action_masks import KEY, MaskReader
-from engram.envs.random import hash_to_int
 from engram.envs.step_checks import StepCheck
 
 _AT_A_TIME = 1024

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from engram.agents.base import Agent
-from engram.agents.random import stream_key
 from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from engram.agents.replay.random_actions import RandomActions
 from engram.agents.stored.loading import build_agent, restore_agent
 from engram.agents.stored.spaces import check_spaces
 from engram.common.say import say
+from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
 from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest

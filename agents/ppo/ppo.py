@@ -26,12 +26,18 @@ from engram.agents.ppo.loss import (
     value_loss,
 )
 from engram.agents.ppo.settings import PPOSettings
-from engram.agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
 from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
 from engram.common.rows import Rollout
 from engram.common.state_form import Real, Whole
+from engram.common.streams import (
+    environment_keys,
+    permutation,
+    seeded_initializers,
+    stream_key,
+    stream_uniform,
+)
 
 
 class PPO(Agent):
@@ -128,7 +134,7 @@ class PPO(Agent):
         if deterministic:
             action = distribution.mode()
         else:
-            noise = uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
+            noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
             action = distribution.sample(noise)
         next_carry["noise_key"] = carry["noise_key"]
         next_carry["noise_counter"] = carry["noise_counter"] + 1

@@ -11,7 +11,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.networks.distributions import make_distribution, num_policy_outputs
-from engram.agents.random import environment_keys, stream_key, uniform
+from engram.common.streams import environment_keys, stream_key, stream_uniform
 
 
 class RandomActions:
@@ -45,7 +45,7 @@ class RandomActions:
     def _draw(self, row: TensorDictBase, number: int) -> Tensor:
         (num_envs,), device = row.batch_size, row["is_first"].device
         keys = environment_keys(self._key, num_envs, 0, device)
-        noise = uniform(keys, torch.full_like(keys, number), self._num_uniforms)
+        noise = stream_uniform(keys, torch.full_like(keys, number), self._num_uniforms)
         zeros = torch.zeros(num_envs, self._num_uniforms, device=device)
         mask = row["action_mask"] if "action_mask" in row else None
         return make_distribution(self._space, zeros, zeros[0], mask).sample(noise)

@@ -9,12 +9,12 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.random import stream_key
 from engram.agents.replay.batch import Batch, ReplayAgent
 from engram.agents.replay.ring import Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
 from engram.common.state_form import Whole
+from engram.common.streams import stream_key
 
 
 class Replay:

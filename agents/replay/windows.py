@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engram.agents.random import whole_numbers
+from engram.common.streams import whole_numbers
 
 Sampling = Literal["uniform", "recency"]
 
@@ -23,7 +23,7 @@ def draw_windows(
     half of the windows are among the newest √num_starts.
 
     Args:
-        key: from `engram.agents.random.stream_key`.
+        key: from `engram.common.streams.stream_key`.
         batch_size: B.
         num_envs: environments to choose from.
         num_starts: rows to begin at, the same number in every environment.

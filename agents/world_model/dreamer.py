@@ -13,7 +13,6 @@ from torch import Tensor
 from engram.agents.base import Agent
 from engram.agents.diagnosis import raise_first_nonfinite
 from engram.agents.networks.actor_critic import MakeCore
-from engram.agents.random import environment_keys, seeded_initializers, stream_key, uniform
 from engram.agents.replay import Batch
 from engram.agents.returns import masked_mean
 from engram.agents.world_model.behavior import Behavior
@@ -26,6 +25,7 @@ from engram.agents.world_model.world_model import Imagined, WorldModel
 from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
 from engram.common.state_form import Whole
+from engram.common.streams import environment_keys, seeded_initializers, stream_key, stream_uniform
 
 # More would take megabytes at every evaluation.
 DRAWN_WINDOWS, DRAWN_ROWS = 3, 128
@@ -105,7 +105,7 @@ class Dreamer(Agent):
     ) -> tuple[Tensor, TensorDict, TensorDict]:
         """Choose actions; z is drawn from the posterior in any case. There are no extras."""
         num_latents, num_outputs = self.settings.num_categoricals, self.behavior.actor.num_outputs
-        noise = uniform(carry["noise_key"], carry["noise_counter"], num_latents + num_outputs)
+        noise = stream_uniform(carry["noise_key"], carry["noise_counter"], num_latents + num_outputs)
         z_noise, action_noise = noise.split([num_latents, num_outputs], dim=-1)
         with self._autocast():
             latent, _, next_carry = self.world_model.step(row, carry, z_noise, donate)
@@ -176,7 +176,7 @@ class Dreamer(Agent):
         key = stream_key(self.seed, purpose, self.num_updates)
         *batch, count = shape
         keys = environment_keys(key, int(torch.Size(batch).numel()), 0, self._device)
-        return uniform(keys, torch.zeros_like(keys), count).reshape(shape)
+        return stream_uniform(keys, torch.zeros_like(keys), count).reshape(shape)
 
     def _imagine(self, observed: Observed, masked: bool) -> Imagined:
         """Act from every k-th row after the burn-in, in detached states."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
+from engram.common.random import hash_prefix, purpose, randint
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_prefix, purpose, randint
 
 _SYMBOL = purpose("symbol")
 

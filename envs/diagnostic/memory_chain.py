@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
+from engram.common.random import hash_prefix, purpose, randint
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_prefix, purpose, randint
 
 _CONTEXT = purpose("context")
 _QUERY = purpose("query")

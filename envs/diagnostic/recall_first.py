@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
+from engram.common.random import purpose, randint
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import purpose, randint
 
 _CUE = purpose("cue")
 

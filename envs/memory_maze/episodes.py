@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from engram.common.random import hash_integers, hash_prefix, purpose, randint, uniform
 from engram.envs.memory_maze.layouts import Layouts
 from engram.envs.memory_maze.motion import bodies_at
 from engram.envs.memory_maze.sizes import COLORS, WALL_TEXTURES, MazeSize
-from engram.envs.random import hash_integers, hash_prefix, purpose, randint, uniform
 
 _LAYOUT, _ROOMS, _OBJECTS, _ROOM, _SPAWN, _HEADING, _TEXTURES, _COLORS, _FIRST, _NEXT = (
     purpose(name)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from engram.common.random import hash_prefix, purpose
 from engram.envs.memory_maze.sizes import MazeSize
-from engram.envs.random import hash_prefix, purpose
 
 _LAYOUTS = purpose("layouts of Memory Maze")
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Whole
-from engram.envs.random import hash_prefix, purpose, randint
+from engram.common.random import hash_prefix, purpose, randint
 
 PACK = 52
 VALUES = {"colors": 2, "suits": 4, "ranks": 13}

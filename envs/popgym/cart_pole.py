@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index, NotNegative
+from engram.common.random import hash_prefix, purpose, uniform
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.control import Noisy
-from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's CartPole-v1, and its units: metres, kilograms, seconds, radians.
 _GRAVITY = 9.8

@@ -6,8 +6,8 @@ import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
+from engram.common.random import hash_prefix, normal, purpose
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_prefix, normal, purpose
 
 _NOISE = purpose("noise")
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from engram.common.checked import require
 from engram.common.option_types import Count, Index, Whole
+from engram.common.random import purpose, randint
 from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
 from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
-from engram.envs.random import purpose, randint
 
 _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
 _NO_ACTION = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from engram.common.random import hash_integers, purpose
 from engram.envs.popgym.boards import choose
-from engram.envs.random import hash_integers, purpose
 
 FREE, WALL, START, GOAL = range(4)
 _CARVING, _SIDE, _ENTRY, _EXIT = (purpose(name) for name in ("carving", "side", "entry", "exit"))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
+from engram.common.random import purpose, randint
 from engram.envs.drawing import (
     BLUE,
     BOARD_SIZE,
@@ -24,7 +25,6 @@ from engram.envs.drawing import (
 )
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
-from engram.envs.random import purpose, randint
 
 _MINES = purpose("mines")
 _BOARDS = {"easy": (4, 2), "medium": (6, 6), "hard": (8, 10)}

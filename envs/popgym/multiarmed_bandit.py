@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
+from engram.common.random import hash_integers, purpose, uniform
 from engram.envs.native import NativeVectorEnv
-from engram.envs.random import hash_integers, purpose, uniform
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from engram.common.box_actions import BoxAction, BoxActions
 from engram.common.option_types import Count, Index, NotNegative
+from engram.common.random import hash_prefix, purpose, uniform
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.control import Noisy
-from engram.envs.random import hash_prefix, purpose, uniform
 
 # The constants of Gymnasium's Pendulum-v1.
 _GRAVITY = 10.0

@@ -13,12 +13,12 @@ from engram.agents.networks.distributions import (
     make_distribution,
     num_policy_outputs,
 )
-from engram.agents.random import environment_keys, uniform
+from engram.common.streams import environment_keys, stream_uniform
 
 
 def noise(num_samples, count):
     keys = environment_keys(7, num_samples, 0, torch.device("cpu"))
-    return uniform(keys, torch.zeros(num_samples, dtype=torch.int64), count)
+    return stream_uniform(keys, torch.zeros(num_samples, dtype=torch.int64), count)
 
 
 def test_categorical_equals_torch():

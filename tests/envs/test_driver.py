@@ -8,8 +8,8 @@ from tensordict import TensorDict
 from toy_envs import SCRIPT, Sampler, Scripted, register
 
 import engram.envs.play as play_module
+from engram.common.random import randint
 from engram.envs import Driver, GymnasiumEnv, RecallFirst, make_env
-from engram.envs.random import randint
 
 
 def counting_act(row: TensorDict, carry: TensorDict):

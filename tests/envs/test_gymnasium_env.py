@@ -9,8 +9,8 @@ import torch
 from contract import play
 from toy_envs import Masked, Painted, Sampler, register
 
+from engram.common.random import hash_to_int
 from engram.envs import GymnasiumEnv
-from engram.envs.random import hash_to_int
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "popgym:popgym-MineSweeperEasy-v0"])

@@ -5,8 +5,8 @@ import torch
 from contract import assert_equal, play
 from toy_envs import ScriptedNative
 
+from engram.common.random import randint
 from engram.envs import RecallFirst
-from engram.envs.random import randint
 
 
 def test_recall_first_by_hand() -> None:

@@ -14,10 +14,10 @@ import torch
 from popgym_board_parity import make_native, make_package
 from torch import Tensor
 
+from engram.common.random import hash_integers
 from engram.envs.popgym.battleship import Battleship
 from engram.envs.popgym.boards import choose, unpack
 from engram.envs.popgym.labyrinth_maze import carve, carve_reference, draw_mazes
-from engram.envs.random import hash_integers
 
 MANY = 20_000
 

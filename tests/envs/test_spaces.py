@@ -7,8 +7,8 @@ import torch
 from contract import check_rows, play
 from toy_envs import Echo, Sampler, register
 
+from engram.common.random import hash_to_int
 from engram.envs import GymnasiumEnv
-from engram.envs.random import hash_to_int
 
 SPACES = {
     "discrete": (gs.Discrete(5, start=-2), torch.int64),

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engram.common.random import normal, randint
 from engram.envs.memory_maze.sizes import FLOOR_TEXTURES, WALL_TEXTURES
-from engram.envs.random import normal, randint
 
 TEXTURE_SIZE = 256
 """Pixels along a side of the finest level. The real one has 1,024: they differ within half a metre of a wall."""

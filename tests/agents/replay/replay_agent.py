@@ -5,7 +5,7 @@ from tensordict import TensorDict
 
 from engram.agents.base import Agent
 from engram.agents.diagnosis import raise_first_nonfinite
-from engram.agents.random import environment_keys, stream_key, uniform
+from engram.common.streams import environment_keys, stream_key, stream_uniform
 
 
 class RewardPredictor(Agent):
@@ -67,7 +67,7 @@ class RewardPredictor(Agent):
     def act(self, row, carry, deterministic=False, donate=False):
         y, core = self.network["core"].step(self._inputs(row), carry["core"], row["is_first"])
         values = self.network["head"](y)
-        noise = uniform(carry["noise_key"], carry["noise_counter"], values.shape[-1])
+        noise = stream_uniform(carry["noise_key"], carry["noise_counter"], values.shape[-1])
         gumbel = 0.0 if deterministic else -torch.log(-torch.log(noise))
         action = (values / 0.2 + gumbel).argmax(-1)
         next_carry = {

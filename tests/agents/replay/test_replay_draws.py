@@ -5,8 +5,8 @@ import math
 import torch
 from row_streams import fill, make_layout, make_replay, no_carries, numbered_rows
 
-from engram.agents.random import whole_numbers
 from engram.agents.replay.windows import draw_windows
+from engram.common.streams import whole_numbers
 
 
 def chi_square(counts, expected):

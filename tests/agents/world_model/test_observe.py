@@ -5,7 +5,7 @@ import torch
 from world_model_cases import CORES, MIXED, make_agent, make_rows, scramble
 
 from engram import envs
-from engram.agents.random import uniform
+from engram.common.streams import stream_uniform
 
 POSTERIORS = ("observation", "memory")
 
@@ -65,7 +65,7 @@ def test_learning_recomputes_what_acting_saw(name, posterior):
     counters = carry["noise_counter"][:, None] + torch.arange(16)
     keys = carry["noise_key"][:, None].expand(-1, 16)
     count = agent.settings.num_categoricals + agent.behavior.actor.num_outputs
-    noise = uniform(keys.flatten(), counters.flatten(), count).view(5, 16, count)
+    noise = stream_uniform(keys.flatten(), counters.flatten(), count).view(5, 16, count)
     z_noise, action_noise = noise.split(
         [agent.settings.num_categoricals, agent.behavior.actor.num_outputs], -1
     )

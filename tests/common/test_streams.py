@@ -1,9 +1,16 @@
-"""Counter-based noise: literal values, independence of the batch, and plain statistics."""
+"""Streams of draws: literal values, independence of the batch, and plain statistics."""
 
 import pytest
 import torch
 
-from engram.agents.random import environment_keys, permutation, seeded_initializers, stream_key, uniform
+from engram.common.streams import (
+    environment_keys,
+    permutation,
+    seeded_initializers,
+    stream_key,
+    stream_uniform,
+    whole_numbers,
+)
 
 CPU = torch.device("cpu")
 
@@ -15,16 +22,28 @@ def test_keys_are_stable_and_distinct():
     assert all(0 <= key < 2**63 for key in keys)
 
 
+def test_literal_values():
+    key = stream_key(3, "actions")
+    assert key == 7103877413074638160
+    keys = environment_keys(key, 2, 1, CPU)
+    assert keys.tolist() == [1151699504096953048, 8237619852312028806]
+    drawn = stream_uniform(keys, torch.tensor([0, 7]), 2)
+    assert (drawn * 2**23 - 0.5).tolist() == [[3609075, 8095206], [1028886, 4474394]]
+    assert whole_numbers(key, 2).tolist() == [8845755643700764233, 575849752048476524]
+
+
 def test_noise_does_not_depend_on_the_batch():
     counter = torch.full((8,), 5)
-    whole = uniform(environment_keys(3, 8, 0, CPU), counter, 4)
-    part = uniform(environment_keys(3, 3, 5, CPU), counter[:3], 4)
+    whole = stream_uniform(environment_keys(3, 8, 0, CPU), counter, 4)
+    part = stream_uniform(environment_keys(3, 3, 5, CPU), counter[:3], 4)
     assert torch.equal(whole[5:], part)
 
 
 def test_noise_is_uniform_and_uncorrelated():
     keys = environment_keys(11, 400, 0, CPU)
-    draws = torch.stack([uniform(keys, torch.full((400,), t), 5) for t in range(100)]).double()  # [T, B, 5]
+    draws = torch.stack(
+        [stream_uniform(keys, torch.full((400,), t), 5) for t in range(100)]
+    ).double()  # [T, B, 5]
     assert 0 < draws.min() and draws.max() < 1
     count = draws.numel()
     assert abs(draws.mean() - 0.5) < 5 * (1 / 12 / count) ** 0.5

@@ -5,7 +5,7 @@ import zlib
 import pytest
 import torch
 
-from engram.envs.random import hash_integers, hash_prefix, normal, randint, uniform
+from engram.common.random import hash_integers, hash_prefix, normal, randint, uniform
 
 GOLDEN = [
     ((0,), 3793791033),

@@ -1,7 +1,7 @@
-"""Counter-based randomness of agents: noise is a hash of a key and a counter, never a global generator.
+"""Streams of draws: an int64 key names a stream, and its n-th draw is one SplitMix64 hash of key and n.
 
-A stream is an int64 key. Its n-th draw is a SplitMix64 hash of key and n, so any draw can be made again,
-alone, in any process and on any device.
+So any draw can be made again, alone, in any process and on any device. For draws named by what they are for, part by
+part, see `engram.common.random`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def environment_keys(key: int, batch_size: int, first_index: int, device: torch.
     return mix_(key + (index + 1) * _WEYL)
 
 
-def uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
+def stream_uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     """Draw `count` uniform numbers for every stream at its counter.
 
     Args:

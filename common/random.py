@@ -1,4 +1,7 @@
-"""Counter-based randomness: every draw is a hash of what it is for, so nothing has a hidden state."""
+"""Counter-based randomness: every draw is a hash of what it is for, so nothing has a hidden state.
+
+For streams that one key names, as an agent's noise, see `engram.common.streams`: one hash a number.
+"""
 
 from __future__ import annotations
 

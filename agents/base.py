@@ -101,7 +101,8 @@ class Agent(ABC):
                 first value, and the last one not yet that of its end.
 
         Returns:
-            Metrics by name.
+            Metrics by name: one without a slash is logged under `losses/`, one with a slash (`optim/learning_rate`) as
+            it is.
 
         Raises:
             FloatingPointError: if a loss is NaN or infinite; names the first tensor that went bad.

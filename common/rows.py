@@ -28,7 +28,7 @@ follows:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,17 +52,18 @@ class Rollout:
         carries: [B, ceil(T / carry_every)]; the policy's carries before rows 0, k, 2k, … ([B, 1] by default).
         pending: [B]; row T, not yet acted on: its value closes the returns. It opens the next rollout.
         pending_carry: [B]; the carry before the pending row.
-        episode_returns: sums of reward of the episodes whose last row is in `rows`, by environment, then
-            time.
-        episode_lengths: their numbers of actions, in the same order.
+        episodes: of those whose last row is in `rows`, by environment, then time: `episodic_return`, the sums of
+            reward, `episodic_length`, the numbers of actions, and whatever the environment reports, each of the
+            episodes that have it.
+        reports: by name [B, T]; what the environment reports of the episodes that end at these rows, NaN for nothing.
     """
 
     rows: TensorDict
     carries: TensorDict
     pending: TensorDict
     pending_carry: TensorDict
-    episode_returns: list[float] = field(default_factory=list)
-    episode_lengths: list[int] = field(default_factory=list)
+    episodes: Mapping[str, list[float]] = field(default_factory=dict)
+    reports: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def make_row(

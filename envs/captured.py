@@ -107,8 +107,9 @@ class CapturedPlay:
         self._replay()
         after = {name: tensors.clone() for name, tensors in self._start.items()}
         self._env.set_state(after["state"], after["row"])
-        rows, carries = (self._played[name].clone() for name in ("rows", "carries"))
-        return Rollout(rows, carries, after["row"], after["carry"])
+        played = {name: tensors.clone() for name, tensors in self._played.items()}
+        reports = dict(played["reports"].items())
+        return Rollout(played["rows"], played["carries"], after["row"], after["carry"], reports=reports)
 
     def _record(self, before: dict[str, TensorDict]) -> Callable[[], None]:
         """Make the recording's tensors, warm up on them and record."""
@@ -144,7 +145,8 @@ class CapturedPlay:
         ends = {name: _apart(ends[name], tensors) for name, tensors in start.items()}
         for name, tensors in ends.items():
             _copy(tensors, start[name])
-        return {"rows": played.rows, "carries": played.carries}
+        reports = TensorDict(dict(played.reports), batch_size=played.rows.batch_size)
+        return {"rows": played.rows, "carries": played.carries, "reports": reports}
 
 
 def _apart(tensors: TensorDict, start: TensorDict) -> TensorDict:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
 
 from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
@@ -15,6 +16,7 @@ from engram.envs.captured import CapturedPlay, check_capture
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
+from engram.envs.reports import LENGTH, RETURN
 from engram.envs.vector_env import VectorEnv
 
 
@@ -47,8 +49,7 @@ class Driver:
         self.env_steps = 0
         self._row: TensorDict | None = None
         self._carry: TensorDict | None = None
-        self._episode_return = torch.zeros(env.num_envs, dtype=torch.float64)
-        self._episode_length = torch.zeros(env.num_envs, dtype=torch.int64)
+        self._running = self._nothing()
 
     @property
     def row(self) -> TensorDict:
@@ -72,8 +73,13 @@ class Driver:
         self._row = self.env.reset(seed)
         self._carry = carry.clone()
         self.env_steps = 0
-        self._episode_return = torch.zeros_like(self._episode_return)
-        self._episode_length = torch.zeros_like(self._episode_length)
+        self._running = self._nothing()
+
+    def _nothing(self) -> dict[str, Tensor]:
+        """What the episodes that have just begun amount to, by name [B]."""
+        count = self.env.num_envs
+        dtypes = {RETURN: torch.float64, LENGTH: torch.int64}
+        return {name: torch.zeros(count, dtype=dtype) for name, dtype in dtypes.items()}
 
     @torch.no_grad()
     def collect(self, act: Act, rollout_length: int) -> Rollout:
@@ -98,13 +104,11 @@ class Driver:
         played = self._played(act, rollout_length, carry_every)
         self._check(played)
         self._row, self._carry = played.pending, played.pending_carry
-        returns, lengths = self._finish_episodes(played.rows)
         return dataclasses.replace(
             played,
             pending=played.pending.clone(),
             pending_carry=played.pending_carry.clone(),
-            episode_returns=returns,
-            episode_lengths=lengths,
+            episodes=self._finish_episodes(played),
         )
 
     def _played(self, act: Act, rollout_length: int, carry_every: int) -> Rollout:
@@ -129,8 +133,9 @@ class Driver:
         if "action_mask" in rows.keys():
             check_masks(rows["action_mask"], rows["is_last"], self.env.single_action_space)
 
-    def _finish_episodes(self, rows: TensorDict) -> tuple[list[float], list[int]]:
-        """Update the counters by rows [B, T] and return the finished episodes' returns and lengths."""
+    def _finish_episodes(self, played: Rollout) -> dict[str, list[float]]:
+        """Update the counters and return what there is to say of the finished episodes, by name."""
+        rows = played.rows
         is_last = rows["is_last"].cpu()
         counts = ~rows["is_first"].cpu()
         self.env_steps += int(counts.sum())
@@ -138,20 +143,24 @@ class Driver:
         # The running total at an episode's last row, less that at the end of the episode before it.
         follows = torch.zeros_like(env_index, dtype=torch.bool)
         follows[1:] = env_index[1:] == env_index[:-1]
-        finished = []
-        amounts = {"_episode_return": rows["reward"].cpu().double(), "_episode_length": counts.long()}
+        episodes: dict[str, list[float]] = {}
+        amounts = {RETURN: rows["reward"].cpu().double(), LENGTH: counts.long()}
         for name, amount in amounts.items():
-            total = amount.cumsum(1) + getattr(self, name)[:, None]  # [B, T]
+            total = amount.cumsum(1) + self._running[name][:, None]  # [B, T]
             ends = total[is_last]  # [episodes], by environment, then time
             before = torch.zeros_like(ends)
             before[1:] = torch.where(follows[1:], ends[:-1], 0)
-            finished.append((ends - before).tolist())
+            episodes[name] = (ends - before).tolist()
             running = total[:, -1].clone()
             final = torch.ones_like(follows)
             final[:-1] = ~follows[1:]
             running[env_index[final]] -= ends[final]
-            setattr(self, name, running)
-        return finished[0], finished[1]
+            self._running[name] = running
+        if len(env_index):
+            for name, reported in played.reports.items():
+                values = reported.cpu()[is_last]
+                episodes[name] = values[~values.isnan()].tolist()
+        return episodes
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to continue: the environments, the carry and the counters."""
@@ -159,8 +168,8 @@ class Driver:
         return {
             "env": self.env.state_dict(),
             "carry": self._carry.clone().to_dict(),
-            "episode_return": self._episode_return.clone(),
-            "episode_length": self._episode_length.clone(),
+            "episode_return": self._running[RETURN].clone(),
+            "episode_length": self._running[LENGTH].clone(),
             "env_steps": self.env_steps,
         }
 
@@ -191,8 +200,10 @@ class Driver:
         self.env_steps = int(state["env_steps"])
         # Where an environment could not be brought back, its episode begins anew.
         restarted = self._row["is_first"].cpu()
-        self._episode_return = torch.where(restarted, 0.0, torch.as_tensor(state["episode_return"]).cpu())
-        self._episode_length = torch.where(restarted, 0, torch.as_tensor(state["episode_length"]).cpu())
+        stored = {RETURN: state["episode_return"], LENGTH: state["episode_length"]}
+        self._running = {
+            name: torch.as_tensor(values).cpu().masked_fill(restarted, 0) for name, values in stored.items()
+        }
 
 
 def _carry_form(carry: TensorDictBase) -> dict[str, Any]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
 
 from engram.common.random import hash_to_int
 from engram.envs.driver import Act
 from engram.envs.finite import check_finite
+from engram.envs.reports import LENGTH, RETURN
 from engram.envs.vector_env import VectorEnv
 
 
@@ -26,27 +28,47 @@ class EvaluationResult:
     """The episodes of an evaluation, ordered by environment, then time.
 
     Attributes:
+        episodes: by name, `episodic_return`, `episodic_length` and whatever the environment reports, each of the
+            episodes that have it.
+        num_truncated: episodes that had not ended at the limit of the evaluation.
         returns: sums of reward.
         lengths: numbers of actions.
-        num_truncated: episodes that had not ended at the limit of the evaluation.
+        reported: what the environment reports, apart from these two.
         mean: mean return.
         standard_error: of the mean return; NaN for a single episode.
     """
 
-    returns: list[float]
-    lengths: list[int]
+    episodes: dict[str, list[float]]
     num_truncated: int = 0
 
     @property
+    def returns(self) -> list[float]:  # noqa: D102
+        return self.episodes[RETURN]
+
+    @property
+    def lengths(self) -> list[float]:  # noqa: D102
+        return self.episodes[LENGTH]
+
+    @property
+    def reported(self) -> dict[str, list[float]]:  # noqa: D102
+        return {name: values for name, values in self.episodes.items() if name not in (RETURN, LENGTH)}
+
+    @property
     def mean(self) -> float:  # noqa: D102
-        return sum(self.returns) / len(self.returns)
+        return mean_and_error(self.returns)[0]
 
     @property
     def standard_error(self) -> float:  # noqa: D102
-        count = len(self.returns)
-        if count < 2:
-            return math.nan
-        return math.sqrt(sum((value - self.mean) ** 2 for value in self.returns) / (count - 1) / count)
+        return mean_and_error(self.returns)[1]
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of some values and its standard error, which is NaN for a single one."""
+    count = len(values)
+    mean = sum(values) / count
+    if count < 2:
+        return mean, math.nan
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1) / count)
 
 
 @torch.no_grad()
@@ -80,7 +102,7 @@ def evaluate(
         should_stop: asked before every step.
 
     Returns:
-        Returns and lengths of exactly `episodes` episodes.
+        Exactly `episodes` episodes.
 
     Raises:
         ValueError: for less than one episode or step.
@@ -101,7 +123,7 @@ def evaluate(
         while True:
             if on_frame is not None and tally.is_playing[0]:
                 on_frame(env.render(0))
-            tally.add(row)
+            tally.add(row, env.report)
             if not tally.is_playing.any():
                 break
             if should_stop is not None and should_stop():
@@ -130,8 +152,7 @@ class _Tally:
         self._name = name
         self._quotas = [episodes // num_envs + (index < episodes % num_envs) for index in range(num_envs)]
         self._limit = math.inf if max_episode_steps is None else max_episode_steps
-        self._returns: list[list[float]] = [[] for _ in self._quotas]
-        self._lengths: list[list[int]] = [[] for _ in self._quotas]
+        self._episodes: list[list[dict[str, float]]] = [[] for _ in self._quotas]
         self._num_truncated = 0
 
     def begin(self) -> None:
@@ -139,29 +160,37 @@ class _Tally:
         self._total = np.zeros(len(self._quotas))
         self._length = np.zeros(len(self._quotas), dtype=np.int64)
         self.is_playing = np.array(
-            [len(own) < quota for own, quota in zip(self._returns, self._quotas, strict=True)]
+            [len(own) < quota for own, quota in zip(self._episodes, self._quotas, strict=True)]
         )
 
-    def add(self, row: TensorDictBase) -> None:
-        """Count a row [B]."""
+    def add(self, row: TensorDictBase, report: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Count a row [B]; `report` gives what is reported at it."""
         self._total += row["reward"].cpu().numpy()
         self._length += ~row["is_first"].cpu().numpy()
-        check_finite(self._name, row, self.is_playing, [*map(len, self._returns)], self._length)
+        check_finite(self._name, row, self.is_playing, [*map(len, self._episodes)], self._length)
         is_last = row["is_last"].cpu().numpy()
         is_over = is_last | (self._length >= self._limit)
-        for index in (is_over & self.is_playing).nonzero()[0]:
-            self._returns[index].append(float(self._total[index]))
-            self._lengths[index].append(int(self._length[index]))
+        ended = (is_over & self.is_playing).nonzero()[0]
+        reported = {name: values.tolist() for name, values in report().items()} if len(ended) else {}
+        for index in ended:
+            episode = {
+                name: values[index] for name, values in reported.items() if values[index] == values[index]
+            }
+            known = {RETURN: float(self._total[index]), LENGTH: int(self._length[index])}
+            self._episodes[index].append(known | episode)
             self._num_truncated += int(not is_last[index])
-            self.is_playing[index] = is_last[index] and len(self._returns[index]) < self._quotas[index]
+            self.is_playing[index] = is_last[index] and len(self._episodes[index]) < self._quotas[index]
         self._total[is_last] = self._length[is_last] = 0
 
     @property
     def is_complete(self) -> bool:
         """Whether every environment has finished its share."""
-        return [len(own) for own in self._returns] == self._quotas
+        return [len(own) for own in self._episodes] == self._quotas
 
     def result(self) -> EvaluationResult:
         """All episodes counted."""
-        flat = itertools.chain.from_iterable
-        return EvaluationResult([*flat(self._returns)], [*flat(self._lengths)], self._num_truncated)
+        episodes: dict[str, list[float]] = {}
+        for episode in itertools.chain.from_iterable(self._episodes):
+            for name, value in episode.items():
+                episodes.setdefault(name, []).append(value)
+        return EvaluationResult(episodes, self._num_truncated)

@@ -28,6 +28,7 @@ from engram.envs.async_envs import AsyncEnvs, make_async
 from engram.envs.episode_log import EpisodeLog
 from engram.envs.long_episode import LongEpisode
 from engram.envs.make import make_sub_env
+from engram.envs.reports import batched_report
 from engram.envs.spaces import observation_converter
 from engram.envs.stored_rows import check_actions, row_form
 from engram.envs.vector_env import VectorEnv, check_seed, check_state
@@ -129,6 +130,7 @@ class GymnasiumEnv(VectorEnv):
         self._long_episode = LongEpisode(self.name)
         self._is_last = np.zeros(num_envs, dtype=np.bool_)
         self._row: TensorDict | None = None
+        self._report: dict[str, Tensor] = {}
 
     def reset(self, seed: int) -> TensorDict:  # noqa: D102
         self._seed = check_seed(seed)
@@ -170,8 +172,8 @@ class GymnasiumEnv(VectorEnv):
         truncated: np.ndarray,
         infos: dict[str, Any],
     ) -> TensorDict:
-        """Make the row of what the vector environment returned, and remember `is_last`."""
-        self._is_last = terminated | truncated
+        """Make the row of what the vector environment returned, and remember `is_last` and what is reported."""
+        self._is_last, self._report = terminated | truncated, batched_report(infos)
         return make_row(
             obs=self._observe(obs),
             reward=torch.from_numpy(reward.astype(np.float32)).to(self.device),
@@ -181,6 +183,9 @@ class GymnasiumEnv(VectorEnv):
             is_terminal=torch.from_numpy(terminated).to(self.device),
             action_mask=self._mask(infos),
         )
+
+    def report(self) -> dict[str, Tensor]:  # noqa: D102
+        return self._report
 
     def _mask(self, infos: dict[str, Any]) -> Tensor | None:
         """The masks of a row, bool [B, n]; an environment that gives none with it allows everything."""

@@ -15,6 +15,7 @@ from engram.common.actions import ActionCheck, action_layout
 from engram.common.option_types import Count, Index
 from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
+from engram.envs.reports import metric_name
 from engram.envs.vector_env import VectorEnv, check_seed, check_state
 
 
@@ -88,6 +89,29 @@ class NativeVectorEnv(VectorEnv):
             Tensors [B, ...] by their names in the original.
         """
         return {}
+
+    def outcome(self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor) -> dict[str, Tensor]:
+        """Return what there is to say of an episode that ends here, such as `success`; by default nothing.
+
+        It is asked for on every row, and counts where an episode ends, or is cut by an evaluation's limit.
+
+        Args:
+            task: the task's tensors [B, ...].
+            reward: of the row, float32 [B].
+            is_terminal: of the row, bool [B].
+
+        Returns:
+            Tensors [B] by name, bool or numbers. Their means over episodes are logged under these names, that of
+            `success` as `success_rate`.
+        """
+        return {}
+
+    def report(self) -> dict[str, Tensor]:  # noqa: D102
+        if type(self).outcome is NativeVectorEnv.outcome:
+            return {}
+        assert self.state is not None and self._row is not None, "reset comes before report"
+        found = self.outcome(dict(self.state["task"].items()), self._row["reward"], self._row["is_terminal"])
+        return {metric_name(name): value.to(torch.float32) for name, value in found.items()}
 
     def reset_fn(self, seed: int) -> tuple[TensorDict, TensorDict]:
         """Return the state and the row of episode 0."""

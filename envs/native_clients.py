@@ -8,7 +8,6 @@ from typing import Any, SupportsIndex
 import gymnasium.spaces as gs
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.random import hash_to_int
@@ -64,28 +63,30 @@ class KnowsItsLength:
         self._spec = spec
 
 
-def batched_infos(
-    native: NativeVectorEnv, task: TensorDict, is_first: np.ndarray, told: np.ndarray
-) -> dict[str, Any]:
+def batched_infos(native: NativeVectorEnv, told: np.ndarray) -> dict[str, Any]:
     """Return the infos of environments as Gymnasium's vectors have them.
 
     Args:
         native: whose they are.
-        task: the task's tensors [B, ...].
-        is_first: bool [B], where an episode begins.
         told: bool [B], which environments have something to tell.
 
     Returns:
-        For every key an array [B, ...], and under the key after a `_` where it is told, bool [B].
+        For every key an array [B, ...], and under the key after a `_` where it is told, bool [B]; an episode's outcome
+        is told with its last row.
     """
+    assert native.state is not None
+    task, row = dict(native.state["task"].items()), native.pending_row()
+    is_first, is_last = (told & row[key].cpu().numpy() for key in ("is_first", "is_last"))
+    found: list[tuple[np.ndarray, dict[str, Tensor]]] = []
+    if type(native).infos is not NativeVectorEnv.infos:
+        parts = ((is_first, True), (told & ~is_first, False))
+        found += [(where, native.infos(task, begins)) for where, begins in parts if where.any()]
+    if is_last.any():
+        found.append((is_last, native.outcome(task, row["reward"], row["is_terminal"])))
     infos: dict[str, Any] = {}
-    if type(native).infos is NativeVectorEnv.infos:
-        return infos
-    for begins in (True, False):
-        where = told & (is_first == begins)
-        if where.any():
-            for key, value in native.infos(dict(task.items()), begins).items():
-                infos[key], infos[f"_{key}"] = _where(where, value), where
+    for where, values in found:
+        for key, value in values.items():
+            infos[key], infos[f"_{key}"] = _where(where, value), where
     return infos
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from engram.common.rows import Act, Rollout, stack_time
 from engram.envs.finite import check_rollout
+from engram.envs.reports import stack_reports
 from engram.envs.vector_env import VectorEnv
 
 # Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
@@ -39,10 +41,12 @@ def play(
     actions: list[Tensor] = []
     extras: list[TensorDict] = []
     carries: list[TensorDict] = []
+    reports: list[Mapping[str, Tensor]] = []
     large = _make_large_leaves(row, rollout_length)
     for time in range(rollout_length):
         if time % carry_every == 0:
             carries.append(carry.clone())  # the policy may overwrite its own
+        reports.append(env.report())
         action, carry, extra = act(row, carry)
         for key, leaf in large.items():
             leaf[:, time] = row.get(key)
@@ -59,7 +63,7 @@ def play(
         stacked.set(key, leaf)
     stacked["action"] = torch.stack(actions, dim=1)
     stacked.update(stack_time(extras))
-    return Rollout(stacked, stack_time(carries), row, carry)
+    return Rollout(stacked, stack_time(carries), row, carry, reports=stack_reports(reports))
 
 
 def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:

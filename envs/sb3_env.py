@@ -33,7 +33,8 @@ class SB3VecEnv(VecEnv):
     """A native environment as a vectorised environment of stable-baselines3 and sb3-contrib.
 
     What is done begins its next episode within the step, as they expect: the row that ended it is under
-    `terminal_observation` in its info, and whether it was cut under `TimeLimit.truncated`. The episodes are
+    `terminal_observation` in its info, whether it was cut under `TimeLimit.truncated`, and whether it was a success,
+    for tasks that have one, under `is_success`. The episodes are
     those of the native environment, environment by environment; a `reset` without a new seed begins the next.
     A Tuple of observations, which stable-baselines3 does not know, becomes a Dict with the keys `0`, `1`, ….
 
@@ -84,8 +85,10 @@ class SB3VecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{"TimeLimit.truncated": cut} for cut in (dones & ~terminals).tolist()]
         ended = dones.nonzero()[0]
         if len(ended):
+            outcome = self._outcome(row)
             for index in ended:
                 infos[index]["terminal_observation"] = _at(obs, index)
+                infos[index] |= {key: values[index] for key, values in outcome.items()}
                 self.reset_infos[index] = {}
             first = begin_next(self.native, torch.as_tensor(ended, device=self.native.device))
             _put(obs, ended, self._observed(first))
@@ -94,6 +97,14 @@ class SB3VecEnv(VecEnv):
     def _observed(self, row: TensorDict) -> Any:
         """The observations of a row in numpy."""
         return observation_to_numpy(self.observation_space, row["obs"])
+
+    def _outcome(self, row: TensorDict) -> dict[str, list[Any]]:
+        """What there is to say of the episodes that end, as stable-baselines3 calls it."""
+        assert self.native.state is not None
+        found = self.native.outcome(
+            dict(self.native.state["task"].items()), row["reward"], row["is_terminal"]
+        )
+        return {"is_success" if key == "success" else key: value.tolist() for key, value in found.items()}
 
     def get_images(self) -> Sequence[np.ndarray | None]:
         """Return a picture of each environment, or None for each without a render mode."""

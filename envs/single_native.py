@@ -83,7 +83,8 @@ class NativeGymnasiumEnv(KnowsItsLength, gymnasium.Env[Any, Any]):
         is_terminal = bool(terminated.item())
         is_truncated = not is_terminal and bool(truncated.item())
         self._is_over = is_terminal or is_truncated
-        return self._observe(), float(reward.item()), is_terminal, is_truncated, self._infos(is_first=False)
+        infos = self._infos(is_first=False) | self._outcome(reward, terminated)
+        return self._observe(), float(reward.item()), is_terminal, is_truncated, infos
 
     def render(self) -> np.ndarray | None:  # noqa: D102
         if self._run is not None and self.render_mode is not None:
@@ -102,6 +103,10 @@ class NativeGymnasiumEnv(KnowsItsLength, gymnasium.Env[Any, Any]):
     def _infos(self, is_first: bool) -> dict[str, Any]:
         infos = self.native.infos(self._task, is_first)
         return {key: np.array(value[0].cpu().numpy()) for key, value in infos.items()}
+
+    def _outcome(self, reward: Tensor, terminated: Tensor) -> dict[str, Any]:
+        found = self.native.outcome(self._task, reward, terminated) if self._is_over else {}
+        return {key: value.item() for key, value in found.items()}
 
     def _state_and_row(self) -> tuple[TensorDict, TensorDict]:
         """What the native's own step would have led to, for its pictures."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from engram.common.random import hash_to_int
 from engram.envs.action_masks import KEY, MaskReader
+from engram.envs.reports import KEY as REPORT
+from engram.envs.reports import report_of
 from engram.envs.step_checks import StepCheck
 
 _AT_A_TIME = 1024
@@ -22,7 +24,8 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     The vector environment resets a sub-environment when it likes and without a seed; here that begins the
     next episode of the run. What it returns is held against Gymnasium's contract. Of the infos only the action
-    mask goes on, wherever it came from (`MaskReader`): others may hold the answer.
+    mask goes on, wherever it came from (`MaskReader`), and from an episode's last row what it reports (`report_of`):
+    others may hold the answer.
 
     Args:
         env: the environment.
@@ -101,9 +104,13 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
             (obs, info), self._held = self._held, None
             return obs, 0.0, False, False, info
         obs, reward, terminated, truncated, info = self._check.step(self._step(self._given(action)))
+        is_over = terminated or truncated
         # Where an episode has ended nothing need be allowed, and a game that is over may not even be asked.
-        is_asked = self._read_mask.is_needed and (KEY in info or not (terminated or truncated))
-        return obs, reward, terminated, truncated, self._keep(obs, info) if is_asked else {}
+        is_asked = self._read_mask.is_needed and (KEY in info or not is_over)
+        kept = self._keep(obs, info) if is_asked else {}
+        if is_over and (report := report_of(info)):
+            kept[REPORT] = report
+        return obs, reward, terminated, truncated, kept
 
     def _as_given(self, actions: np.ndarray) -> Iterator[Any]:
         """Stored actions one by one in the numbers of the space, some at a time, because they may be millions."""

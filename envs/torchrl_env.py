@@ -21,7 +21,8 @@ from engram.envs.vector_env import check_seed
 class TorchRLEnv(EnvBase):
     """A native environment as a batched TorchRL environment, batch size [num_envs].
 
-    The observation is under `observation`, for Dict and Tuple spaces a nested one with the keys of a row. TorchRL
+    The observation is under `observation`, for Dict and Tuple spaces a nested one with the keys of a row; what a task
+    says of an episode that has ended, such as `success`, under its name, zero elsewhere. TorchRL
     resets what is done by itself, by a mask, so the row with which an episode begins comes from `reset`, not from
     `step`; the episodes are those of the native environment, environment by environment. A reset of
     environments that are not done begins their next episode too. Stepping one that is done without resetting
@@ -38,8 +39,11 @@ class TorchRLEnv(EnvBase):
         self.episode_seed = check_seed(seed)
         self.native_state: TensorDict | None = None
         batch, device = native.num_envs, native.device
-        observation = _spec(native.single_observation_space, batch, device)
-        self.observation_spec = Composite({"observation": observation}, shape=(batch,), device=device)
+        specs = {"observation": _spec(native.single_observation_space, batch, device)}
+        if type(native).outcome is not NativeVectorEnv.outcome:
+            for key, value in self._outcome(*native.reset_fn(self.episode_seed)).items():
+                specs[key] = Unbounded(value.shape, dtype=value.dtype, device=device)
+        self.observation_spec = Composite(specs, shape=(batch,), device=device)
         self.action_spec = _spec(native.single_action_space, batch, device)
         self.reward_spec = Unbounded((batch, 1), dtype=torch.float32, device=device)
         ends = {
@@ -52,7 +56,7 @@ class TorchRLEnv(EnvBase):
         mask = None if tensordict is None else tensordict.get("_reset", None)
         if self.native_state is None:
             self.native_state, row = self.native.reset_fn(self.episode_seed)
-            return self._observed(row)
+            return self._observed(self.native_state, row)
         before = self.native_state
         begins = torch.ones_like(before["is_last"]) if mask is None else mask.reshape(self.native.num_envs)
         # What is to begin is stepped as if it had just ended; TorchRL takes only its part of what is returned.
@@ -63,21 +67,27 @@ class TorchRLEnv(EnvBase):
         if mask is not None:
             after = after.apply(lambda new, old: select(begins, new, old), before)
         self.native_state = after
-        return self._observed(row)
+        return self._observed(after, row)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         assert self.native_state is not None, "reset comes before step"
         self.native_state, row = self.native.step_fn(self.native_state, tensordict["action"], True)
-        return self._observed(row).set("reward", row["reward"].unsqueeze(1))
+        return self._observed(self.native_state, row).set("reward", row["reward"].unsqueeze(1))
 
-    def _observed(self, row: TensorDict) -> TensorDict:
-        """The observation and the flags of a row, in TorchRL's words."""
+    def _outcome(self, state: TensorDict, row: TensorDict) -> dict[str, Tensor]:
+        """What there is to say of the episodes that end at a row; zero where none does."""
+        found = self.native.outcome(dict(state["task"].items()), row["reward"], row["is_terminal"])
+        return {key: value.where(row["is_last"], 0) for key, value in found.items()}
+
+    def _observed(self, state: TensorDict, row: TensorDict) -> TensorDict:
+        """The observation, the flags and the outcome of a row, in TorchRL's words."""
         done, terminated = row["is_last"].unsqueeze(1), row["is_terminal"].unsqueeze(1)
         content = {
             "observation": row["obs"],
             "done": done,
             "terminated": terminated,
             "truncated": done & ~terminated,
+            **self._outcome(state, row),
         }
         return TensorDict(content, batch_size=self.batch_size, device=self.native.device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -71,6 +72,14 @@ class VectorEnv(Checked, ABC):
             ValueError: if an action that counts is outside of the space, or NaN. Where a device would have to be
                 waited for to know, it is clamped instead.
         """
+
+    def report(self) -> Mapping[str, Tensor]:
+        """What the environment reports of the episodes that end at the row it stands at, besides return and length.
+
+        Returns:
+            By name a float tensor [B] that counts where `is_last`; NaN where an episode has no such number.
+        """
+        return {}
 
     def step_sampled(self, action: Tensor) -> TensorDict:
         """`step` for whoever holds all actions of a rollout against the space at once, as the `Driver` does."""

@@ -113,8 +113,8 @@ class NativeGymnasiumVectorEnv(KnowsItsLength, gymnasium.vector.VectorEnv[Any, A
 
     def _observed(self, told: np.ndarray) -> tuple[Any, dict[str, Any]]:
         """The observations, and the infos of those environments of which there is something new, bool [B]."""
-        row = self.native.pending_row()
-        return observation_to_numpy(self.single_observation_space, row["obs"]), self._infos(row, told)
+        obs = observation_to_numpy(self.single_observation_space, self.native.pending_row()["obs"])
+        return obs, batched_infos(self.native, told)
 
     def _final(self, row: TensorDict, is_last: np.ndarray) -> dict[str, Any]:
         """The last observations and infos of episodes that have just ended, as Gymnasium's vectors have them."""
@@ -124,13 +124,9 @@ class NativeGymnasiumVectorEnv(KnowsItsLength, gymnasium.vector.VectorEnv[Any, A
         return {
             "final_obs": final_obs,
             "_final_obs": is_last.copy(),
-            "final_info": self._infos(row, is_last),
+            "final_info": batched_infos(self.native, is_last),
             "_final_info": is_last.copy(),
         }
-
-    def _infos(self, row: TensorDict, told: np.ndarray) -> dict[str, Any]:
-        assert self.native.state is not None
-        return batched_infos(self.native, self.native.state["task"], row["is_first"].cpu().numpy(), told)
 
     def _begin(self, where: np.ndarray, seed: int | Sequence[int | None] | None) -> None:
         """Begin the next episodes, or with a seed the first ones, where asked, bool [B]."""

@@ -18,6 +18,7 @@ from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.envs import EvaluationResult
+from engram.envs.evaluation import mean_and_error
 from engram.run_files.json_text import json_text
 from engram.run_files.plain_files import replace_file
 from engram.run_files.run_folder import read_config
@@ -108,6 +109,9 @@ def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], out
     count = len(result.returns)
     noun = "episode" if count == 1 else "episodes"
     say(f"{name}: return {_with_error(result.mean, result.standard_error)} over {count} {noun}")
+    for metric, values in result.reported.items():
+        noun = "episode" if len(values) == 1 else "episodes"
+        say(f"{name}: {metric} {_with_error(*mean_and_error(values))} over {len(values)} {noun}")
     summary = {"env": name, **_summary(result), "deterministic": options["deterministic"], "played": played}
     if against is not None:
         summary["against"] = _compare(result, *against)
@@ -140,7 +144,9 @@ def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output
         beyond = trained is not None and value > trained
         points.append({"value": value, "beyond_training": beyond, **_summary(result)})
         mark = "  (beyond training)" if beyond else ""
-        say(f"{name} {argument}={value}: return {_with_error(result.mean, result.standard_error)}{mark}")
+        others = [f", {key} {_with_error(*mean_and_error(of))}" for key, of in result.reported.items()]
+        said = f"return {_with_error(result.mean, result.standard_error)}{''.join(others)}"
+        say(f"{name} {argument}={value}: {said}{mark}")
     stem = _probe_stem(argument)
     write_results(output / f"{stem}.json", {"argument": argument, "trained": trained, "points": points})
     from engram.analysis.run_figures import draw_probe  # Matplotlib takes a second to import.
@@ -189,12 +195,21 @@ def _merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(result: EvaluationResult) -> dict[str, Any]:
+    """What is stored of episodes: mean and standard error of the return, and of each `metrics` that was reported."""
     return {
-        "episodes": len(result.returns),
-        "mean": result.mean,
-        "standard_error": result.standard_error if len(result.returns) > 1 else None,
+        **_moments(result.returns),
         "mean_length": float(np.mean(result.lengths)),
         "num_truncated": result.num_truncated,
+        "metrics": {name: _moments(values) for name, values in result.reported.items()},
+    }
+
+
+def _moments(values: Sequence[float]) -> dict[str, Any]:
+    mean, error = mean_and_error(values)
+    return {
+        "episodes": len(values),
+        "mean": mean,
+        "standard_error": error if len(values) > 1 else None,
     }
 
 

@@ -10,6 +10,18 @@ from engram.common.rows import Rollout
 from engram.common.state_form import Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]
+# Names that the field's logs have under `charts/`; whatever else an environment reports stands under `episode/`.
+_CHARTS = ("episodic_return", "episodic_length")
+
+
+def training_key(name: str) -> str:
+    """The key in `metrics.jsonl` of what is measured of training episodes."""
+    return f"{'charts' if name in _CHARTS else 'episode'}/{name}"
+
+
+def agent_key(name: str) -> str:
+    """The key of what an agent returns: a name without a slash is a loss, one with a slash stands for itself."""
+    return name if "/" in name else f"losses/{name}"
 
 
 class Record:
@@ -24,29 +36,24 @@ class Record:
 
     def _begin(self, env_steps: int) -> None:
         self._env_steps = env_steps
-        self._losses: dict[str, list[float]] = {}
-        self._returns: list[float] = []
-        self._lengths: list[int] = []
+        self._values: dict[str, list[float]] = {}
         self._collect_seconds = self._update_seconds = 0.0
 
     def add_rollout(self, rollout: Rollout, seconds: float) -> None:
         """Note the episodes that ended in a rollout."""
-        self._returns += rollout.episode_returns
-        self._lengths += rollout.episode_lengths
+        for name, values in rollout.episodes.items():
+            self._values.setdefault(training_key(name), []).extend(values)
         self._collect_seconds += seconds
 
-    def add_update(self, losses: Mapping[str, float], seconds: float) -> None:
-        """Note the outcome of one update."""
-        for name, value in losses.items():
-            self._losses.setdefault(name, []).append(float(value))
+    def add_update(self, metrics: Mapping[str, float], seconds: float) -> None:
+        """Note what the agent returned of one update."""
+        for name, value in metrics.items():
+            self._values.setdefault(agent_key(name), []).append(float(value))
         self._update_seconds += seconds
 
     def take(self, env_steps: int) -> Metrics:
-        """Return the means and begin anew at `env_steps`."""
-        metrics = {f"losses/{name}": statistics.fmean(values) for name, values in self._losses.items()}
-        if self._returns:
-            metrics["charts/episodic_return"] = statistics.fmean(self._returns)
-            metrics["charts/episodic_length"] = statistics.fmean(self._lengths)
+        """Return the means and begin anew at `env_steps`; what was not measured is left out."""
+        metrics = {key: statistics.fmean(values) for key, values in self._values.items() if values}
         seconds = self._collect_seconds + self._update_seconds
         # A stored record may have taken no time, on a coarse clock or because it was edited.
         metrics["charts/SPS"] = (env_steps - self._env_steps) / seconds if seconds else 0.0
@@ -59,9 +66,7 @@ class Record:
         """All that waits, as JSON values."""
         return {
             "env_steps": self._env_steps,
-            "losses": {name: list(values) for name, values in self._losses.items()},
-            "returns": list(self._returns),
-            "lengths": list(self._lengths),
+            "values": {key: list(values) for key, values in self._values.items()},
             "seconds": [self._collect_seconds, self._update_seconds],
         }
 
@@ -70,15 +75,12 @@ class Record:
         """The form of these, see `engram.common.state_form`."""
         return {
             "env_steps": Whole(),
-            "losses": MapOf(ListOf(Kind(float))),
-            "returns": ListOf(Real()),
-            "lengths": ListOf(Whole()),
+            "values": MapOf(ListOf(Kind(float))),
             "seconds": [Real(low=0), Real(low=0)],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self._env_steps = state["env_steps"]
-        self._losses = {name: list(values) for name, values in state["losses"].items()}
-        self._returns, self._lengths = list(state["returns"]), list(state["lengths"])
+        self._values = {key: list(values) for key, values in state["values"].items()}
         self._collect_seconds, self._update_seconds = state["seconds"]

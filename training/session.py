@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from engram.agents.stored.spaces import check_spaces
 from engram.common.say import say
 from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
+from engram.envs.evaluation import mean_and_error
 from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
@@ -218,11 +218,8 @@ class Session:
         if result.num_truncated and not self._has_noted_truncation:
             self._has_noted_truncation = True
             say(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
-        return {
-            "eval/episodic_return": result.mean,
-            "eval/standard_error": result.standard_error,
-            "eval/episodic_length": statistics.fmean(result.lengths),
-        }
+        means = {f"eval/{name}": mean_and_error(values)[0] for name, values in result.episodes.items()}
+        return means | {"eval/standard_error": result.standard_error}
 
     def close(self) -> None:
         """Release the environments."""

@@ -159,7 +159,7 @@ class PPO(Agent):
         self.network.update_normalizers(rollout.rows)
         self.num_updates += 1
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
-        return {**metrics, "learning_rate": learning_rate}
+        return {**metrics, "optim/learning_rate": learning_rate}
 
     @staticmethod
     def _read(stacked: dict[str, Tensor], rows: TensorDictBase) -> dict[str, float]:
@@ -246,7 +246,7 @@ class PPO(Agent):
             loss = loss + self.kl_coef * terms["kl_divergence"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        terms["gradient_norm"] = torch.nn.utils.clip_grad_norm_(
+        terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
             self._parameters, settings.max_grad_norm or float("inf")
         )
         self.optimizer.step()

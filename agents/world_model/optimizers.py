@@ -98,7 +98,7 @@ class Optimizers:
         self._rates = [group["lr"] for group in self.optimizer.param_groups]
 
     def clip(self) -> dict[str, Tensor]:
-        """Clip the gradients (LaProp clips by itself); returns their norms by group, before it."""
+        """Clip the gradients (LaProp clips by itself); returns their norms before, `optim/<group>_gradient_norm`."""
         norms = {}
         for name, limit in self.clips.items():
             parameters = [
@@ -109,7 +109,7 @@ class Optimizers:
             ]
             if parameters:
                 limit = limit if self.settings.optimizer != "laprop" else None
-                norms[f"{name}_gradient_norm"] = _clip_norm(parameters, limit or float("inf"))
+                norms[f"optim/{name}_gradient_norm"] = _clip_norm(parameters, limit or float("inf"))
         return norms
 
     def step(self, num_updates: int) -> None:

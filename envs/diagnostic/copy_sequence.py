@@ -22,7 +22,8 @@ class CopySequence(NativeVectorEnv):
     rows the blank symbol `num_symbols`; the next `num_items` rows the signal `num_symbols + 1`. The action
     on the first of these is to be the first symbol, and so on: each is worth `1 / num_items` if it is right,
     else the negative. All other actions are free and worth nothing. The episode terminates with the last
-    answer, after `2 * num_items + delay` actions, and its last row shows the blank.
+    answer, after `2 * num_items + delay` actions, and its last row shows the blank; it is a success if all answers
+    were right.
 
     The best return is 1; guessing gives `chance_return = 2 / num_symbols - 1` on average, which is also the
     best without a memory. The symbols are drawn anew whenever they are looked at, so that an environment
@@ -58,15 +59,23 @@ class CopySequence(NativeVectorEnv):
         self.chance_return = 2.0 / num_symbols - 1.0
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        return {"key": hash_prefix(seed, _SYMBOL, env_index, episode)}
+        failed = torch.zeros_like(episode, dtype=torch.bool)
+        return {"key": hash_prefix(seed, _SYMBOL, env_index, episode), "failed": failed}
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         asked = randint(self.num_symbols, time - self.recall, prefix=task["key"])
-        right = ((action == asked).to(torch.float32) * 2.0 - 1.0) / self.num_items
+        answers, is_right = time >= self.recall, action == asked
+        reward = torch.where(answers, (is_right.to(torch.float32) * 2.0 - 1.0) / self.num_items, 0.0)
         terminated = time + 1 == self.length
-        return task, torch.where(time >= self.recall, right, 0.0), terminated, torch.zeros_like(terminated)
+        after = {**task, "failed": task["failed"] | (answers & ~is_right)}
+        return after, reward, terminated, torch.zeros_like(terminated)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": is_terminal & ~task["failed"]}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         symbol = randint(self.num_symbols, time, prefix=task["key"])

@@ -18,7 +18,8 @@ class DiscountingChain(NativeVectorEnv):
     """Choose with the first action when to be paid; the rules are those of bsuite 0.3.6.
 
     The first action, 0 to 4, picks a chain; all others are free. Chain 0 pays 1 with the first action, the
-    others with action 3, 10, 30 and 100; the chain `mapping_seed % 5` pays 1.1. The episode terminates after
+    others with action 3, 10, 30 and 100; the chain `mapping_seed % 5` pays 1.1, and to choose it
+    is a success. The episode terminates after
     100 actions. An observation is (chain, actions so far / 100), where the chain is -1 before the choice.
 
     The best return is 1.1 and choosing at random is worth 1.02 on average. An agent that cannot assign
@@ -43,7 +44,8 @@ class DiscountingChain(NativeVectorEnv):
         super().__init__(num_envs, device, env_index_offset)
         self.name = "diagnostic/discounting_chain"
         self.length = self.max_episode_steps = _LENGTH * scale
-        rewards = [1.1 if chain == mapping_seed % len(_REWARDED) else 1.0 for chain in range(len(_REWARDED))]
+        self._best_chain = mapping_seed % len(_REWARDED)
+        rewards = [1.1 if chain == self._best_chain else 1.0 for chain in range(len(_REWARDED))]
         self._rewards = torch.tensor(rewards, dtype=torch.float32, device=self.device)
         self._rewarded = torch.tensor(_REWARDED, device=self.device) * scale
         low, high = np.array([-1, 0], dtype=np.float32), np.array([len(_REWARDED) - 1, 1], dtype=np.float32)
@@ -64,6 +66,11 @@ class DiscountingChain(NativeVectorEnv):
         reward = torch.where(time + 1 == self._rewarded[index], self._rewards[index], 0.0)
         terminated = time + 1 == self.length
         return {"chain": chain}, reward, terminated, torch.zeros_like(terminated)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": task["chain"] == self._best_chain}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         passed = time.to(torch.float64) / self.length

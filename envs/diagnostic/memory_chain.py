@@ -29,7 +29,7 @@ class MemoryChain(NativeVectorEnv):
     So the first two rows show the bits (the original builds an observation before its counter moves), and
     the row on which the answer is given, the last but one, is the first that knows the query. An episode
     terminates after `length + 1` actions. The last is the answer, worth 1 if it is the bit asked for (0 or 1)
-    and -1 if not; all others are free. Guessing is worth 0 on average.
+    and -1 if not; all others are free. A right answer is a success. Guessing is worth 0 on average.
 
     Args:
         num_envs: number of environments B.
@@ -70,6 +70,11 @@ class MemoryChain(NativeVectorEnv):
         asked = task["bits"].gather(1, task["query"][:, None]).squeeze(1)
         right = (action == asked).to(torch.float32) * 2.0 - 1.0
         return task, torch.where(answered, right, 0.0), answered, torch.zeros_like(answered)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": reward > 0}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         shown = (time - 1).clamp(min=0)

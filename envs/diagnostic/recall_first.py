@@ -21,7 +21,7 @@ class RecallFirst(NativeVectorEnv):
     The first row shows a cue in 0..num_symbols-1, the next `delay` rows show the blank symbol
     `num_symbols`. The action on the last of these (on the cue itself if `delay` is 0) is the answer: reward
     1 if it is the cue, else -1. All other actions are free and worth nothing, so that a policy may simply
-    name the cue always. The episode ends with the answer, after `delay + 1` actions.
+    name the cue always. The episode ends with the answer, after `delay + 1` actions, and is a success if that is right.
 
     Guessing gives `chance_return = 2 / num_symbols - 1` on average; that is also the best without a memory,
     as long as the agent does not see its previous action (an agent that does can keep the cue in its own
@@ -62,6 +62,11 @@ class RecallFirst(NativeVectorEnv):
         answered = time == self.delay
         right = (action == task["cue"]).to(torch.float32) * 2.0 - 1.0
         return task, torch.where(answered, right, 0.0), answered, torch.zeros_like(answered)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": reward > 0}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return torch.where(time == 0, task["cue"], self.num_symbols)

@@ -29,9 +29,9 @@ class TMaze(NativeVectorEnv):
     Positions in the corridor look alike, so that only a memory of the goal helps.
 
     An episode terminates after exactly `corridor_length + 2 * oracle_length + 1` actions, T. The last is
-    worth 1 if it leaves the agent on the goal's side; action t < T costs `penalty` if the agent lags behind
-    afterwards (x < t - oracle_length), which stands for exploration. The way there and back is just long
-    enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5.
+    worth 1, and the episode a success, if it leaves the agent on the goal's side; action t < T costs `penalty`
+    if the agent lags behind afterwards (x < t - oracle_length), which stands for exploration. The way there and
+    back is just long enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5.
 
     Args:
         num_envs: number of environments B.
@@ -90,6 +90,11 @@ class TMaze(NativeVectorEnv):
         terminated = time + 1 == self.length
         reward = torch.where(terminated, reached, torch.where(lags, self.penalty, 0.0))
         return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": reward > 0}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         at_end = task["x"] == self.junction

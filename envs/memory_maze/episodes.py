@@ -48,8 +48,8 @@ def begin_episodes(
 
     Returns:
         `draws` int64 [B] that further draws hash, `layout` int64 [B], `wall_textures` uint8 [B, 3, 3],
-        `target_positions` float32 [B, K, 2], `target_colors` uint8 [B, K], `current_target` int64 [B], `body`
-        float64 [B, 9].
+        `target_positions` float32 [B, K, 2], `target_colors` uint8 [B, K], `current_target` int64 [B],
+        `reached` bool [B, K], `body` float64 [B, 9].
     """
     draws = hash_prefix(seed, env_index, episode)
     each = draws[:, None]
@@ -77,6 +77,7 @@ def begin_episodes(
         "target_positions": _centres(corners, sides, targets, objects.gather(1, targets)),
         "target_colors": _colors(draws, size.num_targets, shuffle_colors),
         "current_target": randint(size.num_targets, _FIRST, prefix=draws),
+        "reached": torch.zeros_like(targets, dtype=torch.bool),
         "body": bodies_at(_centres(corners, sides, own, spawn).squeeze(1), heading),
     }
 

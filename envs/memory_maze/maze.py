@@ -37,6 +37,8 @@ class MemoryMaze(NativeVectorEnv):
     15x15, and 250 for `tiny`. The actions are noop, forward, left, right, forward and left, forward and
     right; one takes 0.25 s.
 
+    The return counts arrivals. An episode is a success if each of its targets was reached at least once.
+
     A target is reached where the centres are within 0.775 m at any of 50 moments of an action. The next
     target is any that is not being touched, and the same action's picture already shows its colour.
 
@@ -116,10 +118,21 @@ class MemoryMaze(NativeVectorEnv):
         )
         away = positions - body[:, None, :2].to(torch.float32) / CELL_METRES
         touching = away.square().sum(2) < self._reach**2
+        is_current = torch.arange(len(away[0]), device=current.device) == current[:, None]
         following = next_targets(current, touching, task["draws"], time)
-        after = {**task, "body": body, "current_target": torch.where(touched, following, current)}
+        after = {
+            **task,
+            "body": body,
+            "current_target": torch.where(touched, following, current),
+            "reached": task["reached"] | (touched[:, None] & is_current),
+        }
         is_over = time + 1 == self.max_episode_steps
         return after, touched.to(torch.float32), torch.zeros_like(is_over), is_over
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": task["reached"].all(1)}
 
     def _press(self, action: Tensor) -> tuple[Tensor, Tensor]:
         """How hard forwards and to the left, float64 [B] each."""

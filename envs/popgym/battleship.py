@@ -25,7 +25,7 @@ class Battleship(NativeVectorEnv):
 
     The observation is 1 after a hit, else 0; it does not say where. A hit is worth 1 / n, where the ships
     cover n cells; anything else, a second guess of a hit too, costs 1 / (board_size**2 - n). The episode
-    terminates when all n are hit and is truncated after board_size**2 guesses.
+    terminates when all n are hit, a success, and is truncated after board_size**2 guesses.
 
     The ships are placed in their order, each uniformly among all places, both ways round, that earlier ones
     leave free. They may touch.
@@ -123,6 +123,11 @@ class Battleship(NativeVectorEnv):
         }
         reward = torch.where(is_hit, 1.0 / self.needed_hits, miss)
         return after, reward, hits == self.needed_hits, time + 1 >= self.max_episode_steps
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": is_terminal}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["hit"]

@@ -28,7 +28,7 @@ class Concentration(NativeVectorEnv):
     face up: reward 2 / N. Two others, or the same card twice, are seen together once and then lie face down
     again: reward -2 / L. Turning a card that is face up already is worth -1 / L as the first of two and -2 / L as
     the second, and ends the try. The episode is truncated after L = ceil(2 N - N / (2 N - 1)) actions, and
-    terminated when all cards are face up.
+    terminated, with success, when all cards are face up.
 
     Args:
         num_envs: number of environments B.
@@ -113,6 +113,11 @@ class Concentration(NativeVectorEnv):
         turned = is_second.to(torch.float32) + (is_second | was_up)
         # Taken off 0, since minus one times 0 would be -0.
         return torch.where(is_pair, 2.0 / self.num_cards, 0.0 - turned / self.max_episode_steps)
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": is_terminal}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         # Scattering the bytes and widening once is a third of the memory of widening first.

@@ -29,7 +29,8 @@ class Labyrinth(NativeVectorEnv):
 
     The actions are left, right, up, down. A step into a wall or out of the grid leaves the position. The
     observation is the 3 x 3 view row by row (0 free, 1 wall, 2 start, 3 goal), then the last action, 4 on the
-    first row. An episode is truncated after `episode_length - 1` steps, as in the package.
+    first row. An episode is truncated after `episode_length - 1` steps, as in the package; it is a success if it
+    terminates before.
 
     In host memory a maze costs some microseconds where an episode begins. On a device, and in a compiled
     step, every step carves mazes for all environments, in `maze_dims[0]**2 / 4` rounds of 30 small kernels
@@ -130,6 +131,11 @@ class Labyrinth(NativeVectorEnv):
             return {"maze": task["grid"][:, :-1].unflatten(1, (self.side, self.side)).to(torch.int64)}
         position = task["position"]
         return {"position": torch.stack([position % self.side, position // self.side], dim=1)}
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": is_terminal}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         view = task["grid"].gather(1, self._views[task["position"]])

@@ -38,7 +38,7 @@ class MineSweeper(NativeVectorEnv):
     The observation is the number of mines in the 3 x 3 block around the last click, its own cell included; 0
     on the first row. With L cells free of mines, uncovering one is worth 1 / L, clicking it again costs
     0.5 / (L - 2), and a mine costs 0.5 + 1 / L and terminates the episode. So does uncovering the last one;
-    after L clicks it is truncated, so that only play without a wasted click clears the board.
+    after L clicks it is truncated, so that only play without a wasted click clears the board, which is a success.
 
     Args:
         num_envs: number of environments B.
@@ -97,6 +97,11 @@ class MineSweeper(NativeVectorEnv):
         truncated = (time + 1 == self.max_episode_steps) & ~terminated
         count = count_cells(mines[:, 0] & self._blocks[cell])
         return {"mines": mines, "viewed": viewed, "count": count}, reward, terminated, truncated
+
+    def outcome(  # noqa: D102
+        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
+    ) -> dict[str, Tensor]:
+        return {"success": count_cells(task["viewed"][:, 0]) == self.num_safe}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["count"]

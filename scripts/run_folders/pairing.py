@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engram.common.errors import UsageError
-from engram.envs import EvaluationResult
+from engram.envs.evaluation import mean_and_error
 from engram.run_files.former_names import with_present_names
 from engram.run_files.sealed_json import EditedFileError, check_seal
 from engram.scripts.run_folders.find_run import newest_run
@@ -99,5 +99,4 @@ def paired_difference(returns: Sequence[float], others: Sequence[float]) -> tupl
         The mean difference and its standard error, NaN for a single episode.
     """
     pairs = zip(returns, others, strict=True)
-    differences = EvaluationResult([mine - other for mine, other in pairs], [])
-    return differences.mean, differences.standard_error
+    return mean_and_error([mine - other for mine, other in pairs])

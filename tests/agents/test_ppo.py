@@ -1,5 +1,7 @@
 """Recurrent PPO: acting and learning agree, losses are what they should be, and it learns."""
 
+import statistics
+
 import pytest
 import torch
 from ppo_cases import CORES, collect, make_agent, make_core, recomputed_difference
@@ -286,7 +288,7 @@ def test_learns_recall_first_if_it_remembers(name):
     while driver.env_steps < 200_000 and best < 0.9:
         rollout = driver.collect(agent.act, agent.rollout_length)
         agent.update(rollout, driver.env_steps)
-        best = max(best, sum(rollout.episode_returns) / len(rollout.episode_returns))
+        best = max(best, statistics.fmean(rollout.episodes["episodic_return"]))
     # A window of fewer frames than the delay cannot reach the cue either.
     remembers = name not in ("mlp", "frame_stack")
     assert best >= 0.9 if remembers else best < 0.3

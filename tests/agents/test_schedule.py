@@ -15,6 +15,10 @@ from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule
 
 
+def _episodes(returns, lengths):
+    return {"episodic_return": returns, "episodic_length": lengths}
+
+
 class Counter:
     """Stands for an agent and its driver: 10 steps an iteration, learning adds the steps it is told."""
 
@@ -30,7 +34,7 @@ class Counter:
     def collect(self, act, rollout_length):
         self.env_steps += 2 * rollout_length
         none = TensorDict({}, [])
-        return Rollout(none, none, none, none, [float(self.env_steps)], [self.env_steps])
+        return Rollout(none, none, none, none, _episodes([self.env_steps], [self.env_steps]))
 
     def update(self, rollout, env_steps):
         self.total += env_steps
@@ -173,7 +177,7 @@ def test_what_waits_for_a_line_is_part_of_a_checkpoint():
     """Half of the metrics before it, half after it: the means of all of them."""
     one, other = Record(10), Record()
     none = TensorDict({}, [])
-    one.add_rollout(Rollout(none, none, none, none, [1.0, 2.0], [3, 4]), 0.5)
+    one.add_rollout(Rollout(none, none, none, none, _episodes([1.0, 2.0], [3, 4])), 0.5)
     one.add_update({"loss": torch.tensor(0.1).item(), "nan": float("nan")}, 0.25)
     other.load_state_dict(json.loads(json.dumps(one.state_dict())))
     other.add_update({"loss": 0.3, "nan": 1.0}, 0.25)

@@ -84,8 +84,8 @@ def test_episodes_and_steps_by_hand(lengths: list[int]) -> None:
         steps += int((~rollout.rows["is_first"]).sum())
         assert driver.env_steps == steps
         ended = rollout.rows["is_last"].nonzero()[:, 0].tolist()
-        assert len(ended) == len(rollout.episode_returns) == len(rollout.episode_lengths)
-        for index, value, count in zip(ended, rollout.episode_returns, rollout.episode_lengths, strict=True):
+        assert list(rollout.episodes) == ["episodic_return", "episodic_length"]
+        for index, value, count in zip(ended, *rollout.episodes.values(), strict=True):
             returns[index].append(value)
             episode_lengths[index].append(count)
     # 24 rows hold the script's three episodes (3 + 4 + 2 rows) twice, and one of its first, and two rows
@@ -110,7 +110,7 @@ def test_continued_equals_uninterrupted(name: str) -> None:
     for left, env_steps in expected:
         right = other.collect(counting_act, 14)
         assert equal(left.rows, right.rows) and equal(left.carries, right.carries)
-        assert left.episode_returns == right.episode_returns and left.episode_lengths == right.episode_lengths
+        assert left.episodes == right.episodes
         assert env_steps == other.env_steps
 
 

@@ -34,6 +34,12 @@ class Shifted(ScriptedNative):
         return super().begin(seed, env_index, torch.where(env_index == 0, 1, 2))
 
 
+def episodes(returns, lengths, num_truncated=0, **reported):
+    """A result of these."""
+    known = {"episodic_return": returns, "episodic_length": lengths}
+    return EvaluationResult(known | reported, num_truncated)
+
+
 def test_short_episodes_are_not_preferred() -> None:
     result = evaluate(Shifted(2), constant, TensorDict({}, [2]), episodes=4, seed=0)
     assert result.lengths == [3, 3, 1, 1]
@@ -54,7 +60,7 @@ def test_a_policy_with_memory_is_worth_one() -> None:
 
     carry = TensorDict({"cue": torch.zeros(4, dtype=torch.int64)}, [4])
     result = evaluate(RecallFirst(4), recall, carry, episodes=20, seed=3)
-    assert result == EvaluationResult([1.0] * 20, [9] * 20)
+    assert result == episodes([1.0] * 20, [9] * 20, success_rate=[1.0] * 20)
     assert result.mean == 1 and result.standard_error == 0
     assert not carry["cue"].any()
 
@@ -87,20 +93,20 @@ class Endless(ScriptedNative):
 def test_an_episode_without_an_end_counts_as_truncated() -> None:
     """Two episodes each: environment 0's are cut at 5 steps, and each time all of them begin anew."""
     result = evaluate(Endless(2), constant, TensorDict({}, [2]), episodes=4, seed=7, max_episode_steps=5)
-    assert result == EvaluationResult([5, 5, 2, 2], [5, 5, 2, 2], num_truncated=2)
+    assert result == episodes([5, 5, 2, 2], [5, 5, 2, 2], num_truncated=2)
     assert result.mean == 3.5
     exact = evaluate(Endless(2), constant, TensorDict({}, [2]), episodes=2, seed=7, max_episode_steps=2)
-    assert exact == EvaluationResult([2, 2], [2, 2], num_truncated=1)
+    assert exact == episodes([2, 2], [2, 2], num_truncated=1)
 
 
 def test_gymnasium_environments_without_an_end_are_cut() -> None:
     """CliffWalking as registered: nobody who walks up ever arrives. Registered limits hold beside the evaluation's."""
     up = GymnasiumEnv("CliffWalking-v1", 2)
     result = evaluate(up, constant, TensorDict({}, [2]), episodes=3, seed=0, max_episode_steps=20)
-    assert result == EvaluationResult([-20.0] * 3, [20] * 3, num_truncated=3)
+    assert result == episodes([-20.0] * 3, [20] * 3, num_truncated=3)
     limited = GymnasiumEnv("CliffWalking-v1", 2, max_episode_steps=6)
     result = evaluate(limited, constant, TensorDict({}, [2]), episodes=3, seed=0, max_episode_steps=20)
-    assert result == EvaluationResult([-6.0] * 3, [6] * 3)
+    assert result == episodes([-6.0] * 3, [6] * 3, prob=[1.0] * 3)  # in its infos
 
 
 def test_an_evaluation_can_be_stopped() -> None:

@@ -118,16 +118,16 @@ def test_a_linear_run_goes_on_with_another_schedule_and_rate(run, tmp_path):
     first = run("train", *TINY, *RECALL, linear, "total_env_steps=200", f"logging.run_dir={tmp_path / 'a'}")
     assert first.code == 0 and "note:" not in first.err, first.err
     done = metric_lines(tmp_path / "a")
-    assert all(float(line["losses/learning_rate"]) > 0 for line in done)
+    assert all(float(line["optim/learning_rate"]) > 0 for line in done)
     idle = run("train", f"resume={tmp_path / 'a'}", "total_env_steps=400")
     assert idle.code == 0 and idle.err.count("ended at step 200") == 1, idle.err
     lines = metric_lines(tmp_path / "a")
-    assert all(float(line["losses/learning_rate"]) == 0 for line in lines[len(done) :])
+    assert all(float(line["optim/learning_rate"]) == 0 for line in lines[len(done) :])
     words = ("total_env_steps=600", "schedule_env_steps=1200", "agent.learning_rate=6e-4")
     again = run("train", f"resume={tmp_path / 'a'}", *words)
     assert again.code == 0 and "note:" not in again.err, again.err
     steps = [int(line["env_steps"]) for line in metric_lines(tmp_path / "a")]
-    rates = [float(line["losses/learning_rate"]) for line in metric_lines(tmp_path / "a")]
+    rates = [float(line["optim/learning_rate"]) for line in metric_lines(tmp_path / "a")]
     for before, rate in list(zip(steps[:-1], rates[1:], strict=True))[len(lines) - 1 :]:
         assert math.isclose(rate, 6e-4 * (1 - before / 1200)) and rate > 0
     stored = yaml.safe_load((tmp_path / "a" / "config.yaml").read_text())

@@ -24,10 +24,14 @@ from run_files import (
 
 CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 LOSSES = (
-    "policy value entropy gradient_norm approximate_kl clip_fraction log_prob_difference "
-    "explained_variance initial_log_prob_difference learning_rate"
+    "policy value entropy approximate_kl clip_fraction log_prob_difference explained_variance "
+    "initial_log_prob_difference"
 )
 KEYS = {
+    "optim/gradient_norm",
+    "optim/learning_rate",
+    "episode/success_rate",
+    "eval/success_rate",
     *(f"losses/{name}" for name in LOSSES.split()),
     *(f"charts/{name}" for name in ("episodic_return", "episodic_length", "SPS")),
     *(f"eval/{name}" for name in ("episodic_return", "standard_error", "episodic_length")),
@@ -154,7 +158,7 @@ def test_a_larger_budget_keeps_the_schedule(run, tmp_path):
         "total_env_steps=1000",
         "evaluation.interval=null",
     )
-    rates = [[line["losses/learning_rate"] for line in metric_lines(path)] for path in (run_dir, whole)]
+    rates = [[line["optim/learning_rate"] for line in metric_lines(path)] for path in (run_dir, whole)]
     assert rates[0] == rates[1]
     # A rate is that of the steps before its iteration: the whole at the beginning, never 0 at the end.
     before = [0, *(int(line["env_steps"]) for line in metric_lines(whole)[:-1])]
@@ -179,4 +183,4 @@ def test_variants_train(run, tmp_path, variant):
     rows = read_metrics(run_dir / "metrics.jsonl")
     assert all(value is not None for row in rows for key, value in row.items() if not is_timing(key))
     assert all(row["losses/initial_log_prob_difference"] < 1e-3 for row in rows)
-    assert (rows[0]["losses/learning_rate"] != rows[1]["losses/learning_rate"]) == (variant == "everything")
+    assert (rows[0]["optim/learning_rate"] != rows[1]["optim/learning_rate"]) == (variant == "everything")

@@ -184,7 +184,7 @@ def test_mixed_precision_stays_close():
         assert all(value.dtype == torch.float32 for value in agent.world_model.parameters())
     for single, half in zip(*results, strict=True):
         assert half["image"] == pytest.approx(single["image"], rel=0.05)
-        assert half["actor_gradient_norm"] > 0 or single["actor_gradient_norm"] == 0
+        assert half["optim/actor_gradient_norm"] > 0 or single["optim/actor_gradient_norm"] == 0
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
         expected = play(other, act, other_row, other_carry, 8, every)
         for name in ("rows", "carries", "pending", "pending_carry"):
             assert_equal(getattr(played, name), getattr(expected, name))
+        assert played.reports.keys() == ({"success_rate"} if task == "battleship_easy" else set())
+        for name, values in played.reports.items():
+            assert torch.equal(values, expected.reports[name]) and values.shape == (5, 8)
         assert_equal(env.state, other.state)
         row, carry = played.pending, played.pending_carry
         other_row, other_carry = expected.pending, expected.pending_carry
@@ -99,7 +102,7 @@ def test_a_graph_is_recorded_on_its_own_device(monkeypatch) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("task", [name for name, task in envs.TASKS.items() if task.general])
+@pytest.mark.parametrize("task", [name[7:] for name, task in envs.TASKS.items() if task.general])
 def test_a_rollout_with_its_policy_is_captured(core: str, task: str) -> None:
     """Equal to the eager driver to rounding, and no call of either waits for the device."""
     env, agent = build("cuda", core, task, num_envs=64)

@@ -84,8 +84,10 @@ def test_episodes_and_steps_by_hand(lengths: list[int]) -> None:
         steps += int((~rollout.rows["is_first"]).sum())
         assert driver.env_steps == steps
         ended = rollout.rows["is_last"].nonzero()[:, 0].tolist()
-        assert list(rollout.episodes) == ["episodic_return", "episodic_length"]
-        for index, value, count in zip(ended, *rollout.episodes.values(), strict=True):
+        answers = {"answer": [7] * len(ended)} if ended else {}  # of its infos
+        assert rollout.episodes == rollout.episodes | answers and len(rollout.episodes) == 2 + len(answers)
+        ours = (rollout.episodes[name] for name in ("episodic_return", "episodic_length"))
+        for index, value, count in zip(ended, *ours, strict=True):
             returns[index].append(value)
             episode_lengths[index].append(count)
     # 24 rows hold the script's three episodes (3 + 4 + 2 rows) twice, and one of its first, and two rows

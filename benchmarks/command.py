@@ -19,8 +19,8 @@ from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.flags import HELP, answer
 from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.outputs import check_writable_file
-from engram.scripts.run_folders.new_run import versions
 from engram.training.building import check_device
+from engram.training.new_run import versions
 
 BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "soak", "statistics", "world_model")
 

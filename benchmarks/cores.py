@@ -29,8 +29,8 @@ from engram.common.say import say
 from engram.memory_cores import MemoryCore
 from engram.scripts.faults.errors import usage_errors
 from engram.scripts.faults.outputs import check_writable_file
-from engram.scripts.run_folders.new_run import versions
 from engram.tools.core_files import core_maker, core_names
+from engram.training.new_run import versions
 
 
 @settings()

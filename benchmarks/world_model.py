@@ -26,7 +26,7 @@ from engram.common.option_types import Count, Positive, Seed, Word
 from engram.common.say import say
 from engram.scripts.command_line.groups import group_options
 from engram.scripts.faults.errors import usage_errors
-from engram.scripts.run_folders.new_run import versions
+from engram.training.new_run import versions
 
 T = TypeVar("T")
 REFERENCE = "gru/memory"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engram.common.errors import EnvironmentFault
+from engram.run_files.fixed_config import LATER
 from engram.run_files.former_names import is_of_before, with_present_names, with_present_options
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.sealed_json import refuse_edited
@@ -57,6 +58,21 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
     if is_of_before(run_dir):
         config = with_present_options(with_present_names(config))
     _name_old_default(config["env"])
+    return config
+
+
+def stored_config(run_dir: Path) -> dict[str, Any]:
+    """Read a run's configuration, with the options that its version did not have yet.
+
+    Raises:
+        FileNotFoundError: if `run_dir` is not a run's folder.
+        ValueError: if the file is damaged.
+    """
+    config = read_config(run_dir)
+    for name, value in LATER.items():
+        group, key = name.split(".")
+        if isinstance(config.get(group), dict):
+            config[group].setdefault(key, value)
     return config
 
 

@@ -14,11 +14,19 @@ import torch
 
 from engram.agents.base import Agent
 from engram.agents.stored.loading import load
+from engram.analysis.pairing import (
+    EVALUATION_FILE,
+    episodes_identity,
+    paired_difference,
+    read_against,
+)
+from engram.analysis.video import VideoWriter
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.envs import EvaluationResult
 from engram.envs.evaluation import mean_and_error
+from engram.run_files.find_run import newest_run
 from engram.run_files.json_text import json_text
 from engram.run_files.plain_files import replace_file
 from engram.run_files.run_folder import read_config
@@ -30,14 +38,6 @@ from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.outputs import check_writable
 from engram.scripts.output.playable import build_for, check_pictures, check_variants
 from engram.scripts.output.probe import probe_values, with_argument
-from engram.scripts.output.video import VideoWriter
-from engram.scripts.run_folders.find_run import newest_run
-from engram.scripts.run_folders.pairing import (
-    EVALUATION_FILE,
-    episodes_identity,
-    paired_difference,
-    read_against,
-)
 from engram.training.building import check_device
 from engram.training.episodes import play_episodes, truncation_note
 

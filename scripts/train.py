@@ -14,6 +14,7 @@ import torch
 from engram.analysis.choices import chosen_option
 from engram.common.checked import check_options
 from engram.common.say import say
+from engram.run_files.find_run import unfinished_run
 from engram.run_files.logger import Logger
 from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
 from engram.run_files.names import CONFIG_FILE
@@ -25,20 +26,7 @@ from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.flags import answer
 from engram.scripts.command_line.options import TrainOptions
 from engram.scripts.command_line.paths import expand
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.faults import faults_of_environments, faults_of_the_machine
-from engram.scripts.faults.stop_request import SaveTimer, StopRequest
-from engram.scripts.output.headline import headline
-from engram.scripts.output.progress import ProgressLine
-from engram.scripts.run_folders.find_run import unfinished_run
-from engram.scripts.run_folders.new_run import (
-    describe_agent,
-    describe_run,
-    drop_unused_replay,
-    make_given_dir,
-    make_run_dir,
-)
-from engram.scripts.run_folders.resuming import (
+from engram.scripts.command_line.resuming import (
     UNFINISHED,
     allow_words,
     is_resumable,
@@ -48,6 +36,18 @@ from engram.scripts.run_folders.resuming import (
     resumed_run,
     schedule_note,
     store_changes,
+)
+from engram.scripts.faults.errors import run, usage_errors
+from engram.scripts.faults.stop_request import SaveTimer, StopRequest
+from engram.scripts.output.progress import ProgressLine
+from engram.training.faults import faults_of_environments, faults_of_the_machine
+from engram.training.headline import headline
+from engram.training.new_run import (
+    describe_agent,
+    describe_run,
+    drop_unused_replay,
+    make_given_dir,
+    make_run_dir,
 )
 from engram.training.restoring import stored_options
 from engram.training.schedule import Hooks

@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from engram.common.errors import EnvironmentFault, StoppedError, UsageError
+from engram.common.machine_errors import sentence_of, shortage
 from engram.common.printable import printable
 from engram.common.say import say, say_fault
-from engram.scripts.faults.machine_errors import shortage
 from engram.training.user_code import is_refusal, place_in_user_code, print_whole
 
 EXIT_FAULT = 1
@@ -38,25 +38,6 @@ def usage_errors() -> Iterator[None]:
         if is_fault or place_in_user_code(error) is not None:
             raise
         raise UsageError(sentence_of(error)) from error
-
-
-def sentence_of(error: Exception) -> str:
-    """Say in one sentence what an error says; one of the system's names the file."""
-    lacking = shortage(error)
-    if lacking is not None:
-        return (
-            f"A command needs {lacking.need}, but got: {lacking.got}; {lacking.remedy}, then give it again."
-        )
-    if isinstance(error, OverflowError):
-        return f"A number must be one that can be calculated with, but one is too large ({error}); give a smaller one."
-    if not isinstance(error, OSError) or error.errno is None:
-        return " ".join(str(error).split())
-    if error.filename is None:
-        return f"{error.strerror}."
-    return (
-        f"A file or folder must be one that can be used, but {str(error.filename)!r} cannot: {error.strerror}; give "
-        "another, or change its permissions."
-    )
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:

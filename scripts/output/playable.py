@@ -8,10 +8,10 @@ from typing import Any
 import gymnasium
 
 from engram.agents.base import Agent
+from engram.analysis.pictures import to_pictures
 from engram.common.errors import UsageError
 from engram.envs import VectorEnv
 from engram.scripts.faults.errors import usage_errors
-from engram.scripts.output.pictures import to_pictures
 from engram.training.building import build_env
 
 

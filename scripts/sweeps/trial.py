@@ -18,8 +18,8 @@ from pathlib import Path
 from engram.common.errors import UsageError, WorkerFault
 from engram.run_files.run_lock import folder_lock
 from engram.scripts.command_line.paths import literal_path
+from engram.scripts.command_line.resuming import allow_words
 from engram.scripts.faults.errors import EXIT_FAULT, run
-from engram.scripts.run_folders.resuming import allow_words
 from engram.scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
 from engram.scripts.train import main as train
 from engram.training.user_code import place_in_user_code

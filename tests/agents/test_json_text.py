@@ -21,7 +21,7 @@ WITHOUT_NUMBERS = {
     "agents/stored/spaces.py",
     "analysis/groups.py",
     "analysis/names.py",
-    "scripts/run_folders/new_run.py",
+    "training/new_run.py",
 }
 
 

@@ -8,7 +8,7 @@ from waits import ROLLOUT, SAMPLE, WORLD_MODEL_UPDATE, check_waits
 
 from engram.envs.captured import CapturedPlay
 from engram.scripts.command_line.config import compose_config
-from engram.scripts.run_folders.new_run import describe_agent
+from engram.training.new_run import describe_agent
 from engram.training.session import Session
 
 pytestmark = pytest.mark.gpu

@@ -27,7 +27,8 @@ import engram.scripts.sweeps.trial
 import engram.scripts.train
 import engram.training.user_code
 from engram.common.errors import UsageError
-from engram.scripts.faults.errors import run, sentence_of
+from engram.common.machine_errors import sentence_of
+from engram.scripts.faults.errors import run
 
 HANG_SECONDS = 120
 

@@ -18,7 +18,7 @@ import engram.scripts.sweep
 import engram.scripts.train
 from engram import agents
 from engram.envs import RecallFirst
-from engram.scripts.run_folders.find_run import unfinished_run
+from engram.run_files.find_run import unfinished_run
 from run_files import checkpoint_tensors, is_timing, learned_values
 
 

@@ -11,12 +11,12 @@ from engram import agents
 from engram.analysis.folders import find_run_folders
 from engram.analysis.runs import Run, read_run
 from engram.common.errors import UsageError
+from engram.run_files.find_run import unfinished_run
 from engram.run_files.manifest import check_texts, read_manifest, stream_run_metrics
 from engram.run_files.metrics_log import read_metrics
+from engram.run_files.run_folder import stored_config
 from engram.run_files.sealed_json import EditedFileError
 from engram.scripts import evaluate, plot, train
-from engram.scripts.run_folders.find_run import unfinished_run
-from engram.scripts.run_folders.resuming import stored_config
 from engram.scripts.sweeps.trial_state import stored_state
 from run_files import snapshot
 

@@ -13,7 +13,7 @@ import torch
 from engram.common.errors import UsageError
 from engram.run_files.checkpoint import save_checkpoint
 from engram.scripts.faults.errors import run
-from engram.scripts.faults.faults import faults_of_the_machine
+from engram.training.faults import faults_of_the_machine
 
 COMMAND = "engram train resume=there allow=[mine]"
 
@@ -21,8 +21,8 @@ COMMAND = "engram train resume=there allow=[mine]"
 @pytest.fixture(autouse=True)
 def raised_by_engram(monkeypatch):
     """What these tests raise counts as Engram's own; their file is code of a user's."""
-    for module in ("errors", "faults"):
-        monkeypatch.setattr(f"engram.scripts.{module}.place_in_user_code", lambda error: None)
+    for module in ("scripts.faults.errors", "training.faults"):
+        monkeypatch.setattr(f"engram.{module}.place_in_user_code", lambda error: None)
 
 
 def test_a_folder_that_was_removed(tmp_path):
@@ -118,7 +118,7 @@ def raise_memory_error():
 )
 def test_memory_that_runs_out(tmp_path, monkeypatch, ask, got):
     monkeypatch.setattr(
-        "engram.scripts.faults.faults.place_in_user_code", lambda error: None
+        "engram.training.faults.place_in_user_code", lambda error: None
     )  # this file is none of Engram's
     with pytest.raises(UsageError, match=f"{MEMORY}.*{got}.* begins anew: take fewer environments"):
         with faults_of_the_machine(tmp_path, COMMAND):

@@ -11,8 +11,8 @@ from engram import envs
 from engram.common.checked import check_options
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.options import TrainOptions
-from engram.scripts.output.headline import headline, space_text
 from engram.scripts.output.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
+from engram.training.headline import headline, space_text
 from engram.training.session import Session
 
 

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from engram.common.errors import UsageError
-from engram.scripts.run_folders.resuming import (
+from engram.run_files.run_folder import stored_config
+from engram.scripts.command_line.resuming import (
     allow_words,
     is_resumable,
     resume_command,
     resumed_config,
     schedule_note,
     store_changes,
-    stored_config,
 )
 from run_files import RECALL, TINY, metric_lines
 

@@ -6,13 +6,13 @@ import shutil
 import pytest
 
 from engram.common.errors import UsageError
+from engram.run_files.find_run import newest_run, unfinished_run
 from engram.run_files.manifest import write_texts
 from engram.run_files.names import TEXT_FILES
+from engram.run_files.run_folder import stored_config
 from engram.run_files.run_lock import folder_lock
 from engram.run_files.unbegun import is_unbegun
-from engram.scripts.run_folders.find_run import newest_run, unfinished_run
-from engram.scripts.run_folders.new_run import make_given_dir
-from engram.scripts.run_folders.resuming import stored_config
+from engram.training.new_run import make_given_dir
 from run_files import TINY, assert_refused, assert_same_run
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engram.analysis.pictures import fit, to_pictures
+from engram.analysis.video import VideoWriter
 from engram.common.errors import UsageError
 from engram.scripts.evaluate import _probe_stem
-from engram.scripts.output.pictures import fit, to_pictures
-from engram.scripts.output.video import VideoWriter
 
 GREY = np.array([[0, 51], [102, 255]], np.uint8)
 RGB = np.stack([GREY, GREY // 3, GREY // 5], 2)

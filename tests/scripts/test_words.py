@@ -13,8 +13,8 @@ from engram.common.shell import command_line, shell_word
 from engram.scripts.command_line.axes import split_words
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.paths import expand, expand_paths, literal_path, quote_paths
+from engram.scripts.command_line.resuming import resumed_config
 from engram.scripts.command_line.words import normal, parse_value, write_value
-from engram.scripts.run_folders.resuming import resumed_config
 from engram.scripts.train import main as train
 
 VALUES = {

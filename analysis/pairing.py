@@ -10,9 +10,9 @@ from typing import Any
 
 from engram.common.errors import UsageError
 from engram.envs.evaluation import mean_and_error
+from engram.run_files.find_run import newest_run
 from engram.run_files.former_names import with_present_names
 from engram.run_files.sealed_json import EditedFileError, check_seal
-from engram.scripts.run_folders.find_run import newest_run
 
 EVALUATION_FILE = "evaluation.json"
 

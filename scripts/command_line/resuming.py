@@ -11,10 +11,10 @@ import yaml
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.common.shell import command_line
-from engram.run_files.fixed_config import LATER, LEARNING, MACHINE
+from engram.run_files.fixed_config import LEARNING, MACHINE
 from engram.run_files.manifest import replace_texts
 from engram.run_files.names import CONFIG_FILE
-from engram.run_files.run_folder import read_config
+from engram.run_files.run_folder import read_config, stored_config
 from engram.scripts.command_line.paths import expand_paths, quote_paths
 from engram.scripts.command_line.words import parse_value, write_value
 
@@ -69,21 +69,6 @@ def allow_words(words: Sequence[str]) -> list[str]:
         elif not malformed(value) and (package := foreign_package(value)) is not None:
             packages[package] = None
     return [f"allow={write_value(list(packages))}"] if packages else []
-
-
-def stored_config(run_dir: Path) -> dict[str, Any]:
-    """Read a run's configuration, with the options that its version did not have yet.
-
-    Raises:
-        FileNotFoundError: if `run_dir` is not a run's folder.
-        ValueError: if the file is damaged.
-    """
-    config = read_config(run_dir)
-    for name, value in LATER.items():
-        group, key = name.split(".")
-        if isinstance(config.get(group), dict):
-            config[group].setdefault(key, value)
-    return config
 
 
 def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What of the machine ran out or broke: told from an error of the system, or of a library that met it."""
+"""What of the machine ran out or broke, told in a sentence from an error of the system, or of a library that met it."""
 
 from __future__ import annotations
 
@@ -67,6 +67,25 @@ def shortage(error: BaseException) -> Shortage | None:
     name = error.filename
     at = f", {os.fsdecode(name)}" if isinstance(name, str | bytes | os.PathLike) else ""
     return Shortage(need, f"{error.strerror}{at}", remedy)
+
+
+def sentence_of(error: Exception) -> str:
+    """Say in one sentence what an error says; one of the system's names the file."""
+    lacking = shortage(error)
+    if lacking is not None:
+        return (
+            f"A command needs {lacking.need}, but got: {lacking.got}; {lacking.remedy}, then give it again."
+        )
+    if isinstance(error, OverflowError):
+        return f"A number must be one that can be calculated with, but one is too large ({error}); give a smaller one."
+    if not isinstance(error, OSError) or error.errno is None:
+        return " ".join(str(error).split())
+    if error.filename is None:
+        return f"{error.strerror}."
+    return (
+        f"A file or folder must be one that can be used, but {str(error.filename)!r} cannot: {error.strerror}; give "
+        "another, or change its permissions."
+    )
 
 
 def _first_line(error: BaseException) -> str:

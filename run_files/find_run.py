@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engram.common.machine_errors import sentence_of
 from engram.run_files.checkpoint import load_latest
 from engram.run_files.fixed_config import MACHINE, fixed_part
 from engram.run_files.manifest import check_texts
 from engram.run_files.names import CONFIG_FILE, MANIFEST_FILE
-from engram.run_files.run_folder import checkpoint_path
+from engram.run_files.run_folder import checkpoint_path, stored_config
 from engram.run_files.run_lock import is_locked
 from engram.run_files.stored_state import check_digest, check_progress
 from engram.run_files.unbegun import holds_checkpoint, is_unbegun
-from engram.scripts.faults.errors import sentence_of
-from engram.scripts.run_folders.resuming import stored_config
 
 
 def runs_in(folder: Path) -> list[Path]:

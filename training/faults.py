@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engram.common.errors import EnvironmentFault, UsageError
+from engram.common.machine_errors import shortage
 from engram.common.say import say
 from engram.run_files.unbegun import holds_checkpoint
-from engram.scripts.faults.machine_errors import shortage
 from engram.training.user_code import place_in_user_code
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from engram.analysis.pictures import fit, to_pictures
 from engram.common.errors import UsageError
-from engram.scripts.output.pictures import fit, to_pictures
 
 
 class VideoWriter:

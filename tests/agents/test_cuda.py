@@ -17,7 +17,7 @@ def test_learning_recomputes_what_acting_saw(name):
     assert log_prob < 1e-4 and value < 1e-4
 
 
-@pytest.mark.parametrize("name", ["position_only_pendulum_easy", "battleship_easy"])
+@pytest.mark.parametrize("name", ["popgym/position_only_pendulum_easy", "popgym/battleship_easy"])
 def test_package_environments_feed_a_device(name):
     env = envs.make_env(name, num_envs=4, backend="package", device="cuda")
     agent = make_agent(env, device="cuda", encoder={"normalize": True})

@@ -26,8 +26,8 @@ def run_again(function):
     return function
 
 
-def build(device: str, core: str = "gru", task: str = "repeat_previous_easy", num_envs: int = 5):
-    env = envs.make_env(f"popgym/{task}", num_envs, device=device)
+def build(device: str, core: str = "gru", task: str = "popgym/repeat_previous_easy", num_envs: int = 5):
+    env = envs.make_env(task, num_envs, device=device)
     agent = PPO(env.single_observation_space, env.single_action_space, CORES[core], seed=3, device=device)
     return env, agent
 
@@ -37,7 +37,9 @@ def begin(env, agent):
 
 
 @pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("task", ["repeat_previous_easy", "battleship_easy", "position_only_cart_pole_easy"])
+@pytest.mark.parametrize(
+    "task", ["popgym/repeat_previous_easy", "popgym/battleship_easy", "popgym/position_only_cart_pole_easy"]
+)
 @pytest.mark.parametrize("every", [3, 8])
 def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
     env, agent = build("cpu", core, task)
@@ -52,7 +54,7 @@ def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
         expected = play(other, act, other_row, other_carry, 8, every)
         for name in ("rows", "carries", "pending", "pending_carry"):
             assert_equal(getattr(played, name), getattr(expected, name))
-        assert played.reports.keys() == ({"success_rate"} if task == "battleship_easy" else set())
+        assert played.reports.keys() == ({"success_rate"} if task == "popgym/battleship_easy" else set())
         for name, values in played.reports.items():
             assert torch.equal(values, expected.reports[name]) and values.shape == (5, 8)
         assert_equal(env.state, other.state)

@@ -16,6 +16,7 @@ from engram.analysis.figures import draw_curves, save
 from engram.analysis.page import make_page
 from engram.analysis.runs import read_run
 from engram.analysis.settings import Settings
+from engram.run_files.run_command import asked_for, command_text
 
 
 @pytest.fixture
@@ -99,6 +100,7 @@ def test_names_with_dollars_and_braces_are_text(tmp_path):
         config = yaml.safe_load((folder / "config.yaml").read_text())
         config |= {"core": config["core"] | {"_target_": f"a.{name}"}}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "command.json").write_text(command_text(asked_for([], {"core": "custom"})))
         runs.append(read_run(folder))
     document = compare(runs, [], Settings(resamples=100, points=2)) | {"x": "env_steps"}
     assert set(document["groups"]) == set(NAMES)

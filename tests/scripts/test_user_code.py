@@ -5,7 +5,7 @@ import re
 import pytest
 from faulty_modules import BROKEN, write_faulty_modules
 
-from engram import agents
+from engram.agents.stored.build import build
 from engram.common.errors import UsageError
 from engram.memory_cores import GRU
 from engram.run_files.run_folder import read_config
@@ -63,7 +63,7 @@ def test_modules_that_cannot_be_imported(tmp_path, monkeypatch, module):
     monkeypatch.syspath_prepend(write_faulty_modules(tmp_path))
     description = {"_target_": f"{module}.Core"}
     with pytest.raises((TypeError, ImportError, ValueError, SyntaxError)) as caught, usage_errors():
-        agents.build.build(description, allow=[module])
+        build(description, allow=[module])
     place = place_in_user_code(caught.value)
     assert place.error is caught.value
     assert (place.file, place.line) == (str(tmp_path / f"{module}.py"), 1)
@@ -87,7 +87,7 @@ def test_what_engram_refuses_is_a_sentence(run, tmp_path):
 def test_a_target_that_does_not_exist_is_a_sentence(tmp_path, monkeypatch, target, pattern):
     monkeypatch.syspath_prepend(write_faulty_modules(tmp_path))
     with pytest.raises(UsageError, match=pattern), usage_errors():
-        agents.build.build({"_target_": target}, allow=["faulty", "no_such_package"])
+        build({"_target_": target}, allow=["faulty", "no_such_package"])
 
 
 def test_what_a_compiled_library_raises_is_not_the_users(tmp_path):

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.spaces import options_of
+
 
 def action_layout(space: gs.Space[Any]) -> tuple[tuple[int, ...], torch.dtype]:
     """Return the shape and dtype of one action of the policy.
@@ -34,11 +36,8 @@ def action_layout(space: gs.Space[Any]) -> tuple[tuple[int, ...], torch.dtype]:
 
 def action_mask_size(space: gs.Space[Any]) -> int | None:
     """Return the number of entries in an action mask, None for a Box, which has no mask."""
-    if isinstance(space, gs.Discrete):
-        return int(space.n)
-    if isinstance(space, gs.MultiDiscrete):
-        return int(space.nvec.sum())
-    return None
+    options = options_of(space)
+    return None if options is None else sum(options)
 
 
 class ActionCheck:

@@ -12,6 +12,7 @@ import torch
 
 from engram.common.actions import action_layout
 from engram.common.ids import import_package, malformed, not_registered
+from engram.common.spaces import parts_of, walk
 from engram.envs.spaces import observation_converter
 from engram.envs.sub_env import SubEnv
 from engram.envs.vector_env import VectorEnv
@@ -117,18 +118,12 @@ def _is_about_options(error: TypeError, options: dict[str, Any]) -> bool:
 
 def _check_not_empty(space: gymnasium.Space[Any]) -> None:
     """Refuse an observation in which there is nothing to see."""
-    if isinstance(space, (gymnasium.spaces.Dict, gymnasium.spaces.Tuple)):
-        parts = list(space.spaces.values() if isinstance(space, gymnasium.spaces.Dict) else space.spaces)
-        for part in parts:
-            _check_not_empty(part)
-        if parts:
-            return
-    elif space.shape is None or 0 not in space.shape:
-        return
-    raise ValueError(
-        f"An observation space must hold one number or more in each of its parts, but got {space}: wrap the "
-        "environment so that the empty part is left out."
-    )
+    for _, part in walk(space):
+        if parts_of(part) == {} or 0 in (part.shape or ()):
+            raise ValueError(
+                f"An observation space must hold one number or more in each of its parts, but got {part}: wrap the "
+                "environment so that the empty part is left out."
+            )
 
 
 def check_vector_env(env: Any) -> None:

@@ -11,6 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 from torch import Tensor
 
 from engram.common.random import hash_to_int
+from engram.common.spaces import walk
 from engram.envs.native import NativeVectorEnv
 
 _MASK = 2**64 - 1
@@ -34,10 +35,8 @@ def own_space(space: gs.Space[Any]) -> gs.Space[Any]:
 
 def forget_generators(space: gs.Space[Any]) -> None:
     """Let the space and its parts seed themselves anew when they are next drawn from, in place."""
-    space._np_random = None  # type: ignore[assignment]
-    parts = space.spaces if isinstance(space, (gs.Dict, gs.Tuple)) else ()
-    for part in parts.values() if isinstance(parts, dict) else parts:
-        forget_generators(part)
+    for _, part in walk(space):
+        part._np_random = None  # type: ignore[assignment]
 
 
 class KnowsItsLength:

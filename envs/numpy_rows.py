@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import gymnasium.spaces as gs
 import numpy as np
 from gymnasium import Space
 from torch import Tensor
 
 from engram.common.actions import ActionCheck, batch_actions
+from engram.common.spaces import as_sample, fold
 from engram.envs.native import NativeVectorEnv
 
 
@@ -23,21 +24,26 @@ def observation_to_numpy(space: Space[Any], obs: Any) -> Any:
     Returns:
         Arrays [B, ...] in the space's dtypes, in a dict or tuple like the space; copies, free to be written to.
     """
-    if isinstance(space, gs.Dict):
-        return {key: observation_to_numpy(part, obs[key]) for key, part in space.spaces.items()}
-    if isinstance(space, gs.Tuple):
-        return tuple(observation_to_numpy(part, obs[str(index)]) for index, part in enumerate(space.spaces))
-    return obs.cpu().numpy().astype(space.dtype)
+    return _like_samples(space, obs, lambda leaf, value: value.astype(leaf.dtype))
 
 
 def first_observation(space: Space[Any], obs: Any) -> Any:
     """Turn the observation of a row with a batch of one into one observation of the space, a copy."""
-    if isinstance(space, gs.Dict):
-        return {key: first_observation(part, obs[key]) for key, part in space.spaces.items()}
-    if isinstance(space, gs.Tuple):
-        return tuple(first_observation(part, obs[str(index)]) for index, part in enumerate(space.spaces))
-    value = obs.cpu().numpy()[0]
-    return value if isinstance(value, np.integer) else value.astype(space.dtype)
+
+    def first(leaf: Space[Any], value: np.ndarray) -> Any:
+        number = value[0]
+        return number if isinstance(number, np.integer) else number.astype(leaf.dtype)
+
+    return _like_samples(space, obs, first)
+
+
+def _like_samples(space: Space[Any], obs: Any, convert: Callable[[Space[Any], np.ndarray], Any]) -> Any:
+    """Convert the leaves of a row's observation, and put them together as the samples of the space are."""
+    return fold(
+        space,
+        lambda path, leaf: convert(leaf, (obs.get(path) if path else obs).cpu().numpy()),
+        as_sample,
+    )
 
 
 def action_to_tensor(native: NativeVectorEnv, actions: Any) -> Tensor:

@@ -10,6 +10,7 @@ import gymnasium.spaces as gs
 import numpy as np
 
 from engram.common.errors import EnvironmentFault
+from engram.common.spaces import Path, fold, place
 
 Conform = Callable[[Any], Any]
 
@@ -76,10 +77,33 @@ def observation_check(space: gs.Space[Any], name: str) -> Conform:
         A function that raises EnvironmentFault for an observation of another shape, of a dtype whose values the
         space cannot hold, outside of a discrete space, or without a part of a Tuple or Dict.
     """
-    if isinstance(space, gs.Dict):
-        return _dict_check(dict(space.spaces.items()), name)
-    if isinstance(space, gs.Tuple):
-        return _tuple_check(list(space.spaces), name)
+    return fold(
+        space,
+        lambda path, leaf: _leaf_check(leaf, _named(name, path)),
+        lambda path, nested, checks: _nested_check(nested, _named(name, path), checks),
+    )
+
+
+def _named(name: str, path: Path) -> str:
+    return f"{name}, part {place(path)}," if path else name
+
+
+def _nested_check(space: gs.Space[Any], name: str, checks: dict[str, Conform]) -> Conform:
+    def check_dict(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not checks.keys() <= value.keys():
+            given = list(value) if isinstance(value, Mapping) else _kind(value)
+            _refuse(name, f"be a dict with the keys {list(checks)}", str(given))
+        return {key: conform(value[key]) for key, conform in checks.items()}
+
+    def check_tuple(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, (tuple, list)) or len(value) != len(checks):
+            _refuse(name, f"be a tuple of {len(checks)} parts", _kinds(value))
+        return tuple(conform(part) for conform, part in zip(checks.values(), value, strict=True))
+
+    return check_dict if isinstance(space, gs.Dict) else check_tuple
+
+
+def _leaf_check(space: gs.Space[Any], name: str) -> Conform:
     if isinstance(space, gs.Discrete):
         return _discrete_check(space, name)
     if isinstance(space, gs.Box):
@@ -87,29 +111,6 @@ def observation_check(space: gs.Space[Any], name: str) -> Conform:
     if isinstance(space, (gs.MultiDiscrete, gs.MultiBinary)):
         return _parts_check(space, name)
     return lambda value: value  # such as Text: no row holds it
-
-
-def _dict_check(parts: dict[str, gs.Space[Any]], name: str) -> Conform:
-    checks = {key: observation_check(part, f"{name}, {key!r},") for key, part in parts.items()}
-
-    def check(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping) or not checks.keys() <= value.keys():
-            given = list(value) if isinstance(value, Mapping) else _kind(value)
-            _refuse(name, f"be a dict with the keys {list(checks)}", str(given))
-        return {key: conform(value[key]) for key, conform in checks.items()}
-
-    return check
-
-
-def _tuple_check(parts: list[gs.Space[Any]], name: str) -> Conform:
-    checks = [observation_check(part, f"{name}, part {index},") for index, part in enumerate(parts)]
-
-    def check(value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, (tuple, list)) or len(value) != len(checks):
-            _refuse(name, f"be a tuple of {len(checks)} parts", _kinds(value))
-        return tuple(conform(part) for conform, part in zip(checks, value, strict=True))
-
-    return check
 
 
 def _discrete_check(space: gs.Discrete, name: str) -> Conform:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+import numpy as np
 import torch
 from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.actions import action_layout, action_mask_size
+from engram.common.spaces import options_of
 from engram.common.state_form import Maybe, Numbers, StateError
 
 
@@ -44,9 +46,9 @@ def check_actions(stored: Tensor | None, space: gymnasium.Space[Any]) -> None:
     Raises:
         StateError: if one lies outside of a Discrete or MultiDiscrete space.
     """
-    if stored is None or not isinstance(space, gymnasium.spaces.Discrete | gymnasium.spaces.MultiDiscrete):
+    options = None if stored is None else options_of(space)
+    if stored is None or options is None:
         return
-    count = space.n if isinstance(space, gymnasium.spaces.Discrete) else space.nvec
-    place = stored.cpu().numpy() - space.start
-    if ((place < 0) | (place >= count)).any():
+    choice = stored.cpu().numpy() - space.start  # type: ignore[attr-defined]
+    if ((choice < 0) | (choice >= np.array(options).reshape(space.shape or ()))).any():
         raise StateError(f"driver/env/log/actions: expected actions of {space}, got others")

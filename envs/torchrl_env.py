@@ -14,6 +14,7 @@ from torchrl.envs import EnvBase
 
 from engram.common.actions import action_layout
 from engram.common.rows import select
+from engram.common.spaces import NUMERIC, fold, row_dtype, unsupported
 from engram.envs.native import NativeVectorEnv
 from engram.envs.vector_env import check_seed
 
@@ -103,24 +104,29 @@ def _spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
     Raises:
         ValueError: if the space is of a kind that no row has.
     """
-    if isinstance(space, (gs.Dict, gs.Tuple)):
-        parts = space.spaces.items() if isinstance(space, gs.Dict) else enumerate(space.spaces)
-        specs = {str(key): _spec(part, batch, device) for key, part in parts}
-        return Composite(specs, shape=(batch,), device=device)
+    return fold(
+        space,
+        lambda path, leaf: _leaf_spec(leaf, batch, device),
+        lambda path, nested, specs: Composite(specs, shape=(batch,), device=device),
+    )
+
+
+def _leaf_spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
+    if not isinstance(space, NUMERIC) or (isinstance(space, gs.MultiDiscrete) and len(space.shape) != 1):
+        raise unsupported(space)
+    dtype = row_dtype(space)
     if isinstance(space, gs.Discrete):
-        return Categorical(int(space.n), (batch,), device=device, dtype=torch.int64)
-    if isinstance(space, gs.MultiDiscrete) and len(space.shape) == 1:
-        return MultiCategorical(space.nvec.tolist(), (batch, *space.shape), device=device, dtype=torch.int64)
+        return Categorical(int(space.n), (batch,), device=device, dtype=dtype)
+    shape = (batch, *space.shape)
+    if isinstance(space, gs.MultiDiscrete):
+        return MultiCategorical(space.nvec.tolist(), shape, device=device, dtype=dtype)
     if isinstance(space, gs.MultiBinary):
-        return Binary(shape=(batch, *space.shape), device=device, dtype=torch.float32)
-    if isinstance(space, gs.Box):
-        is_image = space.dtype.name == "uint8" and len(space.shape) >= 2
-        dtype = torch.uint8 if is_image else torch.float32
-        low, high = (_bound(limit, batch, dtype, device) for limit in (space.low, space.high))
-        if not is_image and torch.isinf(torch.stack([low, high])).all():
-            return Unbounded((batch, *space.shape), device=device, dtype=dtype)
-        return Bounded(low, high, (batch, *space.shape), device=device, dtype=dtype)
-    raise ValueError(f"A space must be one that rows have, but it is {space}: see engram.envs.spaces.")
+        return Binary(shape=shape, device=device, dtype=dtype)
+    assert isinstance(space, gs.Box)
+    low, high = (_bound(limit, batch, dtype, device) for limit in (space.low, space.high))
+    if dtype.is_floating_point and torch.isinf(torch.stack([low, high])).all():
+        return Unbounded(shape, device=device, dtype=dtype)
+    return Bounded(low, high, shape, device=device, dtype=dtype)
 
 
 def _bound(limit: Any, batch: int, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from engram.common.spaces import Path, fold
 from engram.common.state_form import (
     LARGEST,
     Anything,
@@ -53,6 +54,17 @@ def space_to_json(space: spaces.Space) -> Json:
         space: Discrete, MultiDiscrete, MultiBinary, Box, or a Tuple or Dict of these. Of any other, which agents
             leave out, only the name of its class is kept.
     """
+    return fold(space, _leaf_to_json, _nested_to_json)
+
+
+def _nested_to_json(path: Path, space: spaces.Space, parts: dict[str, Json]) -> Json:
+    if isinstance(space, spaces.Tuple):
+        return {"kind": "Tuple", "parts": list(parts.values())}
+    # Pairs, because readers of JSON need not keep the order of an object's keys.
+    return {"kind": "Dict", "parts": [[key, part] for key, part in parts.items()]}
+
+
+def _leaf_to_json(path: Path, space: spaces.Space) -> Json:
     if isinstance(space, spaces.Discrete):
         dtype = str(np.dtype(space.dtype))
         return {"kind": "Discrete", "n": int(space.n), "start": int(space.start), "dtype": dtype}
@@ -67,11 +79,6 @@ def space_to_json(space: spaces.Space) -> Json:
         low = _bound_to_json(space.low, space.bounded_below, "-inf")
         bounds = {"low": low, "high": _bound_to_json(space.high, space.bounded_above, "inf")}
         return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
-    if isinstance(space, spaces.Tuple):
-        return {"kind": "Tuple", "parts": [space_to_json(part) for part in space.spaces]}
-    if isinstance(space, spaces.Dict):
-        # Pairs, because readers of JSON need not keep the order of an object's keys.
-        return {"kind": "Dict", "parts": [[key, space_to_json(part)] for key, part in space.spaces.items()]}
     return {"kind": "Unread", "name": _class_name(space)}
 
 

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from engram.common.spaces import Path, fold
 from engram.envs import VectorEnv
 from engram.training.session import Session
 from engram.training.sizes import agent_sizes
@@ -54,16 +55,22 @@ def levels(env: VectorEnv) -> str:
 
 def space_text(space: gymnasium.Space[Any]) -> str:
     """Write a space shortly, such as `Discrete(4)` or `Box(64, 64, 3) uint8`."""
+    return fold(space, _leaf_text, _nested_text)
+
+
+def _nested_text(path: Path, space: gymnasium.Space[Any], parts: dict[str, str]) -> str:
+    if isinstance(space, spaces.Tuple):
+        return f"Tuple({', '.join(parts.values())})"
+    return f"Dict({', '.join(f'{key}: {part}' for key, part in parts.items())})"
+
+
+def _leaf_text(path: Path, space: gymnasium.Space[Any]) -> str:
     if isinstance(space, spaces.Discrete):
         return f"Discrete({space.n})"
     if isinstance(space, spaces.MultiDiscrete):
         return f"MultiDiscrete({_list_text(space.nvec)})"
     if isinstance(space, spaces.Box):
         return f"Box({', '.join(map(str, space.shape))}) {space.dtype}"
-    if isinstance(space, spaces.Tuple):
-        return f"Tuple({', '.join(map(space_text, space.spaces))})"
-    if isinstance(space, spaces.Dict):
-        return f"Dict({', '.join(f'{key}: {space_text(part)}' for key, part in space.spaces.items())})"
     return str(space)
 
 

@@ -15,6 +15,9 @@ import torch.nn.functional as F
 from gymnasium import spaces
 from torch import Tensor
 
+from engram.common.actions import action_layout, action_mask_size
+from engram.common.spaces import options_of
+
 
 class ActionDistribution(ABC):
     """A batch of action distributions, `[...]` being its batch shape.
@@ -199,24 +202,14 @@ def num_policy_outputs(space: spaces.Space) -> int:
     Raises:
         ValueError: for any other space, or one that holds nothing.
     """
-    is_empty = 0 in (space.shape or ())
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1 and not is_empty:
-        return int(space.nvec.sum())
-    if isinstance(space, spaces.Box) and not is_empty:
-        return math.prod(space.shape)
-    raise ValueError(
-        "An agent acts in Discrete, MultiDiscrete (one axis) or Box action spaces that hold one number or more, but "
-        f"got {space}; wrap the environment so that its action space is one of these."
-    )
+    shape, _ = action_layout(space)
+    return action_mask_size(space) or math.prod(shape)
 
 
 def split_parts(space: spaces.Space, outputs: Tensor) -> tuple[Tensor, ...]:
     """Split numbers per action `[..., num_policy_outputs(space)]` into those of each independent choice."""
-    if isinstance(space, spaces.MultiDiscrete):
-        return outputs.split([int(n) for n in space.nvec], dim=-1)
-    return (outputs,)
+    options = options_of(space)
+    return (outputs,) if options is None else outputs.split(options, dim=-1)
 
 
 def make_distribution(
@@ -235,7 +228,8 @@ def make_distribution(
     """
     if isinstance(space, spaces.Discrete):
         return Categorical(outputs, mask)
-    if isinstance(space, spaces.MultiDiscrete):
-        return MultiCategorical(outputs, tuple(int(n) for n in space.nvec), mask)
+    options = options_of(space)
+    if options is not None:
+        return MultiCategorical(outputs, options, mask)
     assert isinstance(space, spaces.Box) and log_std is not None
     return DiagonalGaussian(outputs, log_std, space.shape)

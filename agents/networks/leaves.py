@@ -14,12 +14,13 @@ from torch import Tensor
 
 from engram.agents.networks.image_layout import LAYOUTS, ImageLayout, LayoutName, find_layout
 from engram.agents.networks.pixel_scale import PixelScale
+from engram.common.spaces import NUMERIC, Path, options_of, place, unsupported
+from engram.common.spaces import leaves as space_leaves
 
 READINGS = ("auto", "vector", "image", "none", *LAYOUTS)
 # A picture has at least so many pixels along its longer and its shorter side (the smallest in use have 28). What is
 # smaller is a board, a map or a field of symbols, such as MiniGrid's 7 x 7 x 3, whose numbers are no shades.
 _SMALLEST_SIDES = (16, 12)
-_READABLE = spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary | spaces.Box
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Leaf:
         layout: of an image.
     """
 
-    key: tuple[str, ...]
+    key: Path
     space: spaces.Space
     kind: str
     layout: ImageLayout | None = None
@@ -41,15 +42,14 @@ class Leaf:
     @property
     def name(self) -> str:
         """The key in one word, `obs` where there is none."""
-        return leaf_name(self.key)
+        return place(self.key)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Number of categories of each component, for the kind `categories`."""
-        if isinstance(self.space, spaces.Discrete):
-            return (int(self.space.n),)
-        assert isinstance(self.space, spaces.MultiDiscrete)
-        return tuple(int(n) for n in self.space.nvec.flatten())
+        sizes = options_of(self.space)
+        assert sizes is not None
+        return sizes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -92,8 +92,8 @@ def observation_leaves(
             observation does not have, or if nothing is left to be read.
     """
     given = dict(_flat_readings(leaves or {}))
-    parts = list(elementary_spaces(space))
-    names = [leaf_name(key) for key, _ in parts]
+    parts = list(space_leaves(space))
+    names = [place(key) for key, _ in parts]
     for name, reading in given.items():
         if not any(_covers(name, leaf) for leaf in names):
             raise ValueError(
@@ -137,32 +137,11 @@ def _flat_readings(leaves: Mapping[Any, Any], prefix: str = "") -> Iterator[tupl
             yield f"{prefix}{key}", value
 
 
-def leaf_name(key: tuple[str, ...]) -> str:
-    """Join a key to one word, `obs` where the observation is not nested."""
-    return ".".join(key) or "obs"
-
-
-def elementary_spaces(
-    space: spaces.Space, key: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], spaces.Space]]:
-    """Yield what a space consists of, with the keys of rows: Tuple entries have `0`, `1`, …."""
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
-        for name, part in parts:
-            yield from elementary_spaces(part, (*key, str(name)))
-    else:
-        yield key, space
-
-
-def _read_as(key: tuple[str, ...], name: str, space: spaces.Space, reading: str, layout: LayoutName) -> Leaf:
+def _read_as(key: Path, name: str, space: spaces.Space, reading: str, layout: LayoutName) -> Leaf:
     """Make the leaf that is read in this way."""
-    if not isinstance(space, _READABLE):
-        advice = f"leave it out with leaves.{name}=none, or " if key else ""
-        raise ValueError(
-            "An agent reads Discrete, MultiDiscrete, MultiBinary and Box observations, and Tuple or Dict of these, "
-            f"but got {type(space).__name__}" + (f" under the key {name!r}" if key else "") + f"; {advice}"
-            "wrap the environment so that its observation space is one of these."
-        )
+    if not isinstance(space, NUMERIC):
+        where, advice = (f" under {name}", f"leave it out with leaves.{name}=none, or ") if key else ("", "")
+        raise unsupported(f"{type(space).__name__}{where}", advice)
     if 0 in (space.shape or ()):
         advice = (
             f"leave it out with leaves.{name}=none"
@@ -179,7 +158,7 @@ def _read_as(key: tuple[str, ...], name: str, space: spaces.Space, reading: str,
 
 
 def _flat_kind(space: spaces.Space) -> str:
-    return "categories" if isinstance(space, spaces.Discrete | spaces.MultiDiscrete) else "vector"
+    return "vector" if options_of(space) is None else "categories"
 
 
 def _looks_like_image(space: spaces.Space) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from gymnasium import spaces
 
-from engram.agents.networks.leaves import Leaf, elementary_spaces, leaf_name
+from engram.agents.networks.leaves import Leaf
+from engram.common.spaces import leaves, place
 
 
 def describe_reading(leaf: Leaf) -> str:
@@ -24,7 +25,7 @@ def earlier_readings(space: spaces.Space) -> dict[str, str]:
     Boxes of three axes and uint8 Boxes of two were images, height first unless 1, 3 or 4 channels clearly were, and
     only uint8 was scaled, by 255.
     """
-    return {leaf_name(key): _earlier(part) for key, part in elementary_spaces(space)}
+    return {place(path): _earlier(part) for path, part in leaves(space)}
 
 
 def _earlier(space: spaces.Space) -> str:

@@ -112,5 +112,5 @@ def test_every_action_space_has_its_distribution(space, outputs, action_shape):
 
 
 def test_unsupported_action_space_is_one_sentence():
-    with pytest.raises(ValueError, match=r"Discrete, MultiDiscrete .* but got MultiBinary\(3\)"):
+    with pytest.raises(ValueError, match=r"Discrete, MultiDiscrete .* but it is MultiBinary\(3\)"):
         num_policy_outputs(spaces.MultiBinary(3))

@@ -117,7 +117,7 @@ def test_inputs_can_be_left_out():
 
 
 def test_unsupported_space_is_one_sentence():
-    with pytest.raises(ValueError, match=r"An agent reads .* but got Text"):
+    with pytest.raises(ValueError, match=r"must be Box, .* but it is Text under a: leave it out"):
         Encoder(spaces.Dict({"a": spaces.Text(5)}), spaces.Discrete(2))
 
 

@@ -124,8 +124,8 @@ def test_any_part_is_read_as_its_key_says(leaves, expected):
 @pytest.mark.parametrize(
     ("leaves", "pattern"),
     [
-        ({}, "got Text under the key 'mission'; leave it out with leaves.mission=none"),
-        ({"mission": "vector"}, "got Text under the key 'mission'; leave it out with leaves.mission=none"),
+        ({}, "it is Text under mission: leave it out with leaves.mission=none"),
+        ({"mission": "vector"}, "it is Text under mission: leave it out with leaves.mission=none"),
         ({"mision": "none"}, r"expected any of front, symbols, mission, pair\.0, pair\.1, but got 'mision'"),
         (
             {"mission": "none", "front": "picture"},

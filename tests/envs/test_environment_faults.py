@@ -103,7 +103,7 @@ def row_after(**kwargs: Any):
             {"space": gs.Dict(a=gs.Discrete(2)), "obs": {"b": 0}},
             r"be a dict with the keys \['a'\], but got \['b'\]",
         ),
-        ({"space": gs.Dict(a=gs.Discrete(2)), "obs": {"a": 2}}, r"'a', must be in Discrete\(2\)"),
+        ({"space": gs.Dict(a=gs.Discrete(2)), "obs": {"a": 2}}, r"part a, must be in Discrete\(2\)"),
         ({"space": gs.Tuple([gs.Discrete(2)]), "obs": (0, 1)}, "be a tuple of 1 parts, but got 2 parts"),
         ({"space": gs.Tuple([gs.Discrete(2)]), "obs": (7,)}, "part 0, must be in Discrete"),
     ],

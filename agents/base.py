@@ -12,11 +12,15 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.common.box_actions import ActionConverter, BoxAction
+from engram.common.checked import Checked
 from engram.common.state_form import Anything
 
 
-class Agent(ABC):
+class Agent(Checked, ABC):
     """A policy with memory that learns.
+
+    The options of a constructor are held against their annotations; what it takes as `**settings:
+    Annotated[Any, Settings]` are the fields of that class (`engram.common.checked.settings`).
 
     Attributes:
         observation_space: single Gymnasium space of the observations.
@@ -50,7 +54,7 @@ class Agent(ABC):
             TensorDict `[B]`.
         """
 
-    def check_num_envs(self, num_envs: int) -> None:  # noqa: B027 (many agents accept any number)
+    def check_num_envs(self, num_envs: int) -> None:
         """Refuse a number of environments that the agent cannot learn from, before a run begins.
 
         Raises:

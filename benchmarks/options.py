@@ -22,7 +22,7 @@ def _is_share(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(map(_is_count, value))
+    return isinstance(value, list | tuple) and len(value) == 3 and all(map(_is_count, value))
 
 
 Names = Annotated[
@@ -30,7 +30,7 @@ Names = Annotated[
     Fitting(
         "all, or a list of names",
         lambda value: (
-            value == "all" or (isinstance(value, list) and bool(value) and all(map(_is_word, value)))
+            value == "all" or (isinstance(value, list | tuple) and bool(value) and all(map(_is_word, value)))
         ),
         "[lstm,s5]",
     ),
@@ -40,9 +40,9 @@ Counts = Annotated[
     Sequence[int],
     Fitting(
         "a list of whole numbers of at least 1",
-        lambda value: isinstance(value, list) and all(map(_is_count, value)),
+        lambda value: isinstance(value, list | tuple) and all(map(_is_count, value)),
         "[32,128]",
-        lambda value: [whole_number(part) for part in value] if isinstance(value, list) else value,
+        lambda value: [whole_number(part) for part in value] if isinstance(value, list | tuple) else value,
     ),
 ]
 Rates = Annotated[Sequence[float], list_of("numbers from 0 to 1", _is_share, "[0,0.03]")]

@@ -100,19 +100,40 @@ def _written(value: Any) -> str:
 
 @functools.cache
 def annotations_of(function: Callable[..., Any]) -> tuple[bool, dict[str, Any]] | None:
-    """Whether a signature takes any further names, and its parameters' annotations; None where it cannot be read."""
+    """Whether a signature takes any further names, and its parameters' annotations; None where it cannot be read.
+
+    Further arguments that are annotated `Annotated[Any, Options]` are the fields of that dataclass.
+    """
     try:
         parameters = inspect.signature(function).parameters
-        # A dataclass is annotated by its fields: strings of a module that its `__init__` does not see.
-        has_fields = inspect.isclass(function) and dataclasses.is_dataclass(function)
-        source = function.__init__ if inspect.isclass(function) and not has_fields else function
-        hints = _hints(inspect.unwrap(source))
+        hints = _hints(_annotated(function))
     except (TypeError, ValueError):
         return None
-    kinds = {parameter.kind for parameter in parameters.values()}
     named = [one for one in parameters.values() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)]
-    takes_any = inspect.Parameter.VAR_KEYWORD in kinds
-    return takes_any, {one.name: hints.get(one.name, Any) for one in named if one.name != "self"}
+    own = {one.name: hints.get(one.name, Any) for one in named if one.name != "self"}
+    options = further_options(function)
+    if options is not None:
+        return False, {**own, **_hints(options)}
+    return any(one.kind is one.VAR_KEYWORD for one in parameters.values()), own
+
+
+@functools.cache
+def further_options(function: Callable[..., Any]) -> type | None:
+    """The dataclass whose fields a function takes as further arguments, if it does."""
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.VAR_KEYWORD:
+            parts = get_args(_hints(_annotated(function)).get(one.name))[1:]
+            return next(
+                (part for part in parts if inspect.isclass(part) and dataclasses.is_dataclass(part)), None
+            )
+    return None
+
+
+def _annotated(function: Callable[..., Any]) -> Any:
+    """What has the annotations of a class or function."""
+    # A dataclass is annotated by its fields: strings of a module that its `__init__` does not see.
+    has_fields = inspect.isclass(function) and dataclasses.is_dataclass(function)
+    return inspect.unwrap(function.__init__ if inspect.isclass(function) and not has_fields else function)
 
 
 def _hints(source: Any) -> dict[str, Any]:
@@ -133,7 +154,8 @@ def _hints(source: Any) -> dict[str, Any]:
 @functools.cache
 def default_of(function: Callable[..., Any], name: str) -> Any:
     """The default of a parameter; `inspect.Parameter.empty` if it has none."""
-    return inspect.signature(function).parameters[name].default
+    parameters, options = inspect.signature(function).parameters, further_options(function)
+    return default_of(options, name) if options and name not in parameters else parameters[name].default
 
 
 def _rule(annotation: Any) -> Whole | Real | Fitting | None:

@@ -18,7 +18,6 @@ from typing import Any, TypeVar, dataclass_transform
 from engram.common.annotations import annotations_of, default_of, describe, fitting_value, meant_value
 from engram.common.other_names import other_names
 
-_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Class = TypeVar("Class", bound=type)
 Made = TypeVar("Made", bound=Callable[..., Any])
 
@@ -166,21 +165,24 @@ def checked(function: Made) -> Made:
         function: a function, or the `__init__` of a class, whose name is then that of the sentence.
     """
     signature, is_constructor = inspect.signature(function), function.__name__ == "__init__"
-    kinds = {name: one.kind for name, one in list(signature.parameters.items())[is_constructor:]}
-    names = [name for name, kind in kinds.items() if kind not in _VARIABLE]
-    takes_any = inspect.Parameter.VAR_KEYWORD in kinds.values()
+    further = next((name for name, one in signature.parameters.items() if one.kind is one.VAR_KEYWORD), "")
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         owner = type(args[0]).__name__ if is_constructor else function.__name__
+        takes_any, names = annotations_of(function) or (True, {})
         if not takes_any:
             check_names(kwargs, names, owner)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
             return function(*args, **kwargs)  # Python says best what is missing
-        given = {name: bound.arguments[name] for name in names if name in bound.arguments}
-        bound.arguments.update(check_arguments(function, given, owner))
+        given, rest = bound.arguments, bound.arguments.get(further, {})
+        named = {name: given[name] for name in names if name in given}
+        fitting = check_arguments(function, {**named, **rest}, owner)
+        given.update({name: fitting[name] for name in named})
+        if rest:
+            given[further] = {name: fitting[name] for name in rest}
         return function(*bound.args, **bound.kwargs)
 
     return typing.cast(Made, call)

@@ -28,7 +28,7 @@ class GTrXL(CacheCore):
 
     Args:
         input_size: Width of the input; a linear layer maps it to `hidden_size` if they differ.
-        hidden_size: Width of the layers and of the output. Default: 256.
+        hidden_size: Width of the layers and of the output. Default: 128.
         num_layers: Number of layers. Default: 2.
         num_heads: Attention heads of a layer. Default: 4.
         head_size: Width of a head. Default: 32.
@@ -54,7 +54,7 @@ class GTrXL(CacheCore):
     def __init__(
         self,
         input_size: Size,
-        hidden_size: Size = 256,
+        hidden_size: Size = 128,
         num_layers: Size = 2,
         num_heads: Size = 4,
         head_size: Size = 32,

@@ -24,7 +24,7 @@ class S5(ScanCore):
         input_size: Width of the input; a linear layer maps it to `hidden_size` if they differ.
         hidden_size: Width of the layers and of the output. Default: 256.
         state_size: Modes of the state of a layer; with `conj_sym` half as many are stored. Default: 256.
-        num_layers: Number of layers. Default: 4.
+        num_layers: Number of layers. Default: 2.
         blocks: Equal HiPPO blocks the initial state matrix is made of. Default: 1.
         conj_sym: Store one of each conjugate pair of modes. Default: True.
         discretization: "zoh" or "bilinear". Default: "zoh".
@@ -62,7 +62,7 @@ class S5(ScanCore):
         input_size: Size,
         hidden_size: Size = 256,
         state_size: Size = 256,
-        num_layers: Size = 4,
+        num_layers: Size = 2,
         blocks: Size = 1,
         conj_sym: bool = True,
         discretization: Discretization = "zoh",

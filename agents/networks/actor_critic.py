@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engram.agents.networks.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.mlp import MLP, Activation, linear
-from engram.common.checked import checked
+from engram.common.checked import Checked
 from engram.common.option_types import Count, NotNegative, Number
 from engram.memory_cores import MemoryCore, Resets
 
@@ -24,7 +24,7 @@ class MakeCore(Protocol):
     def __call__(self, *, input_size: int) -> MemoryCore: ...  # noqa: D102
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(Checked, nn.Module):
     """A recurrent actor-critic: the only place where an actor-critic agent touches its memory core.
 
     Args:
@@ -45,7 +45,6 @@ class ActorCritic(nn.Module):
         ValueError: for a space that agents cannot read or act in.
     """
 
-    @checked
     def __init__(
         self,
         observation_space: spaces.Space,

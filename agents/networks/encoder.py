@@ -16,11 +16,11 @@ from engram.agents.networks.image_layout import LayoutName
 from engram.agents.networks.leaves import observation_leaves
 from engram.agents.networks.mlp import MLP, Activation
 from engram.agents.networks.normalizer import RunningNormalizer
-from engram.common.checked import checked
+from engram.common.checked import Checked
 from engram.common.option_types import Count
 
 
-class Encoder(nn.Module):
+class Encoder(Checked, nn.Module):
     """Encode a row's observation, previous action and first-row flag to one vector.
 
     Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images are scaled to 0 … 1 by
@@ -52,7 +52,6 @@ class Encoder(nn.Module):
     Source: Morad et al. 2023 (POPGym), section 4, for what the agent is told.
     """
 
-    @checked
     def __init__(
         self,
         observation_space: spaces.Space,

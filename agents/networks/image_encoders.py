@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engram.agents.networks.image_layout import ImageLayout, find_layout
 from engram.agents.networks.mlp import ACTIVATIONS, Activation, linear
 from engram.agents.networks.pixel_scale import PixelScale
-from engram.common.checked import checked
+from engram.common.checked import Checked
 from engram.common.option_types import Count
 
 ImageDtype = Literal["float32", "bfloat16", "auto"]
@@ -23,7 +23,7 @@ ImageEncoderName = Literal["strided", "impala"]
 _CPU_IMAGES = 256
 
 
-class ImageEncoder(nn.Module, ABC):
+class ImageEncoder(Checked, nn.Module, ABC):
     """One vector from an image: convolutions, then a dense layer.
 
     Images stay as they came until they are read here, so that a rollout of uint8 images is never held as
@@ -48,7 +48,6 @@ class ImageEncoder(nn.Module, ABC):
         ValueError: for an option that the encoder does not have.
     """
 
-    @checked
     def __init__(
         self,
         shape: tuple[int, ...],

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from gymnasium import spaces
@@ -27,7 +26,6 @@ from engram.agents.ppo.loss import (
 )
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
-from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
 from engram.common.rows import Rollout
 from engram.common.state_form import Real, Whole
@@ -59,7 +57,6 @@ class PPO(Agent):
     Source: Schulman et al. 2017; recurrent minibatches drawn over environments.
     """
 
-    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -70,10 +67,9 @@ class PPO(Agent):
         total_env_steps: Count = 1_000_000,
         seed: Seed = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
+        **settings: Annotated[Any, PPOSettings],
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
-        check_names(settings, (field.name for field in dataclasses.fields(PPOSettings)), "PPO", "agent.")
         self.settings = PPOSettings(**settings)
         self.total_env_steps, self.seed = total_env_steps, seed
         self.rollout_length = self.settings.rollout_length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engram.common.checked import refusal, settings
+from engram.common.checked import require, settings
 from engram.common.option_types import Count, Fraction, NotNegative, Positive
 
 
@@ -58,9 +58,9 @@ class PPOSettings:
 
     def check(self) -> None:
         """Hold what depends on two options."""
-        if self.bptt_length is not None and self.rollout_length % self.bptt_length:
-            expected = f"a divisor of rollout_length ({self.rollout_length})"
-            raise refusal("bptt_length", expected, self.bptt_length, owner="PPO", prefix="agent.")
+        divides = self.bptt_length is None or self.rollout_length % self.bptt_length == 0
+        expected = f"a divisor of rollout_length ({self.rollout_length})"
+        require(divides, "bptt_length", expected, self.bptt_length, "PPO", "agent.")
 
     def scheduled_learning_rate(self, progress: float) -> float:
         """Learning rate at `progress`, the fraction of the schedule's horizon that has passed."""

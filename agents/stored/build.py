@@ -27,12 +27,13 @@ _PLAIN = (bool, int, float, str, type(None))
 _DIRECTIVES = ("_target_", "_partial_")
 
 
-def build(description: Any, allow: Sequence[str] = ()) -> Any:
+def build(description: Any, allow: Sequence[str] = (), prefix: str = "") -> Any:
     """Build what `description` says, from the inside out.
 
     Args:
         description: a mapping with `_target_`, or any nesting of mappings, lists and plain values.
         allow: further top-level packages whose classes may be built, and whose environments may be named by an id.
+        prefix: what stands before the names of its arguments where a user writes them, `agent.`.
 
     Returns:
         The object; with `_partial_`, a `functools.partial` of its constructor.
@@ -42,7 +43,7 @@ def build(description: Any, allow: Sequence[str] = ()) -> Any:
     """
     for target, one in check_description(description):
         _check_id(find_target(target, allow), one, allow)
-    return _build(description, allow)
+    return _build(description, allow, prefix)
 
 
 def build_maker(description: Any, name: str, gets: Sequence[str], allow: Sequence[str] = ()) -> Any:
@@ -57,7 +58,7 @@ def build_maker(description: Any, name: str, gets: Sequence[str], allow: Sequenc
     Raises:
         ValueError: as for `build`, or if it is no such maker.
     """
-    made = build(description, allow)
+    made = build(description, allow, f"{name}.")
     if not callable(made):
         raise ValueError(
             f"{name} must be a description with a _target_ and _partial_: true, but got {str(description)[:80]!r}; "
@@ -160,22 +161,24 @@ def find_target(target: str, allow: Sequence[str] = ()) -> Any:
     return found
 
 
-def _build(description: Any, allow: Sequence[str]) -> Any:
+def _build(description: Any, allow: Sequence[str], prefix: str) -> Any:
     if isinstance(description, Mapping):
         arguments = {
-            key: _build(value, allow) for key, value in description.items() if key not in _DIRECTIVES
+            key: _build(value, allow, f"{prefix}{key}.")
+            for key, value in description.items()
+            if key not in _DIRECTIVES
         }
         if "_target_" not in description:
             return arguments
         target = description["_target_"]
         factory = find_target(target, allow)
-        arguments = check_arguments(factory, arguments, target.rpartition(".")[2])
+        arguments = check_arguments(factory, arguments, target.rpartition(".")[2], prefix)
         if description.get("_partial_", False):
             return functools.partial(factory, **arguments)
         check_takes(factory, arguments, target)
         return factory(**arguments)
     if isinstance(description, list | tuple):
-        return [_build(value, allow) for value in description]
+        return [_build(value, allow, prefix) for value in description]
     return description
 
 

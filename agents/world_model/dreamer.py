@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from gymnasium import spaces
@@ -22,7 +21,6 @@ from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizers import Optimizers
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
-from engram.common.checked import check_names, checked
 from engram.common.option_types import Count, Seed
 from engram.common.state_form import Whole
 from engram.common.streams import environment_keys, seeded_initializers, stream_key, stream_uniform
@@ -49,7 +47,6 @@ class Dreamer(Agent):
     Source: Hafner et al. 2023 (DreamerV3); Samsami et al. 2024 (R2I).
     """
 
-    @checked
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -59,12 +56,9 @@ class Dreamer(Agent):
         total_env_steps: Count = 1_000_000,
         seed: Seed = 0,
         device: str | torch.device = "cpu",
-        **settings: Any,
+        **settings: Annotated[Any, DreamerSettings],
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
-        check_names(
-            settings, (field.name for field in dataclasses.fields(DreamerSettings)), "Dreamer", "agent."
-        )
         self.settings = DreamerSettings(**settings)
         self._check_actor_gradient()
         self.total_env_steps, self.seed = total_env_steps, seed

@@ -10,7 +10,7 @@ from engram.agents.networks.image_layout import LayoutName
 from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
-from engram.common.checked import refusal, settings
+from engram.common.checked import require, settings
 from engram.common.option_types import (
     Count,
     Fraction,
@@ -178,5 +178,4 @@ class DreamerSettings:
         return slice(self.burn_in + self.imagine_every - 1, None, self.imagine_every)
 
     def _require(self, name: str, expected: str, holds: bool) -> None:
-        if not holds:
-            raise refusal(name, expected, getattr(self, name), owner="Dreamer", prefix="agent.")
+        require(holds, name, expected, getattr(self, name), "Dreamer", "agent.")

@@ -147,7 +147,7 @@ def test_too_many_minibatches_is_one_sentence():
 )
 def test_settings_outside_their_range_are_one_sentence(setting, value):
     with pytest.raises(
-        ValueError, match=rf"^{setting} of PPO must be .* but got {value!r}; (set|change) agent.{setting}"
+        ValueError, match=rf"^{setting} of PPO must be .* but got {value!r}; (set|change) (agent\.)?{setting}"
     ):
         make_agent(envs.RecallFirst(num_envs=4), **{setting: value})
 

@@ -16,7 +16,7 @@ WRONG_OPTIONS = {
     "agent=null": "agent must be one of .*ppo",
     "experiment=none_such": "experiment must be one of",
     "core.hiden_size=3": r"did you mean 'core\.hidden_size'",
-    "+core.foo=3": "LSTM takes the arguments .*hidden_size.*'foo'",
+    "+core.foo=3": "LSTM takes the arguments .*hidden_size.*'core.foo'",
     "+agent.foo=3": "PPO takes the arguments .*gamma.*foo'",
     "word": "written key=value, but got 'word'",
     "=3": "written key=value",

@@ -5,7 +5,6 @@ import re
 import typing
 
 import pytest
-from gymnasium import spaces
 
 from engram import agents
 from engram.agents.ppo.settings import PPOSettings
@@ -16,7 +15,6 @@ from engram.common.checked import OptionError, check_arguments, check_options, c
 from engram.common.errors import UsageError
 from engram.common.option_types import Packages
 from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.groups import group_options
 from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
 from engram.scripts.command_line.suggestions import nearest_keys
 
@@ -146,47 +144,6 @@ def test_every_option_of_a_command_names_itself(command, options):
     assert refused > 3 * len(list(options_of(options)))
 
 
-def refusals(build_with, description):
-    """For every value of a description, what is said of those that will not do."""
-    found = {}
-    for path, _ in leaves(description):
-        for value in WRONG:
-            try:
-                build_with(replaced(description, path, value))
-            except ValueError as error:
-                found.setdefault(path[-1], []).append(str(error))
-            else:
-                found.setdefault(path[-1], [])
-    return found
-
-
-@pytest.mark.parametrize("core", sorted(set(group_options("core")) - {"custom"}))
-def test_every_option_of_a_core_names_itself(core):
-    description = compose_config("train", [f"core={core}", "core.hidden_size=8"]).values["core"]
-    for name, sentences in refusals(lambda changed: build(changed)(input_size=4), description).items():
-        assert len(sentences) >= 3 and all(name in sentence for sentence in sentences), (name, sentences)
-
-
-@pytest.mark.parametrize("settings", [PPOSettings, DreamerSettings, ReplaySettings])
-def test_every_setting_of_an_agent_names_itself(settings):
-    defaults = {field: getattr(settings(), field) for field in settings.__dataclass_fields__}
-    for name, sentences in refusals(lambda changed: settings(**changed), defaults).items():
-        assert len(sentences) >= 3, name
-        assert sum(name in sentence for sentence in sentences) >= len(sentences) - 1, (name, sentences)
-
-
-def test_every_setting_of_a_network_names_itself():
-    box, discrete = spaces.Box(0, 255, (16, 16, 3), "uint8"), spaces.Discrete(2)
-    description = compose_config("train", ["agent=ppo"]).values["agent"]["make_network"]
-    make_core = build({"_target_": "engram.memory_cores.GRU", "_partial_": True, "hidden_size": 8})
-
-    def build_network(changed):
-        build(changed)(observation_space=box, action_space=discrete, make_core=make_core)
-
-    for name, sentences in refusals(build_network, description).items():
-        assert len(sentences) >= 3 and all(name in sentence for sentence in sentences), (name, sentences)
-
-
 @pytest.mark.parametrize(
     ("word", "expected"),
     [("1e6", 1_000_000), ("2.5e3", 2500), ("1_000", 1000), ("7.0", 7), ("1e0", 1)],
@@ -230,7 +187,9 @@ def test_whole_numbers_of_settings_and_arguments():
     assert repr(ReplaySettings(prefill=1e4).prefill) == "10000"
     fitted = check_arguments(agents.Encoder, {"hidden_sizes": [1e1, 8], "image_features": 2e1}, "Encoder")
     assert repr(fitted) == "{'hidden_sizes': [10, 8], 'image_features': 20}"
-    with pytest.raises(ValueError, match=r"hidden_size of GRU must be a whole number, but got 1\.5"):
+    with pytest.raises(
+        ValueError, match=r"hidden_size of GRU must be a whole number from 1 to .*, but got 1\.5"
+    ):
         check_arguments(find_target("engram.memory_cores.GRU"), {"hidden_size": 1.5}, "GRU")
 
 

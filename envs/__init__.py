@@ -3,6 +3,7 @@
 from engram.common.box_actions import ActionConverter, BoxActions
 from engram.common.errors import EnvironmentFault
 from engram.common.rows import Act, Rollout
+from engram.common.vector_env import VectorEnv
 from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
 from engram.envs.driver import Driver
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
@@ -12,7 +13,6 @@ from engram.envs.native import NativeVectorEnv
 from engram.envs.registration import register, registered_natives
 from engram.envs.table import TASKS, find_task, make_env
 from engram.envs.task import Task
-from engram.envs.vector_env import VectorEnv
 
 make_forks_safe(loaded_libgomps())
 

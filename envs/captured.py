@@ -8,9 +8,9 @@ import torch
 from tensordict import TensorDict
 
 from engram.common.rows import Act, Rollout
+from engram.common.vector_env import VectorEnv
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
-from engram.envs.vector_env import VectorEnv
 
 # Runs a function without arguments or results in such a way that calling what it returns does it again.
 Recorder = Callable[[Callable[[], None]], Callable[[], None]]

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
+from engram.common.vector_env import VectorEnv
 from engram.envs.action_masks import check_masks
 from engram.envs.captured import CapturedPlay, check_capture
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
 from engram.envs.reports import LENGTH, RETURN
-from engram.envs.vector_env import VectorEnv
 
 
 class Driver:

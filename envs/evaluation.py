@@ -13,10 +13,10 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.common.random import hash_to_int
+from engram.common.vector_env import VectorEnv
 from engram.envs.driver import Act
 from engram.envs.finite import check_finite
 from engram.envs.reports import LENGTH, RETURN
-from engram.envs.vector_env import VectorEnv
 
 
 class EvaluationStoppedError(Exception):

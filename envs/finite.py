@@ -9,7 +9,7 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor
 
-from engram.envs.vector_env import VectorEnv
+from engram.common.vector_env import VectorEnv
 
 
 def check_finite(

@@ -23,6 +23,7 @@ from engram.common.errors import EnvironmentFault
 from engram.common.option_types import Count, Index, Positive
 from engram.common.rows import make_row, select
 from engram.common.state_form import Whole
+from engram.common.vector_env import VectorEnv, check_seed, check_state
 from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
 from engram.envs.async_envs import AsyncEnvs, make_async
 from engram.envs.episode_log import EpisodeLog
@@ -31,7 +32,6 @@ from engram.envs.make import make_sub_env
 from engram.envs.reports import batched_report
 from engram.envs.spaces import observation_converter
 from engram.envs.stored_rows import check_actions, row_form
-from engram.envs.vector_env import VectorEnv, check_seed, check_state
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
 

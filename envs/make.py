@@ -13,9 +13,9 @@ import torch
 from engram.common.actions import action_layout
 from engram.common.ids import import_package, malformed, not_registered
 from engram.common.spaces import parts_of, walk
+from engram.common.vector_env import VectorEnv
 from engram.envs.spaces import observation_converter
 from engram.envs.sub_env import SubEnv
-from engram.envs.vector_env import VectorEnv
 
 _VECTOR_ONLY = (
     "An environment must be registered with an entry point of one environment, but {name!r} has only that of a vector "

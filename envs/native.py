@@ -15,8 +15,8 @@ from engram.common.actions import ActionCheck, action_layout
 from engram.common.option_types import Count, Index
 from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
+from engram.common.vector_env import VectorEnv, check_seed, check_state
 from engram.envs.reports import metric_name
-from engram.envs.vector_env import VectorEnv, check_seed, check_state
 
 
 class NativeVectorEnv(VectorEnv):

@@ -10,9 +10,9 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.rows import Act, Rollout, stack_time
+from engram.common.vector_env import VectorEnv
 from engram.envs.finite import check_rollout
 from engram.envs.reports import stack_reports
-from engram.envs.vector_env import VectorEnv
 
 # Leaves with more bytes per environment, such as images, are written to their place in the rollout as they come.
 _LARGE_BYTES = 1024

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import logger
 
 from engram.common.errors import unknown_option
-from engram.envs.vector_env import VectorEnv
+from engram.common.vector_env import VectorEnv
 
 RENDER_FPS = 4
 """Frames a second of a video: an action in a maze takes 0.25 s, and a board can be read at this pace."""

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from tensordict import TensorDict
 
+from engram.common.vector_env import check_seed
 from engram.envs.native import NativeVectorEnv
 from engram.envs.numpy_rows import action_to_tensor, observation_to_numpy
 from engram.envs.render_modes import check_render_mode, render_frames, render_metadata
 from engram.envs.restart import begin_next
-from engram.envs.vector_env import check_seed
 
 try:
     from stable_baselines3.common.vec_env import VecEnv

@@ -16,9 +16,9 @@ import torch
 from engram.common.box_actions import BoxAction
 from engram.common.checked import checked
 from engram.common.option_types import Count, Index, Positive
+from engram.common.vector_env import VectorEnv
 from engram.envs import diagnostic, memory_maze, popgym
 from engram.envs.task import Task
-from engram.envs.vector_env import VectorEnv
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 
 _FAMILIES = (diagnostic, popgym, memory_maze)

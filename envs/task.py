@@ -12,10 +12,10 @@ import torch
 from engram.common.checked import check_names
 from engram.common.errors import unknown_option
 from engram.common.ids import import_package
+from engram.common.vector_env import VectorEnv
 from engram.envs.gymnasium_env import GymnasiumEnv
 from engram.envs.native import NativeVectorEnv
 from engram.envs.render_modes import draws
-from engram.envs.vector_env import VectorEnv
 
 _COMMON = ("num_envs", "device", "env_index_offset")
 

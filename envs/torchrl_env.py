@@ -15,8 +15,8 @@ from torchrl.envs import EnvBase
 from engram.common.actions import action_layout
 from engram.common.rows import select
 from engram.common.spaces import NUMERIC, fold, row_dtype, unsupported
+from engram.common.vector_env import check_seed
 from engram.envs.native import NativeVectorEnv
-from engram.envs.vector_env import check_seed
 
 
 class TorchRLEnv(EnvBase):

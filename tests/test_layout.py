@@ -34,8 +34,6 @@ MAY_IMPORT = {
 PACKAGES = tuple(name for name in MAY_IMPORT if name != "configs")
 # These read configurations; all others know nothing of them.
 READ_CONFIGS = ("scripts", "tools", "benchmarks")
-# What agents may know of environments: what one is, so that a description may name it.
-GROUND = ("engram.envs.vector_env",)
 TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "__init__.py",
     "pyproject.toml",
@@ -64,7 +62,7 @@ def imported(source):
 
 def violations(package, source):
     """What a module of `package` imports though it may not."""
-    modules = set(imported(source)) - set(GROUND if package == "agents" else ())
+    modules = set(imported(source))
     names = {module.split(".")[0] for module in modules}
     ours = {module.split(".")[1] for module in modules if module.startswith("engram.")}
     wrong = (ours - MAY_IMPORT[package]) | (names & {*PACKAGES, "configs", "tests"})
@@ -86,6 +84,7 @@ def test_imports_go_one_way(package):
         ("envs", "def f():\n    import engram.memory_cores.base"),
         ("agents", "from engram import envs"),
         ("agents", "from engram.envs.make import make_gymnasium"),
+        ("agents", "from engram.envs.driver import Driver"),
         ("agents", "from engram.scripts.faults.errors import run"),
         ("envs", "from omegaconf import OmegaConf"),
         ("envs", "import envs.make"),
@@ -113,6 +112,23 @@ def test_no_circle_of_imports():
         graph[name] = found & modules.keys()
     order = list(graphlib.TopologicalSorter(graph).static_order())
     assert set(order) == modules.keys()
+
+
+@pytest.mark.parametrize(
+    ("package", "absent"),
+    [
+        (
+            "memory_cores",
+            {"gymnasium", "popgym", "hydra", "omegaconf", "matplotlib", "engram.envs", "engram.agents"},
+        ),
+        ("agents", {"popgym", "hydra", "omegaconf", "matplotlib", "scipy", "engram.envs", "engram.training"}),
+        ("envs", {"popgym", "hydra", "omegaconf", "matplotlib", "scipy", "memory_maze", "engram.agents"}),
+    ],
+)
+def test_a_package_loads_only_what_it_needs(package, absent):
+    code = f"import sys, engram.{package}; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not absent & set(found.stdout.split())
 
 
 def test_nothing_is_imported_by_name_in_a_string():

@@ -17,7 +17,7 @@ from typing import Any
 from engram.agents.stored.buildable import OWN_PACKAGE, find_own, package_of
 from engram.common.checked import check_arguments
 from engram.common.ids import foreign_package
-from engram.envs.vector_env import VectorEnv
+from engram.common.vector_env import VectorEnv
 
 # No configuration comes near these; text that names itself goes beyond any.
 _MAX_DEPTH = 20

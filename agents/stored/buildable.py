@@ -17,7 +17,7 @@ from typing import Any
 from engram.agents.base import Agent
 from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.encoder import Encoder
-from engram.envs.vector_env import VectorEnv
+from engram.common.vector_env import VectorEnv
 from engram.memory_cores import MemoryCore
 
 OWN_PACKAGE = "engram"

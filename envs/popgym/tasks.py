@@ -22,14 +22,13 @@ from engram.envs.task import PackageVersion, Task
 
 
 class _Family(Protocol):
-    """A NativeVectorEnv whose options are a family's free parameters; called as the package's class.
+    """A NativeVectorEnv whose options are a family's free parameters, named as the package's class.
 
     Attributes:
         difficulties: its options at `easy`, `medium` and `hard`.
     """
 
     difficulties: dict[str, dict[str, Any]]
-    __name__: str
 
 
 # Short name of a family -> its native class, and the mean return of uniformly random actions at easy, medium and hard,

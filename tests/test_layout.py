@@ -166,6 +166,14 @@ def tracked_files():
     return [ROOT / name for name in found.stdout.splitlines() if (ROOT / name).is_file()]
 
 
+def test_memory_cores_need_no_environments():
+    """Whoever takes a core alone waits for no simulator, and needs none."""
+    names = ("gymnasium", "popgym", "hydra", "engram.envs", "engram.agents")
+    code = f"import sys, engram.memory_cores; print([name for name in {names} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_top_level():
     names = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
     assert {name for name in names if not name.startswith(".")} <= TOP_LEVEL

@@ -9,6 +9,8 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.common.checked import checked
+from engram.common.option_types import Count
 from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
 from engram.common.vector_env import VectorEnv
@@ -37,9 +39,8 @@ class Driver:
         env_steps: transitions handed out so far: rows that are not `is_first`, over all environments.
     """
 
-    def __init__(self, env: VectorEnv, carry_every: int | None = None, capture: bool = False) -> None:
-        if carry_every is not None and carry_every < 1:
-            raise ValueError(f"carry_every must be at least 1 or None, but it is {carry_every}.")
+    @checked
+    def __init__(self, env: VectorEnv, carry_every: Count | None = None, capture: bool = False) -> None:
         if capture:
             check_capture(env)
         self.env = env
@@ -81,8 +82,9 @@ class Driver:
         dtypes = {RETURN: torch.float64, LENGTH: torch.int64}
         return {name: torch.zeros(count, dtype=dtype) for name, dtype in dtypes.items()}
 
+    @checked
     @torch.no_grad()
-    def collect(self, act: Act, rollout_length: int) -> Rollout:
+    def collect(self, act: Act, rollout_length: Count) -> Rollout:
         """Play `rollout_length` rows in every environment.
 
         Args:
@@ -99,8 +101,6 @@ class Driver:
         """
         assert self._row is not None and self._carry is not None, "start comes before collect"
         carry_every = rollout_length if self.carry_every is None else self.carry_every
-        if rollout_length < 1:
-            raise ValueError(f"rollout_length must be at least 1, but it is {rollout_length}.")
         played = self._played(act, rollout_length, carry_every)
         self._check(played)
         self._row, self._carry = played.pending, played.pending_carry

@@ -12,6 +12,8 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.common.checked import checked
+from engram.common.option_types import Count
 from engram.common.random import hash_to_int
 from engram.common.vector_env import VectorEnv
 from engram.envs.driver import Act
@@ -71,16 +73,17 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1) / count)
 
 
+@checked
 @torch.no_grad()
 def evaluate(
     env: VectorEnv,
     act: Act,
     initial_carry: TensorDict,
-    episodes: int,
+    episodes: Count,
     seed: int,
     on_frame: Callable[[np.ndarray], None] | None = None,
     *,
-    max_episode_steps: int | None = None,
+    max_episode_steps: Count | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> EvaluationResult:
     """Reset the environments and play until each has finished its share of the episodes.
@@ -109,12 +112,6 @@ def evaluate(
         EvaluationStoppedError: once `should_stop` says so.
         FloatingPointError: if an observation or a reward is not a finite number.
     """
-    if episodes < 1:
-        raise ValueError(f"An evaluation needs at least 1 episode, but episodes={episodes}: ask for more.")
-    if max_episode_steps is not None and max_episode_steps < 1:
-        raise ValueError(
-            f"An evaluation's max_episode_steps must be at least 1 or None, but it is {max_episode_steps}: raise it."
-        )
     tally = _Tally(env.name, env.num_envs, episodes, max_episode_steps)
     carry = initial_carry.clone()
     for attempt in itertools.count():

@@ -1,11 +1,13 @@
 """What a core costs and when to choose it, in words: the rows of the table in `docs/cores.md`."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-FAMILIES = ("scan", "loop", "cache", "other")
+from typing import Literal
+
+from engram.common.checked import settings
 
 
-@dataclass(frozen=True)
+@settings("CoreCard")
 class CoreCard:
     """A core's card. Costs are per environment; T rows, I inputs, H hidden units, and the core's own sizes.
 
@@ -18,14 +20,8 @@ class CoreCard:
         choose_when: the reason to take it, and the reason not to.
     """
 
-    family: str
+    family: Literal["scan", "loop", "cache", "other"]
     step_cost: str
     training_cost: str
     memory_length: str
     choose_when: str
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise ValueError(
-                f"family must be one of {', '.join(FAMILIES)}, got {self.family!r}; pick one of these."
-            )

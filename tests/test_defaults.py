@@ -37,6 +37,7 @@ COMMANDS = {
     **{
         f"benchmark_{name}": importlib.import_module(f"{benchmarks.__name__}.{name}").Options
         for name in BENCHMARKS
+        if (CONFIGS / f"benchmark_{name}.yaml").exists()
     },
 }
 

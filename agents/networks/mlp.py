@@ -8,6 +8,9 @@ from typing import Literal
 
 from torch import nn
 
+from engram.common.checked import checked
+from engram.common.option_types import Size
+
 Activation = Literal["relu", "leaky_relu", "tanh", "gelu", "silu"]
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -45,18 +48,15 @@ class MLP(nn.Sequential):
         output_size: features out.
     """
 
+    @checked
     def __init__(
         self,
         input_size: int,
-        hidden_sizes: Sequence[int],
+        hidden_sizes: Sequence[Size],
         activation: Activation = "leaky_relu",
         gain: float = math.sqrt(2.0),
         layer_norm: bool = False,
     ) -> None:
-        if any(size < 1 for size in hidden_sizes):
-            raise ValueError(
-                f"A layer's width must be a whole number of at least 1, but got {list(hidden_sizes)}; change it."
-            )
         layers: list[nn.Module] = []
         width = input_size
         for index, hidden_size in enumerate(hidden_sizes):

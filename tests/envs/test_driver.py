@@ -132,9 +132,13 @@ def test_a_policy_without_memory_has_an_empty_carry() -> None:
 def test_misuse_is_one_sentence() -> None:
     driver = Driver(RecallFirst(3), carry_every=4)
     driver.start(0, initial_carry(3))
-    with pytest.raises(ValueError, match="rollout_length must be at least 1, but it is 0"):
+    with pytest.raises(
+        ValueError, match="rollout_length of collect must be a whole number of at least 1, but got 0"
+    ):
         driver.collect(counting_act, 0)
-    with pytest.raises(ValueError, match="carry_every must be at least 1 or None, but it is 0"):
+    with pytest.raises(
+        ValueError, match="carry_every of Driver must be a whole number of at least 1, or null, but got 0"
+    ):
         Driver(RecallFirst(3), carry_every=0)
     with pytest.raises(ValueError, match="A stored carry must fit the policy"):
         driver.load_state_dict(driver.state_dict(), initial_carry(3).exclude("count"))

@@ -121,10 +121,14 @@ def test_an_evaluation_can_be_stopped() -> None:
 
 @pytest.mark.parametrize("limit", [0, -3])
 def test_a_limit_is_at_least_one_step(limit: int) -> None:
-    with pytest.raises(ValueError, match=f"max_episode_steps must be at least 1 or None, but it is {limit}"):
+    with pytest.raises(
+        ValueError, match=f"max_episode_steps of evaluate must be .* at least 1, or null, but got {limit}"
+    ):
         evaluate(Endless(1), constant, TensorDict({}, [1]), episodes=1, seed=0, max_episode_steps=limit)
 
 
 def test_at_least_one_episode() -> None:
-    with pytest.raises(ValueError, match="at least 1 episode, but episodes=0"):
+    with pytest.raises(
+        ValueError, match="episodes of evaluate must be a whole number of at least 1, but got 0"
+    ):
         evaluate(ScriptedNative(2), constant, TensorDict({}, [2]), episodes=0, seed=0)

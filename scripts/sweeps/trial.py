@@ -7,7 +7,6 @@ launcher holds the other end, so a trial saves and ends with it, however that en
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -17,10 +16,11 @@ from pathlib import Path
 
 from engram.common.errors import UsageError, WorkerFault
 from engram.run_files.run_lock import folder_lock
+from engram.run_files.unbegun import holds_checkpoint, is_bare, is_unbegun
 from engram.scripts.command_line.paths import literal_path
 from engram.scripts.command_line.resuming import allow_words
 from engram.scripts.faults.errors import EXIT_FAULT, run
-from engram.scripts.sweeps.trial_state import EXIT_USER_CODE, has_checkpoint, holds_nothing
+from engram.scripts.sweeps.trial_state import EXIT_USER_CODE
 from engram.scripts.train import main as train
 from engram.training.user_code import place_in_user_code
 
@@ -31,32 +31,25 @@ _GIVEN_ANEW = ("capture", "device", "threads", "trust_edited")
 
 
 def main(words: list[str]) -> None:
-    """Begin or continue the run in the folder that the first word names, with the other words as its options."""
+    """Begin or continue the run in the folder that the first word names, with the other words as its options.
+
+    Raises:
+        UsageError: if it can do neither, and the folder holds what could be missed.
+    """
     run_dir, options = Path(words[0]), words[1:]
     if run_dir.is_dir():
         with folder_lock(run_dir, LOCK_WAIT_SECONDS):
-            begun = has_checkpoint(run_dir)
-            if not begun:
-                _remove_empty(run_dir)
-        if begun:
+            goes_on, is_empty = holds_checkpoint(run_dir) or is_unbegun(run_dir), is_bare(run_dir)
+        if goes_on:
             anew = [word for word in options if word.lstrip("+").partition("=")[0] in _GIVEN_ANEW]
             train([f"resume={run_dir}", *anew, *allow_words(options)])
             return
+        if not is_empty:
+            raise UsageError(
+                f"A trial goes on from its last checkpoint, but {run_dir} has none and holds other results; put its "
+                "checkpoints/latest.safetensors back, or move the folder away to train it from the start."
+            )
     train([*options, f"logging.run_dir={literal_path(str(run_dir))}", "logging.progress=false"])
-
-
-def _remove_empty(run_dir: Path) -> None:
-    """Remove the folder of a run that was stopped before its first checkpoint.
-
-    Raises:
-        UsageError: if it holds anything that could be missed.
-    """
-    if not holds_nothing(run_dir):
-        raise UsageError(
-            f"A trial goes on from its last checkpoint, but {run_dir} has none and holds other results; put its "
-            "checkpoints/latest.safetensors back, or move the folder away to train it from the start."
-        )
-    shutil.rmtree(run_dir)
 
 
 def end_with_the_launcher() -> None:

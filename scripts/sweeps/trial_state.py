@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engram.run_files.checkpoint import previous_path, read_values
+from engram.run_files.checkpoint import read_values
 from engram.run_files.manifest import check_texts, stream_run_metrics
 from engram.run_files.metric_lines import Row, parse_line
-from engram.run_files.names import MANIFEST_FILE, METRICS_FILE, TEXT_FILES
-from engram.run_files.run_folder import CHECKPOINTS_FOLDER, REPLAY_FOLDER, checkpoint_path, read_config
-from engram.run_files.run_lock import LOCK_FILE
+from engram.run_files.names import METRICS_FILE
+from engram.run_files.run_folder import checkpoint_path, read_config
 from engram.run_files.sealed_json import EditedFileError
 from engram.run_files.stored_state import check_digest, check_progress
+from engram.run_files.unbegun import holds_checkpoint
 
 # A trial's own, in place of 1: code of the user's raised an error, and would again.
 EXIT_USER_CODE = 4
@@ -23,16 +23,6 @@ _TAIL_BYTES = 1 << 16
 _LEAST_BYTES = 1 << 12  # less free room holds no line of a log
 # What reading values raises of which a part was lost or changed.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)
-_BEFORE_ALL_WORK = (
-    *TEXT_FILES,
-    *(f"{name}.tmp" for name in (*TEXT_FILES, MANIFEST_FILE)),
-    MANIFEST_FILE,
-    CHECKPOINTS_FOLDER,
-    LOCK_FILE,
-    METRICS_FILE,
-    REPLAY_FOLDER,
-    "tensorboard",
-)
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ def stored_state(run_dir: Path, trust_edited: bool = False) -> TrialState:
         check_texts(run_dir, trust_edited, warns=False)
     except (EditedFileError, OSError):
         return TrialState()
-    if not has_checkpoint(run_dir):
+    if not holds_checkpoint(run_dir):
         return _logged_state(run_dir, trust_edited)
     try:
         config = read_config(run_dir)
@@ -92,21 +82,6 @@ def _logged_state(run_dir: Path, trust_edited: bool) -> TrialState:
         return replace(state, finished=state.env_steps >= total or is_solved)
     except _DAMAGE:
         return TrialState()
-
-
-def has_checkpoint(run_dir: Path) -> bool:
-    """Whether a run can be continued."""
-    latest = checkpoint_path(run_dir, "latest")
-    return latest.exists() or previous_path(latest).exists()
-
-
-def holds_nothing(run_dir: Path) -> bool:
-    """Whether a run's folder holds only what every run has before its first checkpoint."""
-    if any(path.name not in _BEFORE_ALL_WORK for path in run_dir.iterdir()):
-        return False
-    checkpoints, metrics = run_dir / CHECKPOINTS_FOLDER, run_dir / METRICS_FILE
-    is_saved = checkpoints.is_dir() and any(path.suffix != ".tmp" for path in checkpoints.iterdir())
-    return not is_saved and not (metrics.exists() and metrics.stat().st_size)
 
 
 def running_state(run_dir: Path) -> TrialState:

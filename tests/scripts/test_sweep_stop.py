@@ -15,10 +15,11 @@ from command_server import ROOT
 from sweep_processes import lines_in, wait_for_none
 
 from engram.common.errors import UsageError, WorkerFault
+from engram.run_files.unbegun import is_unbegun
 from engram.scripts.faults.outputs import check_writable_file
 from engram.scripts.sweeps import trial
 from engram.scripts.sweeps.launchers import RayPool
-from engram.scripts.sweeps.trial_state import TrialState, failure_reason, holds_nothing, stored_state
+from engram.scripts.sweeps.trial_state import TrialState, failure_reason, stored_state
 from engram.scripts.train import main as train
 from engram.training.session import Session
 from run_files import RECALL, TINY, forge, snapshot
@@ -90,32 +91,42 @@ def begun(tmp_path, monkeypatch):
     return tmp_path / "run"
 
 
-def test_what_holds_nothing(begun):
+@pytest.fixture
+def commands(monkeypatch):
+    """The commands of training that a trial gives."""
+    given = []
+    monkeypatch.setattr(trial, "train", given.append)
+    return given
+
+
+def test_a_run_that_was_never_begun_begins_in_place(begun, commands):
     assert {path.name for path in begun.iterdir()} >= {"config.yaml", "metrics.jsonl", "command.json"}
-    assert holds_nothing(begun) and stored_state(begun) == TrialState()
     (begun / "checkpoints" / "latest.safetensors.tmp").touch()
-    assert holds_nothing(begun)
-    trial._remove_empty(begun)
-    assert not begun.exists()
+    (begun / "notes.txt").write_text("mine")
+    before = snapshot(begun)
+    assert is_unbegun(begun) and stored_state(begun) == TrialState()
+    trial.main([str(begun), "seed=1", "threads=2", "allow=[mine]"])
+    assert commands == [[f"resume={begun}", "threads=2", "allow=[mine]"]]
+    assert snapshot(begun) == before
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "checkpoints/best.safetensors",
-        "evaluation/evaluation.json",
-        "notes.txt",
-        "videos/a.mp4",
-        "metrics.jsonl",
-    ],
-)
-def test_what_holds_something_stays(begun, name):
-    (begun / name).parent.mkdir(exist_ok=True)
+def test_a_folder_without_a_configuration_gets_a_new_run(tmp_path, commands):
+    (tmp_path / "checkpoints").mkdir()
+    trial.main([str(tmp_path), "seed=1"])
+    assert commands == [["seed=1", f"logging.run_dir={tmp_path}", "logging.progress=false"]]
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="has none and holds other results; put its"):
+        trial.main([str(tmp_path), "seed=1"])
+    assert len(commands) == 1
+
+
+@pytest.mark.parametrize("name", ["checkpoints/best.safetensors", "metrics.jsonl"])
+def test_what_holds_something_stays(begun, commands, name):
     (begun / name).write_text('{"env_steps": 16}\n')
     before = snapshot(begun)
     with pytest.raises(UsageError, match="has none and holds other results; put its"):
-        trial._remove_empty(begun)
-    assert snapshot(begun) == before
+        trial.main([str(begun), "seed=1"])
+    assert snapshot(begun) == before and not commands
 
 
 def fail_in_a_library(words):

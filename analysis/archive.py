@@ -20,7 +20,7 @@ from engram.run_files.names import (
     SIZES_FILE,
     VERSIONS_FILE,
 )
-from engram.run_files.plain_files import new_file
+from engram.run_files.plain_files import replacement
 from engram.run_files.run_command import command_text
 from engram.run_files.stored_yaml import yaml_text
 
@@ -43,13 +43,11 @@ def write_archive(path: Path, runs: Sequence[Run]) -> Path:
         The path.
     """
     names = _short_names(runs)
-    temporary = path.with_name(path.name + ".tmp")
-    with new_file(temporary) as target, zipfile.ZipFile(target, "w") as archive:
+    with replacement(path) as target, zipfile.ZipFile(target, "w") as archive:
         for name, run in sorted(zip(names, runs, strict=True), key=lambda pair: pair[0]):
             for file, text in _texts(run).items():
                 entry = zipfile.ZipInfo(f"{name}/{file}", _EPOCH)
                 archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
-    temporary.replace(path)
     return path
 
 

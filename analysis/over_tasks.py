@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, zip_longest
 from typing import Any
 
 import numpy as np
@@ -108,12 +108,9 @@ def _all_scaled(tasks: Mapping[str, Any], settings: Settings) -> bool:
 
 def _score_array(tasks: Mapping[str, Sequence[Scored]], group: str, settings: Settings) -> np.ndarray:
     """A group's scores [N, M], each column filled up with NaN at its end."""
-    columns = []
+    columns: list[Sequence[float]] = []
     for task, ours in tasks.items():
         found = [one.scores[settings.score] for one in ours if one.placed.group == group]
         values = np.array([value for value in found if value is not None], float)
-        columns.append(rescale(task, values, settings.bounds))
-    array = np.full((max(1, *map(len, columns)), len(columns)), np.nan)
-    for index, column in enumerate(columns):
-        array[: len(column), index] = column
-    return array
+        columns.append(rescale(task, values, settings.bounds) if len(values) else [np.nan])
+    return np.array(list(zip_longest(*columns, fillvalue=np.nan)))

@@ -179,11 +179,8 @@ def _hash_of(path: Traversable) -> str | None:
     """The hash of a file; None if there is none."""
     if not path.is_file():
         return None
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        for part in iter(lambda: file.read(1 << 20), b""):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _has_hashes(path: Traversable) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark, read_lines, write_line
-from engram.run_files.plain_files import follow_no_link, new_file
+from engram.run_files.plain_files import follow_no_link, replacement
 
 
 class MetricsFile:
@@ -75,11 +75,9 @@ class MetricsFile:
             aside = _free_name(self._path)
             self._path.rename(aside)
             what = f"was replaced by another file, which is kept as {aside.name}"
-        temporary = self._path.with_name(self._path.name + ".tmp")
         self._file.seek(0)
-        with new_file(temporary) as file:
+        with replacement(self._path) as file:
             shutil.copyfileobj(self._file, file)
-        temporary.replace(self._path)
         self._file.close()
         self._open()
         warnings.warn(

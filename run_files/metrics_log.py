@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from engram.run_files.metric_lines import NOTHING_LOGGED, Line, LogMark, Row, read_lines, write_line
-from engram.run_files.plain_files import follow_no_link, new_file
+from engram.run_files.plain_files import follow_no_link, replacement
 from engram.run_files.sealed_json import EditedFileError, refuse_edited
 
 # Bytes of a line, which takes six hundred.
@@ -176,14 +176,12 @@ def cut_metrics(path: Path, kept: Kept, env_steps: int) -> LogMark:
 def _rewrite(path: Path, env_steps: int) -> LogMark:
     """Write the lines up to a step that can be read again, each with its hash."""
     mark = NOTHING_LOGGED
-    temporary = path.with_name(path.name + ".tmp")
-    with _open_log(path) as source, new_file(temporary) as target:
+    with _open_log(path) as source, replacement(path) as target:
         for _, line in _lines_until(source, env_steps):
             assert line.row is not None
             text, own = write_line(line.row, mark.hash)
             target.write(text.encode())
             mark = LogMark(mark.lines + 1, own)
-    temporary.replace(path)
     return mark
 
 

@@ -37,7 +37,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
     A link of that name is removed and not followed. What is written is removed if the block fails.
 
     Args:
-        path: to be renamed when it is whole, see `replace_file`.
+        path: to be renamed when it is whole, see `replacement`.
 
     Raises:
         OSError: names it, if it cannot be made or written.
@@ -57,6 +57,19 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+@contextmanager
+def replacement(path: Path) -> Iterator[BinaryIO]:
+    """Open what takes a file's place in one step at the block's end; if the block fails, what was there is left.
+
+    Args:
+        path: the file; a link of that name is replaced itself.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    with new_file(temporary) as file:
+        yield file
+    temporary.replace(path)
+
+
 def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file in one step, by a temporary one beside it; a link of that name is replaced itself.
 
@@ -67,10 +80,8 @@ def replace_file(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: if it cannot be written; what was there before is left.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with new_file(temporary) as file:
+    with replacement(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
 
 
 def follow_no_link(path: str, flags: int) -> int:

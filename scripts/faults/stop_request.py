@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from engram.common.errors import StoppedError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Not every system has all of them.
+SIGNALS = tuple(one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP"))
 # How a process ends that one of them was sent to: by itself, or by the signal.
 STOP_CODES = (*(128 + number for number in SIGNALS), *(-number for number in SIGNALS))
 # A terminal that is closed, and some job schedulers, send more than one signal at once: they are one request.

@@ -1,11 +1,11 @@
 """The first things that a newcomer types, and what each of them says."""
 
-import importlib
 import re
 import shutil
 
 import pytest
 
+from engram.scripts import cli
 from run_files import TINY
 
 SMALL = [word for word in TINY if not word.startswith(("core", "total_env_steps"))]
@@ -37,7 +37,7 @@ REFUSED = {
 def test_what_cannot_be_is_one_sentence(tmp_path, monkeypatch, capsys, line):
     monkeypatch.chdir(tmp_path)
     command, *words = line.split()
-    code = importlib.import_module(f"engram.scripts.{command}").command(words)
+    code = cli._command(command)(words)
     said = capsys.readouterr().err
     assert code == 2
     assert re.fullmatch(REFUSED[line] + "\n", said), said

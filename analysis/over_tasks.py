@@ -108,7 +108,7 @@ def _all_scaled(tasks: Mapping[str, Any], settings: Settings) -> bool:
 
 def _score_array(tasks: Mapping[str, Sequence[Scored]], group: str, settings: Settings) -> np.ndarray:
     """A group's scores [N, M], each column filled up with NaN at its end."""
-    columns: list[Sequence[float]] = []
+    columns: list[Any] = []
     for task, ours in tasks.items():
         found = [one.scores[settings.score] for one in ours if one.placed.group == group]
         values = np.array([value for value in found if value is not None], float)

@@ -180,7 +180,7 @@ def _hash_of(path: Traversable) -> str | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # IO tells too little
 
 
 def _has_hashes(path: Traversable) -> bool:

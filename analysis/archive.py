@@ -7,8 +7,9 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from engram.analysis.metrics import KEPT, STEPS
+from engram.analysis.metrics import STEPS
 from engram.analysis.runs import Run
+from engram.common.metric_names import evaluation_key, training_key
 from engram.run_files.json_text import json_text
 from engram.run_files.manifest_file import Manifest, manifest_text, text_hash
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark, write_line
@@ -25,7 +26,8 @@ from engram.run_files.run_command import command_text
 from engram.run_files.stored_yaml import yaml_text
 
 ARCHIVE_FILE = "runs.zip"
-_KEPT = (STEPS, *KEPT)
+# Of episodes all is kept, so that any metric of theirs can be compared.
+_OF_EPISODES = (training_key(""), evaluation_key(""))
 # A file's time of change is no part of a result: the same runs give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -70,10 +72,14 @@ def _metrics_text(run: Run) -> tuple[str, LogMark]:
     """The lines of metrics that are kept, with hashes of their own."""
     lines, mark = [], NOTHING_LOGGED
     for row in run.lines:
-        line, own = write_line({key: value for key, value in row.items() if key in _KEPT}, mark.hash)
+        line, own = write_line({key: value for key, value in row.items() if _is_kept(run, key)}, mark.hash)
         lines.append(line)
         mark = LogMark(len(lines), own)
     return "".join(lines), mark
+
+
+def _is_kept(run: Run, key: str) -> bool:
+    return key == STEPS or key in run.metrics.columns or key.startswith(_OF_EPISODES)
 
 
 def _short_names(runs: Sequence[Run]) -> list[str]:

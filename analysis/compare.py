@@ -14,7 +14,7 @@ from engram.analysis.notes import folder_notes, score_notes, task_notes
 from engram.analysis.over_tasks import aggregate, comparable_tasks
 from engram.analysis.runs import Run
 from engram.analysis.scores import SCORES, Scored, score_task
-from engram.analysis.settings import KEYS, METRICS, Settings, plain
+from engram.analysis.settings import STATISTICS, Settings, plain
 from engram.analysis.skipped import Skipped
 from engram.common.errors import UsageError
 from engram.envs.table import table_order
@@ -39,27 +39,29 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
     Raises:
         UsageError: if nothing is left to compare.
     """
-    key = KEYS[settings.returns]
+    key = settings.key
     usable = [run for run in runs if len(run.series(key)[0].x)]
     left_out = [Skipped(run.name, f"no {key} in its metrics") for run in runs if run not in usable]
     if not usable:
-        first = (*skipped, *left_out)[0]
-        raise UsageError(
-            f"runs must name at least one complete run, but none of {len(runs) + len(skipped)} is "
-            f"(the first, {first.name}: {first.reason}); give other folders, or returns=training."
-        )
+        raise _nothing_to_compare(runs, (*skipped, *left_out), key)
     placed, repeated = drop_repetitions(place_runs(usable, settings.group))
     tasks, ranges, notes = {}, {}, []
     for task in sorted({one.task for one in placed}, key=table_order):
         ours = [one for one in placed if one.task == task]
-        tasks[task], ranges[task] = score_task(ours, key, settings.epoch_env_steps or _epoch(ours))
+        tasks[task], ranges[task] = score_task(ours, settings, settings.epoch_env_steps or _epoch(ours))
         notes += task_notes(task, tasks[task], ranges[task][1])
     groups = sorted({one.group for one in placed})
     shared, shared_notes = comparable_tasks(tasks, groups, settings)
     scored = [one for ours in tasks.values() for one in ours]
     notes += folder_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
     return {
-        "settings": {**vars(settings), "bounds": dict(settings.bounds), "group": list(settings.group or ())},
+        "settings": {
+            **vars(settings),
+            "bounds": dict(settings.bounds),
+            "group": list(settings.group or ()),
+            "key": key,
+            "label": settings.label,
+        },
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
         "notes": notes + shared_notes,
         "groups": groups,
@@ -69,6 +71,20 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         "curves": {x: make_curves(tasks, shared, groups, settings, x) for x in (STEPS, SECONDS)},
         **aggregate({task: tasks[task] for task in shared}, groups, settings),
     }
+
+
+def _nothing_to_compare(runs: Sequence[Run], skipped: Sequence[Skipped], key: str) -> UsageError:
+    """What to say where no run has the metric; which there are, if any."""
+    names = sorted({name for run in runs for name in run.metrics.names if "/" in name})
+    if names:
+        return UsageError(
+            f"metric must name what the runs have measured, but none of {len(runs)} has {key}; choose one of "
+            f"{', '.join(names)}."
+        )
+    return UsageError(
+        f"runs must name at least one complete run, but none of {len(skipped)} is (the first, {skipped[0].name}: "
+        f"{skipped[0].reason}); give other folders."
+    )
 
 
 def _epoch(placed: Sequence[Placed]) -> float:
@@ -98,7 +114,7 @@ def _describe(one: Scored, end: float) -> dict[str, Any]:
 def _table(
     tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
 ) -> list[dict[str, Any]]:
-    """A row for every task and group: its scores in returns, with intervals and standard deviations."""
+    """A row for every task and group: its scores, unscaled, with intervals and standard deviations."""
     rows = []
     for task, ours in tasks.items():
         for group in groups:
@@ -111,7 +127,7 @@ def _table(
                 values = np.array([one.scores[name] for one in members], float)
                 row[name] = None
                 if not np.isnan(values).any():
-                    found = plain(settings.estimate(METRICS[settings.metric], values[:, None]))
+                    found = plain(settings.estimate(STATISTICS[settings.aggregate], values[:, None]))
                     deviation = float(values.std(ddof=1)) if len(values) > 1 else None
                     row[name] = {**found, "standard_deviation": deviation}
             rows.append(row)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engram.analysis.metrics import STEPS
 from engram.analysis.scores import Scored, rescale
-from engram.analysis.settings import METRICS, Settings
+from engram.analysis.settings import STATISTICS, Settings
 from engram.analysis.statistics import Estimate, Series, on_grid, stretches
 
 ALL_TASKS = "all tasks"
@@ -97,4 +97,4 @@ def _estimate(
         for row, one in enumerate(ours):
             values = on_grid(one, places)
             scores[row, column] = rescale(task, values, settings.bounds) if scaled else values
-    return settings.estimate(METRICS[settings.metric], scores)
+    return settings.estimate(STATISTICS[settings.aggregate], scores)

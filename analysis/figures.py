@@ -66,7 +66,7 @@ def draw_curves(document: dict[str, Any]) -> Figure:
             if place + columns >= len(panels):
                 axes.set_xlabel(LABELS[x])
             if place % columns == 0:
-                axes.set_ylabel(LABELS[settings["returns"]])
+                axes.set_ylabel(settings["label"])
         _add_legend(figure, document)
     return figure
 
@@ -193,7 +193,7 @@ def _name_rows(axes: Axes, names: list[str]) -> None:
 def _task_title(task: str, document: dict[str, Any]) -> str:
     if task != ALL_TASKS:
         return task
-    return f"{len(document['aggregated_tasks'])} tasks, {LABELS[document['settings']['metric']]}"
+    return f"{len(document['aggregated_tasks'])} tasks, {LABELS[document['settings']['aggregate']]}"
 
 
 def _score_label(document: dict[str, Any]) -> str:

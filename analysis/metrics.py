@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-TRAINING, EVALUATION = "charts/episodic_return", "eval/episodic_return"
+from engram.common.metric_names import RETURN, evaluation_key, training_key
+
+TRAINING, EVALUATION = training_key(RETURN), evaluation_key(RETURN)
 STEPS, SECONDS = "env_steps", "wall_clock"
 TIMES = ("time/collect_seconds", "time/update_seconds")
 KEPT = (TRAINING, EVALUATION, *TIMES)
@@ -28,34 +30,39 @@ class Metrics:
         steps: environment steps of each line, ascending [L].
         seconds: spent collecting and learning up to each line, over all resumptions, as a continued run keeps the
             lines before [L]; None where some line does not tell.
-        columns: the values under a key of `KEPT`, NaN where a line has none [L].
+        columns: the values under each key that was asked for, NaN where a line has none [L].
+        names: all keys that there are.
     """
 
     steps: np.ndarray
     seconds: np.ndarray | None
     columns: dict[str, np.ndarray]
+    names: frozenset[str]
 
 
-def read_columns(lines: Iterable[dict[str, Any]]) -> Metrics:
+def read_columns(lines: Iterable[dict[str, Any]], keys: Iterable[str] = ()) -> Metrics:
     """Read the metrics that comparisons are made of.
 
     Args:
         lines: of `metrics.jsonl`, one after the other.
+        keys: to be kept beside `KEPT`.
 
     Raises:
         ValueError: if one holds what is no number, or a number that cannot be, or goes back; names it.
     """
-    steps, kept = array("d"), {key: array("d") for key in KEPT}
+    steps, kept = array("d"), {key: array("d") for key in (*KEPT, *keys)}
+    names: set[str] = set()
     last = 0.0
     for number, line in enumerate(lines, start=1):
         last = _checked_steps(line, number, last)
         steps.append(last)
+        names |= line.keys()
         for key, values in kept.items():
             values.append(_checked_value(line.get(key), key, number))
     columns = {key: np.array(values, float) for key, values in kept.items()}
     spent = sum(columns[key] for key in TIMES)
     seconds = None if np.isnan(spent).any() else np.cumsum(spent)
-    return Metrics(np.array(steps, float), seconds, columns)
+    return Metrics(np.array(steps, float), seconds, columns, frozenset(names))
 
 
 def _checked_steps(line: dict[str, Any], number: int, before: float) -> float:

@@ -37,7 +37,7 @@ def comparable_tasks(
         The tasks, and sentences about those left out.
     """
     complete = [task for task, ours in tasks.items() if {one.placed.group for one in ours} == set(groups)]
-    kept = [task for task in complete if len(tasks) == 1 or has_scale(task, settings.bounds)]
+    kept = [task for task in complete if len(tasks) == 1 or has_scale(task, settings)]
     notes = []
     for task in tasks:
         if task not in complete:
@@ -45,7 +45,7 @@ def comparable_tasks(
             notes.append(f"{task} is left out of the aggregates over tasks: no runs of {', '.join(lacking)}.")
         elif task not in kept:
             notes.append(
-                f"{task} is left out of the aggregates over tasks: its returns have no known bounds; "
+                f"{task} is left out of the aggregates over tasks: its {settings.label} has no known bounds; "
                 f"give bounds='{{{task}: [lowest, highest]}}'."
             )
     return kept, notes
@@ -103,7 +103,7 @@ def _improvement(
 
 
 def _all_scaled(tasks: Mapping[str, Any], settings: Settings) -> bool:
-    return all(has_scale(task, settings.bounds) for task in tasks)
+    return all(has_scale(task, settings) for task in tasks)
 
 
 def _score_array(tasks: Mapping[str, Sequence[Scored]], group: str, settings: Settings) -> np.ndarray:

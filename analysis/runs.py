@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,7 +89,7 @@ class Run:
         """The measurements under a key.
 
         Args:
-            key: of those kept of `metrics.jsonl`.
+            key: one that was asked for when it was read.
             x: `env_steps` or `wall_clock`.
 
         Returns:
@@ -102,12 +102,13 @@ class Run:
         return Series(axis[known], values[known], self.solved), self.steps[known]
 
 
-def read_run(folder: Folder, trust_edited: bool = False) -> Run | Skipped:
+def read_run(folder: Folder, trust_edited: bool = False, keys: Sequence[str] = ()) -> Run | Skipped:
     """Read one run's folder; one that lacks a file, or holds a damaged one, is named with the reason.
 
     Args:
         folder: on disk or in an archive.
         trust_edited: take files that were edited since the run wrote them, with a warning that names them.
+        keys: of metrics to be read beside those that every comparison needs.
     """
     name = folder_name(folder)
     try:
@@ -122,7 +123,7 @@ def read_run(folder: Folder, trust_edited: bool = False) -> Run | Skipped:
     except DAMAGE as error:
         return skip(name, error)
     try:
-        metrics = read_columns(stream_run_metrics(folder, trust_edited))
+        metrics = read_columns(stream_run_metrics(folder, trust_edited), keys)
     except DAMAGE as error:
         return skip(name, f"{METRICS_FILE} is damaged: {error}")
     if not len(metrics.steps):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from engram.analysis.groups import Placed
-from engram.analysis.metrics import EVALUATION, SECONDS, STEPS
+from engram.analysis.metrics import SECONDS, STEPS
+from engram.analysis.settings import Settings
 from engram.analysis.statistics import Series, area, average_epochs
 from engram.analysis.statistics.curves import common_range
+from engram.common.metric_names import RETURN, SUCCESS_RATE, evaluation_key
 from engram.envs.table import TASKS
 
 SCORES = ("mmer", "area", "final_evaluation")
@@ -33,23 +35,26 @@ class Scored:
     scores: Mapping[str, float | None]
 
 
-def score_task(runs: Sequence[Placed], key: str, epoch: float) -> tuple[list[Scored], tuple[float, float]]:
+def score_task(
+    runs: Sequence[Placed], settings: Settings, epoch: float
+) -> tuple[list[Scored], tuple[float, float]]:
     """Score the runs of one task, all over the same environment steps.
 
     Args:
         runs: of one task.
-        key: the metric that curves are made of.
-        epoch: environment steps over which training returns are averaged.
+        settings: name the metric that curves are made of.
+        epoch: environment steps over which what is measured in training is averaged.
 
     Returns:
         The runs, and the range of environment steps that all of them cover.
     """
+    key = settings.key
     curves = [make_curve(one, key, epoch, STEPS) for one in runs]
     start, end = common_range(curves)
     end = max(start, end)
     scored = []
     for one, curve in zip(runs, curves, strict=True):
-        evaluation, _ = one.run.series(EVALUATION)
+        evaluation, _ = one.run.series(settings.evaluation_key)
         reached = evaluation.y[evaluation.x <= end]
         scores = {
             "mmer": float(curve.y[curve.x <= end].max()),
@@ -64,24 +69,26 @@ def score_task(runs: Sequence[Placed], key: str, epoch: float) -> tuple[list[Sco
 def make_curve(one: Placed, key: str, epoch: float, x: str) -> Series:
     """A run's curve; evaluations are means over many episodes already, and are left as they are."""
     series, ticks = one.run.series(key, x)
-    return series if key == EVALUATION else average_epochs(series, ticks, epoch)
+    return series if key.startswith(evaluation_key("")) else average_epochs(series, ticks, epoch)
 
 
-def has_scale(task: str, bounds: Mapping[str, Sequence[float]]) -> bool:
-    """Whether a task's returns have a common scale with other tasks'."""
+def has_scale(task: str, settings: Settings) -> bool:
+    """Whether what is measured on a task has a common scale with other tasks."""
+    if task in settings.bounds or settings.name == SUCCESS_RATE:
+        return True
     name = task.partition(" ")[0]  # without options that tell tasks of one name apart
-    return task in bounds or (name in TASKS and TASKS[name].is_scaled)
+    return settings.name == RETURN and name in TASKS and TASKS[name].is_scaled
 
 
-def rescale(task: str, returns: np.ndarray, bounds: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """Returns as scores that can be compared between tasks.
+def rescale(task: str, values: np.ndarray, bounds: Mapping[str, Sequence[float]]) -> np.ndarray:
+    """Values as scores that can be compared between tasks.
 
     Args:
         task: its name.
-        returns: of any shape.
-        bounds: return that scores 0 and return that scores 1, by task; others keep their returns.
+        values: of any shape.
+        bounds: value that scores 0 and value that scores 1, by task; others keep their values.
     """
     if task not in bounds:
-        return returns
+        return values
     low, high = bounds[task]
-    return (returns - low) / (high - low)
+    return (values - low) / (high - low)

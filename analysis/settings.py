@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engram.analysis.metrics import EVALUATION, TRAINING
 from engram.analysis.statistics import Estimate, estimate, interquartile_mean, mean
+from engram.common.metric_names import RETURN, evaluation_key, training_key
 
-METRICS = {"mean": mean, "iqm": interquartile_mean}
-KEYS = {"training": TRAINING, "evaluation": EVALUATION}
+STATISTICS = {"mean": mean, "iqm": interquartile_mean}
 
 
 @dataclass(frozen=True)
@@ -21,20 +20,23 @@ class Settings:
 
     Attributes:
         group: `agent`, `core` or keys of the configuration; None: agent, core and whatever else runs differ in.
-        metric: `mean` or `iqm`, for curves and tables.
-        returns: `training` or `evaluation`.
+        metric: what curves and scores are made of: `episodic_return`, or another name in `metrics.jsonl`, with what
+            stands before its slash (`losses/value`) or, of episodes, without (`success_rate`).
+        episodes: `training` or `evaluation`: whose, for a name without a slash.
+        aggregate: `mean` or `iqm`, for curves and tables.
         score: one of `SCORES`, for aggregates, profiles and probabilities.
-        epoch_env_steps: over which training returns are averaged; None: a hundredth of the longest run.
+        epoch_env_steps: over which what is measured in training is averaged; None: a hundredth of the longest run.
         points: of a curve.
         resamples: of the bootstrap.
         confidence: of the intervals.
         seed: of the bootstrap.
-        bounds: returns that score 0 and 1, by task.
+        bounds: values that score 0 and 1, by task.
     """
 
     group: Sequence[str] | None = None
-    metric: str = "mean"
-    returns: str = "training"
+    metric: str = RETURN
+    episodes: str = "training"
+    aggregate: str = "mean"
     score: str = "mmer"
     epoch_env_steps: float | None = None
     points: int = 100
@@ -42,6 +44,30 @@ class Settings:
     confidence: float = 0.95
     seed: int = 0
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Of the metric in `metrics.jsonl`."""
+        if "/" in self.metric:
+            return self.metric
+        return evaluation_key(self.metric) if self.episodes == "evaluation" else training_key(self.metric)
+
+    @property
+    def name(self) -> str:
+        """The metric's without what stands before its slash."""
+        return self.metric.rpartition("/")[2]
+
+    @property
+    def evaluation_key(self) -> str:
+        """Of the metric in evaluations."""
+        return evaluation_key(self.name)
+
+    @property
+    def label(self) -> str:
+        """The metric in words."""
+        if "/" in self.metric:
+            return self.metric
+        return f"{self.episodes} {'return' if self.metric == RETURN else self.metric.replace('_', ' ')}"
 
     def estimate(self, statistic: Any, *samples: np.ndarray) -> Estimate:
         """An aggregate with its interval."""

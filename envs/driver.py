@@ -10,6 +10,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.common.checked import checked
+from engram.common.metric_names import LENGTH, RETURN
 from engram.common.option_types import Count
 from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
@@ -19,7 +20,6 @@ from engram.envs.captured import CapturedPlay, check_capture
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
-from engram.envs.reports import LENGTH, RETURN
 
 
 class Driver:

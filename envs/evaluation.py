@@ -13,12 +13,12 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.common.checked import checked
+from engram.common.metric_names import LENGTH, RETURN
 from engram.common.option_types import Count
 from engram.common.random import hash_to_int
 from engram.common.vector_env import VectorEnv
 from engram.envs.driver import Act
 from engram.envs.finite import check_finite
-from engram.envs.reports import LENGTH, RETURN
 
 
 class EvaluationStoppedError(Exception):

@@ -12,11 +12,11 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.actions import ActionCheck, action_layout
+from engram.common.metric_names import metric_name
 from engram.common.option_types import Count, Index
 from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
 from engram.common.vector_env import VectorEnv, check_seed, check_state
-from engram.envs.reports import metric_name
 
 
 class NativeVectorEnv(VectorEnv):

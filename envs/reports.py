@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,20 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engram.common.metric_names import LENGTH, RETURN, STANDARD_ERROR, metric_name
+
 KEY = "report"
 """Where the infos of a vector environment hold what its environments report."""
-RETURN, LENGTH = "episodic_return", "episodic_length"
-"""Names of what is known of every episode: its sum of reward and its number of actions."""
-_MOST_NAMES, _LONGEST_NAME = 64, 64
-# What wrappers note for themselves, and what evaluations say of the return.
-_BOOKKEEPING = ("TimeLimit.truncated", "standard_error", RETURN, LENGTH)
-_SUCCESS = ("success", "is_success")
-
-
-def metric_name(name: str) -> str:
-    """Return the name of the mean over episodes, in letters, digits and `_.-`; a success becomes `success_rate`."""
-    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", name).strip("_")
-    return "success_rate" if name in _SUCCESS else safe[:_LONGEST_NAME]
+_MOST_NAMES = 64
+# What wrappers note for themselves, and what is known of every episode.
+_BOOKKEEPING = ("TimeLimit.truncated", STANDARD_ERROR, RETURN, LENGTH)
 
 
 def report_of(info: Mapping[Any, Any]) -> dict[str, float]:

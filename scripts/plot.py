@@ -55,9 +55,10 @@ class PlotOptions:
     runs: Annotated[Any, _WORDS]
     output: Word = "report"
     group: Annotated[Any, _WORDS] | None = None
-    metric: Literal["mean", "iqm"] = "mean"
+    metric: Word = "episodic_return"
+    episodes: Literal["training", "evaluation"] = "training"
+    aggregate: Literal["mean", "iqm"] = "mean"
     x: Literal["env_steps", "wall_clock"] = "env_steps"
-    returns: Literal["training", "evaluation"] = "training"
     score: Literal["mmer", "area", "final_evaluation"] = "mmer"
     epoch_env_steps: Positive | None = None
     bounds: Annotated[Mapping[str, Any], _BOUNDS] = field(default_factory=dict)
@@ -84,10 +85,12 @@ def main(words: Sequence[str]) -> None:
         folders, skipped = find_run_folders(_as_list(options["runs"]))
         output = Path(options["output"])
         check_writable("output", output)
-    found = [read_run(folder, options["trust_edited"]) for folder in folders]
+    how = _settings(options)
+    keys = (how.key, how.evaluation_key)
+    found = [read_run(folder, options["trust_edited"], keys) for folder in folders]
     runs = [one for one in found if isinstance(one, Run)]
     skipped += [one for one in found if isinstance(one, Skipped)]
-    document = compare(runs, skipped, _settings(options))
+    document = compare(runs, skipped, how)
     document["x"] = options["x"]
     document["command"] = command_line("plot", words)
     document["configurations"] = describe_configurations(runs, document)
@@ -127,7 +130,8 @@ def _print(document: dict[str, Any]) -> None:
                     area and area["value"],
                     last and last["value"],
                 ]
-        print_table(f"{task['name']}, up to {task['end']:,.0f} environment steps", columns, lines)
+        metric = document["settings"]["label"]
+        print_table(f"{task['name']}: {metric}, up to {task['end']:,.0f} environment steps", columns, lines)
     say()
     for one in document["skipped"]:
         say(f"skipped: {one['name']}: {one['reason']}")

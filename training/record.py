@@ -6,22 +6,11 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from engram.common.metric_names import agent_key, training_key
 from engram.common.rows import Rollout
 from engram.common.state_form import Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]
-# Names that the field's logs have under `charts/`; whatever else an environment reports stands under `episode/`.
-_CHARTS = ("episodic_return", "episodic_length")
-
-
-def training_key(name: str) -> str:
-    """The key in `metrics.jsonl` of what is measured of training episodes."""
-    return f"{'charts' if name in _CHARTS else 'episode'}/{name}"
-
-
-def agent_key(name: str) -> str:
-    """The key of what an agent returns: a name without a slash is a loss, one with a slash stands for itself."""
-    return name if "/" in name else f"losses/{name}"
 
 
 class Record:

@@ -13,6 +13,7 @@ from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
 from engram.agents.replay.random_actions import RandomActions
 from engram.agents.stored.loading import build_agent, restore_agent
 from engram.agents.stored.spaces import check_spaces
+from engram.common.metric_names import STANDARD_ERROR, evaluation_key
 from engram.common.say import say
 from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
@@ -218,8 +219,9 @@ class Session:
         if result.num_truncated and not self._has_noted_truncation:
             self._has_noted_truncation = True
             say(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
-        means = {f"eval/{name}": mean_and_error(values)[0] for name, values in result.episodes.items()}
-        return means | {"eval/standard_error": result.standard_error}
+        means = {name: mean_and_error(values)[0] for name, values in result.episodes.items()}
+        means[STANDARD_ERROR] = result.standard_error
+        return {evaluation_key(name): value for name, value in means.items()}
 
     def close(self) -> None:
         """Release the environments."""

@@ -62,7 +62,7 @@ function fillCurves() {
   task.append(...Object.keys(data.curves.env_steps).map((name) => element("option", {}, name)));
   document.querySelector(`input[name=x][value=${data.x}]`).checked = true;
   find("curves-text").textContent =
-    `The ${labels[settings.returns]}: ${labels[settings.metric]} over seeds with its ${percent} interval, at every place ` +
+    `The ${settings.label}: ${labels[settings.aggregate]} over seeds with its ${percent} interval, at every place ` +
     "of the runs that have a value there. Each run is drawn to its end: a small dot marks where one ends before others of its group, and values beyond it say of how many runs they are. Move over the figure, or use the arrow keys, to read values.";
   const axis = () => document.querySelector("input[name=x]:checked").value;
   const chart = new Chart(find("curves"), data, hidden, () => {
@@ -70,10 +70,10 @@ function fillCurves() {
     return {
       curves: data.curves[axis()][task.value] ?? {},
       xLabel: labels[axis()],
-      yLabel: task.value === "all tasks" && Object.keys(settings.bounds).length ? "score" : labels[settings.returns],
+      yLabel: task.value === "all tasks" && Object.keys(settings.bounds).length ? "score" : settings.label,
       unit: inSteps ? "" : "s",
       spell: (x) => (inSteps ? `${Math.round(x).toLocaleString("en")} environment steps` : `${format(x, 1)} seconds`),
-      label: `Curves of the ${labels[settings.returns]} on ${task.value} against ${labels[axis()]}`,
+      label: `Curves of the ${settings.label} on ${task.value} against ${labels[axis()]}`,
     };
   });
   const changed = () => { chart.place = null; chart.draw(); };
@@ -84,8 +84,8 @@ function fillCurves() {
 
 function fillTable() {
   find("table-text").textContent =
-    `In returns, ${labels[settings.metric]} over seeds with its interval; the best of a task is bold, and what its interval does not tell apart from it. MMER is the ` +
-    `highest mean return of an epoch during training; the area is the mean height of the curve; ` +
+    `Of the ${settings.label}, ${labels[settings.aggregate]} over seeds with its interval; the best of a task is bold, and what its interval does not tell apart from it. MMER is the ` +
+    `highest mean of an epoch during training; the area is the mean height of the curve; ` +
     "the evaluation is the last one. All runs of a task are compared over the same environment steps, up to those beside its name. Parameters are those of the " +
     "whole agent; carry bytes are what it remembers from step to step of one environment.";
   const titles = ["group", "parameters", "carry bytes", "seeds", "MMER", "area under the curve", "final evaluation"];
@@ -208,12 +208,12 @@ function fillConfigurations() {
 function fillMethod() {
   const epochs = settings.epoch_env_steps ? `${settings.epoch_env_steps.toLocaleString("en")} environment steps` : "a hundredth of the task's longest run";
   const sentences = [
-    settings.returns === "training"
-      ? `Training returns are the mean returns of the episodes that ended in a rollout, exploration included, averaged over epochs of ${epochs}.`
-      : "Evaluation returns are means over the episodes of each evaluation during training.",
+    settings.key.startsWith("eval/")
+      ? "Evaluations are means over the episodes of each evaluation during training."
+      : `What is measured in training are means over the episodes that ended between two lines of the log, exploration included, or over the updates there, averaged over epochs of ${epochs}.`,
     "Between two measurements of a run its curve is a straight line; before the first and after the last it has no value. A run that stopped because an evaluation reached its evaluation.stop_at_return keeps its last value.",
     `Intervals are percentiles of ${settings.resamples.toLocaleString("en")} stratified bootstrap resamples: runs are drawn with replacement within each task, tasks are not. They tell how results vary with the seed on these tasks. With few seeds they are too narrow.`,
-    "MMER, the maximum over training of the mean episodic return, is POPGym's metric. A maximum favours noisy curves a little; the area under the curve does not.",
+    "MMER, the maximum over training of the mean episodic return (or of what else the curves show), is POPGym's metric. A maximum favours noisy curves a little; the area under the curve does not.",
     "Returns of POPGym and of the diagnostic tasks lie in about [−1, 1] and are aggregated as they are, as POPGym's authors do; other tasks are aggregated by the bounds given.",
     "Wall-clock is the sum of the seconds spent collecting and learning, over all resumptions of a run; evaluation, checkpoints and start-up are not counted. It depends on the machine and on what else ran there.",
     `Devices: ${[...new Set(data.runs.map((run) => run.device))].join(", ")}. Code: ${[...new Set(data.runs.map((run) => run.git_commit.slice(0, 12)))].join(", ")}.`,

@@ -26,7 +26,7 @@ def rows_of(path):
 def test_a_published_archive_gives_its_published_scores(tmp_path, name, returns, runs):
     folders, skipped = find_run_folders([str(REPORTS / name / "runs.zip")])
     document = compare(
-        [read_run(folder) for folder in folders], skipped, Settings(returns=returns, resamples=100, points=2)
+        [read_run(folder) for folder in folders], skipped, Settings(episodes=returns, resamples=100, points=2)
     )
     assert document["skipped"] == []
     write_files(tmp_path, document | {"x": "env_steps", "command": "", "configurations": []}, figures=False)

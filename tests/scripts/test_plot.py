@@ -33,7 +33,7 @@ def test_runs_that_have_no_steps_in_common(run, tmp_path):
     """One was stopped before the other's first evaluation: there is no area to compare, and the rest is told."""
     write_run(tmp_path / "runs", "gru", returns=(0.1, 0.2), evaluations=(0.1, 0.2), every=100)
     write_run(tmp_path / "runs", "mlp", returns=(0.3, 0.4), evaluations=(0.3, 0.4), every=1000)
-    result, document = plot(run, tmp_path / "runs", tmp_path / "out", "returns=evaluation")
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out", "episodes=evaluation")
     assert row_of(document, "gru")["area"] is None and "gru" in result.out
     assert row_of(document, "mlp")["area"]["value"] == pytest.approx(0.3)
 
@@ -167,7 +167,7 @@ def test_few_seeds_are_warned_of(run, tmp_path):
 
 def test_five_seeds_of_a_single_task(run, tmp_path):
     write_comparison(tmp_path / "runs", tasks=("autoencode_easy",))
-    _, document = plot(run, tmp_path / "runs", tmp_path / "out", "metric=iqm")
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out", "aggregate=iqm")
     assert document["notes"] == [] and list(document["curves"]["env_steps"]) == ["popgym/autoencode_easy"]
     row = row_of(document, "gru", "popgym/autoencode_easy")
     assert row["mmer"]["value"] == pytest.approx(0.52)
@@ -216,7 +216,8 @@ def test_aggregates_leave_out_what_cannot_be_compared(run, tmp_path):
     assert document["aggregated_tasks"] == tasks
     assert "popgym/count_recall_easy is left out of the aggregates over tasks: no runs of mlp" in result.out
     assert (
-        "CartPole-v1 is left out of the aggregates over tasks: its returns have no known bounds" in result.out
+        "CartPole-v1 is left out of the aggregates over tasks: its training return has no known bounds"
+        in result.out
     )
     _, document = plot(run, tmp_path / "runs", tmp_path / "out", "bounds={CartPole-v1: [0,1000]}")
     assert document["aggregated_tasks"] == [*tasks, "CartPole-v1"]
@@ -235,7 +236,7 @@ def test_without_times_there_is_no_wall_clock_curve(run, tmp_path):
 def test_evaluation_returns_and_other_scores(run, tmp_path):
     write_run(tmp_path / "runs", evaluations=(0.1, 0.7, 0.5), seed=0)
     write_run(tmp_path / "runs", evaluations=(), seed=1)
-    words = ("returns=evaluation", "score=final_evaluation")
+    words = ("episodes=evaluation", "score=final_evaluation")
     _, document = plot(run, tmp_path / "runs", tmp_path / "out", *words)
     assert [one["reason"] for one in document["skipped"]] == ["no eval/episodic_return in its metrics"]
     row = row_of(document, "gru")
@@ -283,7 +284,7 @@ def test_help_and_the_engram_command(run):
         ("runs=nowhere", "nowhere does not exist"),
         ("runs=.", r"run folders in them, but \. holds none"),
         ("runs=here", "none of 1 is .*metrics.jsonl"),
-        ("runs=here metric=mode", "metric must be one of mean, iqm, but got 'mode'"),
+        ("runs=here aggregate=mode", "aggregate must be one of mean, iqm, but got 'mode'"),
         ("runs=here x=time", "x must be one of env_steps, wall_clock"),
         ("runs=here score=best", "score must be one of mmer, area, final_evaluation"),
         ("runs=here resamples=10", "resamples must be a whole number of at least 100"),

@@ -21,7 +21,7 @@ def test_a_short_run_ends_the_comparison_and_is_named(run, tmp_path):
         and "short has no more; what 1 of 2 runs have beyond, up to 4,000, counts in curves alone"
         in result.out
     )
-    assert "repeat_previous_easy, up to 2,000 environment steps" in result.out
+    assert "repeat_previous_easy: training return, up to 2,000 environment steps" in result.out
     assert row_of(document, "gru")["mmer"]["value"] == pytest.approx(0.1)
     assert {one["compared_until"] for one in document["runs"]} == {2000}
     assert document["curves"]["env_steps"]["popgym/repeat_previous_easy"]["gru"]["x"][-1] == 4000

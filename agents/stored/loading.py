@@ -13,7 +13,9 @@ from engram.agents.base import Agent
 from engram.agents.stored.build import build_maker
 from engram.agents.stored.spaces import read_box_action, read_spaces
 from engram.common.box_actions import BoxAction
-from engram.common.state_form import AtLeast, StateError, Whole, check_like
+from engram.common.checked import check_value
+from engram.common.option_types import Count, Seed
+from engram.common.state_form import AtLeast, StateError, check_like
 from engram.run_files.checkpoint import load_checkpoint, load_latest
 from engram.run_files.current_checkpoint import check_best, check_latest
 from engram.run_files.manifest import check_texts
@@ -29,8 +31,8 @@ def check_seeds(config: Mapping[str, Any]) -> None:
     Raises:
         ValueError: names the option.
     """
-    for name, form in (("seed", Whole()), ("schedule_env_steps", Whole(1))):
-        check_like(form, config[name], name)
+    check_value(config["seed"], Seed, "seed")
+    check_value(config["schedule_env_steps"], Count, "schedule_env_steps")
 
 
 def build_agent(

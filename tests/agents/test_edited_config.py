@@ -14,6 +14,7 @@ from state_edits import WORDS, leaves, value_at
 from tensordict import TensorDict
 
 from engram import agents
+from engram.agents.stored.loading import build_agent
 from engram.agents.stored.spaces import spaces_text
 from engram.memory_cores import GRU
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
@@ -61,7 +62,7 @@ def run_dir(tmp_path):
     agent = agents.PPO(gs.Discrete(3), gs.Discrete(2), partial(GRU, hidden_size=4))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     (tmp_path / "spaces.json").write_text(spaces_text(agent))
-    agent = agents.run_folder.build_agent(config, gs.Discrete(3), gs.Discrete(2), "cpu")
+    agent = build_agent(config, gs.Discrete(3), gs.Discrete(2), "cpu")
     checkpoint_path(tmp_path, "best").parent.mkdir()
     save_checkpoint(
         checkpoint_path(tmp_path, "best"), {"digest": digest(config), "agent": agent.state_dict(), **BEGUN}
@@ -123,8 +124,8 @@ def test_every_edit_is_refused_by_name_or_an_agent(run_dir):
             CONFIG["core"] | {"hidden_size": "x"},
             r"hidden_size of GRU must be a whole number",
         ),
-        ("seed", [1], "seed: expected a whole number"),
-        ("schedule_env_steps", 0, "schedule_env_steps: expected a whole number from 1"),
+        ("seed", [1], r"seed must be a whole number from 0 to 2\*\*63 - 1, but got \[1\]"),
+        ("schedule_env_steps", 0, "schedule_env_steps must be a whole number of at least 1, but got 0"),
     ],
 )
 def test_the_option_and_its_file_are_named(run_dir, name, value, message):

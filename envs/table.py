@@ -1,7 +1,7 @@
 """The one table of environments: by their short names, what makes them and what is known of them.
 
 The command line, its help, the registration with Gymnasium, benchmarks and reports read it. A family of environments
-is a folder whose package lists its `TASKS`; its entry is its name among `_FAMILIES`.
+is a module or a package that lists its `TASKS`; its entry is its name among `_FAMILIES`.
 """
 
 from __future__ import annotations

@@ -6,17 +6,27 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
+from hydra.core.config_store import ConfigStore
 
-from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.run_files.json_text import json_text
-from engram.scripts.command_line.config import compose_config
+from engram.scripts.command_line.config import compose_config, compose_plain
 from engram.scripts.command_line.flags import HELP, answer
+from engram.scripts.command_line.help import (
+    NODES,
+    argument_docs,
+    choice_lines,
+    group_lines,
+    option_lines,
+    usage,
+)
 from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.outputs import check_writable_file
 from engram.training.building import check_device
@@ -33,45 +43,91 @@ def main(words: Sequence[str]) -> None:
     if not words or words[0] in HELP:
         say(f"usage: python -m engram.benchmarks {{{','.join(BENCHMARKS)}}} [--help] [key=value] …")
         return
-    name, options = words[0], words[1:]
+    name, words = words[0], words[1:]
+    benchmark = load(name)
+    if any(word in HELP for word in words):
+        say(*help_lines(name, [word for word in words if "=" in word]))
+        return
+    if (text := answer(config_name(name), words)) is not None:
+        say(*text.split("\n"))
+        return
+    options = make_options(name, words)
+    device = getattr(options, "device", "cpu")
+    with usage_errors():
+        check_device(device)
+        if options.output:
+            check_writable_file("output", Path(options.output))
+        torch.set_num_threads(options.threads)
+    before = os.getloadavg()[0]
+    measured = benchmark.measure(options)
+    load_average = [before, os.getloadavg()[0]]
+    say(f"load average before and after: {load_average[0]:.1f}, {load_average[1]:.1f}")
+    if options.output:
+        document = {
+            "config": asdict(options),
+            "versions": versions(device),
+            "load_average": load_average,
+        }
+        Path(options.output).write_text(json_text(document | measured, indent=1) + "\n")
+        say(f"written: {options.output}", file=sys.stderr)
+
+
+def config_name(name: str) -> str:
+    """What the options of a benchmark are called where Hydra composes them: as a user names the command."""
+    return f"benchmark {name}"
+
+
+def load(name: str) -> ModuleType:
+    """Import a benchmark, and let Hydra know its options: the fields and defaults of the class `Options`.
+
+    Raises:
+        UsageError: if there is none of this name.
+    """
     if name not in BENCHMARKS:
         raise UsageError(
             f"A benchmark is one of {', '.join(BENCHMARKS)}, but got {name!r}; name one of these."
         )
-    if (text := answer(f"benchmark_{name}", options)) is not None:
-        say(*text.split("\n"))
-        return
     benchmark = importlib.import_module(f"engram.benchmarks.{name}")
-    config = read_options(name, options, benchmark.Options)
-    before = os.getloadavg()[0]
-    measured = benchmark.measure(config)
-    load = [before, os.getloadavg()[0]]
-    say(f"load average before and after: {load[0]:.1f}, {load[1]:.1f}")
-    if config["output"]:
-        document = {"config": config, "versions": versions(config.get("device", "cpu")), "load_average": load}
-        Path(config["output"]).write_text(json_text(document | measured, indent=1) + "\n")
-        say(f"written: {config['output']}", file=sys.stderr)
+    defaults = {one.name: one.default for one in fields(benchmark.Options) if one.default is not MISSING}
+    groups = getattr(benchmark, "GROUPS", {})
+    ConfigStore.instance().store(name=config_name(name), node=groups | defaults)
+    return benchmark
 
 
-def read_options(name: str, words: Sequence[str], options: type) -> dict[str, Any]:
-    """Read and check a benchmark's options; torch gets the threads asked for.
+def make_options(name: str, words: Sequence[str]) -> Any:
+    """Read a benchmark's options.
 
     Args:
         name: of the benchmark.
         words: `key=value`.
-        options: the class that lists them.
+
+    Returns:
+        Its `Options`.
 
     Raises:
         UsageError: names the first option that is wrong.
     """
     with usage_errors():
-        config = compose_config(f"benchmark_{name}", words).values
-        config = check_options(config, options)
-        check_device(config.get("device", "cpu"))
-        if config["output"]:
-            check_writable_file("output", Path(config["output"]))
-        torch.set_num_threads(config["threads"])
-    return config
+        return load(name).Options(**compose_config(config_name(name), words).values)
+
+
+def help_lines(name: str, words: Sequence[str]) -> list[str]:
+    """Say what a benchmark measures, and every option with its value and what it means.
+
+    Args:
+        name: of the benchmark.
+        words: `key=value`, put over the defaults.
+    """
+    benchmark = load(name)
+    classes = benchmark.Options.__mro__
+    documented = {key: text for one in reversed(classes) for key, text in argument_docs(one).items()}
+    composed = compose_plain(config_name(name), words)
+    about = [usage(config_name(name)), "", *str(benchmark.__doc__).splitlines(), ""]
+    own = {key: value for key, value in composed.values.items() if key not in NODES}
+    groups = [group for group in NODES if group in composed.values]
+    choices = choice_lines() if groups else []
+    chosen = [line for group in groups for line in ("", *group_lines(group, composed))]
+    return [*about, *choices, *option_lines(own, "", documented), *chosen]
 
 
 def command(words: Sequence[str] | None = None) -> int:

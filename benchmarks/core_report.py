@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engram.benchmarks.core_peers import Contender, Floor
-from engram.benchmarks.core_timing import Acting, Cell, carry_bytes
+from engram.benchmarks.core_timing import Acting, Cell
 from engram.common.say import say
 from engram.memory_cores import MemoryCore
 from engram.scripts.output.tables import print_table
@@ -97,25 +96,6 @@ def find_ratios(
                     {"core": name, "peer": peer.name, "length": length, "reset_rate": rate, "training": ratio}
                 )
     return ratios
-
-
-def make_document(
-    cells: Sequence[Cell], acting: Sequence[Acting], cores: Mapping[str, MemoryCore]
-) -> dict[str, Any]:
-    """Gather everything found as plain values."""
-    sizes = {
-        name: {
-            "parameters": sum(parameter.numel() for parameter in core.parameters()),
-            "carry_size": core.carry_size(),
-            "carry_bytes": carry_bytes(core),
-        }
-        for name, core in cores.items()
-    }
-    return {
-        "cores": sizes,
-        "cells": [asdict(cell) for cell in cells],
-        "acting": [asdict(part) for part in acting],
-    }
 
 
 def draw(

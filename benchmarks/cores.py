@@ -3,139 +3,88 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
+from engram.benchmarks.core_options import Options, complete
 from engram.benchmarks.core_peers import Contender, Floor, make_contender, make_peers
 from engram.benchmarks.core_report import (
     REFERENCE,
     draw,
     find_ratios,
     is_peer,
-    make_document,
     print_acting,
     print_lengths,
     print_ratios,
 )
-from engram.benchmarks.core_timing import Sizes, carry_bytes, measure_acting, measure_lengths
-from engram.benchmarks.options import BenchmarkOptions, Counts, Names, Rates
-from engram.benchmarks.timing import copy_bandwidth, free_memory
-from engram.common.checked import settings
+from engram.benchmarks.core_timing import carry_bytes, measure_acting, measure_lengths
+from engram.benchmarks.timing import copy_bandwidth
 from engram.common.errors import UsageError
-from engram.common.option_types import Count, Packages, Positive, Seed, Word
 from engram.common.say import say
 from engram.memory_cores import MemoryCore
 from engram.scripts.faults.errors import usage_errors
-from engram.scripts.faults.outputs import check_writable_file
-from engram.tools.core_files import core_maker, core_names
-from engram.training.new_run import versions
+from engram.tools.core_files import core_maker
 
 
-@settings()
-class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_cores.yaml` says what they are for."""
-
-    device: Word = "cpu"
-    cores: Names = "all"
-    peers: bool = True
-    lengths: Counts | None = None
-    reset_rates: Rates = (0, 0.03)
-    batch_size: Count = 16
-    input_size: Count = 128
-    hidden_size: Count | None = 128
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    seed: Seed = 0
-    repeats: Count = 5
-    budget_s: Positive = 20
-    budget_gib: Positive | None = None
-    acting_rows: Counts = (100, 10000)
-    plot: Word | None = None
-    allow: Packages = ()
-
-
-CUDA_LENGTHS = [2**power for power in range(5, 17)]
-CPU_LENGTHS = [32, 128, 512, 2048]
-
-
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print times and peak memory of every core and its peers, draw them if asked to; returns them."""
     with usage_errors():
-        config = complete(config)
-        sizes, cores = Sizes.of(config), make_cores(config)
-        contenders, notes = make_contenders(cores, config)
+        options = complete(options)
+        cores = make_cores(options)
+        contenders, notes = make_contenders(cores, options)
     if notes:
         say(*notes)
-    bandwidth = copy_bandwidth(sizes.device, torch.float32, 1 << 24)
-    say(f"{describe(config)}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
-    cells = measure_lengths(contenders, config["lengths"], config["reset_rates"], sizes)
+    bandwidth = copy_bandwidth(options.place, torch.float32, 1 << 24)
+    say(f"{options.describe()}; memory is copied at {bandwidth / 1e9:.3g} GB/s, read and written")
+    cells = measure_lengths(contenders, options)
     ratios = find_ratios(cells, contenders, cores)
-    for rate in config["reset_rates"] if config["lengths"] else ():
-        print_lengths(cells, contenders, rate, config["lengths"])
-        print_ratios(ratios, rate, config["lengths"])
-    acting = measure_acting(cores, config["acting_rows"], sizes) if config["acting_rows"] else []
+    lengths = options.lengths or ()
+    for rate in options.reset_rates if lengths else ():
+        print_lengths(cells, contenders, rate, lengths)
+        print_ratios(ratios, rate, lengths)
+    acting = measure_acting(cores, options)
     if acting:
-        print_acting(acting, sizes.batch_size)
-    if config["plot"]:
-        path = draw(
-            Path(config["plot"]), f"forward and backward: {describe(config)}", cells, contenders, cores
-        )
-        say(f"drawn: {path}", file=sys.stderr)
-    found = {"config": config, "copy_bandwidth": bandwidth, "ratios": ratios}
-    return found | make_document(cells, acting, cores)
+        print_acting(acting, options.batch_size)
+    if options.plot:
+        title = f"forward and backward: {options.describe()}"
+        say(f"drawn: {draw(Path(options.plot), title, cells, contenders, cores)}", file=sys.stderr)
+    return {
+        "config": asdict(options),
+        "copy_bandwidth": bandwidth,
+        "ratios": ratios,
+        "cores": {name: sizes_of(core) for name, core in cores.items()},
+        "cells": [asdict(cell) for cell in cells],
+        "acting": [asdict(part) for part in acting],
+    }
 
 
-def describe(config: dict[str, Any]) -> str:
-    """Say in a line what was measured."""
-    device = versions(config["device"])["device"]
-    return (
-        f"{config['batch_size']} environments, {config['dtype']}, on {device}, "
-        f"threads={config['threads']}, hidden size {config['hidden_size'] or 'of each file'}"
-    )
+def sizes_of(core: MemoryCore) -> dict[str, int]:
+    """Count a core's parameters, and what it carries per environment: real numbers, and bytes of everything."""
+    return {
+        "parameters": sum(parameter.numel() for parameter in core.parameters()),
+        "carry_size": core.carry_size(),
+        "carry_bytes": carry_bytes(core),
+    }
 
 
-def complete(config: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the defaults that depend on other options.
-
-    Raises:
-        UsageError: if a plot cannot be drawn.
-    """
-    filled = dict(config)
-    if config["cores"] == "all":
-        filled["cores"] = core_names()
-    if config["lengths"] is None:
-        filled["lengths"] = CUDA_LENGTHS if config["device"].startswith("cuda") else CPU_LENGTHS
-    for key in ("lengths", "reset_rates", "acting_rows"):
-        filled[key] = sorted(set(filled[key]))
-    if config["budget_gib"] is None:
-        filled["budget_gib"] = round(free_memory(torch.device(config["device"])) / 2**31, 1)
-    if config["plot"]:
-        check_writable_file("plot", Path(config["plot"]))
-    if config["plot"] and not filled["lengths"]:
-        raise UsageError(
-            "A plot shows times over lengths, but got lengths=[]; set lengths=[32,128] or plot=null."
-        )
-    if config["plot"] and Path(config["plot"]).suffix != ".png":
-        raise UsageError(f"plot must end in .png, but got {config['plot']!r}; set plot=cores.png.")
-    return filled
-
-
-def make_cores(config: dict[str, Any]) -> dict[str, MemoryCore]:
+def make_cores(options: Options) -> dict[str, MemoryCore]:
     """Build the cores asked for, by name."""
     cores = {}
-    for name in config["cores"]:
-        maker = core_maker(name, config["hidden_size"], config["allow"])
-        torch.manual_seed(config["seed"])
-        core = maker(input_size=config["input_size"])
+    for name in options.cores:
+        maker = core_maker(name, options.hidden_size, options.allow)
+        torch.manual_seed(options.seed)
+        core = maker(input_size=options.input_size)
         if not isinstance(core, MemoryCore):
             raise UsageError(f"A core must be a MemoryCore, but {name} is a {type(core).__name__}.")
-        cores[name] = core.to(config["device"])
+        cores[name] = core.to(options.device)
     return cores
 
 
 def make_contenders(
-    cores: dict[str, MemoryCore], config: dict[str, Any]
+    cores: dict[str, MemoryCore], options: Options
 ) -> tuple[list[Contender | Floor], list[str]]:
     """Line up the cores, their floors and their peers.
 
@@ -148,10 +97,9 @@ def make_contenders(
         for name, core in cores.items()
         if core.card is not None and core.card.family == "scan"
     ]
-    if not config["peers"]:
+    if not options.peers:
         return [*ours, *floors], []
-    device, hidden_size = torch.device(config["device"]), config["hidden_size"] or 256
-    peers, notes = make_peers(config["input_size"], hidden_size, device)
+    peers, notes = make_peers(options.input_size, options.hidden_size or 256, options.place)
     wanted = [
         peer
         for peer in peers

@@ -5,32 +5,61 @@ All are measured in turn in one process, so that a machine whose speed drifts sl
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engram.agents.ppo.ppo import PPO
 from engram.agents.stored.loading import build_agent
-from engram.benchmarks.options import BenchmarkOptions
+from engram.benchmarks.options import DeviceOptions
+from engram.benchmarks.peers import peer
 from engram.benchmarks.ppo_floor import NetworksOnly
-from engram.benchmarks.timing import in_turn, now
+from engram.benchmarks.table import Table
+from engram.benchmarks.timing import in_turn, median_parts, median_ratio, now
 from engram.common.checked import settings
 from engram.common.errors import UsageError
-from engram.common.option_types import Count, Group, Packages, Seed, Word
+from engram.common.option_types import Count, Group, Packages, Seed
 from engram.common.rows import Rollout
 from engram.common.say import say
-from engram.envs import Driver
+from engram.envs import TASKS, Driver
 from engram.scripts.faults.errors import usage_errors
 from engram.training.building import build_env
 
+# What is chosen by name, and what it has in place of its file's.
+GROUPS = {
+    "defaults": [{"agent": "ppo"}, {"core": "lstm"}, {"env": "popgym/repeat_previous_easy"}, "_self_"],
+    "agent": {"rollout_length": 128, "num_epochs": 4, "num_minibatches": 8},
+    "core": {"hidden_size": 256},
+}
+COLUMNS = {
+    "name": ("", 12, ""),
+    "env_steps_per_second": ("env steps/s", 12, ",.0f"),
+    "seconds": ("median seconds of an iteration", 42, ""),
+}
+
 
 @settings()
-class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_ppo.yaml` says what they are for."""
+class Options(DeviceOptions):
+    """Options of this benchmark.
 
-    device: Word = "cpu"
+    Args:
+        agent: a group, chosen and changed as in `engram train`.
+        core: likewise.
+        env: likewise.
+        seed: of parameters and episodes.
+        num_envs: environments that step at once.
+        capture: rollouts as a CUDA graph; native environments on a CUDA device.
+        iterations: measured ones of each, taken in turn; one more warms up.
+        package: step POPGym's own environments, as the peer does; false: those of env.
+        sb3: beside sb3-contrib's RecurrentPPO (needs the extra `benchmark`).
+        schedule_env_steps: environment steps of a whole training, for rates that fall.
+        allow: packages of your own whose classes may be built.
+    """
+
     agent: Group
     core: Group
     env: Group
@@ -62,35 +91,34 @@ class Iteration:
         return sum(self.seconds.values()) / self.env_steps
 
 
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print steps per second of training, of the floor and of the peer, and their ratios; returns them."""
-    if config["package"] and "backend" in config["env"]:
-        config = config | {"env": config["env"] | {"backend": "package"}}
+    if options.package and "backend" in options.env:
+        options = dataclasses.replace(options, env={**options.env, "backend": "package"})
     with usage_errors():
-        ours = OurTraining(config)
+        ours = OurTraining(options)
         floor = NetworksOnly(ours.agent, ours.collect())
         iterations: dict[str, Callable[[], Iteration]] = {
             "engram": ours.iterate,
-            "floor": lambda: time_floor(floor),
+            "floor": partial(time_floor, floor),
         }
-        if config["sb3"]:
-            iterations["sb3-contrib"] = make_peer(config)
-    in_turn(iterations, 1)  # warms up
-    return report(in_turn(iterations, config["iterations"]))
+        if options.sb3:
+            iterations["sb3-contrib"] = make_peer(options)
+    return report(in_turn(iterations, options.iterations, warm_up=1))
 
 
 class OurTraining:
     """Engram's own training, one rollout and update at a time."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        env = build_env(config, config["num_envs"])
-        agent = build_agent(
-            config, env.single_observation_space, env.single_action_space, config["device"], config["allow"]
-        )
+    def __init__(self, options: Options) -> None:
+        config = dataclasses.asdict(options)
+        env = build_env(config, options.num_envs)
+        spaces = env.single_observation_space, env.single_action_space
+        agent = build_agent(config, *spaces, options.device, options.allow)
         assert isinstance(agent, PPO)
         self.agent = agent
-        self.driver = Driver(env, self.agent.carry_every, config["capture"])
-        self.driver.start(config["seed"], self.agent.initial_carry(env.num_envs))
+        self.driver = Driver(env, self.agent.carry_every, options.capture)
+        self.driver.start(options.seed, self.agent.initial_carry(env.num_envs))
 
     def collect(self) -> Rollout:
         """Collect one rollout."""
@@ -117,44 +145,37 @@ def time_floor(floor: NetworksOnly) -> Iteration:
     return Iteration(floor.env_steps, {"collect": acted - start, "update": now(floor.device) - acted})
 
 
-def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
+def make_peer(options: Options) -> Callable[[], Iteration]:
     """Set up sb3-contrib with the same environments, rollout, epochs, minibatches and LSTM.
 
     Raises:
         UsageError: if it is not installed, or the task is not POPGym's.
     """
-    try:
+    with peer("sb3-contrib's RecurrentPPO", "set sb3=false"):
         from sb3_contrib import RecurrentPPO
         from stable_baselines3.common.vec_env import DummyVecEnv
-    except ImportError as error:
-        raise UsageError(
-            "The peer needs sb3-contrib, which is not installed; pip install -e '.[benchmark]', or sb3=false."
-        ) from error
     import gymnasium
 
-    from engram.envs.table import TASKS
-
-    task = TASKS.get(config["env"].get("name"))
+    task = TASKS.get(str(options.env.get("name")))
     if task is None or task.package is None:
-        raise UsageError(f"The peer is measured on a POPGym task, but got {config['env']}; set sb3=false.")
-    env_id = task.package.id
-    agent, num_envs = config["agent"], config["num_envs"]
-    batch_size = num_envs * agent["rollout_length"] // agent["num_minibatches"]
+        raise UsageError(f"The peer is measured on a POPGym task, but got {options.env}; set sb3=false.")
+    make = partial(gymnasium.make, task.package.id, disable_env_checker=True)
+    agent, num_envs = options.agent, options.num_envs
+    total = num_envs * agent["rollout_length"]
     model = RecurrentPPO(
         "MlpLstmPolicy",
-        DummyVecEnv([lambda: gymnasium.make(env_id, disable_env_checker=True)] * num_envs),
+        DummyVecEnv([make] * num_envs),
         n_steps=agent["rollout_length"],
         n_epochs=agent["num_epochs"],
-        batch_size=batch_size,
+        batch_size=total // agent["num_minibatches"],
         policy_kwargs={
-            "lstm_hidden_size": config["core"]["hidden_size"],
+            "lstm_hidden_size": options.core["hidden_size"],
             "shared_lstm": True,
             "enable_critic_lstm": False,
             "net_arch": {"pi": [128, 128], "vf": [128, 128]},
         },
-        device=config["device"],
+        device=options.device,
     )
-    total = num_envs * agent["rollout_length"]
 
     def iterate() -> Iteration:
         start = time.perf_counter()
@@ -164,33 +185,21 @@ def make_peer(config: dict[str, Any]) -> Callable[[], Iteration]:
     return iterate
 
 
-def report(measured: dict[str, list[Iteration]]) -> dict[str, Any]:
+def report(measured: Mapping[str, Sequence[Iteration]]) -> dict[str, Any]:
     """Print and return the medians and ratios.
 
     The ratios are of times per real transition, pair by pair, and their medians.
     """
-    results: dict[str, Any] = {}
-    say(f"{'':12}{'env steps/s':>12}   median seconds of an iteration")
+    table = Table(COLUMNS)
+    per_step = {name: [part.seconds_per_step for part in parts] for name, parts in measured.items()}
     for name, parts in measured.items():
-        steps_per_second = 1 / statistics.median(part.seconds_per_step for part in parts)
-        seconds = {
-            key: round(statistics.median(p.seconds[key] for p in parts), 4) for key in parts[0].seconds
-        }
-        say(f"{name:12}{steps_per_second:>12,.0f}   {seconds}")
-        results[name] = {"env_steps_per_second": steps_per_second, "seconds": seconds}
-    engram, floor = measured["engram"], measured["floor"]
-    ratios = {
-        f"engram / {name}": _median_ratio(engram, others, lambda part: part.seconds_per_step)
-        for name, others in measured.items()
-        if name != "engram"
-    }
-    ratios["engram update / floor update"] = _median_ratio(engram, floor, lambda part: part.seconds["update"])
+        seconds = {key: round(value, 4) for key, value in median_parts([p.seconds for p in parts]).items()}
+        speed = 1 / statistics.median(per_step[name])
+        table.add({"name": name, "env_steps_per_second": speed, "seconds": seconds})
+    updates = {name: [part.seconds["update"] for part in measured[name]] for name in ("engram", "floor")}
+    peers = [name for name in measured if name != "engram"]
+    ratios = {f"engram / {name}": median_ratio(per_step["engram"], per_step[name]) for name in peers}
+    ratios["engram update / floor update"] = median_ratio(updates["engram"], updates["floor"])
     for name, ratio in ratios.items():
         say(f"time, {name}: {ratio:.2f}")
-    return {"results": results, "ratios": ratios}
-
-
-def _median_ratio(
-    ours: list[Iteration], theirs: list[Iteration], figure: Callable[[Iteration], float]
-) -> float:
-    return statistics.median(figure(a) / figure(b) for a, b in zip(ours, theirs, strict=True))
+    return {"results": {line.pop("name"): line for line in table.lines}, "ratios": ratios}

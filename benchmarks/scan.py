@@ -6,124 +6,98 @@ measured in turn with the scan, so that a machine whose speed drifts slows both 
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from functools import partial
 from math import prod
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from engram.benchmarks.options import BenchmarkOptions, Sizes
+from engram.benchmarks.options import DeviceOptions, Sizes
+from engram.benchmarks.table import Table
+from engram.benchmarks.timing import in_turn, median_ratio, medians, seconds_of
 from engram.common.checked import settings
-from engram.common.option_types import Count, Positive, Word
-from engram.common.say import say
+from engram.common.option_types import Count, Positive
 from engram.envs.captured import record_cuda_graph
 from engram.memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
 
 PASSES = 8
+COLUMNS = {
+    "size": ("size", 16, ""),
+    "dtype": ("dtype", 12, ""),
+    "forward_ms": ("forward ms", 12, ".3f"),
+    "both_ms": ("fwd+bwd ms", 12, ".3f"),
+    "floor_ms": ("floor ms", 12, ".3f"),
+    "ratio": ("ratio", 12, ".2f"),
+    "copy_gigabytes_per_second": ("copy GB/s", 12, ".1f"),
+    "forward_share": ("fwd share", 12, ".0%"),
+    "backward_share": ("bwd share", 12, ".0%"),
+    "reference_ms": ("reference", 12, ".2f"),
+}
 
 
 @settings()
-class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_scan.yaml` says what they are for."""
+class Options(DeviceOptions):
+    """Options of this benchmark.
 
-    device: Word = "cpu"
+    Args:
+        sizes: [B, T, D]; on a GPU look at [256, 1024, 256] too.
+        dtypes: of the numbers: float32, float64, complex64, complex128.
+        resets: share of rows that begin an episode.
+        repeats: measured ones of everything, taken in turn; two more warm up.
+    """
+
     sizes: Sizes = ((64, 1024, 256), (8, 1024, 128))
     dtypes: Sequence[Literal["float32", "float64", "complex64", "complex128"]] = ("float32", "complex64")
     resets: Positive = 0.01
     repeats: Count = 15
 
 
-@dataclass(frozen=True)
-class Result:
-    """What was measured of one size and dtype; medians.
-
-    Attributes:
-        size: B, T and D.
-        dtype: of the numbers.
-        forward_ms: without gradients.
-        both_ms: forward and backward through autograd, to a constant transition, the inputs and the carry.
-        floor_ms: PASSES passes at the copy's bandwidth.
-        ratio: of both to the floor.
-        copy_gigabytes_per_second: read and written.
-        forward_share: of the copy's bandwidth, of the forward loop alone: it must read b and write h.
-        backward_share: likewise of the backward loop: it must read the gradient and h, and write grad_b.
-        reference_ms: forward and backward of the plain reference; None where it was not measured.
-    """
-
-    size: tuple[int, int, int]
-    dtype: str
-    forward_ms: float
-    both_ms: float
-    floor_ms: float
-    ratio: float
-    copy_gigabytes_per_second: float
-    forward_share: float
-    backward_share: float
-    reference_ms: float | None
-
-
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print the times of every size and dtype beside their floor; returns them.
 
     The plain reference is measured at the smallest size only.
     """
-    sizes = config["sizes"]
-    smallest = min(prod(size) for size in sizes)
-    results = [
-        _measure(size, name, config["device"], config["resets"], config["repeats"], prod(size) == smallest)
-        for size in sizes
-        for name in config["dtypes"]
-    ]
-    report(results)
-    return {"results": [asdict(result) for result in results]}
+    table = Table(COLUMNS)
+    smallest = min(map(prod, options.sizes))
+    for size in options.sizes:
+        for name in options.dtypes:
+            table.add(measure_size(list(size), name, options, with_reference=prod(size) == smallest))
+    return {"results": table.lines}
 
 
-def report(results: Sequence[Result]) -> None:
-    """Print a table."""
-    head = ("size", "dtype", "forward ms", "fwd+bwd ms", "floor ms", "ratio", "copy GB/s")
-    say(("{:>16}{:>12}" + "{:>12}" * 8).format(*head, "fwd share", "bwd share", "reference"))
-    for r in results:
-        reference = "" if r.reference_ms is None else f"{r.reference_ms:.2f}"
-        say(
-            f"{r.size!s:>16}{r.dtype:>12}{r.forward_ms:>12.3f}{r.both_ms:>12.3f}{r.floor_ms:>12.3f}"
-            f"{r.ratio:>12.2f}{r.copy_gigabytes_per_second:>12.1f}{r.forward_share:>12.0%}"
-            f"{r.backward_share:>12.0%}{reference:>12}"
-        )
+def measure_size(size: list[int], name: str, options: Options, with_reference: bool) -> dict[str, Any]:
+    """Measure one size and dtype.
 
-
-def _measure(
-    size: list[int], name: str, device: str, resets: float, repeats: int, with_reference: bool
-) -> Result:
-    functions = _functions(size, getattr(torch, name), device, resets)
+    Returns:
+        Medians. `forward_ms`: without gradients; `both_ms`: forward and backward through autograd, to a constant
+        transition, the inputs and the carry; `floor_ms`: PASSES passes at the copy's bandwidth; `ratio`: of both to
+        the floor; `copy_gigabytes_per_second`: read and written; `forward_share`: of the copy's bandwidth, of the
+        forward loop alone: it must read b and write h; `backward_share`: likewise of the backward loop: it must read
+        the gradient and h, and write grad_b; `reference_ms`: forward and backward of the plain reference, None where it
+        was not measured.
+    """
+    dtype = getattr(torch, name)
+    functions = _functions(size, dtype, options.device, options.resets)
     if not with_reference:
         del functions["reference"]
     alone = ("copy", "forward loop", "backward loop")
-    timers = {key: _timer(function, device, captured=key in alone) for key, function in functions.items()}
-    seconds: dict[str, list[float]] = {key: [] for key in timers}
-    for index in range(repeats + 2):
-        for key, timer in timers.items():
-            value = timer()
-            if index > 1:
-                seconds[key].append(value)
-    median = {key: statistics.median(values) for key, values in seconds.items()}
-    copy_bytes = 2 * prod(size) * getattr(torch, name).itemsize
-    pairs = zip(seconds["both"], seconds["copy"], strict=True)
-    return Result(
-        size=(size[0], size[1], size[2]),
-        dtype=name,
-        forward_ms=1e3 * median["forward"],
-        both_ms=1e3 * median["both"],
-        floor_ms=1e3 * PASSES / 2 * median["copy"],
-        ratio=statistics.median(both / (PASSES / 2 * copy) for both, copy in pairs),
-        copy_gigabytes_per_second=copy_bytes / median["copy"] / 1e9,
-        forward_share=median["copy"] / median["forward loop"],
-        backward_share=1.5 * median["copy"] / median["backward loop"],
-        reference_ms=1e3 * median["reference"] if with_reference else None,
-    )
+    timers = {key: _timer(one, options.device, captured=key in alone) for key, one in functions.items()}
+    seconds = in_turn(timers, options.repeats, warm_up=2)
+    median = medians(seconds)
+    return {
+        "size": size,
+        "dtype": name,
+        "forward_ms": 1e3 * median["forward"],
+        "both_ms": 1e3 * median["both"],
+        "floor_ms": 1e3 * PASSES / 2 * median["copy"],
+        "ratio": median_ratio(seconds["both"], seconds["copy"]) / (PASSES / 2),
+        "copy_gigabytes_per_second": 2 * prod(size) * dtype.itemsize / median["copy"] / 1e9,
+        "forward_share": median["copy"] / median["forward loop"],
+        "backward_share": 1.5 * median["copy"] / median["backward loop"],
+        "reference_ms": 1e3 * median["reference"] if with_reference else None,
+    }
 
 
 def _functions(
@@ -163,13 +137,7 @@ def _timer(function: Callable[[], object], device: str, captured: bool) -> Calla
     graph: without it, starting a short kernel from Python would take longer than the kernel.
     """
     if not device.startswith("cuda"):
-
-        def on_cpu() -> float:
-            start = time.perf_counter()
-            function()
-            return time.perf_counter() - start
-
-        return on_cpu
+        return partial(seconds_of, function, torch.device(device))
     calls = 10
 
     def several() -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engram.benchmarks.options import BenchmarkOptions, Names
+from engram.benchmarks.options import BenchmarkOptions, Names, chosen
 from engram.benchmarks.processes import Holding, Process, family, held_by, running
 from engram.benchmarks.trend import Trend, fit_trend, has_grown, rises_little
 from engram.common.checked import settings
@@ -30,7 +30,15 @@ from engram.scripts.faults.stop_request import StopRequest
 
 @settings()
 class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_soak.yaml` says what they are for."""
+    """Options of this benchmark.
+
+    Args:
+        cases: all, or a list of native, sync, async, world_model.
+        seconds: of each case.
+        warm_up: of them, in which memory may grow.
+        interval: seconds between measurements.
+        folder: where the runs are made, and removed; null: the system's folder for temporary files.
+    """
 
     cases: Names = "all"
     seconds: Positive = 600
@@ -114,47 +122,38 @@ class Soaked:
     env_steps: int
 
 
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print what every case held and whether it was flat; returns the numbers.
 
     Raises:
         UsageError: if a case does not exist, a training ends by itself, or this is no Linux.
     """
-    names = list(CASES) if config["cases"] == "all" else config["cases"]
-    unknown = [name for name in names if name not in CASES]
-    if unknown:
+    names = chosen("cases", options.cases, CASES)
+    if options.seconds < options.warm_up + 8 * options.interval:
         raise UsageError(
-            f"cases must be all, or a list of {', '.join(CASES)}, but got {unknown[0]!r}; name these."
-        )
-    if config["seconds"] < config["warm_up"] + 8 * config["interval"]:
-        raise UsageError(
-            f"seconds must leave eight measurements after the warm-up, but {config['seconds']} do not; set a longer "
+            f"seconds must leave eight measurements after the warm-up, but {options.seconds} do not; set a longer "
             "time, or a shorter warm_up or interval."
         )
     if not Path("/proc/self/smaps_rollup").exists():
         raise UsageError("A soak reads /proc, which only Linux has, but this system has none; run it there.")
     results = []
     for name in names:
-        with tempfile.TemporaryDirectory(dir=config["folder"]) as folder:
-            results.append(
-                soak_case(name, Path(folder), config["seconds"], config["warm_up"], config["interval"])
-            )
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            results.append(soak_case(name, Path(folder), options))
         _print(results[-1])
     return {"rule": _RULE, "results": results}
 
 
-def soak_case(name: str, folder: Path, seconds: float, warm_up: float, interval: float) -> dict[str, Any]:
+def soak_case(name: str, folder: Path, options: Options) -> dict[str, Any]:
     """Train for so many seconds, kill it, and judge what it held after the warm-up.
 
     Args:
         name: of the case.
         folder: for the run and the training's output.
-        seconds: in all.
-        warm_up: seconds that do not count.
-        interval: seconds between measurements.
+        options: how long, and how often what is held is noted.
     """
-    soaked, left = _train_and_kill(name, folder, seconds, interval)
-    after = [index for index, minute in enumerate(soaked.minutes) if 60 * minute >= warm_up]
+    soaked, left = _train_and_kill(name, folder, options)
+    after = [index for index, minute in enumerate(soaked.minutes) if 60 * minute >= options.warm_up]
     minutes = [soaked.minutes[index] for index in after]
     quantities = {}
     for field in fields(Holding):
@@ -190,7 +189,7 @@ def _is_flat(name: str, trend: Trend, minutes: float, processes: int) -> bool | 
     return rises_little(trend, minutes, _RISE, _LEAST_RISE) if name in _MEMORY else not has_grown(trend)
 
 
-def _train_and_kill(name: str, folder: Path, seconds: float, interval: float) -> tuple[Soaked, set[Process]]:
+def _train_and_kill(name: str, folder: Path, options: Options) -> tuple[Soaked, set[Process]]:
     """Returns what was seen, and the processes that were still there long after the training was killed."""
     run_dir, log = folder / "run", folder / "log.txt"
     words = [*CASES[name], *_ALWAYS, f"logging.run_dir={run_dir}"]
@@ -206,7 +205,7 @@ def _train_and_kill(name: str, folder: Path, seconds: float, interval: float) ->
             start, minutes, holdings = time.monotonic(), [], []
             processes: set[Process] = set()
             shared: set[str] = set()
-            while (elapsed := time.monotonic() - start) < seconds:
+            while (elapsed := time.monotonic() - start) < options.seconds:
                 if stop.is_asked():
                     raise stop.error()
                 found = family(training.pid)
@@ -219,7 +218,7 @@ def _train_and_kill(name: str, folder: Path, seconds: float, interval: float) ->
                 holdings.append(holding)
                 processes |= set(found)
                 shared |= names
-                time.sleep(interval)
+                time.sleep(options.interval)
             processes |= set(family(training.pid))
         finally:
             training.kill()
@@ -241,8 +240,8 @@ def _last_line(log: Path) -> str:
 
 def _env_steps(run_dir: Path) -> int:
     """How far a run has logged."""
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    whole = [line for line in lines if line.endswith("}")]
+    log = run_dir / "metrics.jsonl"
+    whole = [line for line in log.read_text().splitlines() if line.endswith("}")] if log.exists() else []
     return int(json.loads(whole[-1])["env_steps"]) if whole else 0
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 
 from engram.analysis.statistics import (
     Estimate,
@@ -21,16 +21,25 @@ from engram.analysis.statistics import (
     probability_of_improvement,
 )
 from engram.benchmarks.options import BenchmarkOptions
-from engram.benchmarks.timing import in_turn, seconds_of
+from engram.benchmarks.peers import peer
+from engram.benchmarks.timing import in_turn, median_ratio
 from engram.common.checked import settings
-from engram.common.errors import UsageError
 from engram.common.option_types import Count, Seed, Whole
 from engram.scripts.output.tables import print_table
 
 
 @settings()
 class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_statistics.yaml` says what they are for."""
+    """Options of this benchmark.
+
+    Args:
+        num_runs: of each task.
+        tasks: that were trained.
+        resamples: of the stratified bootstrap.
+        peer_resamples: of rliable, which draws them one by one: its time is scaled up to `resamples`.
+        repeats: measurements of each, taken in turn; medians are shown.
+        seed: of the scores and the draws.
+    """
 
     num_runs: Annotated[int, Whole(2)] = 10
     tasks: Count = 15
@@ -41,99 +50,77 @@ class Options(BenchmarkOptions):
 
 
 _THRESHOLDS = np.linspace(-1, 1, 51)
+COLUMNS = ("seconds", "rliable", "ratio", "low", "high", "its low", "its high")
 
 
-@dataclass(frozen=True)
-class Result:
-    """What was measured of one statistic; medians.
-
-    Attributes:
-        name: of the statistic.
-        seconds: for the value and its interval.
-        peer_seconds: rliable's, for as many resamples.
-        ratio: the peer's time over ours.
-        interval: ends; of a profile, in the middle.
-        peer_interval: rliable's ends.
-    """
-
-    name: str
-    seconds: float
-    peer_seconds: float
-    ratio: float
-    interval: tuple[float, float]
-    peer_interval: tuple[float, float]
-
-
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print the time of every statistic beside rliable's; returns both."""
-    results = benchmark_statistics(config)
+    results = benchmark_statistics(options)
     lines = {
-        one.name: [one.seconds, one.peer_seconds, one.ratio, *one.interval, *one.peer_interval]
+        one["name"]: [
+            *(one[key] for key in ("seconds", "peer_seconds", "ratio")),
+            *one["interval"],
+            *one["peer_interval"],
+        ]
         for one in results
     }
-    columns = ["seconds", "rliable", "ratio", "low", "high", "its low", "its high"]
-    sizes = f"{config['num_runs']} runs of {config['tasks']} tasks, {config['resamples']:,} resamples"
-    print_table(sizes, columns, lines)
-    return {"results": [asdict(result) for result in results]}
+    sizes = f"{options.num_runs} runs of {options.tasks} tasks, {options.resamples:,} resamples"
+    print_table(sizes, COLUMNS, lines)
+    return {"results": results}
 
 
-def benchmark_statistics(config: Mapping[str, Any]) -> list[Result]:
+def benchmark_statistics(options: Options) -> list[dict[str, Any]]:
     """Measure every statistic, ours and rliable's in turn.
 
-    Args:
-        config: `num_runs`, `tasks`, `resamples`, `peer_resamples`, `repeats`, `seed`.
+    Returns:
+        Of each `name`, medians: `seconds` for the value and its interval, `peer_seconds` of rliable for as many
+        resamples, and `ratio`, the peer's time over ours; and the ends, `interval` and `peer_interval`, those of a
+        profile in its middle.
 
     Raises:
         UsageError: if rliable is not installed.
     """
-    generator = np.random.Generator(np.random.Philox(config["seed"]))
-    scores, others = generator.normal(size=(2, config["num_runs"], config["tasks"])).clip(-1, 1)
-    device = torch.device("cpu")
+    generator = np.random.Generator(np.random.Philox(options.seed))
+    scores, others = generator.normal(size=(2, options.num_runs, options.tasks)).clip(-1, 1)
+    scale = options.resamples / options.peer_resamples
     results = []
-    for name, (ours, theirs) in _contenders(scores, others, config).items():
-        found: dict[str, Any] = {}
-
-        def own(ours: Callable[[], Estimate] = ours, found: dict[str, Any] = found) -> None:
-            found["own"] = ours()
-
-        def peer(theirs: Callable[[], Any] = theirs, found: dict[str, Any] = found) -> None:
-            found["peer"] = theirs()
-
-        own()
-        calls = {"own": lambda own=own: seconds_of(own, device), "peer": lambda p=peer: seconds_of(p, device)}
-        times = in_turn(calls, config["repeats"])
-        scale = config["resamples"] / config["peer_resamples"]
-        pairs = zip(times["own"], times["peer"], strict=True)
+    for name, calls in _contenders(scores, others, options).items():
+        calls["own"]()
+        found = in_turn({key: partial(_timed, call) for key, call in calls.items()}, options.repeats)
+        seconds = {key: [one for one, _ in results_of] for key, results_of in found.items()}
+        own, peer_interval = found["own"][-1][1], found["peer"][-1][1]
         results.append(
-            Result(
-                name,
-                statistics.median(times["own"]),
-                scale * statistics.median(times["peer"]),
-                scale * statistics.median(theirs / ours for ours, theirs in pairs),
-                _middle(found["own"].low, found["own"].high),
-                _middle(*found["peer"]),
-            )
+            {
+                "name": name,
+                "seconds": statistics.median(seconds["own"]),
+                "peer_seconds": scale * statistics.median(seconds["peer"]),
+                "ratio": scale * median_ratio(seconds["peer"], seconds["own"]),
+                "interval": _middle(own.low, own.high),
+                "peer_interval": _middle(*peer_interval),
+            }
         )
     return results
 
 
+def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of a call, and what it gave."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
 def _contenders(
-    scores: np.ndarray, others: np.ndarray, config: Mapping[str, Any]
-) -> dict[str, tuple[Callable[[], Estimate], Callable[[], Any]]]:
-    """Our statistic and rliable's, by name; each gives an interval."""
-    try:
+    scores: np.ndarray, others: np.ndarray, options: Options
+) -> dict[str, dict[str, Callable[[], Any]]]:
+    """Our statistic and rliable's, `own` and `peer`, by name; each gives an interval."""
+    with peer("rliable", "choose another benchmark"):
         from rliable import library, metrics
-    except ImportError as error:
-        raise UsageError(
-            "This benchmark measures rliable beside Engram, but it cannot be imported "
-            f"({error}); pip install -e '.[benchmark]'."
-        ) from error
 
     def ours(statistic: Callable[..., np.ndarray], *samples: np.ndarray) -> Callable[[], Estimate]:
-        return lambda: estimate(statistic, *samples, resamples=config["resamples"], seed=config["seed"])
+        return lambda: estimate(statistic, *samples, resamples=options.resamples, seed=options.seed)
 
     def theirs(statistic: Callable[..., Any], sample: Any = scores) -> Callable[[], Any]:
-        arguments = {"reps": config["peer_resamples"]}
+        arguments = {"reps": options.peer_resamples}
         return lambda: library.get_interval_estimates(
             {"scores": sample}, lambda *parts: np.atleast_1d(statistic(*parts)), **arguments
         )[1]["scores"]
@@ -144,18 +131,19 @@ def _contenders(
     def their_profile(values: np.ndarray) -> np.ndarray:
         return library.score_distributions(values, _THRESHOLDS)
 
-    improvement = ours(probability_of_improvement, scores, others)
-    return {
-        "interquartile mean": (ours(interquartile_mean, scores), theirs(metrics.aggregate_iqm)),
-        "median": (ours(median, scores), theirs(metrics.aggregate_median)),
-        "mean": (ours(mean, scores), theirs(metrics.aggregate_mean)),
-        "optimality gap": (ours(optimality_gap, scores), theirs(metrics.aggregate_optimality_gap)),
-        "performance profile": (ours(profile, scores), theirs(their_profile)),
-        "probability of improvement": (
-            improvement,
-            theirs(metrics.probability_of_improvement, [scores, others]),
-        ),
+    one = {
+        "interquartile mean": (interquartile_mean, metrics.aggregate_iqm),
+        "median": (median, metrics.aggregate_median),
+        "mean": (mean, metrics.aggregate_mean),
+        "optimality gap": (optimality_gap, metrics.aggregate_optimality_gap),
+        "performance profile": (profile, their_profile),
     }
+    pairs = {name: {"own": ours(own, scores), "peer": theirs(their)} for name, (own, their) in one.items()}
+    improvement = {
+        "own": ours(probability_of_improvement, scores, others),
+        "peer": theirs(metrics.probability_of_improvement, [scores, others]),
+    }
+    return pairs | {"probability of improvement": improvement}
 
 
 def _middle(low: Any, high: Any) -> tuple[float, float]:

@@ -9,7 +9,8 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -25,28 +26,75 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def seconds_of(call: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of one call, the device's work included."""
+def seconds_of(call: Callable[[], Any], device: torch.device, count: int = 1) -> float:
+    """Seconds of one call, the device's work included; the mean of `count` in a row."""
     start = now(device)
-    call()
-    return now(device) - start
+    for _ in range(count):
+        call()
+    return (now(device) - start) / count
 
 
-def in_turn(calls: Mapping[K, Callable[[], T]], count: int) -> dict[K, list[T]]:
-    """Call each in turn, `count` times; what warms up was called before.
+def rate(
+    call: Callable[[], Any], amount: int, least_seconds: float, device: torch.device, at_once: int = 1
+) -> float:
+    """Measure how much is done in a second: calls go on for `least_seconds` or longer.
+
+    Args:
+        call: does it.
+        amount: done by one call.
+        least_seconds: of all calls together.
+        device: that does the work.
+        at_once: calls between two looks at the clock. Default: 1.
+    """
+    start, calls, seconds = now(device), 0, 0.0
+    while seconds < least_seconds:
+        for _ in range(at_once):
+            call()
+        calls += at_once
+        seconds = now(device) - start
+    return calls * amount / seconds
+
+
+def in_turn(
+    calls: Mapping[K, Callable[[], T]], count: int, warm_up: int = 0, budget_s: float | None = None
+) -> dict[K, list[T]]:
+    """Call each in turn, `count` times, at least once.
 
     Args:
         calls: by name, or any other key.
-        count: rounds.
+        count: rounds that are kept.
+        warm_up: rounds before them. Default: 0, where what warms up was called before.
+        budget_s: seconds that the rounds kept may take, as far as the first foretells. Default: no limit.
 
     Returns:
         The results of every call, by the same keys.
     """
-    results: dict[K, list[T]] = {name: [] for name in calls}
-    for _ in range(count):
+    for _ in range(warm_up):
+        for call in calls.values():
+            call()
+    start = time.perf_counter()
+    results = {name: [call()] for name, call in calls.items()}
+    if budget_s is not None:
+        count = min(count, int(budget_s / (time.perf_counter() - start)))
+    for _ in range(count - 1):
         for name, call in calls.items():
             results[name].append(call())
     return results
+
+
+def medians(results: Mapping[K, Sequence[float]]) -> dict[K, float]:
+    """The median of each."""
+    return {name: statistics.median(values) for name, values in results.items()}
+
+
+def median_parts(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of every part of what was measured again and again."""
+    return {key: statistics.median(one[key] for one in results) for key in results[0]}
+
+
+def median_ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    """The median of the ratios of what was measured in the same round."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
 
 
 def copy_bandwidth(device: torch.device, dtype: torch.dtype, numel: int, count: int = 5) -> float:
@@ -65,14 +113,9 @@ def copy_bandwidth(device: torch.device, dtype: torch.dtype, numel: int, count: 
     target = torch.empty_like(source)
     # A copy that takes less than a clock can tell is made many times over.
     inner = max(1, (1 << 22) // (numel * source.element_size()))
-
-    def copy() -> None:
-        for _ in range(inner):
-            target.copy_(source)
-
-    copy()
-    seconds = statistics.median(seconds_of(copy, device) for _ in range(count))
-    return 2 * inner * numel * source.element_size() / seconds
+    timer = partial(seconds_of, partial(target.copy_, source), device, inner)
+    seconds = medians(in_turn({"copy": timer}, count, warm_up=1))["copy"]
+    return 2 * numel * source.element_size() / seconds
 
 
 def peak_memory(call: Callable[[], Any], device: torch.device) -> int:

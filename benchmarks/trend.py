@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.stats import linregress
+
 
 @dataclass(frozen=True)
 class Trend:
@@ -26,12 +28,10 @@ class Trend:
 
 def fit_trend(minutes: Sequence[float], values: Sequence[float]) -> Trend:
     """Fit a line to `values` over `minutes`, at least four of each."""
-    slope, intercept = statistics.linear_regression(minutes, values)
-    residuals = [value - intercept - slope * minute for minute, value in zip(minutes, values, strict=True)]
-    spread = (len(minutes) - 1) * statistics.variance(minutes)
-    error = (sum(residual**2 for residual in residuals) / (len(minutes) - 2) / spread) ** 0.5
+    line = linregress(minutes, values)
     quarter = max(len(values) // 4, 1)
-    return Trend(statistics.median(values[:quarter]), statistics.median(values[-quarter:]), slope, error)
+    first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])
+    return Trend(first, last, float(line.slope), float(line.stderr))
 
 
 def rises_little(trend: Trend, minutes: float, share: float, least: float) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import torch
 
 from engram.benchmarks.fresh_process import Peak, peak_of
-from engram.benchmarks.options import BenchmarkOptions, Words
+from engram.benchmarks.options import DeviceOptions, Words
 from engram.benchmarks.timing import in_turn, seconds_of
 from engram.benchmarks.world_model_learners import EngramLearner, Learner, Problem
 from engram.benchmarks.world_model_peer import TorchRLLearner
@@ -28,15 +28,33 @@ from engram.scripts.command_line.groups import group_options
 from engram.scripts.faults.errors import usage_errors
 from engram.training.new_run import versions
 
-T = TypeVar("T")
 REFERENCE = "gru/memory"
 
 
 @settings()
-class Options(BenchmarkOptions):
-    """Options of this benchmark, as `configs/benchmark_world_model.yaml` says what they are for."""
+class Options(DeviceOptions):
+    """Options of this benchmark.
 
-    device: Word = "cpu"
+    One update at Memory Maze's size, for its memory alone: sizes=[memory_maze] shapes=[4x1024]
+    learners=[r2i/observation] updates=false observe=false.
+
+    Args:
+        learners: <core>/<posterior> with any core of configs/core, torchrl/gru or torchrl/block_gru. With
+            `observation` the posterior reads whole sequences at once, with `memory` row by row.
+        reference: whose times are divided by the others'; null: gru/memory, if it is among them.
+        sizes: files of configs/size; those of DreamerV3 with its agent, the others with r2i.
+        shapes: sequences x rows of an update.
+        observation: vector (16 numbers) or image (64×64×3); null: image at memory_maze, else vector.
+        updates: time whole updates and their parts.
+        observe: time observing alone, forward and backward.
+        memory: peak memory of an update, in a process of its own.
+        limit_gib: what takes more memory there is said to; CPU alone; null: no limit.
+        seed: of parameters and rows.
+        repeats: measured calls of each, taken in turn; a small one warms up.
+        budget_s: fewer repeats, where they would take longer than this for one size and shape; never none.
+        overrides: further options of agent and core, ['agent.imagine_every=8'].
+    """
+
     learners: Words = (
         "r2i/observation",
         "s5/observation",
@@ -62,69 +80,71 @@ class Options(BenchmarkOptions):
 WARM_SHAPE = (2, 8)
 
 
-def measure(config: dict[str, Any]) -> dict[str, Any]:
+def measure(options: Options) -> dict[str, Any]:
     """Print times and memory of every learner at every size and shape; returns them and their ratios."""
     with usage_errors():
-        reference = _reference(config)
-        problems = make_problems(config)
+        reference = _reference(options)
+        problems = make_problems(options)
     results = []
-    say(f"on {versions(config['device'])['device']}, threads={config['threads']}")
+    say(f"on {versions(options.device)['device']}, threads={options.threads}")
     for problem in problems:
-        found = measure_problem(problem, config)
+        found = measure_problem(problem, options)
         print_problem(problem, found, reference)
         sys.stdout.flush()
         results += found
     return {"results": [result.as_dict() for result in results], "ratios": find_ratios(results, reference)}
 
 
-def make_problems(config: dict[str, Any]) -> list[Problem]:
+def make_problems(options: Options) -> list[Problem]:
     """Read every size and shape asked for.
 
     Raises:
         UsageError: for a size that does not exist, or a shape that is none.
     """
     problems = []
-    for size in config["sizes"]:
+    for size in options.sizes:
         if size not in group_options("size"):
             raise UsageError(
                 f"sizes must be a list of {', '.join(group_options('size'))}, but got {size!r}; name these."
             )
-        for shape in config["shapes"]:
+        for shape in options.shapes:
             found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(shape))
             if found is None:
                 raise UsageError(
                     f"shapes must be a list of <sequences>x<rows>, but got {shape!r}; write [16x64]."
                 )
-            observation = config["observation"] or ("image" if size == "memory_maze" else "vector")
-            more = observation, config["device"], config["seed"], tuple(config["overrides"])
+            observation = options.observation or ("image" if size == "memory_maze" else "vector")
+            more = observation, options.device, options.seed, tuple(options.overrides)
             problems.append(Problem(size, int(found[1]), int(found[2]), *more))
     return problems
 
 
-def measure_problem(problem: Problem, config: dict[str, Any]) -> list[Result]:
+def measure_problem(problem: Problem, options: Options) -> list[Result]:
     """Measure every learner on one size and shape."""
-    names, device = config["learners"], torch.device(config["device"])
+    names, device = options.learners, torch.device(options.device)
     with usage_errors():
         learners = {name: make_learner(name, problem) for name in names}
         sizes = {name: learner.num_parameters for name, learner in learners.items()}
-        if config["updates"] or config["observe"]:
+        if options.updates or options.observe:
             warm_up(names, problem)
-    parts: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    observed: dict[str, list[float]] = {name: [] for name in names}
-    if config["observe"]:
-        timed = {name: _timer(learner, device) for name, learner in learners.items()}
-        observed = repeat(timed, config["repeats"], config["budget_s"])
-    if config["updates"]:
-        updates = {name: learner.update for name, learner in learners.items()}
-        parts = repeat(updates, config["repeats"], config["budget_s"])
+    observed: dict[str, list[float]] = {}
+    parts: dict[str, list[dict[str, float]]] = {}
+    limits = options.repeats, 0, options.budget_s
+    if options.observe:
+        timers = {name: partial(seconds_of, one.observe, device) for name, one in learners.items()}
+        observed = in_turn(timers, *limits)
+    if options.updates:
+        parts = in_turn({name: one.update for name, one in learners.items()}, *limits)
     learners.clear()
     results = []
     for name in names:
         peak: Peak | None = None
-        if config["memory"]:
-            peak = peak_of(prepare_update, (name, problem), config["device"], config["limit_gib"])
-        exceeded = config["memory"] and peak is None
-        results.append(Result(problem, name, sizes[name], parts[name], observed[name], peak, exceeded))
+        if options.memory:
+            peak = peak_of(prepare_update, (name, problem), options.device, options.limit_gib)
+        exceeded = options.memory and peak is None
+        results.append(
+            Result(problem, name, sizes[name], parts.get(name, []), observed.get(name, []), peak, exceeded)
+        )
     return results
 
 
@@ -147,19 +167,9 @@ def warm_up(names: Sequence[str], problem: Problem) -> None:
         learner.observe()
 
 
-def repeat(calls: Mapping[str, Callable[[], T]], count: int, budget: float) -> dict[str, list[T]]:
-    """Call each in turn, `count` times, or as often as `budget` seconds allow, but at least once."""
-    start = time.perf_counter()
-    results = in_turn(calls, 1)
-    rounds = min(count, int(budget / (time.perf_counter() - start)))
-    for name, more in in_turn(calls, rounds - 1).items():
-        results[name] += more
-    return results
-
-
-def _reference(config: dict[str, Any]) -> str | None:
+def _reference(options: Options) -> str | None:
     """The learner the others are compared with; UsageError if it is none of them."""
-    learners, reference = config["learners"], config["reference"]
+    learners, reference = options.learners, options.reference
     if reference is None and REFERENCE in learners:
         return REFERENCE
     if reference not in (None, *learners):
@@ -168,7 +178,3 @@ def _reference(config: dict[str, Any]) -> str | None:
             "name one of these."
         )
     return reference
-
-
-def _timer(learner: Learner, device: torch.device) -> Callable[[], float]:
-    return lambda: seconds_of(learner.observe, device)

@@ -9,6 +9,7 @@ from tensordict import TensorDict
 from torch import Tensor, nn
 
 from engram.agents.world_model.settings import DreamerSettings
+from engram.benchmarks.peers import peer
 from engram.benchmarks.stopwatch import Stopwatch
 from engram.benchmarks.world_model_learners import NUM_ACTIONS, Problem, make_rows
 from engram.benchmarks.world_model_peer_networks import PeerNetworks
@@ -37,14 +38,9 @@ class TorchRLLearner:
                 f"TorchRL's learner is torchrl/{' or torchrl/'.join(CORES)} on vectors, but got {name!r} on "
                 f"observation={problem.observation}; leave it out."
             )
-        try:
+        with peer("TorchRL's learner", "leave it out of learners"):
             from torchrl import modules, objectives
             from torchrl.trainers.algorithms import DreamerV3OptimizationStepper, DreamerV3Optimizer
-        except ImportError as error:
-            raise UsageError(
-                "The peer is TorchRL's learner, but torchrl is not installed; "
-                "pip install -e '.[torchrl]', or leave it out of learners."
-            ) from error
         config = problem.compose("core=gru", "agent.posterior=memory")
         names = DreamerSettings.__dataclass_fields__
         settings = DreamerSettings(**{key: value for key, value in config["agent"].items() if key in names})

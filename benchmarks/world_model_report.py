@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engram.benchmarks.fresh_process import Peak
+from engram.benchmarks.timing import median_parts, median_ratio
 from engram.benchmarks.world_model_learners import PARTS, Problem
 from engram.common.say import say
+from engram.scripts.output.tables import print_table
 
 _GIB = 2**30
 
@@ -41,16 +43,14 @@ class Result:
         """Seconds of every update."""
         return [sum(parts.values()) for parts in self.updates]
 
-    def part(self, name: str) -> float:
-        """Median seconds of one part."""
-        return statistics.median(parts.get(name, 0.0) for parts in self.updates)
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, the medians among them."""
         medians: dict[str, Any] = {"update_seconds": None, "part_seconds": None, "observe_seconds": None}
         if self.updates:
             medians["update_seconds"] = statistics.median(self.totals)
-            medians["part_seconds"] = {name: self.part(name) for name in PARTS}
+            medians["part_seconds"] = median_parts(
+                [dict.fromkeys(PARTS, 0.0) | parts for parts in self.updates]
+            )
         if self.observed:
             medians["observe_seconds"] = statistics.median(self.observed)
         values = asdict(self)
@@ -81,8 +81,13 @@ def find_ratios(results: Sequence[Result], reference: str | None) -> list[dict[s
                 **shape,
                 "learner": result.learner,
                 "reference": reference,
-                "update": _median_ratio(theirs[0].totals, result.totals),
-                "observe": _median_ratio(theirs[0].observed, result.observed),
+                **{
+                    key: median_ratio(over, under) if over else None
+                    for key, over, under in (
+                        ("update", theirs[0].totals, result.totals),
+                        ("observe", theirs[0].observed, result.observed),
+                    )
+                },
             }
         )
     return ratios
@@ -106,27 +111,12 @@ def print_problem(problem: Problem, results: Sequence[Result], reference: str | 
 
 
 def _print_times(results: Sequence[Result]) -> None:
-    columns = ("update", *PARTS)
-    say(
-        f"{'median ms':<20}{'params':>8}"
-        + "".join(f"{name:>11}" for name in columns)
-        + f"{'observe f+b':>13}"
-    )
+    lines: dict[str, list[float | None]] = {}
     for result in results:
-        cells = ["-"] * len(columns)
-        if result.updates:
-            cells = [_ms(statistics.median(result.totals)), *(_ms(result.part(name)) for name in PARTS)]
-        alone = _ms(statistics.median(result.observed)) if result.observed else "-"
-        millions = f"{result.num_parameters / 1e6:.2f}M"
-        say(f"{result.learner:<20}{millions:>8}" + "".join(f"{cell:>11}" for cell in cells) + f"{alone:>13}")
+        found = result.as_dict()
+        parts = found["part_seconds"] or {}
+        seconds = [found["update_seconds"], *(parts.get(name) for name in PARTS), found["observe_seconds"]]
+        times = [None if value is None else 1e3 * value for value in seconds]
+        lines[result.learner] = [result.num_parameters / 1e6, *times]
     rounds = f"{len(results[0].updates)} updates, {len(results[0].observed)} times observing alone, of each"
-    say(f"{'measured':<20}{rounds}")
-
-
-def _ms(seconds: float) -> str:
-    return f"{1000 * seconds:,.1f}"
-
-
-def _median_ratio(theirs: Sequence[float], ours: Sequence[float]) -> float | None:
-    pairs = list(zip(theirs, ours, strict=True))
-    return statistics.median(a / b for a, b in pairs) if pairs else None
+    print_table(f"median ms ({rounds})", ("params, M", "update", *PARTS, "observe f+b"), lines)

@@ -4,7 +4,6 @@ A file that presets others says so, by the word "preset" in its first comment.
 """
 
 import dataclasses
-import importlib
 import inspect
 import itertools
 from collections.abc import Mapping
@@ -14,10 +13,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from engram import benchmarks, configs
+from engram import configs
 from engram.agents.replay import ReplaySettings
 from engram.agents.stored.build import build, find_target
-from engram.benchmarks.command import BENCHMARKS
+from engram.benchmarks.command import BENCHMARKS, make_options
 from engram.common.annotations import annotations_of, default_of
 from engram.scripts.command_line.config import compose_config
 from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
@@ -34,11 +33,6 @@ COMMANDS = {
     "sweep": SweepOptions,
     "evaluate": EvaluateOptions,
     "plot": PlotOptions,
-    **{
-        f"benchmark_{name}": importlib.import_module(f"{benchmarks.__name__}.{name}").Options
-        for name in BENCHMARKS
-        if (CONFIGS / f"benchmark_{name}.yaml").exists()
-    },
 }
 
 
@@ -103,6 +97,13 @@ def test_a_core_of_the_command_line_is_that_of_python(name):
 def test_a_command_has_the_defaults_of_its_class(command):
     needed = {"evaluate": ["run=x"], "plot": ["runs=x"]}.get(command, [])
     assert not list(differences(compose_config(command, needed).values, COMMANDS[command]))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_has_the_defaults_of_its_class(name):
+    options = make_options(name, [])
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    assert not list(differences(given, type(options)))
 
 
 def test_a_replay_has_the_defaults_of_its_class():

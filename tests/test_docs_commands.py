@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engram.benchmarks.command import make_options
 from engram.scripts.command_line.config import compose_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,27 +15,29 @@ CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot"}
 
 
 def commands():
-    """Every `engram <command> …` in a code block, as page, command and words."""
+    """Every `engram <command> …`, or its module, in a code block, as page, command and words."""
     for page in PAGES:
         for block in re.findall(r"```(?:bash|text)\n(.*?)```", page.read_text(), flags=re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
-                found = re.match(r"(?:engram |python -m engram\.scripts\.)(\w+) (.*)", line)
+                module = r"python -m engram\.(?:scripts\.|(?=benchmarks ))"
+                found = re.match(rf"(?:engram |{module})(\w+) (.*)", line)
                 if found:
                     yield page.name, found[1], shlex.split(found[2], comments=True)
 
 
 @pytest.mark.parametrize(
     ("page", "command", "words"),
-    [found for found in commands() if found[1] in (*CONFIGS, "benchmark")],
+    [found for found in commands() if found[1] in (*CONFIGS, "benchmarks")],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_every_option_exists(page, command, words):
-    if command == "benchmark":
-        command, words = f"benchmark_{words[0]}", words[1:]
     if command == "evaluate":
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
     words = [re.sub("[<>]", "", word) for word in words]
-    compose_config(CONFIGS.get(command, command), words)
+    if command == "benchmarks":
+        make_options(words[0], words[1:])
+    else:
+        compose_config(CONFIGS[command], words)
 
 
 def anchors(page):

@@ -18,7 +18,7 @@ from engram.scripts.faults.errors import usage_errors
 
 _WIDTH = 110
 _COLUMN = 40  # where comments begin
-_NODES = ("agent", "core", "env")  # groups that describe one object
+NODES = ("agent", "core", "env")  # groups that describe one object
 # What Engram itself gives to a core, an environment or an agent.
 _GIVEN = frozenset(
     "self input_size num_envs device env_index_offset observation_space action_space make_core".split()
@@ -38,16 +38,16 @@ def help_text(name: str, words: Sequence[str] = ()) -> str:
     """
     path = CONFIG_DIR / f"{name}.yaml"
     if "defaults:" not in path.read_text():
-        return "\n".join([_usage(name), "", f"configs/{name}.yaml:", "", path.read_text()])
+        return "\n".join([usage(name), "", f"configs/{name}.yaml:", "", path.read_text()])
     composed = compose_plain(name, words)
-    lines = [_usage(name), "", *_choices()]
+    lines = [usage(name), "", *choice_lines()]
     files = [CONFIG_DIR / f"{one}.yaml" for one in dict.fromkeys([name, "train"])]
     comments = {key: text for file in files for key, text in read_comments(file).items()}
-    own = {key: value for key, value in composed.values.items() if key not in _NODES}
-    lines += ["Options, with the values of this command:", *_lines(own, "", comments), ""]
-    for group in _NODES:
+    own = {key: value for key, value in composed.values.items() if key not in NODES}
+    lines += ["Options, with the values of this command:", *option_lines(own, "", comments), ""]
+    for group in NODES:
         with usage_errors():
-            lines += _group_lines(group, composed)
+            lines += group_lines(group, composed)
     return "\n".join(lines)
 
 
@@ -69,23 +69,23 @@ def short_help(name: str, words: Sequence[str] = ()) -> str:
     ]
     chosen = {word.partition("=")[0] for word in words}
     composed = compose_plain(name, words)
-    lines = [_usage(name), "", *about, "", *_choices()]
+    lines = [usage(name), "", *about, "", *choice_lines()]
     if name == "sweep":
-        lines += [*_lines(composed.values["sweep"], "sweep.", read_comments(path)), ""]
-    for group in (one for one in _NODES if one in chosen):
+        lines += [*option_lines(composed.values["sweep"], "sweep.", read_comments(path)), ""]
+    for group in (one for one in NODES if one in chosen):
         with usage_errors():
-            lines += _group_lines(group, composed)
+            lines += group_lines(group, composed)
     example = command_line(name, [*words, "--help", "all"])
     return "\n".join([*lines, f"Every option, with its value and what it means: {example}"])
 
 
-def _usage(name: str) -> str:
-    command = name.replace("_", " ", 1)  # benchmark_ppo: benchmark ppo
-    return f"usage: engram {command} [group=option] [key=value] …"
+def usage(name: str) -> str:
+    """How a command is given."""
+    return f"usage: engram {name} [group=option] [key=value] …"
 
 
-def _choices() -> list[str]:
-    """The options of every group, those that differ by an ending alone in one line."""
+def choice_lines() -> list[str]:
+    """List the options of every group, those that differ by an ending alone in one line."""
     lines = []
     for group in GROUPS:
         lines.append(f"{group}=")
@@ -112,20 +112,27 @@ def _folded(options: Sequence[str]) -> Iterator[str]:
         yield f"{line}, {'each ' if len(names) > 1 else ''}also with {' '.join(also)}" if also else line
 
 
-def _group_lines(group: str, composed: Composed) -> list[str]:
-    """The options of the chosen agent, core or environment."""
+def group_lines(group: str, composed: Composed) -> list[str]:
+    """List the options of the chosen agent, core or environment, a group of `NODES`."""
     choice = composed.choices[group]
     path = CONFIG_DIR / group / f"{choice}.yaml"
     comments = read_comments(path) if path.exists() else {}
     own = {key if key.startswith(f"{group}.") else f"{group}.{key}": text for key, text in comments.items()}
-    lines = _lines(composed.values[group], f"{group}.", own, composed.values["allow"])
+    lines = option_lines(composed.values[group], f"{group}.", own, composed.values["allow"])
     return [f"Options of {group}={choice}:", *lines, ""]
 
 
-def _lines(
+def option_lines(
     node: Mapping[str, Any], prefix: str, comments: Mapping[str, str], allow: Sequence[str] = ()
 ) -> list[str]:
-    """One line per option below a node, and for each argument that a class takes beside them."""
+    """List every option below a node, and every argument that a class takes beside them, each with what it means.
+
+    Args:
+        node: options by name; one with a `_target_` describes an object.
+        prefix: what stands before their names.
+        comments: what options mean, by their dotted keys; else what the docstring of the class says.
+        allow: further packages whose classes may be described.
+    """
     lines = []
     target = str(node.get("_target_", ""))
     factory = find_target(target, allow) if target.split(".")[0] in (OWN_PACKAGE, *allow) else None
@@ -133,7 +140,7 @@ def _lines(
     for key, value in node.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            lines += _lines(value, f"{name}.", comments, allow)
+            lines += option_lines(value, f"{name}.", comments, allow)
         elif not key.startswith("_") or value == "???":
             lines.append(_line(name, value, comments.get(name) or documented.get(key, "")))
     for key, default in _unlisted(factory, node):

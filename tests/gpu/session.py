@@ -91,12 +91,14 @@ class Session:
         self.steps: list[dict[str, Any]] = []
         self.about: dict[str, Any] = {}
         self.results: dict[str, Any] = {}
-        self.prefix, path = import_road(ROOT, scratch / "road")
+        road = scratch / "road"  # the root of the copy, whatever its name, is the package `engram`
+        road.mkdir()
+        (road / "engram").symlink_to(ROOT)
         variables = {"OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1"}
         for name in ("TRITON_CACHE_DIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
             variables[name] = str(scratch / name.lower())
         given = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
-        variables["PYTHONPATH"] = os.pathsep.join([str(path), str(scratch / "site"), *given])
+        variables["PYTHONPATH"] = os.pathsep.join([str(road), str(scratch / "site"), *given])
         self.environment = {**os.environ, **variables}
 
     def describe(self, commit: str | None) -> None:
@@ -122,10 +124,9 @@ class Session:
                 self.steps.append({"step": step.name, "rc": None, "seconds": 0, "tail": "no time was left"})
                 continue
             log = (self.scratch / f"{step.name}.log").open("w")
-            command = self.command(step)
             # A session of its own, so that what it started is ended with it.
             process = subprocess.Popen(
-                command,
+                self.command(step),
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -159,8 +160,8 @@ class Session:
             if importlib.util.find_spec("pytest_timeout"):
                 words += ["--timeout", "90"]
             return [*words, *step.words]
-        words = [*python, f"{self.prefix}.{step.command}", *step.words]
-        if step.command == "benchmark":
+        words = [*python, f"engram.{step.command}", *step.words]
+        if step.command == "benchmarks":
             return [*words, f"output={self._path(step, 'json')}"]
         return [*words, f"logging.runs_dir={self.scratch / 'runs' / step.name}"]
 
@@ -185,23 +186,6 @@ class Session:
         temporary = self.output.with_name(f"{self.output.name}.part")
         temporary.write_text(json.dumps(document, indent=1) + "\n")
         temporary.replace(self.output)
-
-
-def import_road(root: Path, folder: Path) -> tuple[str, Path]:
-    """Find out how the project is imported from a copy of any name, without installing it.
-
-    Args:
-        root: of the copy.
-        folder: may be made, for a link to the copy where its root is the package `engram` itself.
-
-    Returns:
-        The package of the commands, and the folder it is imported from.
-    """
-    if not (root / "__init__.py").exists():
-        return "scripts", root
-    folder.mkdir()
-    (folder / "engram").symlink_to(root)
-    return "engram.scripts", folder
 
 
 def read_tests(text: str) -> dict[str, Any]:

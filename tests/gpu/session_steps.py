@@ -12,7 +12,7 @@ class Step:
     Attributes:
         name: in the report.
         limit: seconds after which it is ended.
-        command: `train`, `benchmark` or `pytest`.
+        command: `scripts.train`, `benchmarks`, each a module of Engram, or `pytest`.
         words: its arguments.
     """
 
@@ -29,13 +29,15 @@ ENVS = "repeat_previous_easy labyrinth_escape_easy battleship_easy position_only
 
 def train(name: str, words: str) -> Step:
     """A short run: does it work at all. These find what no test without a card can."""
-    return Step(name, 60, "train", tuple(f"device=cuda evaluation.interval=null {QUIET} {words}".split()))
+    return Step(
+        name, 60, "scripts.train", tuple(f"device=cuda evaluation.interval=null {QUIET} {words}".split())
+    )
 
 
 def benchmark(name: str, limit: int, words: str) -> Step:
     """A benchmark, whose JSON becomes a part of the report."""
     kind, *options = words.split()
-    return Step(name, limit, "benchmark", (kind, "device=cuda", *options))
+    return Step(name, limit, "benchmarks", (kind, "device=cuda", *options))
 
 
 RUNS = [

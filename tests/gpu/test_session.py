@@ -1,5 +1,6 @@
 """The script for a borrowed card: its steps exist, and none of them ends another or the report."""
 
+import importlib.util
 import json
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 import session
 from session_steps import STAGES, Step
 
+from engram.benchmarks.command import make_options
 from engram.scripts.command_line.config import compose_config
 
 STEPS = [step for stage in STAGES for step in stage]
@@ -16,10 +18,15 @@ STEPS = [step for stage in STAGES for step in stage]
     "step", [step for step in STEPS if step.command != "pytest"], ids=lambda step: step.name
 )
 def test_every_option_exists(step):
-    name, words = step.command, step.words
-    if name == "benchmark":
-        name, words = f"benchmark_{words[0]}", words[1:]
-    assert compose_config(name, words).values["device"] == "cuda"
+    if step.command == "benchmarks":
+        assert make_options(step.words[0], step.words[1:]).device == "cuda"
+    else:
+        assert compose_config(step.command.removeprefix("scripts."), step.words).values["device"] == "cuda"
+
+
+@pytest.mark.parametrize("command", sorted({step.command for step in STEPS} - {"pytest"}))
+def test_every_command_is_a_module(command):
+    assert importlib.util.find_spec(f"engram.{command}")
 
 
 def test_names_are_different_and_the_most_wanted_fit_into_seven_minutes():
@@ -61,15 +68,11 @@ def test_nothing_begins_that_cannot_end(make_session):
     assert step == {"step": "late", "rc": None, "seconds": 0, "tail": "no time was left"}
 
 
-def test_a_copy_of_any_name_is_imported_as_it_is_or_through_a_link(tmp_path):
-    root = tmp_path / "some-copy"
-    root.mkdir()
-    assert session.import_road(root, tmp_path / "road") == ("scripts", root)
-    (root / "__init__.py").write_text("WHERE = 'here'\n")
-    prefix, folder = session.import_road(root, tmp_path / "road")
-    assert (
-        prefix == "engram.scripts" and (folder / "engram" / "__init__.py").read_text() == "WHERE = 'here'\n"
-    )
+def test_the_copy_is_imported_whatever_its_name(make_session, tmp_path):
+    found = make_session(60)
+    found.run([Step("imports", 30, "", ("import engram.benchmarks.command; print(engram.__file__)",))])
+    (step,) = json.loads(found.output.read_text())["steps"]
+    assert step["tail"] == "<scratch>/road/engram/__init__.py\n"
 
 
 def test_failed_tests_are_named():

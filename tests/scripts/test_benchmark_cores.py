@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from engram.benchmarks.command import command
+from engram.benchmarks.core_options import Options
 from engram.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
-from engram.benchmarks.core_timing import Cell, Sizes, foresee
+from engram.benchmarks.core_timing import Cell, foresee
 from engram.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 from engram.memory_cores import FFM, LSTM
 
@@ -85,11 +86,10 @@ def test_a_slow_cell_is_skipped_and_said_so(capsys):
     ("budget", "reason"), [("budget_s", "budget_s=1e-06"), ("budget_gib", "budget_gib=1e-06")]
 )
 def test_what_a_shorter_length_foretells(budget, reason):
-    config = {"batch_size": 1, "input_size": 1, "device": "cpu", "dtype": "float32", "seed": 0, "repeats": 1}
-    sizes = Sizes.of(config | {"budget_s": 100, "budget_gib": 1} | {budget: 1e-6})
+    options = Options(**{"budget_s": 100, "budget_gib": 1, budget: 1e-6})
     cell = Cell("lstm", 10, 0.0, {"training": 1e-3}, {"training": 1 << 20})
-    assert reason in foresee(cell, 20, sizes)
-    assert foresee(None, 20, sizes) is None
+    assert reason in foresee(cell, 20, options)
+    assert foresee(None, 20, options) is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,10 @@ def test_what_a_shorter_length_foretells(budget, reason):
         ("cores=[lstm,ltsm]", "A core must be one of .*lstm.*'ltsm'"),
         ("cores=lstm", r"cores must be all, or a list of names, but got 'lstm'; set cores=\[lstm\]"),
         ("cores=[os.system]", "must be defined in one of the packages"),
-        ("lengths=[0]", "lengths must be a list of whole numbers"),
+        (
+            "lengths=[0]",
+            "lengths must be a list whose parts are each a whole number of at least 1, or null, but got",
+        ),
         ("reset_rates=[2]", "reset_rates must be"),
         ("dtype=float16", "dtype must be one of float32, bfloat16"),
         ("device=abc", "device must be one of cpu"),
@@ -172,8 +175,10 @@ def test_peak_memory_counts_tensors():
 
 def test_calls_are_made_in_turn():
     made = []
-    assert in_turn({"a": lambda: made.append("a"), "b": lambda: made.append("b")}, 2).keys() == {"a", "b"}
-    assert made == ["a", "b", "a", "b"]
+    count = iter(range(9))
+    calls = {name: lambda name=name: made.append(name) or next(count) for name in "ab"}
+    assert in_turn(calls, 2, warm_up=1) == {"a": [2, 4], "b": [3, 5]}, "what warms up does not count"
+    assert made == ["a", "b"] * 3
 
 
 def test_copy_bandwidth_is_a_number():

@@ -8,7 +8,8 @@ import torch
 from engram.benchmarks.command import command
 from engram.benchmarks.fresh_process import _measure, peak_of
 from engram.benchmarks.stopwatch import Stopwatch
-from engram.benchmarks.world_model import make_learner, repeat
+from engram.benchmarks.timing import in_turn
+from engram.benchmarks.world_model import make_learner
 from engram.benchmarks.world_model_learners import PARTS, Problem, make_rows
 from engram.benchmarks.world_model_report import Result, find_ratios, print_problem
 
@@ -151,9 +152,9 @@ def test_the_peer_sees_our_rows():
 
 def test_fewer_rounds_when_time_is_short(monkeypatch):
     clock = iter([0.0, 4.0, 0.0, 11.0])
-    monkeypatch.setattr("engram.benchmarks.world_model.time.perf_counter", lambda: next(clock))
-    assert repeat({"a": lambda: 1, "b": lambda: 2}, 5, 10.0) == {"a": [1, 1], "b": [2, 2]}
-    assert repeat({"a": lambda: 1}, 5, 10.0) == {"a": [1]}
+    monkeypatch.setattr("engram.benchmarks.timing.time.perf_counter", lambda: next(clock))
+    assert in_turn({"a": lambda: 1, "b": lambda: 2}, 5, budget_s=10.0) == {"a": [1, 1], "b": [2, 2]}
+    assert in_turn({"a": lambda: 1}, 5, budget_s=10.0) == {"a": [1]}
 
 
 def test_ratios_are_of_the_same_round():

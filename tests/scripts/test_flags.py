@@ -38,7 +38,7 @@ def test_the_whole_help():
     text = answer("train", ["--help", "all", "core=hcam"])
     for part in ("core.chunk_length=", "num_envs=64", "agent.gamma=0.99", "Options of env="):
         assert part in text
-    assert answer("benchmark_scan", ["--help"]) == answer("benchmark_scan", ["--help", "all"])
+    assert answer("plot", ["--help"]) == answer("plot", ["--help", "all"])
 
 
 @pytest.mark.parametrize("flags", [["--cfg", "job"], ["-c", "job"], ["--cfg=job"]])

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from synthetic_runs import write_run
 
+from engram.benchmarks.command import make_options
 from engram.common.errors import UsageError
 from engram.common.shell import command_line, shell_word
 from engram.scripts.command_line.axes import split_words
@@ -155,8 +156,8 @@ def test_every_path_option_expands(monkeypatch):
     assert values["runs"] == ["/home/me/a", "b/~c", "/home/me/d"] and values["output"] is None
     values = compose_config("sweep", ["sweep.dir=~/s", "logging.run_dir=~/t"]).values
     assert values["sweep"]["dir"] == "/home/me/s" and values["logging"]["run_dir"] == "/home/me/t"
-    values = compose_config("benchmark_cores", ["output=~/b.json", "plot=~/b.png"]).values
-    assert (values["output"], values["plot"]) == ("/home/me/b.json", "/home/me/b.png")
+    options = make_options("cores", ["output=~/b.json", "plot=~/b.png"])
+    assert (options.output, options.plot) == ("/home/me/b.json", "/home/me/b.png")
     assert expand_paths({"env": {"run": "~/kept"}, "run": "~/r"}) == {
         "env": {"run": "~/kept"},
         "run": "/home/me/r",

@@ -22,8 +22,7 @@ from engram.envs.native import NativeVectorEnv
 class TorchRLEnv(EnvBase):
     """A native environment as a batched TorchRL environment, batch size [num_envs].
 
-    The observation is under `observation`, for Dict and Tuple spaces a nested one with the keys of a row; what a task
-    says of an episode that has ended, such as `success`, under its name, zero elsewhere. TorchRL
+    The observation is under `observation`, for Dict and Tuple spaces a nested one with the keys of a row. TorchRL
     resets what is done by itself, by a mask, so the row with which an episode begins comes from `reset`, not from
     `step`; the episodes are those of the native environment, environment by environment. A reset of
     environments that are not done begins their next episode too. Stepping one that is done without resetting
@@ -32,16 +31,20 @@ class TorchRLEnv(EnvBase):
     Args:
         native: what is stepped; this adapter holds its state.
         seed: of the first episodes, as in `VectorEnv.reset`; `set_seed` chooses another.
+        outcome: also give what a task says of an episode that has ended, such as `success`, under its name beside the
+            observation, zero elsewhere. Off by default, as infos are with TorchRL, since a policy without `in_keys` is
+            given all that stands there.
     """
 
-    def __init__(self, native: NativeVectorEnv, seed: int = 0) -> None:
+    def __init__(self, native: NativeVectorEnv, seed: int = 0, outcome: bool = False) -> None:
         super().__init__(device=native.device, batch_size=torch.Size([native.num_envs]))
         self.native = native
         self.episode_seed = check_seed(seed)
         self.native_state: TensorDict | None = None
         batch, device = native.num_envs, native.device
         specs = {"observation": _spec(native.single_observation_space, batch, device)}
-        if type(native).outcome is not NativeVectorEnv.outcome:
+        self.has_outcome = outcome
+        if outcome:
             for key, value in self._outcome(*native.reset_fn(self.episode_seed)).items():
                 specs[key] = Unbounded(value.shape, dtype=value.dtype, device=device)
         self.observation_spec = Composite(specs, shape=(batch,), device=device)
@@ -77,8 +80,10 @@ class TorchRLEnv(EnvBase):
 
     def _outcome(self, state: TensorDict, row: TensorDict) -> dict[str, Tensor]:
         """What there is to say of the episodes that end at a row; zero where none does."""
+        if not self.has_outcome:
+            return {}
         found = self.native.outcome(dict(state["task"].items()), row["reward"], row["is_terminal"])
-        return {key: value.where(row["is_last"], 0) for key, value in found.items()}
+        return {key: value * row["is_last"] for key, value in found.items()}
 
     def _observed(self, state: TensorDict, row: TensorDict) -> TensorDict:
         """The observation, the flags and the outcome of a row, in TorchRL's words."""

@@ -190,3 +190,62 @@ def test_natives_report_success(name, solve):
             found.append((index, float(report[index])))
     assert {value for index, value in found if index} == {1.0}
     assert {value for index, value in found if not index} == {0.0}
+
+
+def cues(observations):
+    """What to answer: right in environment 0, wrong in the others."""
+    return (np.asarray(observations) + np.arange(len(observations))) % 4
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_gymnasiums_clients_find_success_in_the_info_of_last_steps(mode):
+    vector = gymnasium.make_vec("engram/RecallFirst-v0", 2, delay=1, autoreset_mode=mode)
+    observations, infos = vector.reset(seed=3)
+    assert infos == {}
+    answers = cues(observations)
+    assert vector.step(answers)[4] == {}
+    infos = vector.step(answers)[4]
+    if mode == "SameStep":
+        assert infos["_final_info"].all() and "success" not in infos
+        infos = infos["final_info"]
+    assert infos["success"].tolist() == [True, False] and infos["_success"].all()
+    single = gymnasium.make("engram/RecallFirst-v0", delay=1)
+    cue, info = single.reset(seed=3)
+    assert info == {} and single.step(int(cue))[4] == {}
+    assert single.step(int(cue))[4] == {"success": True}
+
+
+def test_a_native_through_gymnasium_reports_as_it_does_itself():
+    """Rows 0 to 2 are an episode of each; the answers are the same all along."""
+    env = GymnasiumEnv("engram.envs:engram/RecallFirst-v0", 2, kwargs={"delay": 1})
+    first = env.reset(3)["obs"]
+    driver = Driver(env)
+    driver.start(3, TensorDict({}, [2]))
+    answer = torch.tensor([int(first[0]), (int(first[1]) + 1) % 4])
+    act = lambda row, carry: (answer, carry, TensorDict({}, [2]))  # noqa: E731
+    assert driver.collect(act, 3).episodes["success_rate"] == [1.0, 0.0]
+
+
+def test_torchrl_has_success_beside_the_observation():
+    pytest.importorskip("torchrl")
+    from engram.envs.torchrl_env import TorchRLEnv
+
+    env = TorchRLEnv(
+        make_env("diagnostic/recall_first", num_envs=2, kwargs={"delay": 1}), seed=3, outcome=True
+    )
+    start = env.reset()
+    answer = torch.as_tensor(cues(start["observation"]))
+    assert start["success"].tolist() == [False, False]
+    data = env.rollout(2, lambda *_: answer, auto_reset=False, tensordict=start)
+    assert data["next", "success"].tolist() == [[False, True], [False, False]]
+    assert data["next", "success"].dtype == torch.bool == env.observation_spec["success"].dtype
+
+
+def test_stable_baselines_knows_it_as_is_success():
+    pytest.importorskip("stable_baselines3")
+    from engram.envs.sb3_env import SB3VecEnv
+
+    venv = SB3VecEnv(make_env("diagnostic/recall_first", num_envs=2, kwargs={"delay": 1}), seed=3)
+    answers = cues(venv.reset())
+    assert all("is_success" not in info for info in venv.step(answers)[3])
+    assert [info["is_success"] for info in venv.step(answers)[3]] == [True, False]

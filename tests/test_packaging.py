@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("common", "agents", "memory_cores", "envs", "scripts", "configs")
+# Benchmarks and tools come with a clone alone.
+PACKAGES = (
+    *("common", "memory_cores", "envs", "run_files", "agents", "training", "analysis"),
+    *("scripts", "configs"),
+)
 TINY = (
     "core=lstm core.hidden_size=16 env=diagnostic/recall_first threads=1 num_envs=4 total_env_steps=200 "
     "agent.rollout_length=16 agent.num_minibatches=2 evaluation.interval=100 evaluation.episodes=4 "
@@ -80,6 +84,8 @@ def test_contents(wheel):
     extra = {name for name in names - expected if ".dist-info/" not in name}
     assert extra == {"engram/__init__.py"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"engram", next(top for top in tops if top.endswith(".dist-info"))}
 
 
 def test_the_packages_are_the_installed_ones(bin_dir, tmp_path):
@@ -105,5 +111,7 @@ def test_the_command_trains_and_evaluates(bin_dir, tmp_path):
     assert versions["engram-rl"] and versions["git_commit"] == "unknown"
     evaluated = call(bin_dir / "engram", "evaluate", f"run={run_dir}", "episodes=4", cwd=tmp_path)
     assert evaluated.returncode == 0 and "over 4 episodes" in evaluated.stdout, evaluated.stderr
+    benchmark = call(bin_dir / "engram", "benchmark", "scan", cwd=tmp_path)
+    assert benchmark.returncode == 2 and "come with a clone" in benchmark.stderr
     wrong = call(bin_dir / "engram", "trian", cwd=tmp_path)
     assert wrong.returncode == 2 and "train" in wrong.stderr

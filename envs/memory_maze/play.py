@@ -9,6 +9,7 @@ from types import ModuleType
 
 import torch
 
+from engram.common.say import say
 from engram.envs.memory_maze.maze import MemoryMaze
 from engram.envs.memory_maze.sizes import SIZES
 
@@ -93,9 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         score = play(options.size, options.seed, options.map)
     except ValueError as error:
-        print(error, file=sys.stderr)
+        say(error, file=sys.stderr)
         return 2
-    print(f"{score:.0f} targets")
+    say(f"{score:.0f} targets")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from engram import scripts
+import engram
 from engram.common.say import say, say_fault
 from engram.scripts.faults.errors import run
 from engram.scripts.sweeps.grid import Trial
@@ -71,12 +71,13 @@ def test_the_table_of_a_sweep_shows_names_as_they_are():
 
 def test_nothing_else_prints():
     """Rich is given text made printable (`sweeps/table.py`) or numbers (`progress.py`)."""
-    root = Path(scripts.__file__).parent
+    root = Path(engram.__file__).parent
     printing = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
+        if path.relative_to(root).parts[0] not in (".venv", "build", "runs", "tests")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("print", "sys.stdout.write", "sys.stderr.write")
     }
-    assert printing == {"say.py"}
+    assert printing == {"common/say.py"}

@@ -228,7 +228,7 @@ def test_ssm_starts_as_real_b_and_c_in_the_basis_of_the_eigenvectors():
 
 
 def test_s5_parameter_and_state_counts():
-    core = S5(256, prenorm=False)
+    core = S5(256, num_layers=4, prenorm=False)
     assert sum(parameter.numel() for parameter in core.parameters()) == 1_053_184
     assert core.carry_size() == 1024
 

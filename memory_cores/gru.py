@@ -1,14 +1,13 @@
 """Gated recurrent unit, with resets."""
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop import gru_loop, gru_row
+from engram.memory_cores.loop.weights import Init, TimeScale, chrono_bias, gate_weights, make_gates
 from engram.memory_cores.loop_core import LoopCore, States
-from engram.memory_cores.lstm import Init, TimeScale, chrono_bias, gate_weights, init_gates
 from engram.memory_cores.memory import Memory
 
 
@@ -50,13 +49,9 @@ class GRU(LoopCore):
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.hidden_size = hidden_size
-        self.weight_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size, input_size))
-        self.weight_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
-        self.bias_ih_l0 = nn.Parameter(torch.empty(3 * hidden_size))
-        self.bias_hh_l0 = nn.Parameter(torch.empty(3 * hidden_size))
-        init_gates(self, hidden_size, init)
+        bias = make_gates(self, 3, input_size, hidden_size, init).bias_ih.data
         if init == "chrono":
-            self.bias_ih_l0.data[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, max_time_scale)
+            bias[hidden_size : 2 * hidden_size] = chrono_bias(hidden_size, max_time_scale)
 
     def carry_spec(self) -> CarrySpec:
         """State `hidden`, [B, hidden_size], zero at first."""
@@ -69,5 +64,5 @@ class GRU(LoopCore):
 
     def rows(self, drive: Tensor, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
         """Run the engine's loop; see `LoopCore.rows`."""
-        hiddens = gru_loop(drive, memory.resets, states["hidden"], *gate_weights(self, drive.dtype))
+        hiddens = gru_loop(drive, memory.resets, states["hidden"], gate_weights(self, drive.dtype))
         return hiddens, {"hidden": hiddens}

@@ -9,6 +9,7 @@ from engram.memory_cores.loop.packed_lstm import PackedLSTM
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from engram.memory_cores.loop.stretched_lstm import stretched_lstm
+from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.resets import Resets
 from engram.memory_cores.tracing import is_traced, is_transformed
 
@@ -17,15 +18,7 @@ MOST_RESETS = 0.125
 
 
 def lstm_loop(
-    x: Tensor,
-    resets: Resets,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    all_cells: bool = True,
+    x: Tensor, resets: Resets, hidden: Tensor, cell: Tensor, weights: GateWeights, all_cells: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM over a sequence; arguments and result are `lstm_loop_reference`'s, but for the resets.
 
@@ -34,24 +27,24 @@ def lstm_loop(
     On CUDA: `library_lstm`, and `cells_from_hiddens` where all cells are wanted. In host memory, with few
     resets and finite numbers: `stretched_lstm`, which does not return all cells. Else: `PackedLSTM`.
     """
-    weights, (is_first, host_is_first) = (weight_ih, weight_hh, bias_ih, bias_hh), resets
+    is_first, host_is_first = resets
     if is_traced() or host_is_first is None:
-        return lstm_loop_reference(x, is_first, hidden, cell, *weights, all_cells=all_cells)
+        return lstm_loop_reference(x, is_first, hidden, cell, weights, all_cells)
     first = is_first[:, :1]
     hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
     if _prefers_library(x):
-        hiddens, last_cell = library_lstm(x, host_is_first, hidden, cell, *weights)
+        hiddens, last_cell = library_lstm(x, host_is_first, hidden, cell, weights)
         if not all_cells:
             return hiddens, last_cell
-        return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, *weights)
+        return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, weights)
     later_resets = is_first.clone()
     later_resets[:, 0] = False
     few = int(later_resets.sum(dim=1).max()) <= x.shape[1] * MOST_RESETS
     if few and not all_cells and all_finite(x, hidden, cell):
-        return stretched_lstm(x, later_resets, hidden, cell, *weights)
-    hiddens, cells = PackedLSTM.apply(
-        Packing.of(host_is_first), is_first, x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh
-    )
+        return stretched_lstm(x, later_resets, hidden, cell, weights)
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    inputs = (x, hidden, cell, weight_ih, weight_hh, bias_ih + bias_hh)
+    hiddens, cells = PackedLSTM.apply(Packing.of(host_is_first), is_first, *inputs)
     return hiddens, cells if all_cells else cells[:, -1:]
 
 
@@ -61,26 +54,18 @@ def all_finite(*tensors: Tensor) -> bool:
         return all(bool(torch.isfinite(tensor.sum())) for tensor in tensors)
 
 
-def gru_loop(
-    x: Tensor,
-    resets: Resets,
-    hidden: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-) -> Tensor:
+def gru_loop(x: Tensor, resets: Resets, hidden: Tensor, weights: GateWeights) -> Tensor:
     """Run a GRU over a sequence; arguments and result are `gru_loop_reference`'s, or `lstm_loop`'s.
 
     In host memory `PackedGRU` runs, which is faster there than the library's GRU; on CUDA `library_gru`;
     without `resets.host`, and while traced, the reference.
     """
-    weights, (is_first, host_is_first) = (weight_ih, weight_hh, bias_ih, bias_hh), resets
+    is_first, host_is_first = resets
     if is_traced() or host_is_first is None:
-        return gru_loop_reference(x, is_first, hidden, *weights)
+        return gru_loop_reference(x, is_first, hidden, weights)
     hidden = torch.where(is_first[:, :1], 0.0, hidden)
     if _prefers_library(x):
-        return library_gru(x, host_is_first, hidden, *weights)
+        return library_gru(x, host_is_first, hidden, weights)
     return PackedGRU.apply(Packing.of(host_is_first), is_first, x, hidden, *weights)
 
 
@@ -89,30 +74,28 @@ def _prefers_library(x: Tensor) -> bool:
     return x.device.type != "cpu"
 
 
-def lstm_row(
-    x: Tensor, hidden: Tensor, cell: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
+def lstm_row(x: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights) -> tuple[Tensor, Tensor]:
     """Run one row of an LSTM.
 
     Args:
         x: Inputs, [B, I].
         hidden: Hidden state, [B, H], already reset.
         cell: Cell state, [B, H], already reset.
-        weights: As `lstm_loop` takes them.
+        weights: Of the LSTM.
 
     Returns:
         Hidden and cell state after the row, [B, H] each.
     """
     if is_transformed():  # the library's cell has no rule for vmap
         row = x.unsqueeze(1), torch.zeros_like(hidden[:, :1], dtype=torch.bool)
-        hiddens, cells = lstm_loop_reference(*row, hidden, cell, *weights)
+        hiddens, cells = lstm_loop_reference(*row, hidden, cell, weights)
         return hiddens[:, 0], cells[:, 0]
     return torch.lstm_cell(x, (hidden, cell), *weights)
 
 
-def gru_row(x: Tensor, hidden: Tensor, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+def gru_row(x: Tensor, hidden: Tensor, weights: GateWeights) -> Tensor:
     """Run one row of a GRU as `lstm_row` one of an LSTM; returns the hidden state after it, [B, H]."""
     if is_transformed():
         row = x.unsqueeze(1), torch.zeros_like(hidden[:, :1], dtype=torch.bool)
-        return gru_loop_reference(*row, hidden, *weights)[:, 0]
+        return gru_loop_reference(*row, hidden, weights)[:, 0]
     return torch.gru_cell(x, hidden, *weights)

@@ -10,18 +10,12 @@ from torch.nn.functional import linear
 from engram.memory_cores.loop.full_precision import FullPrecision, full_precision
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.scan import linear_scan
 
 
 def library_lstm(
-    x: Tensor,
-    host_is_first: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
+    x: Tensor, host_is_first: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights
 ) -> tuple[Tensor, Tensor]:
     """Run the library's LSTM; resets after row 0 cut the sequences into segments of their own.
 
@@ -32,22 +26,17 @@ def library_lstm(
         host_is_first: Whether a row begins an episode, [B, T] bool in host memory.
         hidden: Hidden state before row 0, [B, H], already reset.
         cell: Cell state before row 0, [B, H], already reset.
-        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
-        weight_hh: Recurrent weights, [4H, H].
-        bias_ih: Bias beside the input, [4H].
-        bias_hh: Bias beside the hidden state, [4H].
+        weights: Of the LSTM.
 
     Returns:
         Hidden states after every row, [B, T, H], and the cell state after the last, [B, 1, H]: the library
         keeps the other cells to itself; see `cells_from_hiddens`.
     """
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
 
     def reference(
-        is_first: Tensor, x: Tensor, hidden: Tensor, cell: Tensor, *weights: Tensor
+        is_first: Tensor, x: Tensor, hidden: Tensor, cell: Tensor, *parts: Tensor
     ) -> tuple[Tensor, Tensor]:
-        w_ih, w_hh, b_ih, b_hh = weights
-        hiddens, cells = lstm_loop_reference(x, is_first, hidden, cell, w_ih, w_hh, b_ih, b_hh)
+        hiddens, cells = lstm_loop_reference(x, is_first, hidden, cell, GateWeights(*parts))
         return hiddens, cells[:, -1]
 
     hiddens, last_cell = _run(torch.lstm, reference, x, host_is_first, (hidden, cell), weights)
@@ -55,15 +44,7 @@ def library_lstm(
 
 
 def cells_from_hiddens(
-    x: Tensor,
-    is_first: Tensor,
-    hiddens: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
+    x: Tensor, is_first: Tensor, hiddens: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights
 ) -> Tensor:
     """Compute an LSTM's cell states where the hidden states are known: the gates at once, then a linear scan.
 
@@ -73,10 +54,7 @@ def cells_from_hiddens(
         hiddens: Hidden states after every row, [B, T, H].
         hidden: Hidden state before row 0, [B, H].
         cell: Cell state before row 0, [B, H].
-        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
-        weight_hh: Recurrent weights, [4H, H].
-        bias_ih: Bias beside the input, [4H].
-        bias_hh: Bias beside the hidden state, [4H].
+        weights: Of the LSTM.
 
     Returns:
         Cell states after every row, [B, T, H].
@@ -84,40 +62,29 @@ def cells_from_hiddens(
     size = 3 * hidden.shape[1]  # no output gate
     before = torch.cat([hidden.unsqueeze(1), hiddens[:, :-1]], dim=1)
     before = torch.where(is_first.unsqueeze(-1), 0.0, before)
-    gates = linear(x, weight_ih[:size], bias_ih[:size]) + linear(before, weight_hh[:size], bias_hh[:size])
+    weight_ih, weight_hh, bias_ih, bias_hh = (part[:size] for part in weights)
+    gates = linear(x, weight_ih, bias_ih) + linear(before, weight_hh, bias_hh)
     i, f, g = gates.chunk(3, dim=-1)
     return linear_scan(f.sigmoid(), i.sigmoid() * g.tanh(), is_first, cell)
 
 
-def library_gru(
-    x: Tensor,
-    host_is_first: Tensor,
-    hidden: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-) -> Tensor:
+def library_gru(x: Tensor, host_is_first: Tensor, hidden: Tensor, weights: GateWeights) -> Tensor:
     """Run the library's GRU as `library_lstm` its LSTM.
 
     Args:
         x: Inputs, [B, T, I].
         host_is_first: Whether a row begins an episode, [B, T] bool in host memory.
         hidden: Hidden state before row 0, [B, H], already reset.
-        weight_ih: Input weights, [3H, I], in the order reset, update, new.
-        weight_hh: Recurrent weights, [3H, H].
-        bias_ih: Bias beside the input, [3H].
-        bias_hh: Bias beside the hidden state, [3H].
+        weights: Of the GRU.
 
     Returns:
         Hidden states after every row, [B, T, H].
     """
 
-    def reference(is_first: Tensor, x: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
-        hiddens = gru_loop_reference(x, is_first, *rest)
+    def reference(is_first: Tensor, x: Tensor, hidden: Tensor, *parts: Tensor) -> tuple[Tensor, Tensor]:
+        hiddens = gru_loop_reference(x, is_first, hidden, GateWeights(*parts))
         return hiddens, hiddens[:, -1]
 
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
     return _run(torch.gru, reference, x, host_is_first, (hidden,), weights)[0]
 
 
@@ -127,7 +94,7 @@ def _run(
     x: Tensor,
     host_is_first: Tensor,
     states: tuple[Tensor, ...],
-    weights: tuple[Tensor, ...],
+    weights: GateWeights,
 ) -> tuple[Tensor, Tensor]:
     """Return the hidden states after every row, [B, T, H], and the last of the states after row T."""
     later_resets = bool(host_is_first[:, 1:].any())
@@ -135,13 +102,8 @@ def _run(
 
     def run(x: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
         states, weights = rest[:-4], rest[-4:]
-        options = (
-            True,
-            1,
-            0.0,
-            torch.is_grad_enabled(),
-            False,
-        )  # has biases, layers, dropout, train, both ways
+        # Has biases, layers, dropout, train, both ways.
+        options = (True, 1, 0.0, torch.is_grad_enabled(), False)
         if packing is None:
             hiddens, *last = kernel(x, _begin(states), weights, *options, True)
             return hiddens, last[-1][0]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference
+from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
@@ -24,12 +25,10 @@ class PackedGRU(torch.autograd.Function):
         is_first: Tensor,
         x: Tensor,
         hidden: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hh: Tensor,
+        *weights: Tensor,
     ) -> Tensor:
         """Return the hidden states after every row, [B, T, H]."""
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
         size = weight_hh.shape[1]
         rows_x = packing.pack(x)
         values = rows_x.new_empty(len(rows_x), 4 * size)
@@ -46,8 +45,7 @@ class PackedGRU(torch.autograd.Function):
             sigmoids.sigmoid_()
             torch.lerp(n.addcmul_(r, m).tanh_(), before, z, out=after)
         ctx.packing = packing
-        inputs = (x, hidden, weight_ih, weight_hh, bias_ih, bias_hh)
-        ctx.save_for_backward(is_first, *inputs, rows_x, values, hiddens, weight)
+        ctx.save_for_backward(is_first, x, hidden, *weights, rows_x, values, hiddens, weight)
         return packing.unpack(hiddens[packing.num_segments :])
 
     @staticmethod
@@ -59,8 +57,8 @@ class PackedGRU(torch.autograd.Function):
         rows_x, values, hiddens, weight = ctx.saved_tensors[7:]
         if needs_graph(grad_hiddens):
 
-            def reference(x: Tensor, *rest: Tensor) -> tuple[Tensor]:
-                return (gru_loop_reference(x, is_first, *rest),)
+            def reference(x: Tensor, hidden: Tensor, *parts: Tensor) -> tuple[Tensor]:
+                return (gru_loop_reference(x, is_first, hidden, GateWeights(*parts)),)
 
             gradients = reference_gradients(reference, inputs, ctx.needs_input_grad[2:], (grad_hiddens,))
             return None, None, *gradients

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import lstm_loop_reference
+from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
@@ -68,8 +69,8 @@ class PackedLSTM(torch.autograd.Function):
             def reference(
                 x: Tensor, hidden: Tensor, cell: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor
             ) -> tuple[Tensor, Tensor]:
-                zero = torch.zeros_like(bias)
-                return lstm_loop_reference(x, is_first, hidden, cell, weight_ih, weight_hh, bias, zero)
+                weights = GateWeights(weight_ih, weight_hh, bias, torch.zeros_like(bias))
+                return lstm_loop_reference(x, is_first, hidden, cell, weights)
 
             given = (grad_hiddens, grad_cells)
             return None, None, *reference_gradients(reference, inputs, ctx.needs_input_grad[2:], given)

@@ -4,17 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from engram.memory_cores.loop.weights import GateWeights
+
 
 def lstm_loop_reference(
-    x: Tensor,
-    is_first: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-    all_cells: bool = True,
+    x: Tensor, is_first: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights, all_cells: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Run an LSTM over a sequence, one row after the other; an episode begins with zeros.
 
@@ -23,16 +17,14 @@ def lstm_loop_reference(
         is_first: Whether a row begins an episode, [B, T] bool.
         hidden: Hidden state before row 0, [B, H].
         cell: Cell state before row 0, [B, H].
-        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
-        weight_hh: Recurrent weights, [4H, H].
-        bias_ih: Bias beside the input, [4H].
-        bias_hh: Bias beside the hidden state, [4H].
+        weights: Of the LSTM.
         all_cells: Whether the cell states of all rows are wanted. Default: True.
 
     Returns:
         Hidden states after every row, [B, T, H], and cell states after every row or, without
         `all_cells`, after the last one, [B, 1, H].
     """
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
     projected = linear(x, weight_ih, bias_ih)  # [B, T, 4H]
     hiddens, cells = [], []
     for gates_t, first_t in zip(projected.unbind(1), is_first.unsqueeze(-1).unbind(1), strict=True):
@@ -45,29 +37,19 @@ def lstm_loop_reference(
     return torch.stack(hiddens, dim=1), torch.stack(cells if all_cells else cells[-1:], dim=1)
 
 
-def gru_loop_reference(
-    x: Tensor,
-    is_first: Tensor,
-    hidden: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
-) -> Tensor:
+def gru_loop_reference(x: Tensor, is_first: Tensor, hidden: Tensor, weights: GateWeights) -> Tensor:
     """Run a GRU over a sequence, one row after the other; an episode begins with zeros.
 
     Args:
         x: Inputs, [B, T, I].
         is_first: Whether a row begins an episode, [B, T] bool.
         hidden: Hidden state before row 0, [B, H].
-        weight_ih: Input weights, [3H, I], in the order reset, update, new.
-        weight_hh: Recurrent weights, [3H, H].
-        bias_ih: Bias beside the input, [3H].
-        bias_hh: Bias beside the hidden state, [3H].
+        weights: Of the GRU.
 
     Returns:
         Hidden states after every row, [B, T, H].
     """
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
     projected = linear(x, weight_ih, bias_ih)  # [B, T, 3H]
     hiddens = []
     for gates_t, first_t in zip(projected.unbind(1), is_first.unsqueeze(-1).unbind(1), strict=True):

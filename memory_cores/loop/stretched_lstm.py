@@ -3,19 +3,14 @@
 import torch
 from torch import Tensor
 
+from engram.memory_cores.loop.weights import GateWeights
+
 SATURATED = 1e6
 """Added to a gate before its sigmoid, makes it exactly 0 or 1 whatever the weights say; or the dtype's largest."""
 
 
 def stretched_lstm(
-    x: Tensor,
-    later_resets: Tensor,
-    hidden: Tensor,
-    cell: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor,
-    bias_hh: Tensor,
+    x: Tensor, later_resets: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights
 ) -> tuple[Tensor, Tensor]:
     """Run the library's fused LSTM with resets after row 0, in host memory.
 
@@ -31,10 +26,7 @@ def stretched_lstm(
         later_resets: Where episodes begin, [B, T] bool, false in row 0.
         hidden: Hidden state before row 0, [B, H], finite and already reset.
         cell: Cell state before row 0, [B, H], finite and already reset.
-        weight_ih: Input weights, [4H, I], in the order input, forget, cell, output.
-        weight_hh: Recurrent weights, [4H, H].
-        bias_ih: Bias beside the input, [4H].
-        bias_hh: Bias beside the hidden state, [4H].
+        weights: Of the LSTM.
 
     Returns:
         Hidden states after every row, [B, T, H], and the cell state after the last, [B, 1, H].
@@ -54,8 +46,7 @@ def stretched_lstm(
         drive = x.new_full((4, hidden.shape[1], 2), -saturated)  # of input, forget, cell and output gate
         drive[1, :, 1] = saturated
         drive[2] = 0.0
-        weight_ih = torch.cat([weight_ih, drive.flatten(0, 1)], dim=1)
-    weights = (weight_ih, weight_hh, bias_ih, bias_hh)
+        weights = weights._replace(weight_ih=torch.cat([weights.weight_ih, drive.flatten(0, 1)], dim=1))
     states = (hidden.unsqueeze(0), cell.unsqueeze(0))
     hiddens, _, last_cell = torch.lstm(x, states, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
     if added:

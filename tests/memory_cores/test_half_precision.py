@@ -18,6 +18,7 @@ from torch.func import functional_call, vmap
 
 from engram.memory_cores import HCAM, MemoryCore
 from engram.memory_cores.loop.stretched_lstm import stretched_lstm
+from engram.memory_cores.loop.weights import GateWeights
 
 LENGTH = 24
 DTYPES = (torch.float16, torch.bfloat16)
@@ -89,12 +90,13 @@ def test_large_inputs_stay_finite(name, dtype):
 def test_rows_put_in_at_resets_fit_half_precision(dtype):
     torch.manual_seed(0)
     shapes = [(2, 6, 3), (2, 4), (2, 4), (16, 3), (16, 4), (16,), (16,)]
-    x, hidden, cell, *weights = (torch.randn(shape).to(dtype) for shape in shapes)
+    x, hidden, cell, *parts = (torch.randn(shape).to(dtype) for shape in shapes)
+    weights = GateWeights(*parts)
     later_resets = torch.zeros(2, 6, dtype=torch.bool)
     later_resets[0, 3] = True
-    hiddens, last = stretched_lstm(x, later_resets, hidden, cell, *weights)
+    hiddens, last = stretched_lstm(x, later_resets, hidden, cell, weights)
     fresh, fresh_last = stretched_lstm(
-        x[:1, 3:], later_resets[:1, :3], torch.zeros_like(hidden[:1]), torch.zeros_like(cell[:1]), *weights
+        x[:1, 3:], later_resets[:1, :3], torch.zeros_like(hidden[:1]), torch.zeros_like(cell[:1]), weights
     )
     close = {"rtol": 4 * torch.finfo(dtype).eps, "atol": torch.finfo(dtype).eps}
     torch.testing.assert_close(hiddens[:1, 3:], fresh, **close)

@@ -8,9 +8,10 @@ from torch import nn
 
 from engram.memory_cores import GRU, LSTM, Resets
 from engram.memory_cores.loop import engine as loop
-from engram.memory_cores.loop import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.loop import reference
 from engram.memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
 from engram.memory_cores.loop.packing import Packing
+from engram.memory_cores.loop.weights import GateWeights
 
 BATCH, LENGTH, INPUT, HIDDEN = 4, 40, 3, 5
 
@@ -34,12 +35,23 @@ def flags(kind, length=LENGTH):
 KINDS = ["none", "first row", "together", "few", "dense", "everywhere"]
 
 
+def with_flat_weights(function):
+    """Takes the weights one by one, as autograd knows them."""
+    return lambda *inputs, **options: function(*inputs[:-4], GateWeights(*inputs[-4:]), **options)
+
+
+@with_flat_weights
 def lstm_loop(x, is_first, *rest, **options):
     return loop.lstm_loop(x, Resets(is_first, is_first.cpu()), *rest, **options)
 
 
+@with_flat_weights
 def gru_loop(x, is_first, *rest):
     return loop.gru_loop(x, Resets(is_first, is_first.cpu()), *rest)
+
+
+lstm_loop_reference = with_flat_weights(reference.lstm_loop_reference)
+gru_loop_reference = with_flat_weights(reference.gru_loop_reference)
 
 
 def inputs(gates, states, dtype=torch.float64, length=LENGTH):
@@ -219,17 +231,19 @@ def reset(is_first, *states):
     return [torch.where(is_first[:, :1], 0.0, state) for state in states]
 
 
-def library_lstm_loop(x, is_first, hidden, cell, *weights, all_cells=False):
+@with_flat_weights
+def library_lstm_loop(x, is_first, hidden, cell, weights, all_cells=False):
     """What `lstm_loop` does on CUDA, here on any device."""
     hidden, cell = reset(is_first, hidden, cell)
-    hiddens, last_cell = library_lstm(x, is_first.cpu(), hidden, cell, *weights)
+    hiddens, last_cell = library_lstm(x, is_first.cpu(), hidden, cell, weights)
     if not all_cells:
         return hiddens, last_cell
-    return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, *weights)
+    return hiddens, cells_from_hiddens(x, is_first, hiddens, hidden, cell, weights)
 
 
-def library_gru_loop(x, is_first, hidden, *weights):
-    return library_gru(x, is_first.cpu(), *reset(is_first, hidden), *weights)
+@with_flat_weights
+def library_gru_loop(x, is_first, hidden, weights):
+    return library_gru(x, is_first.cpu(), *reset(is_first, hidden), weights)
 
 
 LIBRARY = [
@@ -327,11 +341,12 @@ def test_library_leaves_its_settings_as_they_were(function, gates, states):
 
 def test_without_flags_in_host_memory_the_reference_runs(paths):
     lstm, gru, is_first = inputs(4, 2), inputs(3, 1), flags("none")
-    expected = loop.lstm_loop(lstm[0], Resets(is_first), *lstm[1:])
+    expected = with_flat_weights(loop.lstm_loop)(lstm[0], Resets(is_first), *lstm[1:])
     assert paths == []
     torch.testing.assert_close(expected, lstm_loop_reference(lstm[0], is_first, *lstm[1:]), rtol=0, atol=0)
     expected = gru_loop_reference(gru[0], is_first, *gru[1:])
-    torch.testing.assert_close(loop.gru_loop(gru[0], Resets(is_first), *gru[1:]), expected, rtol=0, atol=0)
+    actual = with_flat_weights(loop.gru_loop)(gru[0], Resets(is_first), *gru[1:])
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
 @pytest.mark.gpu

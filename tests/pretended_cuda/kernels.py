@@ -23,6 +23,7 @@ from engram.envs.memory_maze.rendering import cpu as rendering_cpu
 from engram.memory_cores import scan
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
+from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.scan import cpu as scan_cpu
 from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
@@ -104,19 +105,23 @@ def render_frames(scene: Any, textures: Tensor, image_size: int, wall: float, ta
     return MACHINE.kernel("draw_frames", draw)[0]
 
 
-def library_lstm(x: Tensor, host_is_first: Tensor, *rest: Tensor) -> tuple[Tensor, Tensor]:
-    def reference(x: Tensor, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        return lstm_loop_reference(x, first, *rest, all_cells=False)
+def library_lstm(
+    x: Tensor, host_is_first: Tensor, hidden: Tensor, cell: Tensor, weights: GateWeights
+) -> tuple[Tensor, Tensor]:
+    def reference(
+        x: Tensor, first: Tensor, hidden: Tensor, cell: Tensor, *parts: Tensor
+    ) -> tuple[Tensor, ...]:
+        return lstm_loop_reference(x, first, hidden, cell, GateWeights(*parts), all_cells=False)
 
-    hiddens, last_cell = _library("lstm", reference, x, host_is_first, rest)
+    hiddens, last_cell = _library("lstm", reference, x, host_is_first, (hidden, cell, *weights))
     return hiddens, last_cell
 
 
-def library_gru(x: Tensor, host_is_first: Tensor, *rest: Tensor) -> Tensor:
-    def reference(x: Tensor, first: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        return (gru_loop_reference(x, first, *rest),)
+def library_gru(x: Tensor, host_is_first: Tensor, hidden: Tensor, weights: GateWeights) -> Tensor:
+    def reference(x: Tensor, first: Tensor, hidden: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
+        return (gru_loop_reference(x, first, hidden, GateWeights(*parts)),)
 
-    return _library("gru", reference, x, host_is_first, rest)[0]
+    return _library("gru", reference, x, host_is_first, (hidden, *weights))[0]
 
 
 def _library(name: str, reference: Any, x: Tensor, host_is_first: Tensor, rest: Any) -> tuple[Tensor, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from tensordict import TensorDictBase
 from torch import Tensor
+
+from engram.common.nested import dotted
 
 
 def raise_first_nonfinite(tensors: Mapping[str, Any]) -> None:
@@ -19,17 +20,10 @@ def raise_first_nonfinite(tensors: Mapping[str, Any]) -> None:
     Raises:
         FloatingPointError: names the first tensor with a number that is not finite.
     """
-    for name, tensor in _walk(tensors):
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+    for name, tensor in dotted(tensors, separator="/").items():
+        is_real = isinstance(tensor, Tensor) and tensor.is_floating_point()
+        if is_real and not torch.isfinite(tensor).all():
             raise FloatingPointError(
                 f"Every number in training must be finite, but {name} holds NaN or infinity; the run stops and its "
                 "last checkpoint is intact. Try a lower learning rate, or check the environment's observations."
             )
-
-
-def _walk(tensors: Mapping[str, Any] | TensorDictBase, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-    for key, value in tensors.items():
-        if isinstance(value, Mapping | TensorDictBase):
-            yield from _walk(value, f"{prefix}{key}/")
-        else:
-            yield f"{prefix}{key}", value

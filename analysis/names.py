@@ -7,6 +7,7 @@ from typing import Any
 
 from engram.analysis.choices import chosen_option
 from engram.analysis.runs import Run
+from engram.common.nested import dotted
 from engram.common.shell import command_line
 
 # What decides where and how a run is watched, not what it learns.
@@ -32,18 +33,10 @@ def learning_config(run: Run) -> dict[str, Any]:
     }
 
 
-def flatten(config: Any) -> dict[str, Any]:
+def flatten(config: dict[str, Any]) -> dict[str, Any]:
     """Dotted keys of a nested mapping, with their values: plain ones, or JSON of a list or an empty mapping."""
-    found = _leaves(config).items()
+    found = dotted(config).items()
     return {key: json.dumps(value) if isinstance(value, list | dict) else value for key, value in found}
-
-
-def _leaves(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys of a nested mapping, with their values; lists and empty mappings are values."""
-    if not isinstance(config, dict) or not config:
-        return {prefix: config}
-    parts = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in config.items())
-    return {name: found for key, value in parts for name, found in _leaves(value, key).items()}
 
 
 def training_command(run: Run) -> str | None:

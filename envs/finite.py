@@ -9,6 +9,7 @@ import torch
 from tensordict import TensorDictBase
 from torch import Tensor
 
+from engram.common.nested import dotted
 from engram.common.vector_env import VectorEnv
 
 
@@ -27,10 +28,8 @@ def check_finite(
     Raises:
         FloatingPointError: names the environment, the episode, the row and the number.
     """
-    parts = [("reward", row["reward"]), *_leaves("observation", row["obs"])]
-    bad = {
-        part: ~torch.isfinite(leaf).reshape(len(leaf), -1) for part, leaf in parts if leaf.is_floating_point()
-    }
+    parts = _numbers(row)
+    bad = {part: ~torch.isfinite(leaf).reshape(len(leaf), -1) for part, leaf in parts}
     anywhere = torch.stack([flags.any(1) for flags in bad.values()]).cpu().numpy()  # [parts, B]
     anywhere &= playing
     if not anywhere.any():
@@ -73,16 +72,7 @@ def check_rollout(env: VectorEnv, rows: TensorDictBase, pending: TensorDictBase)
 
 
 def _numbers(rows: TensorDictBase) -> list[tuple[str, Tensor]]:
-    """The rewards, and the parts of the observations that may not be finite."""
-    parts = [("reward", rows["reward"]), *_leaves("observation", rows["obs"])]
-    return [(part, leaf) for part, leaf in parts if leaf.is_floating_point()]
-
-
-def _leaves(name: str, value: Tensor | TensorDictBase) -> list[tuple[str, Tensor]]:
-    """The tensors of an observation, each with what to call it."""
-    if isinstance(value, Tensor):
-        return [(name, value)]
-    return [
-        (f"{name} {'.'.join(key) if isinstance(key, tuple) else key}", leaf)
-        for key, leaf in value.items(include_nested=True, leaves_only=True)
-    ]
+    """The rewards, and the parts of the observations that may not be finite, each with what to call it."""
+    parts = dotted({"reward": rows["reward"], "observation": rows["obs"]})
+    named = ((name.replace(".", " ", 1), leaf) for name, leaf in parts.items())
+    return [(name, leaf) for name, leaf in named if isinstance(leaf, Tensor) and leaf.is_floating_point()]

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tensordict import TensorDict, TensorDictBase
+from tensordict import TensorDict
 from torch import Tensor
 
 from engram.agents.base import Agent
 from engram.agents.replay import Replay
 from engram.common.errors import UsageError
+from engram.common.nested import dotted
 from engram.common.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
 from engram.envs import Driver
 from engram.run_files.names import CONFIG_FILE
@@ -89,9 +90,6 @@ def check_acting(agent: Agent, driver: Driver) -> None:
         if place_in_user_code(error) is not None:
             raise
         raise StateError(f"driver: the agent cannot act on from it ({error})") from error
-    if any(leaf.isnan().any() for part in outcome for leaf in _leaves(part)):
+    leaves = dotted(dict(enumerate(outcome))).values()
+    if any(leaf.isnan().any() for leaf in leaves if isinstance(leaf, Tensor)):
         raise StateError("driver: expected what the agent can act on from, got numbers that lead to NaN")
-
-
-def _leaves(part: Tensor | TensorDictBase) -> list[Tensor]:
-    return [part] if isinstance(part, Tensor) else list(part.values(include_nested=True, leaves_only=True))

@@ -150,6 +150,6 @@ class ActorCritic(Checked, nn.Module):
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""
-        self.encoder.update_normalizer(rows)
+        self.encoder.observation.update_normalizers(rows)
         if self.critic_encoder is not None:
-            self.critic_encoder.update_normalizer(rows)
+            self.critic_encoder.observation.update_normalizers(rows)

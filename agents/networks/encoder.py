@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,12 +11,13 @@ from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.features import action_feature_size, action_features, flatten_leaf
+from engram.agents.networks.features import action_feature_size, action_features
 from engram.agents.networks.image_encoders import IMAGE_ENCODERS, ImageDtype, ImageEncoderName, ImageNorm
 from engram.agents.networks.image_layout import LayoutName
 from engram.agents.networks.leaves import observation_leaves
 from engram.agents.networks.mlp import MLP, Activation
 from engram.agents.networks.normalizer import RunningNormalizer
+from engram.agents.networks.observation_features import ObservationFeatures
 from engram.common.checked import Checked
 from engram.common.option_types import Count
 
@@ -23,9 +25,8 @@ from engram.common.option_types import Count
 class Encoder(Checked, nn.Module):
     """Encode a row's observation, previous action and first-row flag to one vector.
 
-    Discrete parts become one-hot vectors, vectors are taken as they are (or normalised), images are scaled to 0 … 1 by
-    their bounds and pass through convolutions: `engram.agents.networks.leaves.observation_leaves` says which part is
-    what. As in POPGym, the previous action and a one-hot first-row flag stand beside them.
+    `ObservationFeatures` reads the observation; `engram.agents.networks.leaves.observation_leaves` says which part is
+    read as what. As in POPGym, the previous action and a one-hot first-row flag stand beside them.
 
     Args:
         observation_space: single Gymnasium space.
@@ -76,64 +77,21 @@ class Encoder(Checked, nn.Module):
         self.action_space = action_space
         self.previous_action, self.first_flag = previous_action, first_flag
         self.previous_reward = previous_reward
-        parts = observation_leaves(observation_space, image_layout, leaves)
-        self.images = [leaf for leaf in parts if leaf.kind == "image"]
-        self.vectors = [leaf for leaf in parts if leaf.kind == "vector"]
-        self.categories = [leaf for leaf in parts if leaf.kind == "categories"]
-        image_encoders = [
-            IMAGE_ENCODERS[image_encoder](
-                leaf.shape,
-                depth=image_depth,
-                output_size=image_features,
-                activation=activation,
-                norm=image_norm,
-                layout=leaf.layout,
-                scale=leaf.pixel_scale,
-                dtype=image_dtype,
-            )
-            for leaf in self.images
-        ]
-        self.image_encoders = nn.ModuleList(image_encoders)
-        vector_size = sum(leaf.feature_size for leaf in self.vectors)
-        self.normalizer = RunningNormalizer(vector_size) if normalize and vector_size else None
-        self.flat_size = (
-            vector_size
-            + sum(leaf.feature_size for leaf in self.categories)
-            + (action_feature_size(action_space) if previous_action else 0)
-            + (2 if first_flag else 0)
-            + (1 if previous_reward else 0)
-        )
-        self.mlp = MLP(
-            self.flat_size + sum(encoder.output_size for encoder in image_encoders),
-            hidden_sizes,
+        make_image_encoder = partial(
+            IMAGE_ENCODERS[image_encoder],
+            depth=image_depth,
+            output_size=image_features,
             activation=activation,
-            layer_norm=layer_norm,
+            norm=image_norm,
+            dtype=image_dtype,
         )
+        parts = observation_leaves(observation_space, image_layout, leaves)
+        make_normalizer = RunningNormalizer if normalize else nn.Identity
+        self.observation = ObservationFeatures(parts, make_image_encoder, make_normalizer)
+        row_size = previous_action * action_feature_size(action_space) + 2 * first_flag + previous_reward
+        input_size = self.observation.flat_size + row_size + self.observation.image_size
+        self.mlp = MLP(input_size, hidden_sizes, activation=activation, layer_norm=layer_norm)
         self.output_size = self.mlp.output_size
-
-    def raw_vectors(self, rows: TensorDictBase) -> Tensor:
-        """Concatenate the Box vectors of `rows` `[*batch]` to `[*batch, n]`, before normalisation."""
-        parts = [flatten_leaf(leaf, leaf.read(rows["obs"]), rows.batch_dims) for leaf in self.vectors]
-        return torch.cat(parts, dim=-1)
-
-    def flat_features(self, rows: TensorDictBase) -> Tensor:
-        """Everything but images as one vector `[*batch, flat_size]`."""
-        parts: list[Tensor] = []
-        if self.vectors:
-            vectors = self.raw_vectors(rows)
-            parts.append(vectors if self.normalizer is None else self.normalizer(vectors))
-        for leaf in self.categories:
-            parts.append(flatten_leaf(leaf, leaf.read(rows["obs"]), rows.batch_dims))
-        if self.previous_action:
-            parts.append(action_features(self.action_space, rows["prev_action"], rows.batch_dims))
-        if self.first_flag:
-            is_first = rows["is_first"]
-            parts.append(torch.stack([~is_first, is_first], dim=-1).float())
-        if self.previous_reward:
-            parts.append(rows["reward"].unsqueeze(-1))
-        if not parts:
-            return rows["reward"].new_zeros(*rows.batch_size, 0)
-        return torch.cat(parts, dim=-1)
 
     def forward(self, rows: TensorDictBase) -> Tensor:
         """Encode `rows` `[*batch]`.
@@ -144,12 +102,12 @@ class Encoder(Checked, nn.Module):
         Returns:
             Features `[*batch, output_size]`.
         """
-        parts = [self.flat_features(rows)]
-        for leaf, image_encoder in zip(self.images, self.image_encoders, strict=True):
-            parts.append(image_encoder(leaf.read(rows["obs"])))
-        return self.mlp(torch.cat(parts, dim=-1))
-
-    def update_normalizer(self, rows: TensorDictBase) -> None:
-        """Take the Box vectors of `rows` into the running statistics, if there are any."""
-        if self.normalizer is not None:
-            self.normalizer.update(self.raw_vectors(rows))
+        parts, images = self.observation(rows)
+        if self.previous_action:
+            parts.append(action_features(self.action_space, rows["prev_action"], rows.batch_dims))
+        if self.first_flag:
+            is_first = rows["is_first"]
+            parts.append(torch.stack([~is_first, is_first], dim=-1).float())
+        if self.previous_reward:
+            parts.append(rows["reward"].unsqueeze(-1))
+        return self.mlp(torch.cat([*parts, *images], dim=-1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
+from tensordict import TensorDictBase
 from torch import Tensor
 
 from engram.agents.networks.leaves import Leaf, action_leaf
@@ -26,8 +27,9 @@ def one_hot(categories: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return torch.cat(parts, dim=-1).float()
 
 
-def flatten_leaf(leaf: Leaf, value: Tensor, batch_dims: int) -> Tensor:
+def flatten_leaf(leaf: Leaf, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:
     """Read a leaf of kind `categories` or `vector` as a flat float32 vector `[*batch, feature_size]`."""
+    value = leaf.read(obs)
     flat_shape = (*value.shape[:batch_dims], -1)
     if leaf.kind != "categories":
         return value.reshape(flat_shape).float()

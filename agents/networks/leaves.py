@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engram.agents.networks.image_layout import LAYOUTS, ImageLayout, LayoutName, find_layout
 from engram.agents.networks.pixel_scale import PixelScale
+from engram.common.nested import dotted
 from engram.common.spaces import NUMERIC, Path, options_of, place, unsupported
 from engram.common.spaces import leaves as space_leaves
 
@@ -91,7 +92,7 @@ def observation_leaves(
         ValueError: for a space that agents cannot read, an image whose layout could be mistaken, a key that the
             observation does not have, or if nothing is left to be read.
     """
-    given = dict(_flat_readings(leaves or {}))
+    given = dotted(leaves or {})
     parts = list(space_leaves(space))
     names = [place(key) for key, _ in parts]
     for name, reading in given.items():
@@ -127,14 +128,6 @@ def action_leaf(space: spaces.Space) -> Leaf:
 
 def _covers(name: str, leaf: str) -> bool:
     return leaf == name or leaf.startswith(f"{name}.")
-
-
-def _flat_readings(leaves: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in leaves.items():
-        if isinstance(value, Mapping):
-            yield from _flat_readings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _read_as(key: Path, name: str, space: spaces.Space, reading: str, layout: LayoutName) -> Leaf:

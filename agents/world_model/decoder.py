@@ -11,7 +11,6 @@ from tensordict import TensorDictBase
 from torch import Tensor, nn
 
 from engram.agents.networks.leaves import Leaf
-from engram.agents.networks.pixel_scale import PixelScale
 from engram.agents.world_model.image_decoder import ImageDecoder
 from engram.agents.world_model.layers import Head, Norm, dense
 from engram.agents.world_model.two_hot import symexp, symlog
@@ -47,9 +46,11 @@ class ObservationDecoder(nn.Module):
         self.image_decoders = nn.ModuleList(
             ImageDecoder(leaf.shape, input_size, image_depth, norm, leaf.layout) for leaf in self.images
         )
-        self.pixel_scales = nn.ModuleList(_drawable_scale(leaf) for leaf in self.images)
         self.blocks = Head(input_size, 0, units, num_layers, norm) if self.flat else None
         self.outputs = nn.ModuleList(dense(units, leaf.feature_size) for leaf in self.flat)
+        # Every part, and what brings its truth into the units in which it is predicted.
+        self.leaves = [*self.flat, *self.images]
+        self.scales = nn.ModuleList(map(_drawable_scale, self.leaves))
 
     def losses(self, features: Tensor, obs: Tensor | TensorDictBase) -> dict[str, Tensor]:
         """Measure how far the predictions are off, by kind of observation.
@@ -63,15 +64,10 @@ class ObservationDecoder(nn.Module):
             squared error of pixels between 0 and 1; those that occur, `[*batch]` each.
         """
         losses: dict[str, Tensor] = {}
-        batch_dims = features.ndim - 1
-        for leaf, output in self._flat_outputs(features):
-            kind = "vector" if leaf.kind == "vector" and not _is_binary(leaf) else "symbol"
-            loss = _flat_loss(leaf, output.float(), leaf.read(obs), batch_dims)
+        parts = zip(self.leaves, self.scales, self._outputs(features), strict=True)
+        for leaf, scale, output in parts:
+            kind, loss = _loss(leaf, output, scale(leaf.read(obs)))
             losses[kind] = losses[kind] + loss if kind in losses else loss
-        for leaf, decoder, scale in zip(self.images, self.image_decoders, self.pixel_scales, strict=True):
-            error = decoder(features).float() - scale(leaf.read(obs))
-            loss = error.square().flatten(batch_dims).sum(-1)
-            losses["image"] = losses["image"] + loss if "image" in losses else loss
         return losses
 
     def predict(self, features: Tensor) -> dict[tuple[str, ...], Tensor]:
@@ -84,27 +80,25 @@ class ObservationDecoder(nn.Module):
             By the leaf's key, `[*batch, *shape]`: vectors and images as floats (images between 0 and 1), symbols as
             their most likely value.
         """
-        found = {leaf.key: _prediction(leaf, output.float()) for leaf, output in self._flat_outputs(features)}
-        for leaf, decoder in zip(self.images, self.image_decoders, strict=True):
-            found[leaf.key] = decoder(features).float()
-        return found
+        parts = zip(self.leaves, self._outputs(features), strict=True)
+        return {leaf.key: _prediction(leaf, output) for leaf, output in parts}
 
     def truth(self, key: tuple[str, ...], obs: Tensor | TensorDictBase) -> Tensor:
         """Pick a leaf out of true observations, in the units of `predict`."""
-        for leaf, scale in zip(self.images, self.pixel_scales, strict=True):
-            if leaf.key == key:
-                return scale(leaf.read(obs))
-        return next(leaf for leaf in self.flat if leaf.key == key).read(obs)
+        parts = zip(self.leaves, self.scales, strict=True)
+        return next(scale(leaf.read(obs)) for leaf, scale in parts if leaf.key == key)
 
-    def _flat_outputs(self, features: Tensor) -> list[tuple[Leaf, Tensor]]:
-        if self.blocks is None:
-            return []
-        hidden = self.blocks(features)
-        return [(leaf, output(hidden)) for leaf, output in zip(self.flat, self.outputs, strict=True)]
+    def _outputs(self, features: Tensor) -> list[Tensor]:
+        """The output of every part, in float32."""
+        hidden = features if self.blocks is None else self.blocks(features)
+        flat = [output(hidden) for output in self.outputs]
+        return [output.float() for output in (*flat, *(decoder(features) for decoder in self.image_decoders))]
 
 
-def _drawable_scale(leaf: Leaf) -> PixelScale:
-    """The scale of an image; ValueError if there is none, for what is drawn lies between 0 and 1."""
+def _drawable_scale(leaf: Leaf) -> nn.Module:
+    """The scale of a part; ValueError for an image that has none, for what is drawn lies between 0 and 1."""
+    if leaf.kind != "image":
+        return nn.Identity()
     scale = leaf.pixel_scale
     if not scale.is_bounded:
         raise ValueError(
@@ -118,16 +112,18 @@ def _is_binary(leaf: Leaf) -> bool:
     return isinstance(leaf.space, spaces.MultiBinary)
 
 
-def _flat_loss(leaf: Leaf, output: Tensor, value: Tensor, batch_dims: int) -> Tensor:
-    batch = value.shape[:batch_dims]
+def _loss(leaf: Leaf, output: Tensor, value: Tensor) -> tuple[str, Tensor]:
+    """By which name a part's loss goes, and the loss."""
+    if leaf.kind == "image":
+        return "image", (output - value).square().flatten(-len(leaf.shape)).sum(-1)
+    flat = value.reshape(*output.shape[:-1], -1)
     if leaf.kind == "categories":
-        parts = value.reshape(*batch, len(leaf.sizes)).long().unbind(-1)
-        logits = output.split(leaf.sizes, dim=-1)
-        return torch.stack([_cross_entropy(z, part) for z, part in zip(logits, parts, strict=True)]).sum(0)
-    flat = value.reshape(*batch, -1).float()
+        pairs = zip(output.split(leaf.sizes, dim=-1), flat.long().unbind(-1), strict=True)
+        return "symbol", torch.stack([_cross_entropy(logits, index) for logits, index in pairs]).sum(0)
     if _is_binary(leaf):
-        return F.binary_cross_entropy_with_logits(output, flat, reduction="none").sum(-1)
-    return (output - symlog(flat)).square().sum(-1)
+        loss = F.binary_cross_entropy_with_logits(output, flat.float(), reduction="none")
+        return "symbol", loss.sum(-1)
+    return "vector", (output - symlog(flat.float())).square().sum(-1)
 
 
 def _cross_entropy(logits: Tensor, index: Tensor) -> Tensor:
@@ -135,6 +131,8 @@ def _cross_entropy(logits: Tensor, index: Tensor) -> Tensor:
 
 
 def _prediction(leaf: Leaf, output: Tensor) -> Tensor:
+    if leaf.kind == "image":
+        return output
     batch = output.shape[:-1]
     if leaf.kind == "categories":
         parts = [logits.argmax(-1) for logits in output.split(leaf.sizes, dim=-1)]

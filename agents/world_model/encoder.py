@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.features import flatten_leaf
 from engram.agents.networks.image_encoders import StridedEncoder
 from engram.agents.networks.leaves import Leaf
+from engram.agents.networks.observation_features import ObservationFeatures
 from engram.agents.world_model.layers import Head, Norm
-from engram.agents.world_model.two_hot import symlog
+from engram.agents.world_model.two_hot import Symlog
 
 
 class ObservationEncoder(nn.Module):
@@ -33,36 +34,17 @@ class ObservationEncoder(nn.Module):
         self, leaves: Sequence[Leaf], units: int, num_layers: int, norm: Norm, image_depth: int
     ) -> None:
         super().__init__()
-        self.images = [leaf for leaf in leaves if leaf.kind == "image"]
-        self.flat = [leaf for leaf in leaves if leaf.kind != "image"]
-        self.image_encoders = nn.ModuleList(
-            StridedEncoder(
-                leaf.shape,
-                depth=image_depth,
-                output_size=None,
-                activation="silu",
-                norm=norm,
-                layout=leaf.layout,
-                scale=leaf.pixel_scale,
-            )
-            for leaf in self.images
+        make_image_encoder = partial(
+            StridedEncoder, depth=image_depth, output_size=None, activation="silu", norm=norm
         )
-        flat_size = sum(leaf.feature_size for leaf in self.flat)
+        self.observation = ObservationFeatures(leaves, make_image_encoder, lambda size: Symlog())
+        flat_size = self.observation.flat_size
         self.blocks = Head(flat_size, 0, units, num_layers, norm) if flat_size else None
-        image_size = sum(encoder.output_size for encoder in self.image_encoders)  # type: ignore[misc]
-        self.output_size = image_size + (units if flat_size else 0)
+        self.output_size = self.observation.image_size + (units if flat_size else 0)
 
-    def forward(self, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:
-        """Encode observations `[*batch, …]` to `[*batch, output_size]`; `batch_dims` counts `*batch`."""
-        parts = [
-            encoder(leaf.read(obs)) for leaf, encoder in zip(self.images, self.image_encoders, strict=True)
-        ]
+    def forward(self, rows: TensorDictBase) -> Tensor:
+        """Encode the observations of `rows` `[*batch]` to `[*batch, output_size]`."""
+        flat, parts = self.observation(rows)
         if self.blocks is not None:
-            flat = torch.cat([_flat_features(leaf, obs, batch_dims) for leaf in self.flat], dim=-1)
-            parts.append(self.blocks(flat))
+            parts.append(self.blocks(torch.cat(flat, dim=-1)))
         return torch.cat(parts, dim=-1)
-
-
-def _flat_features(leaf: Leaf, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:
-    value = flatten_leaf(leaf, leaf.read(obs), batch_dims)
-    return symlog(value) if leaf.kind == "vector" else value

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 Spacing = Literal["symlog", "symexp"]
 
@@ -14,6 +14,14 @@ Spacing = Literal["symlog", "symexp"]
 def symlog(x: Tensor) -> Tensor:
     """sign(x) ln(1 + |x|): the identity near 0, a logarithm far from it."""
     return x.sign() * x.abs().log1p()
+
+
+class Symlog(nn.Module):
+    """`symlog` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Squash `x` of any shape."""
+        return symlog(x)
 
 
 def symexp(x: Tensor) -> Tensor:

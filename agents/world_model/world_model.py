@@ -104,7 +104,7 @@ class WorldModel(nn.Module):
         host_is_first: Tensor | None = None,
     ) -> Observed:
         """Run over rows `[B, T]`; see `Dynamics.observe`."""
-        embedding = self.encoder(rows["obs"], 2)
+        embedding = self.encoder(rows)
         return self.dynamics.observe(embedding, rows, carry, noise, all_carries, host_is_first)
 
     def step(
@@ -115,7 +115,7 @@ class WorldModel(nn.Module):
         Returns:
             The latent `[B]`, the posterior's log-probabilities `[B, C, K]`, and the carry after the row `[B]`.
         """
-        latent, posterior = self.dynamics.step(self.encoder(row["obs"], 1), row, carry, noise, donate)
+        latent, posterior = self.dynamics.step(self.encoder(row), row, carry, noise, donate)
         z = latent.z.argmax(-1).to(torch.uint8)
         return latent, posterior, TensorDict({"core": latent.core, "z": z}, batch_size=row.batch_size)
 

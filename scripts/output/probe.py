@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engram.common.errors import UsageError
+from engram.common.nested import dotted
 
 
 def probe_values(
@@ -25,14 +26,14 @@ def probe_values(
     Raises:
         UsageError: if the environment has no such numeric argument, or a value is not a number.
     """
-    numeric = {key: value for key, value in _flat(probed_env).items() if _is_number(value)}
-    in_kwargs = argument.startswith("kwargs.") and argument not in _flat(probed_env)
+    numeric = {key: value for key, value in dotted(probed_env).items() if _is_number(value)}
+    in_kwargs = argument.startswith("kwargs.") and argument not in dotted(probed_env)
     if argument not in numeric and not (in_kwargs and values):
         raise UsageError(_no_argument(argument, list(numeric), in_kwargs))
     bad = [value for value in values if not _is_number(value)]
     if bad:
         raise UsageError(f"A probe's values must be numbers, but got {bad[0]!r}; set probe.values=[4,8,16].")
-    trained = _flat(trained_env).get(argument)
+    trained = dotted(trained_env).get(argument)
     return sorted(set(values or _around(argument, numeric[argument]))), trained
 
 
@@ -68,15 +69,6 @@ def with_argument(env: dict[str, Any], argument: str, value: float) -> dict[str,
     """Copy an environment's configuration with one argument, possibly inside `kwargs`, set to `value`."""
     head, _, rest = argument.partition(".")
     return {**env, head: with_argument(env.get(head) or {}, rest, value) if rest else value}
-
-
-def _flat(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Every value by its dotted name."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
 
 
 def _is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
+from engram.common.nested import dotted
 from engram.common.say import say
 from engram.scripts.command_line.axes import as_word, axis_values, split_words
 from engram.scripts.command_line.config import Composed, compose_config
@@ -217,18 +218,8 @@ def _common(config: Mapping[str, Any], given: Mapping[str, str], axes: Axes) -> 
     dropped = {*_NO_PART_OF_A_SWEEP, *(("agent",) if len(axes["agent"]) > 1 else ())}
     shared = {
         key: value
-        for key, value in _flat(config).items()
+        for key, value in dotted(config).items()
         if key not in axes and key.partition(".")[0] not in dropped
     }
     own = {key: value for key, value in given.items() if key.lstrip("+~").partition(".")[0] in _GROUPS}
     return shared | own
-
-
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted key."""
-    if not isinstance(node, Mapping) or not node:
-        return {prefix.rstrip("."): node}
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        flat |= _flat(value, f"{prefix}{key}.")
-    return flat

@@ -21,7 +21,7 @@ def test_widths_are_those_of_popgyms_wrappers(name):
     env = gymnasium.make(envs.TASKS[name].package.id, disable_env_checker=True)
     wrapped = spaces.flatten_space(Antialias(PreviousAction(env.unwrapped)).observation_space)
     encoder = Encoder(env.observation_space, env.action_space, hidden_sizes=())
-    assert encoder.flat_size == encoder.output_size == wrapped.shape[0]
+    assert encoder.output_size == wrapped.shape[0]
 
 
 def test_flat_features_equal_popgyms_wrappers_step_by_step():
@@ -41,7 +41,7 @@ def test_flat_features_equal_popgyms_wrappers_step_by_step():
             },
             [1],
         )
-        return encoder.flat_features(row)[0].numpy()
+        return encoder(row)[0].numpy()
 
     expected, obs = reference.reset(seed=3)[0], plain.reset(seed=3)[0]
     np.testing.assert_array_equal(
@@ -98,9 +98,9 @@ def test_every_kind_of_leaf_has_its_place():
 def test_sequences_and_rows_are_encoded_alike(previous_reward):
     action_space = spaces.Box(-1, 1, (2,))
     encoder = Encoder(NESTED, action_space, normalize=True, previous_reward=previous_reward, image_features=8)
-    assert encoder.flat_size == 3 + 6 + 6 + 5 + 2 + 2 + previous_reward
+    assert encoder.mlp[0].in_features == 3 + 6 + 6 + 5 + 2 + 2 + previous_reward + 8
     rows = nested_rows(4, 5)
-    encoder.update_normalizer(rows)
+    encoder.observation.update_normalizers(rows)
     whole = encoder(rows)
     assert whole.shape == (4, 5, encoder.output_size)
     for t in range(5):
@@ -111,7 +111,7 @@ def test_inputs_can_be_left_out():
     encoder = Encoder(
         spaces.Discrete(3), spaces.Discrete(2), previous_action=False, first_flag=False, hidden_sizes=()
     )
-    assert encoder.flat_size == 3
+    assert encoder.output_size == 3
     rows = TensorDict({"obs": torch.tensor([2]), "reward": torch.zeros(1)}, [1])
     assert encoder(rows).tolist() == [[0, 0, 1]]
 

@@ -160,7 +160,7 @@ def test_the_agents_encoder_takes_them_by_a_word():
     space = spaces.Dict({"camera": spaces.Box(0, 255, SHAPE, "uint8"), "key": spaces.Discrete(3)})
     options = {"image_encoder": "impala", "image_depth": 8, "image_features": 40, "hidden_sizes": ()}
     encoder = Encoder(space, spaces.Discrete(4), **options)
-    assert isinstance(encoder.image_encoders[0], ImpalaEncoder)
+    assert isinstance(encoder.observation.image_encoders[0], ImpalaEncoder)
     assert encoder.output_size == 3 + 4 + 2 + 40
     flat = Encoder(space, spaces.Discrete(4), image_depth=8, image_features=None, hidden_sizes=())
     assert flat.output_size == 3 + 4 + 2 + 4 * 4 * 64

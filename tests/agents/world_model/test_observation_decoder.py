@@ -29,8 +29,8 @@ def test_every_space_is_encoded_and_predicted(space, kinds):
     agent = make_agent("gru", space)
     rows = make_rows(agent)
     model = agent.world_model
-    assert model.encoder(rows["obs"], 2).shape == (4, 12, model.encoder.output_size)
-    torch.testing.assert_close(model.encoder(rows[:, 3]["obs"], 1), model.encoder(rows["obs"], 2)[:, 3])
+    assert model.encoder(rows).shape == (4, 12, model.encoder.output_size)
+    torch.testing.assert_close(model.encoder(rows[:, 3]), model.encoder(rows)[:, 3])
     features = torch.randn(4, 12, model.feature_size, generator=torch.Generator().manual_seed(0))
     losses = model.decoder.losses(features, rows["obs"])
     assert set(losses) == kinds
@@ -145,7 +145,7 @@ def test_a_world_model_sees_and_draws_stacks_of_any_size(shape, layout):
         "gru", spaces.Box(0, 255, shape, np.uint8), image_layout=layout, leaves={"obs": "image"}
     )
     model, rows = agent.world_model, make_rows(agent)
-    assert model.encoder(rows["obs"], 2).shape == (4, 12, model.encoder.output_size)
+    assert model.encoder(rows).shape == (4, 12, model.encoder.output_size)
     features = torch.randn(4, 12, model.feature_size)
     losses = model.decoder.losses(features, rows["obs"])
     assert set(losses) == {"image"} and losses["image"].shape == (4, 12)

@@ -88,7 +88,7 @@ def test_nothing_crosses_a_boundary(name, posterior):
     scramble(agent.world_model)
     rows = make_rows(agent)
     noise = noise_for(agent, rows)
-    embedding = agent.world_model.encoder(rows["obs"], 2).detach()
+    embedding = agent.world_model.encoder(rows).detach()
 
     def second_episode(before, carry):
         values = embedding.clone()

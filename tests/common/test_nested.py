@@ -1,0 +1,20 @@
+"""Nested mappings by one name for each value."""
+
+import torch
+from tensordict import TensorDict
+
+from engram.common.nested import dotted
+
+
+def test_values_stand_by_their_joined_keys():
+    node = {"a": {"b": {"c": 1}, "d": [2]}, "e": {}, 3: None}
+    assert dotted(node) == {"a.b.c": 1, "a.d": [2], "e": {}, "3": None}
+    assert list(dotted(node, "x.", "/")) == ["x.a/b/c", "x.a/d", "x.e", "x.3"]
+    assert dotted({}) == {}
+
+
+def test_tensordicts_are_mappings_too():
+    rows = TensorDict({"obs": {"left": torch.zeros(2), "empty": {}}, "reward": torch.ones(2)}, [2])
+    found = dotted({"rows": rows}, separator="/")
+    assert list(found) == ["rows/obs/left", "rows/obs/empty", "rows/reward"]
+    assert torch.equal(found["rows/reward"], torch.ones(2))

@@ -115,6 +115,25 @@ def test_natives_report_success_in_training_and_probes(run, tmp_path):
     assert ", success_rate " in probed.out
 
 
+def test_a_small_memory_maze_in_tensorboard_and_in_a_report(run, tmp_path):
+    """Episodes of 250 actions, of which each environment ends one."""
+    maze = (
+        "env=memory_maze/tiny",
+        "env.kwargs={num_layouts: 4, image_size: 16}",
+        "core=mlp",
+        "core.hidden_size=16",
+    )
+    less = ("total_env_steps=1040", "evaluation.interval=null", "agent.rollout_length=128")
+    result = run("train", *TINY[2:], *maze, *less, f"logging.runs_dir={tmp_path}")
+    assert result.code == 0, result.err
+    ((steps, rate),) = tensorboard_series(result.run_dir)["episode/success_rate"]
+    assert steps > 1000 and rate in (0, 0.25, 0.5, 0.75, 1)
+    _, document = plot(run, tmp_path, tmp_path / "out", "metric=success_rate")
+    assert row_of(document, "mlp", "memory_maze/tiny")["mmer"]["value"] == rate
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert '"label":"training success rate"' in page
+
+
 def write_runs(folder):
     """Five seeds each of two cores on a task with a scale of returns and one without, whose success rates differ."""
     for core, base in (("gru", 0.5), ("mlp", 0.25)):

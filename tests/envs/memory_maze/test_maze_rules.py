@@ -64,6 +64,22 @@ def test_the_reward_comes_with_the_next_prompt_and_once() -> None:
     assert not env.step(noop(env))["reward"].any(), "the agent stands on a target that is no longer current"
 
 
+def test_a_success_is_each_target_reached_once() -> None:
+    """Three targets, in an order that each episode draws: some come again before the last one does."""
+    env = make(8)
+    env.reset(1)
+    reached: list[set[int]] = [set() for _ in range(8)]
+    found = []
+    for _ in range(12):
+        for targets, current in zip(reached, env.state["task", "current_target"].tolist(), strict=True):
+            targets.add(current)
+        placed(env, 0.3)
+        assert env.step(noop(env))["reward"].eq(1.0).all()
+        assert env.report()["success_rate"].tolist() == [float(len(targets) == 3) for targets in reached]
+        found.append(env.report()["success_rate"].mean().item())
+    assert found[:2] == [0, 0] and found[-1] == 1 and 0 < found[2] < 1
+
+
 def test_other_targets_do_nothing() -> None:
     env = make(64)
     env.reset(1)

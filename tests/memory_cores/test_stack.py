@@ -49,7 +49,9 @@ def test_keys_without_gradient_are_named_through_the_layers():
 
 
 def test_a_layer_of_another_width_gets_a_sentence():
-    with pytest.raises(ValueError, match="output of hidden_size 8, got 4"):
+    with pytest.raises(
+        ValueError, match=r"hidden_size of Stack must be the output_size of its cores \(4\), but got 8"
+    ):
         Stack(5, hidden_size=8, make_layer=partial(LSTM, hidden_size=4))
 
 

@@ -10,11 +10,10 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
-from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import VALUES, Decks, ShownCards, draw, payoff
 
 
-class Autoencode(NativeVectorEnv):
+class Autoencode(ShownCards):
     """All N = 52 `num_decks` cards are shown, then all suits are asked for in reverse order.
 
     Observation Tuple(Discrete(2), Discrete(4)): 1 while there are more cards to watch, and the suit on top.
@@ -29,6 +28,7 @@ class Autoencode(NativeVectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
+    name = "popgym/autoencode"
     difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"num_decks": 1},
         "medium": {"num_decks": 2},
@@ -42,19 +42,15 @@ class Autoencode(NativeVectorEnv):
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
-        super().__init__(num_envs, device, env_index_offset)
-        self.name = "popgym/autoencode"
-        self.num_cards = PACK * num_decks
+        super().__init__(num_envs, num_decks, device, env_index_offset)
         self.max_episode_steps = 2 * self.num_cards - 1
         self.single_observation_space = gs.Tuple((gs.Discrete(2), gs.Discrete(VALUES["suits"])))
-        self.single_action_space = gs.Discrete(VALUES["suits"])
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        key = deal_key(seed, env_index, episode)
-        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
-        seen = torch.zeros(len(key), self.num_cards, dtype=torch.uint8, device=self.device)
-        seen[:, 0] = suit
-        return {"key": key, "deck": deck, "suit": suit, "seen": seen}
+        task = super().begin(seed, env_index, episode)
+        seen = torch.zeros(len(seed), self.num_cards, dtype=torch.uint8, device=self.device)
+        seen[:, 0] = task["card"]
+        return {**task, "seen": seen}
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor
@@ -70,7 +66,7 @@ class Autoencode(NativeVectorEnv):
         moved = {
             **task,
             "deck": deck,
-            "suit": card * watching,
+            "card": card * watching,
             "seen": task["seen"].scatter(1, place, written.unsqueeze(1)),
         }
         terminated = step == self.max_episode_steps
@@ -78,4 +74,4 @@ class Autoencode(NativeVectorEnv):
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102
         more = (time < self.num_cards - 1).to(torch.int64)
-        return TensorDict({"0": more, "1": task["suit"]}, batch_size=time.shape)
+        return TensorDict({"0": more, "1": task["card"]}, batch_size=time.shape)

@@ -7,13 +7,16 @@ then the number of cards left of each value, instead of a permutation that must 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
+import gymnasium.spaces as gs
 import torch
+from tensordict import TensorDict
 from torch import Tensor
 
-from engram.common.option_types import Whole
+from engram.common.option_types import Count, Index, Whole
 from engram.common.random import hash_prefix, purpose, randint
+from engram.envs.native import NativeVectorEnv
 
 PACK = 52
 VALUES = {"colors": 2, "suits": 4, "ranks": 13}
@@ -60,3 +63,42 @@ def draw(deck: Tensor, key: Tensor, count: int | Tensor) -> tuple[Tensor, Tensor
 def payoff(right: Tensor, scale: float) -> Tensor:
     """Return +scale where right and -scale elsewhere, float32 [B]."""
     return right.to(torch.float32) * (2.0 * scale) - scale
+
+
+class ShownCards(NativeVectorEnv):
+    """Cards are shown one by one until the deck is empty: an episode has one action fewer than cards.
+
+    Args:
+        num_envs: number of environments B.
+        num_decks: packs of 52 cards that are shuffled together.
+        device: where everything lives.
+        env_index_offset: index of the first environment, where several processes share one run.
+
+    Attributes:
+        shown: what is seen of a card.
+        num_actions: of the space of actions; by default one for each value of a card.
+    """
+
+    shown: ClassVar[Literal["suits", "ranks"]] = "suits"
+    num_actions: ClassVar[int] = VALUES["suits"]
+
+    def __init__(
+        self,
+        num_envs: Count,
+        num_decks: Decks = 1,
+        device: torch.device | str = "cpu",
+        env_index_offset: Index = 0,
+    ) -> None:
+        super().__init__(num_envs, device, env_index_offset)
+        self.num_cards = PACK * num_decks
+        self.max_episode_steps = self.num_cards - 1
+        self.single_observation_space = gs.Discrete(VALUES[self.shown])
+        self.single_action_space = gs.Discrete(self.num_actions)
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        key = deal_key(seed, env_index, episode)
+        card, deck = draw(full_decks(len(key), self.num_cards, VALUES[self.shown], self.device), key, 0)
+        return {"key": key, "deck": deck, "card": card}
+
+    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor | TensorDict:  # noqa: D102
+        return task["card"]

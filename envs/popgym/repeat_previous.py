@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import gymnasium.spaces as gs
 import torch
 from torch import Tensor
 
 from engram.common.checked import require
 from engram.common.option_types import Count, Index
-from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
+from engram.envs.popgym.cards import Decks, ShownCards, draw, payoff
 
 
-class RepeatPrevious(NativeVectorEnv):
+class RepeatPrevious(ShownCards):
     """Cards are shown one by one until the deck is empty; actions should be the suit shown k - 1 cards before.
 
     Observation Discrete(4), the suit on top; action Discrete(4). With N = 52 `num_decks` cards an episode has
@@ -29,6 +27,7 @@ class RepeatPrevious(NativeVectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
+    name = "popgym/repeat_previous"
     difficulties: ClassVar[dict[str, dict[str, Any]]] = {
         "easy": {"num_decks": 1, "k": 4},
         "medium": {"num_decks": 2, "k": 32},
@@ -43,22 +42,16 @@ class RepeatPrevious(NativeVectorEnv):
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
-        super().__init__(num_envs, device, env_index_offset)
-        self.name = "popgym/repeat_previous"
-        self.num_cards = PACK * num_decks
-        self.max_episode_steps = self.num_cards - 1
+        super().__init__(num_envs, num_decks, device, env_index_offset)
         require(k < self.num_cards, "k", f"less than the number of cards ({self.num_cards})", k, self)
         self.k = k
-        self.single_observation_space = gs.Discrete(VALUES["suits"])
-        self.single_action_space = gs.Discrete(VALUES["suits"])
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        key = deal_key(seed, env_index, episode)
-        suit, deck = draw(full_decks(len(key), self.num_cards, VALUES["suits"], self.device), key, 0)
+        task = super().begin(seed, env_index, episode)
         # The last k suits; card t lies at t modulo k.
-        seen = torch.zeros(len(key), self.k, dtype=torch.uint8, device=self.device)
-        seen[:, 0] = suit
-        return {"key": key, "deck": deck, "suit": suit, "seen": seen}
+        seen = torch.zeros(len(seed), self.k, dtype=torch.uint8, device=self.device)
+        seen[:, 0] = task["card"]
+        return {**task, "seen": seen}
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor
@@ -68,11 +61,8 @@ class RepeatPrevious(NativeVectorEnv):
         place = (step % self.k).unsqueeze(1)
         right = action == task["seen"].gather(1, place).squeeze(1)
         reward = payoff(right, 1.0 / (self.num_cards - self.k)).masked_fill(step < self.k, 0.0)
-        suit, deck = draw(task["deck"], task["key"], step)
-        seen = task["seen"].scatter(1, place, suit.to(torch.uint8).unsqueeze(1))
+        card, deck = draw(task["deck"], task["key"], step)
+        seen = task["seen"].scatter(1, place, card.to(torch.uint8).unsqueeze(1))
         terminated = step == self.max_episode_steps
-        moved = {**task, "deck": deck, "suit": suit, "seen": seen}
+        moved = {**task, "deck": deck, "card": card, "seen": seen}
         return moved, reward, terminated, torch.zeros_like(terminated)
-
-    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        return task["suit"]

@@ -9,6 +9,7 @@ import torch
 
 from engram.envs import find_task, make_env
 from engram.envs.make import make_gymnasium
+from engram.envs.popgym import cards
 from engram.envs.popgym.cards import deal_key, draw, full_decks
 
 FAMILIES = ("autoencode", "concentration", "count_recall", "higher_lower", "repeat_first", "repeat_previous")
@@ -48,7 +49,8 @@ class Pair:
         assert self.native.single_observation_space == self.package.observation_space
         assert self.native.single_action_space == self.package.action_space
         module = importlib.import_module(f"engram.envs.popgym.{self.family}")
-        monkeypatch.setattr(module, "draw", stacked_draw(self.next_value))
+        for user in (module, cards):
+            monkeypatch.setattr(user, "draw", stacked_draw(self.next_value))
         self.action = 0
 
     def next_value(self, count: int) -> int:

@@ -108,19 +108,16 @@ def draw(
     """Draw the training times of every core and of what it is held against; dashed lines have resets."""
     from engram.analysis.run_figures import draw_core_times  # Matplotlib takes a second to import.
 
-    lines: dict[str, list[dict[str, Any]]] = {}
+    lines: dict[tuple[str, float | None], dict[str, Any]] = {}
     for cell in sorted((cell for cell in cells if not cell.skipped), key=lambda cell: cell.length):
-        own = lines.setdefault(cell.name, [])
         text = cell.name + (", no resets" if cell.reset_rate is None else f", resets {cell.reset_rate:g}")
-        line = next((line for line in own if line["label"] == text), None)
-        if line is None:
-            line = {"of": cell.name, "label": text, "points": [], "dashed": bool(cell.reset_rate)}
-            own.append(line)
-        line["points"].append((cell.length, cell.seconds["training"]))
+        line = {"of": cell.name, "label": text, "points": [], "dashed": bool(cell.reset_rate)}
+        found = lines.setdefault((cell.name, cell.reset_rate), line)
+        found["points"].append((cell.length, cell.seconds["training"]))
     panels = {}
     for name, core in cores.items():
         # The library's LSTM is in every panel, so that panels can be compared.
         peers = [contender.name for contender in contenders if is_peer(contender, name, core)]
         shown = dict.fromkeys([name, REFERENCE, *peers])
-        panels[name] = [line for each in shown for line in lines.get(each, [])]
+        panels[name] = [line for each in shown for line in lines.values() if line["of"] == each]
     return draw_core_times(path, title, panels)

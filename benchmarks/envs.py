@@ -6,7 +6,6 @@ compared is measured in turn in one process, so that a machine whose speed drift
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ from engram.benchmarks.env_timing import (
     step_timer,
 )
 from engram.benchmarks.options import Counts, Names, chosen
+from engram.benchmarks.timing import medians
 from engram.common.checked import settings
 from engram.common.option_types import Count, Positive
 from engram.common.say import say
@@ -97,8 +97,6 @@ def _package_timer(id: str, options: Options) -> Callable[[], float]:
 
 def _median_ratios(results: Sequence[Mapping[str, Any]]) -> dict[int, float]:
     """The median ratio by number of environments, of those that have one."""
-    ratios: dict[int, list[float]] = {}
-    for result in results:
-        if result["ratio"] is not None:
-            ratios.setdefault(result["num_envs"], []).append(result["ratio"])
-    return {num_envs: statistics.median(values) for num_envs, values in ratios.items()}
+    with_peer = [one for one in results if one["ratio"] is not None]
+    counts = dict.fromkeys(one["num_envs"] for one in with_peer)
+    return medians({n: [one["ratio"] for one in with_peer if one["num_envs"] == n] for n in counts})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +17,9 @@ from engram.agents.stored.loading import build_agent
 from engram.benchmarks.options import DeviceOptions
 from engram.benchmarks.peers import peer
 from engram.benchmarks.ppo_floor import NetworksOnly
+from engram.benchmarks.stopwatch import Stopwatch
 from engram.benchmarks.table import Table
-from engram.benchmarks.timing import in_turn, median_parts, median_ratio, now
+from engram.benchmarks.timing import in_turn, median_parts, median_ratio, seconds_of
 from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Group, Packages, Seed
@@ -118,6 +118,7 @@ class OurTraining:
         assert isinstance(agent, PPO)
         self.agent = agent
         self.driver = Driver(env, self.agent.carry_every, options.capture)
+        self.watch = Stopwatch(agent.device)
         self.driver.start(options.seed, self.agent.initial_carry(env.num_envs))
 
     def collect(self) -> Rollout:
@@ -126,23 +127,22 @@ class OurTraining:
 
     def iterate(self) -> Iteration:
         """Collect and learn once; returns the seconds of both."""
-        start, steps = time.perf_counter(), self.driver.env_steps
+        steps = self.driver.env_steps
+        self.watch.start()
         rollout = self.collect()
-        collected = now(self.agent.device)
+        self.watch.lap("collect")
         self.agent.update(rollout, 0)
-        end = now(self.agent.device)
-        return Iteration(
-            self.driver.env_steps - steps, {"collect": collected - start, "update": end - collected}
-        )
+        return Iteration(self.driver.env_steps - steps, self.watch.stop("update"))
 
 
 def time_floor(floor: NetworksOnly) -> Iteration:
     """Time the networks-only passes of one rollout and update."""
-    start = time.perf_counter()
+    watch = Stopwatch(floor.device)
+    watch.start()
     floor.act()
-    acted = now(floor.device)
+    watch.lap("collect")
     floor.learn()
-    return Iteration(floor.env_steps, {"collect": acted - start, "update": now(floor.device) - acted})
+    return Iteration(floor.env_steps, watch.stop("update"))
 
 
 def make_peer(options: Options) -> Callable[[], Iteration]:
@@ -178,9 +178,8 @@ def make_peer(options: Options) -> Callable[[], Iteration]:
     )
 
     def iterate() -> Iteration:
-        start = time.perf_counter()
-        model.learn(total, reset_num_timesteps=False)
-        return Iteration(total, {"total": time.perf_counter() - start})
+        learn = partial(model.learn, total, reset_num_timesteps=False)
+        return Iteration(total, {"total": seconds_of(learn, model.device)})
 
     return iterate
 

@@ -45,15 +45,12 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, the medians among them."""
-        medians: dict[str, Any] = {"update_seconds": None, "part_seconds": None, "observe_seconds": None}
-        if self.updates:
-            medians["update_seconds"] = statistics.median(self.totals)
-            medians["part_seconds"] = median_parts(
-                [dict.fromkeys(PARTS, 0.0) | parts for parts in self.updates]
-            )
-        if self.observed:
-            medians["observe_seconds"] = statistics.median(self.observed)
-        values = asdict(self)
+        values, parts = asdict(self), [dict.fromkeys(PARTS, 0.0) | one for one in self.updates]
+        medians = {
+            "update_seconds": statistics.median(self.totals) if self.updates else None,
+            "part_seconds": median_parts(parts) if parts else None,
+            "observe_seconds": statistics.median(self.observed) if self.observed else None,
+        }
         return {**values.pop("problem"), **values, **medians}
 
 

@@ -22,6 +22,7 @@ TINY = (
     "lengths=[4,8]",
     "acting_rows=[3,7]",
     "repeats=1",
+    "budget_s=1000",  # on a busy machine compiling alone takes longer than the default
 )
 
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,9 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from engram.analysis.axes import make_panels, write
 from engram.analysis.curves import ALL_TASKS
-from engram.analysis.style import LABELS, colour, dashes
-from engram.run_files.plain_files import replace_file
+from engram.analysis.style import LABELS, dashes
+from engram.common.colours import colour
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -46,12 +43,9 @@ def draw_curves(document: dict[str, Any]) -> Figure:
     x, settings = document["x"], document["settings"]
     panels = document["curves"][x]
     columns = min(len(panels), 3 if len(panels) <= 9 else 6)
-    rows = -(-len(panels) // columns)
     with plt.rc_context(_STYLE):
-        figure, grid = plt.subplots(
-            rows, columns, figsize=(3.1 * columns + 0.3, 2.45 * rows + 0.55), squeeze=False
-        )
-        for axes, (task, curves) in zip(grid.flat, panels.items(), strict=False):
+        figure, grid = make_panels(len(panels), columns, (3.1, 2.45), (0.3, 0.55))
+        for axes, (task, curves) in zip(grid, panels.items(), strict=True):
             for index, group in enumerate(document["groups"]):
                 if curves.get(group):
                     _draw_line(axes, curves[group], index)
@@ -60,9 +54,7 @@ def draw_curves(document: dict[str, Any]) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_locator(MaxNLocator(5))
             axes.set_xlim(left=0)
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_visible(False)
-        for place, axes in enumerate(list(grid.flat)[: len(panels)]):
+        for place, axes in enumerate(grid):
             if place + columns >= len(panels):
                 axes.set_xlabel(LABELS[x])
             if place % columns == 0:
@@ -133,9 +125,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     with plt.rc_context({"text.parse_math": False}):  # ticks are made as they are drawn
         for one in paths:
             metadata: dict[str, Any] = {"Date": None} if one.suffix == ".svg" else {}
-            content = io.BytesIO()
-            figure.savefig(content, format=one.suffix[1:], dpi=dpi, bbox_inches="tight", metadata=metadata)
-            replace_file(one, content.getvalue())
+            write(figure, one, dpi=dpi, bbox_inches="tight", metadata=metadata)
     plt.close(figure)
     return paths
 

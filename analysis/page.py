@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engram.analysis.style import COLOURS, DARK_COLOURS, DASHES, LABELS
+from engram.analysis.style import DASHES, LABELS
+from engram.common.colours import COLOURS, DARK_COLOURS
 from engram.run_files.json_text import json_text
 
 TEMPLATE = Path(__file__).resolve().parent / "template"

@@ -1,11 +1,9 @@
-"""How groups are told apart: colours that the colour-blind can separate, and dashes besides."""
+"""How groups are told apart besides by colours, and what numbers are called in figures."""
 
 from __future__ import annotations
 
-# The hues of Okabe and Ito (2008), the strong ones first, the pale ones darkened: lines need a contrast of 3.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#B8588E", "#A87700", "#666666", "#3A95CC")
-# On a dark ground: the same hues, lighter.
-DARK_COLOURS = ("#4DA6E0", "#FF8A3D", "#2CC79A", "#E59CC4", "#E6B422", "#A8A8A8", "#8FD0F5")
+from engram.common.colours import COLOURS
+
 # Lengths of strokes and gaps in points.
 DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (3, 1.5), (8, 2, 2, 2), (4, 1, 1, 1, 1, 1))
 
@@ -20,11 +18,6 @@ LABELS = {
     "iqm": "interquartile mean",
     "optimality_gap": "optimality gap",
 }
-
-
-def colour(index: int) -> str:
-    """The colour of the group at `index`."""
-    return COLOURS[index % len(COLOURS)]
 
 
 def dashes(index: int) -> tuple[float, ...]:

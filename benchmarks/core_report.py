@@ -106,7 +106,7 @@ def draw(
     cores: Mapping[str, MemoryCore],
 ) -> Path:
     """Draw the training times of every core and of what it is held against; dashed lines have resets."""
-    from engram.analysis.run_figures import draw_core_times  # Matplotlib takes a second to import.
+    from engram.benchmarks.core_figure import draw_core_times  # Matplotlib takes a second to import.
 
     lines: dict[tuple[str, float | None], dict[str, Any]] = {}
     for cell in sorted((cell for cell in cells if not cell.skipped), key=lambda cell: cell.length):

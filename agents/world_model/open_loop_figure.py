@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from engram.agents.networks.image_layout import ImageLayout, find_layout
+from engram.common.colours import BLUE, GREY, ORANGE
 
-# Colour-blind-safe (Okabe and Ito 2008).
-_TRUE, _IMAGINED, _GREY = "#0072B2", "#D55E00", "#666666"
 _DPI = 80
 _PANEL_INCHES = (5.0, 1.9)
 
@@ -73,12 +72,12 @@ def open_loop_curves(found: dict[str, Any]) -> Tensor:
     grid = figure.subplots(num_windows, 2, squeeze=False, sharex=True)
     for window, panels in enumerate(grid):
         for axes, key in zip(panels, ("reward", "continues"), strict=True):
-            for name, colour in ((f"true_{key}", _TRUE), (key, _IMAGINED)):
+            for name, colour in ((f"true_{key}", BLUE), (key, ORANGE)):
                 values = found[name][window].float().cpu().numpy()
                 label = "came" if name.startswith("true") else "imagined"
                 shown = np.where(is_valid[window], values, np.nan)
                 axes.plot(range(length), shown, ".-", color=colour, linewidth=1, markersize=4, label=label)
-            axes.axvline(found["context"] - 0.5, color=_GREY, linestyle="--", linewidth=1)
+            axes.axvline(found["context"] - 0.5, color=GREY, linestyle="--", linewidth=1)
             axes.set_ylabel(key.replace("_", " "))
             axes.grid(alpha=0.3)
     grid[0, 0].legend(frameon=False, fontsize=8)

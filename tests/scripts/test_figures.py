@@ -16,6 +16,7 @@ from engram.analysis.figures import draw_curves, save
 from engram.analysis.page import make_page
 from engram.analysis.runs import read_run
 from engram.analysis.settings import Settings
+from engram.benchmarks.core_figure import draw_core_times
 from engram.run_files.run_command import asked_for, command_text
 
 
@@ -23,7 +24,7 @@ from engram.run_files.run_command import asked_for, command_text
 def drawn(monkeypatch):
     """The figures that were saved, still open."""
     kept = []
-    monkeypatch.setattr(figures.plt, "close", kept.append)
+    monkeypatch.setattr(plt, "close", kept.append)
     yield kept
     monkeypatch.undo()
     plt.close("all")
@@ -60,7 +61,7 @@ def test_a_single_point_is_a_dot(drawn, tmp_path):
 def test_times_of_cores_have_their_title_above_every_panel(drawn, tmp_path):
     line = {"of": "gru", "label": "gru, resets 0.03", "points": [(32, 1e-3)], "dashed": True}
     panels = {f"core{index}": [line] for index in range(11)} | {"slow": []}
-    figures.draw_core_times(tmp_path / "times.png", "forward and backward", panels)
+    draw_core_times(tmp_path / "times.png", "forward and backward", panels)
     (figure,) = drawn
     title = figure._suptitle.get_window_extent()
     labels = [axes.title.get_window_extent() for axes in figure.axes]

@@ -7,7 +7,8 @@ import re
 import pytest
 from synthetic_runs import plot, row_of, write_comparison, write_run
 
-from engram.analysis.style import COLOURS, DARK_COLOURS, colour, dashes
+from engram.analysis.style import dashes
+from engram.common.colours import COLOURS, DARK_COLOURS, colour
 from run_files import assert_refused
 
 

@@ -104,7 +104,9 @@ def test_the_same_on_cuda() -> None:
 
 
 def test_wrong_options_are_refused() -> None:
-    with pytest.raises(ValueError, match="delay >= 0 and num_symbols >= 2, but got delay=-1"):
+    with pytest.raises(
+        ValueError, match="delay of RecallFirst must be a whole number of at least 0, but got -1"
+    ):
         RecallFirst(2, delay=-1)
     with pytest.raises(ValueError, match="Videos need an environment that draws pictures"):
         RecallFirst(2).render(0)

@@ -118,5 +118,5 @@ def test_options_for_actions_are_checked() -> None:
     space = {"action_space": gs.Box(-np.inf, 1, (2,))}
     with pytest.raises(ValueError, match="action='rescale' needs finite bounds"):
         GymnasiumEnv(register(Echo), 2, kwargs=space, action="rescale")
-    with pytest.raises(ValueError, match="must be 'auto', 'clip' or 'rescale', but it is 'squash'"):
+    with pytest.raises(ValueError, match="must be one of auto, clip, rescale, but got 'squash'"):
         GymnasiumEnv(register(Echo), 2, kwargs=space, action="squash")

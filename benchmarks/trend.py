@@ -6,8 +6,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import linregress
-
 
 @dataclass(frozen=True)
 class Trend:
@@ -28,10 +26,12 @@ class Trend:
 
 def fit_trend(minutes: Sequence[float], values: Sequence[float]) -> Trend:
     """Fit a line to `values` over `minutes`, at least four of each."""
-    line = linregress(minutes, values)
+    slope, intercept = statistics.linear_regression(minutes, values)
+    residuals = [value - intercept - slope * minute for minute, value in zip(minutes, values, strict=True)]
+    spread = (len(minutes) - 1) * statistics.variance(minutes)
+    error = (sum(residual**2 for residual in residuals) / (len(minutes) - 2) / spread) ** 0.5
     quarter = max(len(values) // 4, 1)
-    first, last = statistics.median(values[:quarter]), statistics.median(values[-quarter:])
-    return Trend(first, last, float(line.slope), float(line.stderr))
+    return Trend(statistics.median(values[:quarter]), statistics.median(values[-quarter:]), slope, error)
 
 
 def rises_little(trend: Trend, minutes: float, share: float, least: float) -> bool:

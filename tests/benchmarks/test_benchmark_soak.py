@@ -23,6 +23,8 @@ MIB = 2**20
 def test_a_line_is_fitted():
     trend = fit_trend([0, 1, 2, 3, 4, 5, 6, 7], [10, 12, 14, 16, 18, 20, 22, 24])
     assert (trend.per_minute, trend.error, trend.first, trend.last) == (2, 0, 11, 23)
+    still = fit_trend([0, 1, 2, 3], [6, 6, 6, 6])
+    assert (still.per_minute, still.error, still.first, still.last) == (0, 0, 6, 6)
     wavy = fit_trend([0, 1, 2, 3], [1, -1, -1, 1])
     # Residuals 1, -1, -1, 1 over n - 2 = 2 and the sum of squared distances from 1.5, which is 5.
     assert wavy.per_minute == 0 and wavy.error == pytest.approx((4 / 2 / 5) ** 0.5)

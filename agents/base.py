@@ -1,8 +1,11 @@
-"""The agent contract: act on rows with an explicit carry, learn from what was collected."""
+"""The agent contract: act on rows with an explicit carry, learn from what was collected, and be saved."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,39 +14,91 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.learned_state import LearnedState
+from engram.agents.settings import AgentSettings
+from engram.agents.trainable import Metrics, Trainable, Updates
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.checked import Checked
-from engram.common.state_form import Anything
+from engram.common.rows import Act, Rollout
+from engram.common.streams import environment_keys, seeded_initializers, stream_key, stream_uniform
 
 
-class Agent(Checked, ABC):
+class Agent(LearnedState, Trainable, Checked, ABC):
     """A policy with memory that learns.
 
-    The options of a constructor are held against their annotations; what it takes as `**settings:
-    Annotated[Any, Settings]` are the fields of that class (`engram.common.checked.settings`).
+    An agent of one's own makes its networks and optimisers as attributes, which are then saved and counted
+    (`LearnedState`), and writes `initial_memory`, `choose` and `learn_from`. The options of its constructor are held
+    against their annotations; what it takes as `**settings: Annotated[Any, Settings]` are the fields of that class.
 
-    Attributes:
+    Args:
         observation_space: single Gymnasium space of the observations.
         action_space: single Gymnasium space of the actions.
-        rollout_length: rows per environment between two updates.
-        carry_every: the driver keeps the carry before every k-th row of a rollout.
+        settings: all other options.
+
+    Attributes:
+        settings: as given.
+        device: where the parameters live.
+        num_uniforms: uniform numbers that `choose` is given for every row.
         box_action: how its environment brings Box actions between the bounds, as in `engram.envs.BoxActions`.
     """
 
-    observation_space: spaces.Space
-    action_space: spaces.Space
-    rollout_length: int
-    carry_every: int
+    num_uniforms: int = 0
     box_action: BoxAction = "auto"
 
-    @property
-    @abstractmethod
-    def device(self) -> torch.device:
-        """Where the parameters live."""
+    def __init__(
+        self, observation_space: spaces.Space, action_space: spaces.Space, settings: AgentSettings
+    ) -> None:
+        self.observation_space, self.action_space = observation_space, action_space
+        self.settings, self.device = settings, torch.device(settings.device)
+        self.rollout_length = self.carry_every = settings.rollout_length
+        self.num_updates = 0
+
+    @contextlib.contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Within the block parameters are drawn by the agent's seed, and nothing else changes by it."""
+        with seeded_initializers(stream_key(self.settings.seed, "parameters")):
+            yield
 
     @abstractmethod
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """Make what the agent remembers before its first row, `[B]`."""
+
+    @abstractmethod
+    def choose(
+        self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
+    ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
+        """Choose actions for `act`, without gradients.
+
+        Args:
+            row: as of `act`.
+            memory: what `initial_memory` or the call before gave, and keys of `act`'s own, `[B]`.
+            noise: uniform numbers in (0, 1), `[B, num_uniforms]`: the only source of chance.
+            deterministic: as of `act`.
+            donate: as of `act`.
+
+        Returns:
+            The action `[B, …]`, the memory after the row `[B]`, and extras `[B]` to be stored with the row.
+        """
+
+    @abstractmethod
+    def learn_from(self, experience: Any, env_steps: int) -> Metrics:
+        """Make one update, for `update`.
+
+        Args:
+            experience: a `Rollout`, or an `engram.agents.replay.Batch` of a `ReplayAgent`.
+            env_steps: as of `learn`.
+
+        Returns:
+            Metrics by name: one without a slash is logged under `losses/`, one with a slash (`optim/learning_rate`) as
+            it is.
+
+        Raises:
+            FloatingPointError: if a loss is NaN or infinite, see `engram.agents.diagnosis.read_metrics`.
+        """
+
+    @torch.no_grad()
     def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
-        """Make the carry to start acting with.
+        """Make the carry to start acting with: the memory, and the streams of noise.
 
         Args:
             batch_size: number of environments B.
@@ -53,15 +108,13 @@ class Agent(Checked, ABC):
         Returns:
             TensorDict `[B]`.
         """
+        carry = self.initial_memory(batch_size)
+        key = stream_key(self.settings.seed if seed is None else seed, "actions")
+        carry["noise_key"] = environment_keys(key, batch_size, first_index, self.device)
+        carry["noise_counter"] = torch.zeros(batch_size, dtype=torch.int64, device=self.device)
+        return carry
 
-    def check_num_envs(self, num_envs: int) -> None:
-        """Refuse a number of environments that the agent cannot learn from, before a run begins.
-
-        Raises:
-            ValueError: says what would work.
-        """
-
-    @abstractmethod
+    @torch.no_grad()
     def act(
         self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
     ) -> tuple[Tensor, TensorDict, TensorDict]:
@@ -77,6 +130,27 @@ class Agent(Checked, ABC):
             The action `[B, …]` in the policy's own units (`to_env` converts it), the next carry `[B]`, and extras `[B]`
             to be stored with the row.
         """
+        noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
+        action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
+        next_carry["noise_key"] = carry["noise_key"]
+        next_carry["noise_counter"] = carry["noise_counter"] + 1
+        return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
+
+    def noise(self, purpose: str, *shape: int) -> Tensor:
+        """Draw uniform numbers in (0, 1) for this update, `shape`; the same whenever they are asked for."""
+        key = stream_key(self.settings.seed, purpose, self.num_updates)
+        *batch, count = shape
+        keys = environment_keys(key, int(torch.Size(batch).numel()), 0, self.device)
+        return stream_uniform(keys, torch.zeros_like(keys), count).reshape(shape)
+
+    @functools.cached_property
+    def own_policy(self) -> Act:
+        """`act` as a driver calls it: one and the same object at every rollout, as recorded play needs it."""
+        return functools.partial(self.act, donate=True)
+
+    def policy(self, env_steps: int) -> Act:
+        """Say who acts in the rollout that begins at `env_steps`; by default the agent."""
+        return self.own_policy
 
     def to_env(self, action: Tensor) -> np.ndarray:
         """Turn actions of `act` into what a Gymnasium environment takes, as in the environments it learnt in.
@@ -95,31 +169,12 @@ class Agent(Checked, ABC):
         """
         return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
 
-    @abstractmethod
-    def update(self, experience: Any, env_steps: int) -> dict[str, float]:
-        """Learn from a `Rollout`, or from an `engram.agents.replay.Batch` if the agent is a `ReplayAgent`.
+    def update(self, experience: Any, env_steps: int) -> Metrics:
+        """Make one update and count it; arguments and errors as of `learn_from`."""
+        metrics = self.learn_from(experience, env_steps)
+        self.num_updates += 1
+        return metrics
 
-        Args:
-            experience: collected by this agent's `act`.
-            env_steps: real transitions before this iteration, for the schedules: the first update has a schedule's
-                first value, and the last one not yet that of its end.
-
-        Returns:
-            Metrics by name: one without a slash is logged under `losses/`, one with a slash (`optim/learning_rate`) as
-            it is.
-
-        Raises:
-            FloatingPointError: if a loss is NaN or infinite; names the first tensor that went bad.
-        """
-
-    @abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that learning has changed: nested dicts of tensors and JSON values."""
-
-    def state_form(self) -> Any:
-        """What a stored state must look like to be loaded here (`engram.common.state_form`); by default anything."""
-        return Anything()
-
-    @abstractmethod
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` gave."""
+    def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
+        """See `Trainable.updates`; by default one, from the rollout."""
+        return Updates(0 if rollout is None else 1, lambda: self.update(rollout, env_steps))

@@ -1,7 +1,8 @@
-"""Finding the first number that went bad."""
+"""Reading what an update measured, and finding the first number that went bad."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,22 @@ import torch
 from torch import Tensor
 
 from engram.common.nested import dotted
+
+
+def read_metrics(metrics: Mapping[str, Tensor], seen: Mapping[str, Any]) -> dict[str, float]:
+    """Bring the metrics of an update to the host, all at once: each copy waits for the device.
+
+    Args:
+        metrics: one number each.
+        seen: what must be finite, by name, in the order in which it came about; it is searched only if a metric is not.
+
+    Raises:
+        FloatingPointError: names the first tensor of `seen` with a number that is not finite.
+    """
+    values = torch.stack([metric.detach().float() for metric in metrics.values()]).tolist()
+    if not all(map(math.isfinite, values)):
+        raise_first_nonfinite(seen)
+    return dict(zip(metrics, values, strict=True))
 
 
 def raise_first_nonfinite(tensors: Mapping[str, Any]) -> None:

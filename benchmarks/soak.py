@@ -85,9 +85,9 @@ CASES = {
         "core.hidden_size=16",
         "env=diagnostic/recall_first",
         "num_envs=4",
-        "replay.capacity_bytes=400_000",
-        "replay.prefill=200",
-        "replay.log_interval=200",
+        "agent.replay.capacity_bytes=400_000",
+        "agent.replay.prefill=200",
+        "agent.replay.log_interval=200",
         "evaluation.interval=40",
     ),
 }

@@ -130,9 +130,9 @@ class EngramLearner:
         wrap(agent.world_model, "imagine", part="imagine", before="imagine")
         for method in ("losses", "replay_loss"):
             wrap(agent.behavior, method, part="losses", before="losses")
-        wrap(agent.optimizers, "zero_grad", part="optimiser", before="losses")
-        wrap(agent.optimizers, "clip", part="optimiser", before="backward")
-        wrap(agent.optimizers, "step", part="optimiser", before="other")
+        wrap(agent.optimizer, "zero_grad", part="optimiser", before="losses")
+        wrap(agent, "clip_gradients", part="optimiser", before="backward")
+        wrap(agent.optimizer, "step", part="optimiser", before="other")
         wrap(agent.behavior, "update_slow_critic", part="optimiser", before="optimiser")
 
     def update(self) -> dict[str, float]:

@@ -113,12 +113,32 @@ def check_value(
     Raises:
         OptionError: if it does not fit.
     """
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return _group_of_options(value, annotation, name, owner, prefix)
     try:
         return fitting_value(value, annotation)
     except ValueError as error:
         raise refusal(
             name, describe(annotation), value, meant_value(value, annotation, default), owner, prefix
         ) from error
+
+
+def _group_of_options(value: Any, options: type, name: str, owner: str, prefix: str) -> Any:
+    """Make a group of options of the mapping that a user gives; what is made already stays what it is.
+
+    Args:
+        value: as given.
+        options: the dataclass that lists them.
+        name: of the group.
+        owner: what it belongs to.
+        prefix: what stands before the name where a user writes it.
+    """
+    if isinstance(value, options):
+        return value
+    if not isinstance(value, Mapping):
+        raise refusal(name, "a group of options", value, "", owner, prefix)
+    check_names(value, (field.name for field in dataclasses.fields(options)), name, f"{prefix}{name}.")
+    return options(**value)
 
 
 def refusal(

@@ -16,8 +16,8 @@ _FORMER_PACKAGES = ("agents", "envs", "memory_cores")
 _FORMER_OPTIONS = {  # group → the name then → the name now
     "evaluation": {"every": "interval"},
     "checkpoint": {"every": "interval", "every_minutes": "interval_minutes", "keep_every": "keep_interval"},
-    "replay": {"log_every": "log_interval"},
     "agent": {
+        "log_every": "log_interval",  # of its replay
         "horizon": "imagination_horizon",
         "return_lambda": "gae_lambda",
         "model_clip": "max_grad_norm",
@@ -64,11 +64,14 @@ def with_present_names(node: Any) -> Any:
 
 
 def with_present_options(config: dict[str, Any]) -> dict[str, Any]:
-    """A stored configuration with the present names of its options.
+    """A stored configuration with the present names of its options; those of a replay are its agent's.
 
     Args:
         config: nested mappings; not changed.
     """
+    if isinstance(config.get("agent"), dict) and "replay" in config:
+        config = {**config, "agent": {**config["agent"], "replay": config["replay"]}}
+        del config["replay"]
     return {group: _renamed(node, _FORMER_OPTIONS.get(group, {})) for group, node in config.items()}
 
 

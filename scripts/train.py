@@ -42,13 +42,7 @@ from engram.scripts.faults.stop_request import SaveTimer, StopRequest
 from engram.scripts.output.progress import ProgressLine
 from engram.training.faults import faults_of_environments, faults_of_the_machine
 from engram.training.headline import headline
-from engram.training.new_run import (
-    describe_agent,
-    describe_run,
-    drop_unused_replay,
-    make_given_dir,
-    make_run_dir,
-)
+from engram.training.new_run import describe_agent, describe_run, make_given_dir, make_run_dir
 from engram.training.restoring import stored_options
 from engram.training.schedule import Hooks
 from engram.training.session import Session
@@ -96,12 +90,11 @@ def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     config.pop("trust_edited")  # nothing of a new run was edited
     torch.set_num_threads(config["threads"])
     session = Session.build(config)
-    drop_unused_replay(config, session.replay_settings, words)
     session.start()
     run_dir = _make_folder(composed, session)
     held.enter_context(folder_lock(run_dir))
     try:
-        session.open_replay(run_dir, is_new=True)
+        session.open_files(run_dir, is_new=True)
         command = asked_for(words, composed.choices)
         write_texts(run_dir, describe_run(config, session.agent, command))
     except OSError:
@@ -138,7 +131,7 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> tuple[Ses
         clear_replay(run_dir)
         adopt_texts(run_dir, edited)
         replace_texts(run_dir, describe_agent(session.agent))
-        session.open_replay(run_dir, is_new=True)
+        session.open_files(run_dir, is_new=True)
         store_changes(run_dir, config)
         return session, None
     session.resume(run_dir, trust_edited)
@@ -174,12 +167,11 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
         StoppedError: if a signal asked the run to stop; its checkpoint is on disk.
     """
     config, options = session.config, session.config["logging"]
-    settings = session.replay_settings
     progress = ProgressLine(
         config["total_env_steps"],
         session.driver.env_steps,
         enabled=options["progress"],
-        prefill=0 if settings is None else settings.prefill,
+        prefill=session.agent.prefill,
     )
     say(f"{'training' if resume_step is None else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(config, session.driver.env_steps):

@@ -107,5 +107,5 @@ def test_a_benchmark_has_the_defaults_of_its_class(name):
 
 
 def test_a_replay_has_the_defaults_of_its_class():
-    replay = compose_config("train", ["agent=r2i"]).values["replay"]
+    replay = compose_config("train", ["agent=r2i"]).values["agent"]["replay"]
     assert ReplaySettings(**replay) == ReplaySettings()

@@ -11,7 +11,6 @@ from gymnasium import spaces
 from engram.common.spaces import Path, fold
 from engram.envs import VectorEnv
 from engram.training.session import Session
-from engram.training.sizes import agent_sizes
 
 
 def headline(session: Session, agent: str, core: str) -> str:
@@ -24,7 +23,7 @@ def headline(session: Session, agent: str, core: str) -> str:
     """
     config, env = session.config, session.driver.env
     seen, done = space_text(env.single_observation_space), space_text(env.single_action_space)
-    sizes = agent_sizes(session.agent)
+    sizes = session.agent.sizes()
     evaluation, checkpoint = config["evaluation"], config["checkpoint"]
     evaluated = (
         f"an evaluation of {evaluation['episodes']:,} episodes every {evaluation['interval']:,} steps"

@@ -1,14 +1,12 @@
-"""The on-policy training loop: collect, learn, log, evaluate, save."""
+"""The training loop: collect, learn, log, evaluate, save."""
 
 from __future__ import annotations
 
-import functools
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from engram.agents.base import Agent
-from engram.common.rows import Rollout
+from engram.agents.trainable import Trainable
+from engram.common.rows import Act, Rollout
 from engram.run_files.progress import Progress
 from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule
@@ -19,11 +17,11 @@ class Driver(Protocol):
 
     env_steps: int
 
-    def collect(self, act: Callable[..., Any], rollout_length: int) -> Rollout: ...  # noqa: D102
+    def collect(self, act: Act, rollout_length: int) -> Rollout: ...  # noqa: D102
 
 
-def train_on_policy(
-    agent: Agent,
+def train(
+    agent: Trainable,
     driver: Driver,
     hooks: Hooks,
     progress: Progress,
@@ -35,33 +33,57 @@ def train_on_policy(
     Args:
         agent: acts and learns.
         driver: steps the environments.
-        hooks: logging, evaluation, checkpoints. A checkpoint `latest` must hold `record.state_dict()`.
+        hooks: logging, evaluation, checkpoints. A checkpoint `latest` must hold `record.state_dict()` and
+            `agent.run_state()`, and be followed by `agent.mark_saved()`.
         progress: changed in place.
-        schedule: when these are due.
+        schedule: when these are due. A checkpoint is also due when the agent needs one.
         record: what waits for the next log line. Default: nothing.
 
     Returns:
         Whether it has come to its end; otherwise `hooks.should_stop` asked it to stop, and it has saved.
     """
-    # One and the same for all rollouts: a driver may record it.
-    act = functools.partial(agent.act, donate=True)
     record = Record(driver.env_steps) if record is None else record
-    finish = functools.partial(schedule.finish_iteration, record, hooks, progress)
-    if progress.unfinished_from is not None and not finish(progress.unfinished_from, driver.env_steps):
-        return False
-    while not schedule.is_over(driver.env_steps, progress):
-        before = driver.env_steps
-        _iterate(agent, driver, act, record)
-        if not finish(before, driver.env_steps):
+    before, rollout = progress.unfinished_from, None
+    while before is not None or not schedule.is_over(driver.env_steps, progress):
+        if before is None:
+            before, start = driver.env_steps, time.perf_counter()
+            rollout = driver.collect(agent.policy(before), agent.rollout_length)
+            record.add_rollout(rollout, time.perf_counter() - start)
+        if not _learn(agent, rollout, before, driver.env_steps, hooks, progress, schedule, record):
             return False
+        before = rollout = None
     return True
 
 
-def _iterate(agent: Agent, driver: Driver, act: Callable[..., Any], record: Record) -> None:
-    """Collect one rollout and learn from it; the metrics of both go into the record."""
-    start, before = time.perf_counter(), driver.env_steps
-    rollout = driver.collect(act, agent.rollout_length)
-    collected = time.perf_counter()
-    record.add_rollout(rollout, collected - start)
-    losses = agent.update(rollout, before)
-    record.add_update(losses, time.perf_counter() - collected)
+def _learn(
+    agent: Trainable,
+    rollout: Rollout | None,
+    before: int,
+    env_steps: int,
+    hooks: Hooks,
+    progress: Progress,
+    schedule: Schedule,
+    record: Record,
+) -> bool:
+    """Learn from a rollout as often as is due, then do what else is; returns whether to go on.
+
+    There may be minutes of updates in one iteration, so a checkpoint may come between any two of them.
+
+    Args:
+        agent: learns.
+        rollout: None if the run was saved within the iteration, after the agent took it in.
+        before: environment steps before the iteration.
+        env_steps: environment steps now.
+        hooks: logging, evaluation, checkpoints.
+        progress: changed in place.
+        schedule: when these are due.
+        record: what waits for the next log line.
+    """
+    start = time.perf_counter()
+    updates = agent.updates(rollout, before)
+    for number, metrics in enumerate(updates, start=1):
+        record.add_update(metrics, time.perf_counter() - start)
+        if number < len(updates) and not schedule.save_within_iteration(hooks, progress, before, env_steps):
+            return False
+        start = time.perf_counter()
+    return schedule.finish_iteration(agent, record, hooks, progress, before, env_steps)

@@ -7,14 +7,12 @@ import json
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engram.agents.base import Agent
-from engram.agents.replay import ReplaySettings
 from engram.agents.stored.spaces import spaces_text
 from engram.common.errors import UsageError
 from engram.common.shell import shell_word
@@ -138,25 +136,3 @@ def _git_commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def drop_unused_replay(config: dict[str, Any], settings: ReplaySettings | None, words: Sequence[str]) -> None:
-    """Take the replay's options out of the configuration of an agent without one.
-
-    Args:
-        config: changed in place.
-        settings: None for an agent without a replay.
-        words: the command's `key=value` words.
-
-    Raises:
-        UsageError: if a word sets such an option for it.
-    """
-    if settings is not None:
-        return
-    for word in words:
-        if word.lstrip("+~").startswith("replay."):
-            raise UsageError(
-                f"The options replay.… belong to agents that learn from a replay, but {config['agent']['_target_']} "
-                f"does not, and {word!r} was given; leave it out, or choose another agent."
-            )
-    del config["replay"]

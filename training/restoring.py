@@ -11,10 +11,9 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.agents.base import Agent
-from engram.agents.replay import Replay
 from engram.common.errors import UsageError
 from engram.common.nested import dotted
-from engram.common.state_form import Anything, AtLeast, Kind, Maybe, StateError, Whole
+from engram.common.state_form import AtLeast, Kind, Maybe, StateError, Whole
 from engram.envs import Driver
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.progress import Progress
@@ -24,14 +23,13 @@ from engram.training.record import Record
 from engram.training.user_code import place_in_user_code
 
 
-def stored_form(agent: Agent, driver: Driver, carry: TensorDict, has_replay: bool) -> AtLeast:
+def stored_form(agent: Agent, driver: Driver, carry: TensorDict) -> AtLeast:
     """What the checkpoint of a run must look like, see `engram.common.state_form`.
 
     Args:
         agent: learns.
         driver: steps the environments.
         carry: the agent's initial carry `[num_envs]`.
-        has_replay: whether the agent learns from a replay.
     """
     parts: dict[str, Any] = {
         "agent": agent.state_form(),
@@ -40,9 +38,8 @@ def stored_form(agent: Agent, driver: Driver, carry: TensorDict, has_replay: boo
         "record": Maybe(Record.state_form()),
         "name": Maybe(Kind(str)),
         "log": Maybe({"lines": Whole(), "hash": Kind(str)}),
+        **agent.run_state_form(),
     }
-    if has_replay:
-        parts["replay"] = Replay.state_form()
     return AtLeast(parts)
 
 
@@ -82,8 +79,6 @@ def check_acting(agent: Agent, driver: Driver) -> None:
     Raises:
         StateError: if it cannot, or what comes of it is NaN. A fault of the user's own code stays as it is.
     """
-    if isinstance(agent.state_form(), Anything):
-        return
     try:
         outcome = agent.act(driver.row, driver.carry.clone())
     except (IndexError, RuntimeError, ValueError) as error:

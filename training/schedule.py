@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from engram.agents.trainable import Trainable
 from engram.run_files.progress import Progress
 from engram.training.record import Metrics, Record
 
@@ -100,29 +101,24 @@ class Schedule:
 
     def finish_iteration(
         self,
+        agent: Trainable,
         record: Record,
         hooks: Hooks,
         progress: Progress,
         before: int,
         env_steps: int,
-        *,
-        log_interval: int | None = None,
-        must_save: bool = False,
-        draw: Callable[[int], None] | None = None,
     ) -> bool:
         """Do what an iteration from `before` to `env_steps` has made due.
 
         A checkpoint changes nothing else: metrics that wait for their line are part of it.
 
         Args:
+            agent: says how often it has a log line, what it draws at an evaluation, and when it must be saved.
             record: metrics since the last log line.
             hooks: what to do.
             progress: changed in place.
             before: environment steps before the iteration.
             env_steps: environment steps after it.
-            log_interval: steps between log lines; None logs every iteration.
-            must_save: a `latest` checkpoint is due for another reason.
-            draw: draws pictures, at an evaluation.
 
         Returns:
             Whether to go on; if not, `latest` is on disk.
@@ -135,10 +131,11 @@ class Schedule:
                 progress.unfinished_from = before
                 hooks.save("latest", env_steps)
                 return False
-            if draw is not None:
-                draw(env_steps)
+            if pictures := agent.pictures():
+                hooks.log_media(pictures, env_steps)
         progress.unfinished_from = None
-        if evaluation or log_interval is None or self.is_due(log_interval, before, env_steps):
+        interval = agent.log_interval
+        if evaluation or interval is None or self.is_due(interval, before, env_steps):
             metrics = record.take(env_steps) | (evaluation or {})
             hooks.log(metrics, env_steps)
             hooks.report(metrics, env_steps)
@@ -148,7 +145,9 @@ class Schedule:
             hooks.save(f"step-{env_steps:012d}", env_steps)
         is_over = self.is_over(env_steps, progress)
         stops = hooks.should_stop() and not is_over
-        saves = must_save or is_over or self.is_due(self.checkpoint_interval, before, env_steps)
+        saves = (
+            agent.needs_checkpoint() or is_over or self.is_due(self.checkpoint_interval, before, env_steps)
+        )
         if saves or stops or hooks.is_checkpoint_due():
             hooks.save("latest", env_steps)
         return not stops

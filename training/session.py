@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from engram.agents.base import Agent
-from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
-from engram.agents.replay.random_actions import RandomActions
 from engram.agents.stored.loading import build_agent, restore_agent
 from engram.agents.stored.spaces import check_spaces
 from engram.common.metric_names import STANDARD_ERROR, evaluation_key
@@ -22,12 +20,11 @@ from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
 from engram.run_files.progress import Progress
-from engram.run_files.run_folder import REPLAY_FOLDER, check_name, checkpoint_path
+from engram.run_files.run_folder import check_name, checkpoint_path
 from engram.run_files.stored_state import check_stored
-from engram.training.building import build_env, check_device, read_replay_settings
+from engram.training.building import build_env, check_device
 from engram.training.episodes import play_episodes, truncation_note
-from engram.training.loop import train_on_policy
-from engram.training.off_policy_loop import train_off_policy
+from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.restoring import check_acting, named, stored_form
 from engram.training.schedule import Hooks, Metrics, Schedule
@@ -43,8 +40,6 @@ class Session:
         driver: steps the training environments.
         evaluation_env: environments of the evaluation's own; None if there is no evaluation.
         progress: best and last evaluation.
-        replay_settings: of an agent that learns from a replay; None for others.
-        replay: opened when the run's folder is known.
         record: metrics that wait for the next log line.
         counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
     """
@@ -54,8 +49,6 @@ class Session:
     driver: Driver
     evaluation_env: VectorEnv | None
     progress: Progress
-    replay_settings: ReplaySettings | None = None
-    replay: Replay | None = None
     record: Record = field(default_factory=Record)
     counted: LogMark | None = None
     _has_noted_truncation: bool = False
@@ -79,36 +72,18 @@ class Session:
             config["allow"],
             env.box_action,
         )
-        agent.check_num_envs(env.num_envs)
-        carry_every, replay_settings = agent.carry_every, None
-        if isinstance(agent, ReplayAgent):
-            replay_settings = read_replay_settings(config)
-            carry_every = replay_settings.carry_every(agent)
-        driver = Driver(env, carry_every, config["capture"])
-        return cls(config, agent, driver, evaluation_env, Progress(), replay_settings)
+        agent.check_run(env.num_envs, config["capture"])
+        driver = Driver(env, agent.carry_every, config["capture"])
+        return cls(config, agent, driver, evaluation_env, Progress())
 
     def start(self) -> None:
         """Begin the first episodes."""
         self.driver.start(self.config["seed"], self.agent.initial_carry(self.driver.env.num_envs))
-        if self.replay_settings is not None:
-            assert isinstance(self.agent, ReplayAgent)
-            self.replay_settings.layout(self.agent, self.driver.row)  # refuses what cannot work
+        self.agent.check_rows(self.driver.row)
 
-    def open_replay(self, run_dir: Path, is_new: bool) -> None:
-        """Make or map the replay's files, if the agent learns from a replay.
-
-        Raises:
-            OSError: if the disk has no room for them.
-            ValueError: if they are damaged.
-        """
-        if self.replay_settings is None:
-            return
-        assert isinstance(self.agent, ReplayAgent)
-        layout = self.replay_settings.layout(self.agent, self.driver.row)
-        make = Storage.create if is_new else Storage.open
-        storage = make(run_dir / REPLAY_FOLDER, layout)
-        sampling, seed = self.replay_settings.sampling, self.config["seed"]
-        self.replay = Replay.for_agent(storage, self.agent, sampling, seed)
+    def open_files(self, run_dir: Path, is_new: bool) -> None:
+        """Make or open the agent's own files in the run's folder; errors as of `Trainable.open_files`."""
+        self.agent.open_files(run_dir, self.driver.row, is_new)
 
     def resume(self, run_dir: Path, trust_edited: bool = False) -> None:
         """Continue exactly where the last checkpoint stands.
@@ -123,7 +98,7 @@ class Session:
         """
         check_spaces(run_dir, self.agent)
         carry = self.agent.initial_carry(self.driver.env.num_envs)
-        form = stored_form(self.agent, self.driver, carry, self.replay_settings is not None)
+        form = stored_form(self.agent, self.driver, carry)
         used = path = checkpoint_path(run_dir, "latest")
 
         def check(state: dict[str, Any], path: Path) -> None:
@@ -141,10 +116,9 @@ class Session:
         self.counted = LogMark(**state["log"]) if "log" in state else None
         if "record" in state:
             self.record.load_state_dict(state["record"])
-        self.open_replay(run_dir, is_new=False)
-        if self.replay is not None:
-            with named(used):
-                self.replay.load_state_dict(state["replay"])
+        self.open_files(run_dir, is_new=False)
+        with named(used):
+            self.agent.load_run_state(state)
 
     def save(self, run_dir: Path, name: str, logged: LogMark = NOTHING_LOGGED) -> None:
         """Write the checkpoint `name`; `latest` keeps the one before it as well.
@@ -165,14 +139,13 @@ class Session:
         if is_latest:
             state["record"] = self.record.state_dict()
             state["log"] = logged._asdict()
-        if self.replay is not None and is_latest:
-            state["replay"] = self.replay.state_dict()
+            state |= self.agent.run_state()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
-        if self.replay is not None and is_latest:
-            self.replay.ring.mark_saved()
+        if is_latest:
+            self.agent.mark_saved()
 
     def train(self, hooks: Hooks) -> bool:
-        """Run the loop that suits the agent; returns whether it has come to its end."""
+        """Run the loop; returns whether it has come to its end."""
         config = self.config
         schedule = Schedule(
             total_env_steps=config["total_env_steps"],
@@ -181,23 +154,7 @@ class Session:
             keep_interval=config["checkpoint"]["keep_interval"],
             stop_at_return=config["evaluation"]["stop_at_return"],
         )
-        if self.replay is None:
-            return train_on_policy(self.agent, self.driver, hooks, self.progress, schedule, self.record)
-        assert self.replay_settings is not None and isinstance(self.agent, ReplayAgent)
-        settings, space = self.replay_settings, self.agent.action_space
-        is_random = settings.prefill_policy == "random"
-        return train_off_policy(
-            self.agent,
-            self.driver,
-            self.replay,
-            hooks,
-            self.progress,
-            schedule,
-            prefill=settings.prefill,
-            random_actions=RandomActions(self.agent.act, space, config["seed"]) if is_random else None,
-            log_interval=settings.log_interval,
-            record=self.record,
-        )
+        return train(self.agent, self.driver, hooks, self.progress, schedule, self.record)
 
     def evaluate(self, env_steps: int, should_stop: Callable[[], bool] | None = None) -> Metrics | None:
         """Play the evaluation episodes due at `env_steps`; returns None if `should_stop` cut them short."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from engram.common.state_form import Maybe, Numbers
+from engram.agents.optim.laprop import LaProp
+from engram.agents.optim.muon import MuonWithAdam
+from engram.common.state_form import Anything, Maybe, Numbers
 
+# What optimisers keep of every parameter beside the number of steps, by their classes; of others nothing is known.
+_MOMENTS = {
+    LaProp: ("mean_square", "momentum"),
+    **dict.fromkeys((torch.optim.Adam, torch.optim.AdamW, MuonWithAdam), ("exp_avg", "exp_avg_sq")),
+}
 # Means of squares: nothing below 0.
 _SQUARES = ("exp_avg_sq", "mean_square")
 
@@ -29,15 +36,14 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, M
     optimizer.load_state_dict(whole)
 
 
-def optimizer_form(
-    optimizer: torch.optim.Optimizer, moments: Sequence[str] = ("exp_avg", "exp_avg_sq")
-) -> dict[str, Any]:
+def optimizer_form(optimizer: torch.optim.Optimizer) -> Any:
     """The form of its state (see `engram.common.state_form`); a parameter without a gradient so far has none.
 
-    Args:
-        optimizer: Adam, or one whose moments are named; groups that Muon moves have a momentum alone.
-        moments: names of the tensors that are like their parameter, beside the number of steps.
+    Groups that Muon moves have a momentum alone. The state of an optimiser that is not known may be anything.
     """
+    moments = _MOMENTS.get(type(optimizer))
+    if moments is None:
+        return Anything()
     forms: dict[str, Any] = {}
     for group in optimizer.param_groups:
         is_muon = "ns_steps" in group

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from gymnasium import spaces
@@ -12,11 +11,10 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.base import Agent
-from engram.agents.diagnosis import raise_first_nonfinite
+from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.optim.muon import MuonWithAdam
-from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from engram.agents.ppo.loss import (
     approximate_kl,
     clip_fraction,
@@ -26,16 +24,10 @@ from engram.agents.ppo.loss import (
 )
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
-from engram.common.option_types import Count, Seed
+from engram.agents.trainable import Metrics
 from engram.common.rows import Rollout
-from engram.common.state_form import Real, Whole
-from engram.common.streams import (
-    environment_keys,
-    permutation,
-    seeded_initializers,
-    stream_key,
-    stream_uniform,
-)
+from engram.common.state_form import Real
+from engram.common.streams import permutation, stream_key
 
 
 class PPO(Agent):
@@ -46,9 +38,6 @@ class PPO(Agent):
         action_space: Discrete, MultiDiscrete or Box.
         make_core: builds a memory core from `input_size`.
         make_network: builds the actor-critic from the two spaces and `make_core`.
-        total_env_steps: horizon of the schedules, in real transitions.
-        seed: of the parameters and of all noise.
-        device: where the parameters live.
         **settings: the fields of `PPOSettings`.
 
     Raises:
@@ -57,6 +46,9 @@ class PPO(Agent):
     Source: Schulman et al. 2017; recurrent minibatches drawn over environments.
     """
 
+    settings: PPOSettings
+    counters: ClassVar = {**Agent.counters, "kl_coef": Real(low=0)}
+
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -64,20 +56,13 @@ class PPO(Agent):
         make_core: MakeCore,
         *,
         make_network: Callable[..., ActorCritic] = ActorCritic,
-        total_env_steps: Count = 1_000_000,
-        seed: Seed = 0,
-        device: str | torch.device = "cpu",
         **settings: Annotated[Any, PPOSettings],
     ) -> None:
-        self.observation_space, self.action_space = observation_space, action_space
-        self.settings = PPOSettings(**settings)
-        self.total_env_steps, self.seed = total_env_steps, seed
-        self.rollout_length = self.settings.rollout_length
+        super().__init__(observation_space, action_space, PPOSettings(**settings))
         self.carry_every = self.settings.bptt_length or self.settings.rollout_length
         self.num_uniforms = num_policy_outputs(action_space)
-        self._device = torch.device(device)
-        with seeded_initializers(stream_key(seed, "parameters")):
-            self.network = make_network(observation_space, action_space, make_core).to(self._device)
+        with self.seeded():
+            self.network = make_network(observation_space, action_space, make_core).to(self.device)
         self._parameters = list(self.network.parameters())
         rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
         self.optimizer: torch.optim.Optimizer
@@ -85,34 +70,14 @@ class PPO(Agent):
             self.optimizer = MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
         else:
             self.optimizer = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
-        self.num_updates = 0
         self.kl_coef = self.settings.kl_coef
 
-    @property
-    def device(self) -> torch.device:
-        """Where the parameters live."""
-        return self._device
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """Make the network's carry; see `Agent`."""
+        return self.network.initial_carry(batch_size)
 
-    @torch.no_grad()
-    def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
-        """Make the carry to start acting with: the network's, and the streams of action noise.
-
-        Args:
-            batch_size: number of environments B.
-            seed: of the action noise. Default: the agent's own.
-            first_index: global index of the first environment, when several processes share a seed.
-
-        Returns:
-            TensorDict `[B]`.
-        """
-        carry = self.network.initial_carry(batch_size)
-        key = stream_key(self.seed if seed is None else seed, "actions")
-        carry["noise_key"] = environment_keys(key, batch_size, first_index, self._device)
-        carry["noise_counter"] = torch.zeros(batch_size, dtype=torch.int64, device=self._device)
-        return carry
-
-    def check_num_envs(self, num_envs: int) -> None:
-        """Refuse a number of environments that gives fewer sequences than minibatches; see `Agent`."""
+    def check_run(self, num_envs: int, capture: bool = False) -> None:
+        """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""
         num_sequences = num_envs * self.rollout_length // self.carry_every
         if self.settings.num_minibatches > num_sequences:
             raise ValueError(
@@ -121,58 +86,35 @@ class PPO(Agent):
                 "use more environments, fewer minibatches or a shorter bptt_length."
             )
 
-    @torch.no_grad()
-    def act(
-        self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
-    ) -> tuple[Tensor, TensorDict, TensorDict]:
+    def choose(
+        self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
+    ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
         """Choose actions; extras are `log_prob` and `value` `[B]` (and `policy` where a KL penalty needs it)."""
-        distribution, value, next_carry = self.network.step(row, carry, donate=donate)
-        if deterministic:
-            action = distribution.mode()
-        else:
-            noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
-            action = distribution.sample(noise)
-        next_carry["noise_key"] = carry["noise_key"]
-        next_carry["noise_counter"] = carry["noise_counter"] + 1
+        distribution, value, next_memory = self.network.step(row, memory, donate=donate)
+        action = distribution.mode() if deterministic else distribution.sample(noise)
         extras = {"log_prob": distribution.log_prob(action), "value": value}
         if self.settings.kl_coef > 0:
             extras["policy"] = distribution.parameters
-        return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
+        return action, next_memory, extras
 
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
-        """Learn from a rollout; see `Agent.update`."""
+    def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
+        """Learn from a rollout, in minibatches; see `Agent.learn_from`."""
         learning_rate = self._set_learning_rate(env_steps)
         batch = self._prepare(rollout)
-        host_is_first = batch["rows", "is_first"].cpu()  # one copy per update; cores choose their path by it
+        rows = batch["rows"]
+        host_is_first = rows["is_first"].cpu()  # one copy per update; cores choose their path by it
         terms = []
         for host_index, index in self._minibatches(batch.batch_size[0]):
-            rows, carry = batch["rows"][index], batch["carry"][index]
-            terms.append(self._learn_minibatch(rows, carry, host_is_first[host_index]))
+            terms.append(self._learn_minibatch(rows[index], batch["carry"][index], host_is_first[host_index]))
         stacked = {name: torch.stack([term[name] for term in terms]) for name in terms[0]}
-        metrics = self._read(stacked, batch["rows"])
-        if not all(math.isfinite(metrics[name]) for name in stacked):
-            raise_first_nonfinite({"rows": batch["rows"], "losses": stacked})
-        self.network.update_normalizers(rollout.rows)
-        self.num_updates += 1
-        self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
-        return {**metrics, "optim/learning_rate": learning_rate}
-
-    @staticmethod
-    def _read(stacked: dict[str, Tensor], rows: TensorDictBase) -> dict[str, float]:
-        """Bring the metrics of an update to the host, all at once: each copy waits for the device.
-
-        Args:
-            stacked: the losses' terms of every minibatch, `[minibatches]` each.
-            rows: the rollout's, with `target` and `mask`.
-
-        Returns:
-            The terms' means, which are finite if all of them are, and what describes the whole update.
-        """
         measured = {name: values.mean() for name, values in stacked.items()}
         measured["explained_variance"] = explained_variance(rows["value"], rows["target"], rows["mask"])
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
         measured["initial_log_prob_difference"] = stacked["log_prob_difference"][0]
-        return dict(zip(measured, torch.stack(list(measured.values())).tolist(), strict=True))
+        metrics = read_metrics(measured, {"rows": rows, "losses": stacked})
+        self.network.update_normalizers(rollout.rows)
+        self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
+        return {**metrics, "optim/learning_rate": learning_rate}
 
     @torch.no_grad()
     def _prepare(self, rollout: Rollout) -> TensorDict:
@@ -210,12 +152,12 @@ class PPO(Agent):
     def _minibatches(self, num_sequences: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the sequences of every minibatch of every epoch, in host memory and on the device."""
         keys = [
-            stream_key(self.seed, "minibatches", self.num_updates, epoch)
+            stream_key(self.settings.seed, "minibatches", self.num_updates, epoch)
             for epoch in range(self.settings.num_epochs)
         ]
         orders = torch.stack([permutation(num_sequences, key) for key in keys])
         count = self.settings.num_minibatches
-        for order, device_order in zip(orders, orders.to(self._device), strict=True):  # one copy per update
+        for order, device_order in zip(orders, orders.to(self.device), strict=True):  # one copy per update
             yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
 
     def _learn_minibatch(
@@ -254,7 +196,7 @@ class PPO(Agent):
         return {name: term.detach() for name, term in terms.items()}
 
     def _set_learning_rate(self, env_steps: int) -> float:
-        learning_rate = self.settings.scheduled_learning_rate(env_steps / self.total_env_steps)
+        learning_rate = self.settings.scheduled_learning_rate(env_steps / self.settings.total_env_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         return learning_rate
@@ -265,31 +207,3 @@ class PPO(Agent):
             self.kl_coef *= 1.5
         elif kl_divergence < 0.5 * self.settings.kl_target:
             self.kl_coef *= 0.5
-
-    def state_dict(self) -> dict[str, Any]:
-        """Parameters, normalisers, optimiser and counters."""
-        return {
-            "network": dict(self.network.state_dict()),
-            "optimizer": optimizer_state(self.optimizer),
-            "num_updates": self.num_updates,
-            "kl_coef": self.kl_coef,
-        }
-
-    def state_form(self) -> dict[str, Any]:
-        """What `state_dict` gives here, however far learning has come; see `Agent.state_form`."""
-        return {
-            **self.state_dict(),
-            "optimizer": optimizer_form(self.optimizer),
-            "num_updates": Whole(),
-            "kl_coef": Real(low=0),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` gave.
-
-        Raises:
-            RuntimeError: if the parameters do not fit, as those of another core do not.
-        """
-        self.network.load_state_dict(state["network"])
-        load_optimizer_state(self.optimizer, state["optimizer"])
-        self.num_updates, self.kl_coef = state["num_updates"], state["kl_coef"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from engram.agents.settings import AgentSettings
 from engram.common.checked import require, settings
 from engram.common.option_types import Count, Fraction, NotNegative, Positive
 
 
 @settings("PPO", "agent.")
-class PPOSettings:
+class PPOSettings(AgentSettings):
     """Hyperparameters of PPO.
 
     Args:

@@ -139,7 +139,7 @@ def carry_columns(carry: TensorDictBase, carry_every: int, max_bytes: int) -> tu
         raise ValueError(
             f"A carry can be stored beside the rows if it has at most {max_bytes:,} bytes, but this agent's has "
             f"{size:,}; let windows begin with the initial carry and a burn-in, take a smaller core, or raise "
-            "replay.max_carry_bytes."
+            "agent.replay.max_carry_bytes."
         )
     return columns
 
@@ -200,7 +200,7 @@ def plan_layout(
         raise ValueError(
             f"A replay must hold at least one window of {window_length} rows of each of {num_envs} environments, "
             f"beside its reserve: expected capacity_bytes >= {slots // carry_every * group_bytes:,}, but got "
-            f"{capacity_bytes:,}; raise replay.capacity_bytes or take shorter windows."
+            f"{capacity_bytes:,}; raise agent.replay.capacity_bytes or take shorter windows."
         )
     return Layout(num_envs, capacity, slots, rows, carries, carry_every)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.replay.batch import Batch, ReplayAgent
+from engram.agents.replay.batch import Batch
 from engram.agents.replay.ring import Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
@@ -34,6 +34,7 @@ class Replay:
     Attributes:
         ring: where the rows are.
         num_batches: drawn so far by `sample`.
+        num_steps: transitions stored so far: rows that are not `is_first`, over all environments.
         window_length: rows per window T.
     """
 
@@ -50,7 +51,7 @@ class Replay:
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.ring, self.num_batches = Ring(storage), 0
+        self.ring, self.num_batches, self.num_steps = Ring(storage), 0, 0
         self.batch_size, self.burn_in, self.window_length = batch_size, burn_in, burn_in + batch_length
         self._initial_carry, self._stored_carry = initial_carry, stored_carry
         self._sampling, self._seed, self._device = sampling, seed, torch.device(device)
@@ -63,21 +64,6 @@ class Replay:
             self._rows[column.key] = buffer
             self._arrays[column] = buffer.numpy()
         (self._is_first,) = (column for column in self._arrays if column.key == ("is_first",))
-
-    @classmethod
-    def for_agent(cls, storage: Storage, agent: ReplayAgent, sampling: Sampling, seed: int) -> Self:
-        """Make the replay that an agent learns from; `storage` has the layout that its settings give."""
-        return cls(
-            storage,
-            batch_size=agent.batch_size,
-            batch_length=agent.batch_length,
-            burn_in=agent.burn_in,
-            initial_carry=agent.initial_carry,
-            stored_carry=agent.stored_carry,
-            sampling=sampling,
-            seed=seed,
-            device=agent.device,
-        )
 
     @property
     def num_rows(self) -> int:
@@ -98,7 +84,12 @@ class Replay:
             assert self._stored_carry is not None
             parts = [self._stored_carry(carries[:, index]) for index in range(carries.batch_size[1])]
             stored = torch.stack(parts, dim=1)
+        before = self.num_rows
         self.ring.extend(rows, stored)
+        # Counted in the replay's own memory: rows on a device would be waited for.
+        is_first = self.ring.storage.tensors[self._is_first]
+        for first, last in self.ring.storage.spans(self._is_first, before, self.num_rows):
+            self.num_steps += int((~is_first[:, first:last]).sum())
 
     def sample(self) -> Batch:
         """Draw the next batch."""
@@ -154,14 +145,18 @@ class Replay:
 
     def state_dict(self) -> dict[str, Any]:
         """Bring all rows onto the disk and return where they are: JSON values."""
-        return {"num_batches": self.num_batches, "ring": self.ring.state_dict()}
+        return {
+            "num_batches": self.num_batches,
+            "num_steps": self.num_steps,
+            "ring": self.ring.state_dict(),
+        }
 
     @staticmethod
     def state_form() -> dict[str, Any]:
         """What a stored state must look like, see `engram.common.state_form`."""
-        return {"num_batches": Whole(), "ring": Ring.state_form()}
+        return {"num_batches": Whole(), "num_steps": Whole(), "ring": Ring.state_form()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the state was taken; see `Ring.load_state_dict`."""
         self.ring.load_state_dict(state["ring"])
-        self.num_batches = int(state["num_batches"])
+        self.num_batches, self.num_steps = state["num_batches"], state["num_steps"]

@@ -1,21 +1,16 @@
-"""The options of a replay, checked once, and the layout they give."""
+"""The options of agents that learn from a replay, and those of the replay itself, checked once."""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
-from tensordict import TensorDictBase
-
-from engram.agents.replay.batch import CarryFrom, ReplayAgent
-from engram.agents.replay.layout import Column, Layout, carry_columns, plan_layout, row_columns
 from engram.agents.replay.windows import Sampling
+from engram.agents.settings import AgentSettings
 from engram.common.checked import settings
-from engram.common.option_types import Count
-
-PrefillPolicy = Literal["own", "random"]
+from engram.common.option_types import Count, Index, Positive
 
 
-@settings("a replay", "replay.")
+@settings("a replay", "agent.replay.")
 class ReplaySettings:
     """Options of a replay.
 
@@ -34,62 +29,37 @@ class ReplaySettings:
 
     capacity_bytes: Count = 2_000_000_000
     prefill: Count = 10_000
-    prefill_policy: PrefillPolicy = "own"
+    prefill_policy: Literal["own", "random"] = "own"
     sampling: Sampling = "uniform"
     store_carry_every: Count = 16
     max_carry_bytes: Count = 65_536
     log_interval: Count = 1_000
 
-    def carry_every(self, agent: ReplayAgent) -> int:
-        """Rows between two carries that the driver must hand out.
 
-        Raises:
-            ValueError: if rollouts and stored carries do not fall together.
-        """
-        carry_every, length = self.store_carry_every, agent.rollout_length
-        if agent.carry_from == "initial":
-            return length
-        if carry_every % length and length % carry_every:
-            raise ValueError(
-                f"Stored carries must fall together with rollouts: expected replay.store_carry_every to be a divisor "
-                f"or a multiple of the agent's rollout_length {length}, but got {carry_every}; change one of them."
-            )
-        return min(carry_every, length)
+@settings("an agent", "agent.")
+class ReplayAgentSettings(AgentSettings):
+    """Options of an agent that learns from a replay; those of one agent are derived from them.
 
-    def layout(self, agent: ReplayAgent, row: TensorDictBase) -> Layout:
-        """Plan the files for an agent and its environments' rows.
+    Args:
+        batch_size: sequences per update.
+        batch_length: rows of a sequence that count.
+        train_ratio: replayed rows that count, per environment step.
+        burn_in: rows before them that only warm up the memory.
+        carry_from: sequences start from the `initial` carry, or the one `stored` with them.
+        replay: the options of the replay.
 
-        Args:
-            agent: learns from the replay.
-            row: the environments' pending row `[num_envs]`.
+    Raises:
+        ValueError: for a value outside its range.
+    """
 
-        Raises:
-            ValueError: if the limits or the prefill are too small, or an option of the agent's is unknown.
-        """
-        if agent.carry_from not in get_args(CarryFrom):
-            raise ValueError(
-                f"carry_from must be one of {', '.join(get_args(CarryFrom))}, but got {agent.carry_from!r}; "
-                "set agent.carry_from accordingly."
-            )
-        num_envs, window_length = row.batch_size[0], agent.burn_in + agent.batch_length
-        if self.prefill < num_envs * window_length:
-            raise ValueError(
-                f"Before the first update every environment must have stored a window: expected replay.prefill >= "
-                f"{num_envs} environments x {window_length} rows = {num_envs * window_length}, but got {self.prefill}; "
-                "raise it or take shorter windows."
-            )
-        carries: tuple[Column, ...] = ()
-        carry_every = 1
-        if agent.carry_from == "stored":
-            carry_every = self.store_carry_every
-            stored = agent.stored_carry(agent.initial_carry(num_envs))
-            carries = carry_columns(stored, carry_every, self.max_carry_bytes)
-        return plan_layout(
-            num_envs,
-            row_columns(row),
-            self.capacity_bytes,
-            window_length=window_length,
-            block_length=agent.rollout_length,
-            carries=carries,
-            carry_every=carry_every,
-        )
+    batch_size: Count = 16
+    batch_length: Count = 64
+    train_ratio: Positive = 64.0
+    burn_in: Index = 0
+    carry_from: Literal["initial", "stored"] = "initial"
+    replay: ReplaySettings = ReplaySettings()
+
+    @property
+    def window_length(self) -> int:
+        """Rows of a sequence, burn-in included."""
+        return self.burn_in + self.batch_length

@@ -155,5 +155,5 @@ def _no_room(error: OSError, folder: Path, layout: Layout) -> OSError:
     return OSError(
         error.errno,
         f"A replay reserves all its room on the disk at once, but {layout.num_bytes:,} bytes do not fit into {folder} "
-        f"({error.strerror}); free space, lower replay.capacity_bytes, or set logging.runs_dir=<folder>",
+        f"({error.strerror}); free space, lower agent.replay.capacity_bytes, or set logging.runs_dir=<folder>",
     )

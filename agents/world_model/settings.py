@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from engram.agents.networks.image_layout import LayoutName
+from engram.agents.replay.settings import ReplayAgentSettings
 from engram.agents.world_model.dynamics import Posterior
 from engram.agents.world_model.layers import Norm
 from engram.agents.world_model.two_hot import Spacing
@@ -41,8 +42,8 @@ LOSS_SCALES = {
 
 
 @settings("Dreamer", "agent.")
-class DreamerSettings:
-    """Hyperparameters of `Dreamer`; the defaults are R2I's, small.
+class DreamerSettings(ReplayAgentSettings):
+    """Hyperparameters of `Dreamer` beside those of all agents with a replay; the defaults are R2I's, small.
 
     Args:
         memory_size: length of h, a dense layer after the core; None takes the core's output itself.
@@ -95,12 +96,6 @@ class DreamerSettings:
         adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
         warmup_updates: updates over which the learning rates rise linearly.
         precision: `float32`, or `bfloat16` for mixed precision.
-        rollout_length: rows per environment that are collected at once.
-        batch_size: sequences per update.
-        batch_length: rows of a sequence that count.
-        train_ratio: replayed rows that count, per environment step.
-        burn_in: rows before them that only warm up the memory.
-        carry_from: sequences start from the `initial` carry, or the one `stored` with them.
 
     Raises:
         ValueError: for a value outside its range.
@@ -150,17 +145,11 @@ class DreamerSettings:
     adaptive_clip: Positive | None = 0.3
     warmup_updates: Index = 0
     precision: Literal["float32", "bfloat16"] = "float32"
-    rollout_length: Count = 16
-    batch_size: Count = 16
-    batch_length: Count = 64
-    train_ratio: Positive = 64.0
-    burn_in: Index = 0
-    carry_from: Literal["initial", "stored"] = "initial"
 
     def check(self) -> None:
         """Hold what depends on several options."""
         window = f"at least {max(2 - self.burn_in, 1)}, for windows of two rows of which one can be foretold"
-        self._require("batch_length", window, self.batch_length + self.burn_in >= 2)
+        self._require("batch_length", window, self.window_length >= 2)
         divides = self.batch_length % self.imagine_every == 0 and self.burn_in % self.imagine_every == 0
         self._require(
             "memory_norm", "false where memory_size is null", not self.memory_norm or bool(self.memory_size)

@@ -57,7 +57,7 @@ def group_options(group: str) -> list[str]:
 
 def options_with(group: str, key: str) -> list[str]:
     """List the options of a group that have a key of their own, beside those that all environments by name have."""
-    line = re.compile(rf"\s*{re.escape(key)}:", re.MULTILINE)
+    line = re.compile(rf"\s*{re.escape(key.rpartition('.')[2])}:", re.MULTILINE)
     files = {option: CONFIG_DIR / group / f"{option}.yaml" for option in group_options(group)}
     found = [option for option, path in files.items() if path.exists() and line.search(path.read_text())]
     own = [name for name in TASKS if group == "env" and maker(TASKS[name]) is not make_env]

@@ -53,6 +53,8 @@ def _unknown_key(key: str, words: Sequence[str], known: Sequence[str]) -> str:
     nearest = nearest_keys(key, known)
     if nearest:
         hint = f"did you mean {' or '.join(map(repr, nearest))}? "
+    elif key.startswith("replay."):
+        hint = f"{_of_group(f'agent.{key}', words, known)}; "
     elif "." in key and key.partition(".")[0] in GROUPS:
         hint = f"{_of_group(key, words, known)}; "
     else:

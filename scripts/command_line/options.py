@@ -55,7 +55,7 @@ class LoggingOptions:
 
 @settings()
 class TrainOptions:
-    """Options of `engram train`; those of the replay belong to the agents that have one."""
+    """Options of `engram train`."""
 
     agent: Group
     core: Group

@@ -21,7 +21,7 @@ from engram.scripts.command_line.options import SweepOptions, TrainOptions
 from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
 from engram.training.building import build_env, check_device
-from engram.training.sizes import agent_sizes, matching_width
+from engram.training.sizes import matching_width
 
 # Options of the sweep itself, which may be given without "sweep.".
 OWN_OPTIONS = (
@@ -158,7 +158,7 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
         parts = {*((key, trial.values[key]) for key in axes if key != "seed"), tuple(trial.settings.items())}
         if not parts <= seen:
             config = check_options(compose_config("sweep", trial.words).values, TrainOptions)
-            _small_agent(config).check_num_envs(config["num_envs"])
+            _small_agent(config).check_run(config["num_envs"], config["capture"])
         seen |= parts
     folders = {trial.folder for trial in trials}
     if len(folders) < len(trials):
@@ -189,7 +189,7 @@ def _matched(trials: Sequence[Trial], target: int) -> list[Trial]:
     def width(words: tuple[str, ...]) -> int:
         def count(hidden_size: int) -> int:
             config = compose_config("sweep", [*words, f"core.hidden_size={hidden_size}"]).values
-            return agent_sizes(_small_agent(config))["parameters"]
+            return _small_agent(config).sizes()["parameters"]
 
         return matching_width(count, target)
 

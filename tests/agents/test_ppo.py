@@ -127,8 +127,8 @@ def test_cores_are_told_where_the_resets_are(bptt_length):
 def test_too_many_minibatches_is_one_sentence():
     agent = make_agent(envs.RecallFirst(num_envs=4), num_minibatches=9)
     with pytest.raises(ValueError, match="expected num_minibatches <= 4, but got 9"):
-        agent.check_num_envs(4)
-    make_agent(envs.RecallFirst(num_envs=4), num_minibatches=9, bptt_length=10).check_num_envs(4)
+        agent.check_run(4)
+    make_agent(envs.RecallFirst(num_envs=4), num_minibatches=9, bptt_length=10).check_run(4)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,11 @@ RUNS = [
     train("run_ppo_s5", "capture=true core=s5 num_envs=1024 total_env_steps=600_000"),
     train("run_maze", f"capture=true {MAZE} num_envs=256 total_env_steps=70_000 agent.num_epochs=1"),
     train("run_lstm", "capture=true core=lstm num_envs=256 total_env_steps=100_000"),
-    train("run_r2i", "agent=r2i num_envs=8 total_env_steps=14_000 replay.prefill=10_000"),
-    train("run_dreamerv3", "agent=dreamerv3 size=1M num_envs=8 total_env_steps=11_000 replay.prefill=10_000"),
+    train("run_r2i", "agent=r2i num_envs=8 total_env_steps=14_000 agent.replay.prefill=10_000"),
+    train(
+        "run_dreamerv3",
+        "agent=dreamerv3 size=1M num_envs=8 total_env_steps=11_000 agent.replay.prefill=10_000",
+    ),
 ]
 PPO_S5 = "ppo capture=true package=false sb3=false core=s5 core.num_layers=2 iterations=3"
 GOALS = [

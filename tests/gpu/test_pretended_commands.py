@@ -16,7 +16,7 @@ PPO = (
 )
 DREAMER = (
     "env=diagnostic/recall_first agent=r2i size=tiny agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 "
-    "agent.imagination_horizon=3 agent.train_ratio=1 replay.capacity_bytes=3_000_000 replay.prefill=80"
+    "agent.imagination_horizon=3 agent.train_ratio=1 agent.replay.capacity_bytes=3_000_000 agent.replay.prefill=80"
 )
 
 

@@ -13,7 +13,7 @@ from engram.training.session import Session
 
 pytestmark = pytest.mark.gpu
 WORDS = (
-    "device=cuda num_envs=2 evaluation.interval=null replay.capacity_bytes=3_000_000 replay.prefill=100 "
+    "device=cuda num_envs=2 evaluation.interval=null agent.replay.capacity_bytes=3_000_000 agent.replay.prefill=100 "
     "agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 agent.imagination_horizon=3 size=tiny "
 )
 EXTEND = {
@@ -32,7 +32,7 @@ KINDS = {
 
 
 def fill(session):
-    agent, replay = session.agent, session.replay
+    agent, replay = session.agent, session.agent.replay
     while replay.num_rows < replay.window_length + 8:
         rollout = session.driver.collect(partial(agent.act, donate=True), agent.rollout_length)
         replay.extend(rollout.rows, rollout.carries)
@@ -44,8 +44,8 @@ def test_a_world_model(kind, machine, tmp_path):
     session = Session.build(config)
     session.start()
     (tmp_path / "checkpoints").mkdir()
-    session.open_replay(tmp_path, is_new=True)
-    agent, replay = session.agent, session.replay
+    session.open_files(tmp_path, is_new=True)
+    agent, replay = session.agent, session.agent.replay
     fill(session)
     agent.update(replay.sample(), 0)  # makes what is made lazily
 
@@ -58,14 +58,14 @@ def test_a_world_model(kind, machine, tmp_path):
     check_waits(machine, SAMPLE)
     agent.update(batch, 0)
     check_waits(machine, WORLD_MODEL_UPDATE)
-    agent.pictures(replay.preview())
+    assert agent.pictures()
 
     for name, text in describe_agent(agent).items():
         (tmp_path / name).write_text(text)
     session.save(tmp_path, "latest")
     again = Session.build(config)
     again.resume(tmp_path)
-    batch = again.replay.sample()
+    batch = again.agent.replay.sample()
     machine.reset()
     again.agent.update(batch, 0)
     check_waits(machine, WORLD_MODEL_UPDATE)

@@ -59,9 +59,9 @@ WORLD_MODEL = (
     "agent.batch_length=8",
     "agent.rollout_length=4",
     "agent.train_ratio=2",
-    "replay.capacity_bytes=9_000",
-    "replay.prefill=64",
-    "replay.log_interval=20",
+    "agent.replay.capacity_bytes=9_000",
+    "agent.replay.prefill=64",
+    "agent.replay.log_interval=20",
 )
 EVALUATED = ("episodes=2", "num_envs=2")
 PLOTTED = ("figures=false", "resamples=100", "points=3")

@@ -35,7 +35,6 @@ def write_run(
     folder.mkdir(parents=True)
     words = (f"core={core}", f"env={env}", *words)
     config = {**composed(*words).values, "seed": seed}
-    del config["replay"]  # as training does for an agent without one
     (folder / "command.json").write_text(command_text(asked_for(words, composed(*words).choices)))
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "versions.json").write_text(json.dumps(VERSIONS))

@@ -26,8 +26,8 @@ CASES = {
         "env=popgym/autoencode_easy",
         "agent.train_ratio=1",
         "total_env_steps=200",
-        "replay.prefill=100",
-        "replay.capacity_bytes=20_000",
+        "agent.replay.prefill=100",
+        "agent.replay.capacity_bytes=20_000",
     ),
 }
 
@@ -46,9 +46,9 @@ def resume(run_dir):
     session = Session.build({**read_config(run_dir), "allow": []})
     try:
         session.resume(run_dir)
-        rollout = session.driver.collect(session.agent.act, session.agent.rollout_length)
-        experience = rollout if session.replay is None else session.replay.sample()
-        session.agent.update(experience, session.driver.env_steps)
+        agent, before = session.agent, session.driver.env_steps
+        rollout = session.driver.collect(agent.policy(before), agent.rollout_length)
+        next(iter(agent.updates(rollout, before)), None)
         session.record.add_rollout(rollout, 1.0)
         session.record.take(session.driver.env_steps)
     finally:

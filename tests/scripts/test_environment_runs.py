@@ -58,8 +58,8 @@ WORLD_MODEL = (
     "checkpoint.interval=100",
     "logging.progress=false",
     "logging.curve=false",
-    "replay.capacity_bytes=100_000",
-    "replay.prefill=280",
+    "agent.replay.capacity_bytes=100_000",
+    "agent.replay.prefill=280",
 )
 PPO = (*TINY, "evaluation.interval=null", "checkpoint.interval=100")
 ASYNC = (*PPO, "env.vectorization=async", "env.start_method=fork", "env.worker_timeout=2")

@@ -18,8 +18,8 @@ SMALL_WORLD_MODEL = [
     "agent.batch_size=2",
     "agent.batch_length=16",
     "agent.train_ratio=16",  # bsuite's 1,024 would be an update for every row collected
-    "replay.prefill=100",
-    "replay.capacity_bytes=20_000_000",  # the default reserves gigabytes
+    "agent.replay.prefill=100",
+    "agent.replay.capacity_bytes=20_000_000",  # the default reserves gigabytes
 ]
 
 

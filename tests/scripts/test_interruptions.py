@@ -31,9 +31,9 @@ WORLD_MODEL = (
     "evaluation.num_envs=2",
     "logging.progress=false",
     "logging.curve=false",
-    "replay.capacity_bytes=20_000",
-    "replay.prefill=100",
-    "replay.log_interval=60",
+    "agent.replay.capacity_bytes=20_000",
+    "agent.replay.prefill=100",
+    "agent.replay.log_interval=60",
     *SAVING,
 )
 PACKAGE = ("env=popgym/repeat_previous_easy", "env.backend=package")

@@ -20,8 +20,8 @@ WORLD_MODEL = (
     *TINY_WORLD_MODEL,
     *[word for word in SHORT if word.startswith(("threads", "evaluation", "logging"))],
     "agent.train_ratio=4",
-    "replay.capacity_bytes=200_000",
-    "replay.prefill=120",
+    "agent.replay.capacity_bytes=200_000",
+    "agent.replay.prefill=120",
     "checkpoint.interval=100",
     "total_env_steps=320",
 )

@@ -47,7 +47,12 @@ SENTENCES = {
     "agent.lr=1e-3": DOES_NOT.format("agent.lr", "did you mean 'agent.learning_rate'? "),
     "lr=1e-3": DOES_NOT.format("lr", "did you mean 'agent.learning_rate'? "),
     "learning_rat=1e-3": DOES_NOT.format("learning_rat", "did you mean 'agent.learning_rate'? "),
-    "replay.capacity=8": DOES_NOT.format("replay.capacity", "did you mean 'replay.capacity_bytes'? "),
+    "replay.capacity_bytes=8 agent=r2i": DOES_NOT.format(
+        "replay.capacity_bytes", "did you mean 'agent.replay.capacity_bytes'? "
+    ),
+    "agent.replay.capacity=8 agent=r2i": DOES_NOT.format(
+        "agent.replay.capacity", "did you mean 'agent.replay.capacity_bytes'? "
+    ),
     "hidden_size=8": DOES_NOT.format("hidden_size", "did you mean 'core.hidden_size'? "),
     "total_timesteps=8": DOES_NOT.format("total_timesteps", "did you mean 'total_env_steps'? "),
     "evaluation.every=8": DOES_NOT.format("evaluation.every", "did you mean 'evaluation.interval'? "),

@@ -41,14 +41,14 @@ TINY_REPLAY = (
     "checkpoint.interval=250",
     "logging.progress=false",
     "logging.curve=false",
-    "replay.capacity_bytes=12_000",
-    "replay.prefill=100",
-    "replay.log_interval=100",
+    "++agent.replay.capacity_bytes=12_000",
+    "++agent.replay.prefill=100",
+    "++agent.replay.log_interval=100",
 )
 CASES = {
-    "initial": ("+agent.burn_in=4", "replay.prefill_policy=random"),
-    "recency": ("replay.sampling=recency", "env.delay=7"),
-    "stored": ("+agent.carry_from=stored", "replay.store_carry_every=8", "+agent.rollout_length=2"),
+    "initial": ("+agent.burn_in=4", "+agent.replay.prefill_policy=random"),
+    "recency": ("+agent.replay.sampling=recency", "env.delay=7"),
+    "stored": ("+agent.carry_from=stored", "+agent.replay.store_carry_every=8", "+agent.rollout_length=2"),
     "r2i": (
         "~agent",
         "~agent._target_",
@@ -103,7 +103,7 @@ def test_files_of_a_run_with_a_replay(replayed):
     assert replay_files <= names
     assert sum((replayed / name).stat().st_size for name in replay_files) <= 12_000
     config = yaml.safe_load((replayed / "config.yaml").read_text())
-    assert config["replay"]["capacity_bytes"] == 12_000 and config["replay"]["sampling"] == "uniform"
+    assert config["agent"]["replay"]["capacity_bytes"] == 12_000 and "replay" not in config
     assert_tensorboard_follows_metrics(replayed)
     events = EventAccumulator(str(replayed / "tensorboard")).Reload()
     assert [image.step for image in events.Images("batch/rewards")] == [
@@ -127,11 +127,13 @@ def test_world_models_show_what_they_imagine_at_every_evaluation(train, tmp_path
 def test_runs_without_a_replay_know_nothing_of_it(run, trained):
     assert "replay" not in yaml.safe_load((trained / "config.yaml").read_text())
     assert not (trained / "replay").exists()
-    result = run("train", "replay.prefill=10", "logging.runs_dir=nowhere")
-    assert_refused(
-        result,
-        r"belong to agents that learn from a replay, but engram.agents.PPO does not, and 'replay.prefill=10'",
-    )
+    for word, meant in {
+        "agent.replay.prefill=10": r"'agent.replay.prefill' does not; it belongs to agent=dreamerv3, r2i",
+        "replay.prefill=10": r"'replay.prefill' does not; it belongs to agent=dreamerv3, r2i",
+        "agent=r2i replay.prefill=10": r"'replay.prefill' does not; did you mean 'agent.replay.prefill'\?",
+        "agent=r2i replay.log_every=10": r"'replay.log_every' does not; did you mean 'agent.replay.log_interval'\?",
+    }.items():
+        assert_refused(run("train", *word.split(), "logging.runs_dir=nowhere"), meant)
 
 
 def test_a_run_acts_and_is_evaluated(run, replayed, monkeypatch):
@@ -202,12 +204,20 @@ def test_a_damaged_replay_is_named_and_left_as_it_is(train, replayed_copy, damag
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("replay.capacity_bytes=100", r"expected capacity_bytes >= [\d,]+, but got 100"),
-        ("replay.prefill=10", r"expected replay.prefill >= 4 environments x 12 rows = 48, but got 10"),
-        ("replay.sampling=newest", "sampling of a replay must be one of uniform, recency, but got 'newest'"),
-        ("replay.capacity=3", r"An option must exist .* did you mean"),
-        ("+replay.capacity=3", r"replay takes .*, but got 'capacity'|capacity"),
-        ("replay=null", "replay must be a group of options"),
+        ("agent.replay.capacity_bytes=100", r"expected capacity_bytes >= [\d,]+, but got 100"),
+        (
+            "agent.replay.prefill=10",
+            r"expected agent.replay.prefill >= 4 environments x 12 rows = 48, but got 10",
+        ),
+        (
+            "+agent.replay.sampling=newest",
+            "sampling of a replay must be one of uniform, recency, but got 'newest'",
+        ),
+        ("agent.replay.capacity=3", r"An option must exist .* did you mean"),
+        ("+agent.replay.capacity=3", r"a replay takes .*, but got .*'agent.replay.capacity'"),
+        ("agent.replay=null", "replay must be a group of options, but got None; set agent.replay="),
+        ("+agent.batch_lenght=3", r"takes the arguments .*, but got .*'agent.batch_lenght'; did you mean"),
+        ("+agent.carry_from=nowhere", "carry_from of RewardPredictor must be one of initial, stored"),
         ("capture=true", "captured|capture"),
     ],
 )
@@ -218,10 +228,12 @@ def test_wrong_options_of_a_replay(train, tmp_path, word, message):
 
 
 def test_a_disk_too_small_is_found_before_the_run_begins(train, tmp_path):
-    result = train(*TINY_REPLAY, f"replay.capacity_bytes={10**15}", f"logging.runs_dir={tmp_path / 'runs'}")
+    result = train(
+        *TINY_REPLAY, f"agent.replay.capacity_bytes={10**15}", f"logging.runs_dir={tmp_path / 'runs'}"
+    )
     assert_refused(
         result,
-        r"bytes do not fit into .* \(No space left on device\); free space, lower replay.capacity_bytes",
+        r"bytes do not fit into .* \(No space left on device\); free space, lower agent.replay.capacity_bytes",
     )
     assert not [
         path for path in (tmp_path / "runs").rglob("*") if path.is_file() or path.name.startswith("0-")
@@ -233,10 +245,10 @@ import resource
 from replay_agent import RewardPredictor
 
 class Starving(RewardPredictor):
-    def update(self, experience, env_steps):
+    def learn_from(self, batch, env_steps):
         if self.num_updates == 40:
             resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
-        return super().update(experience, env_steps)
+        return super().learn_from(batch, env_steps)
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from engram.agents import PPO, ActorCritic, Dreamer
 from engram.memory_cores import HCAM, LSTM
-from engram.training.sizes import agent_sizes, matching_width
+from engram.training.sizes import matching_width
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def sizes(make_core, **network):
     def make_network(*arguments):
         return ActorCritic(*arguments, **network)
 
-    return agent_sizes(PPO(gs.Discrete(3), gs.Discrete(2), make_core, make_network=make_network))
+    return PPO(gs.Discrete(3), gs.Discrete(2), make_core, make_network=make_network).sizes()
 
 
 def test_sizes_of_an_lstm_agent():
@@ -53,12 +53,8 @@ def test_copies_that_are_not_trained_do_not_count():
     """The slow critic of a world model is an average of the critic, not learnt."""
     space, shape = gs.Discrete(3), {"units": 8, "memory_size": 6, "num_categoricals": 2, "num_classes": 4}
     agent = Dreamer(space, gs.Discrete(2), lambda input_size: LSTM(input_size, hidden_size=8), **shape)
-    learnt = sum(
-        parameter.numel()
-        for group in agent.optimizers.optimizer.param_groups
-        for parameter in group["params"]
-    )
-    assert agent_sizes(agent)["parameters"] == learnt
+    learnt = sum(parameter.numel() for group in agent.optimizer.param_groups for parameter in group["params"])
+    assert agent.sizes()["parameters"] == learnt
     slow = sum(parameter.numel() for parameter in agent.behavior.slow_critic.parameters())
     everything = sum(p.numel() for net in (agent.world_model, agent.behavior) for p in net.parameters())
     assert everything == learnt + slow and slow > 0

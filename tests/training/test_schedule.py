@@ -7,10 +7,11 @@ import pytest
 import torch
 from tensordict import TensorDict
 
+from engram.agents.trainable import Trainable, Updates
 from engram.envs import Rollout
 from engram.run_files.progress import Progress
 from engram.scripts.faults.stop_request import SaveTimer
-from engram.training.loop import train_on_policy
+from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule
 
@@ -19,7 +20,7 @@ def _episodes(returns, lengths):
     return {"episodic_return": returns, "episodic_length": lengths}
 
 
-class Counter:
+class Counter(Trainable):
     """Stands for an agent and its driver: 10 steps an iteration, learning adds the steps it is told."""
 
     rollout_length = 5
@@ -28,15 +29,18 @@ class Counter:
     def __init__(self):
         self.env_steps, self.total, self.rates = 0, 0, []
 
-    def act(self, row, carry, **options):
-        raise AssertionError("the counter does not act")
+    def policy(self, env_steps):
+        return None
 
     def collect(self, act, rollout_length):
         self.env_steps += 2 * rollout_length
         none = TensorDict({}, [])
         return Rollout(none, none, none, none, _episodes([self.env_steps], [self.env_steps]))
 
-    def update(self, rollout, env_steps):
+    def updates(self, rollout, env_steps):
+        return Updates(0 if rollout is None else 1, lambda: self._update(env_steps))
+
+    def _update(self, env_steps):
         self.total += env_steps
         return {"total": float(self.total)}
 
@@ -75,7 +79,7 @@ class Run:
             is_checkpoint_due=is_due,
         )
         schedule = Schedule(total_env_steps=95, evaluation_interval=40, checkpoint_interval=50)
-        return train_on_policy(self.counter, self.counter, hooks, self.progress, schedule, self.record)
+        return train(self.counter, self.counter, hooks, self.progress, schedule, self.record)
 
 
 def without_speed(metrics):

@@ -220,7 +220,9 @@ def test_the_oldest_rows_stay_verified_from_checkpoint_to_checkpoint(tmp_path):
         )
         assert all(one[1] == other[0] for one, other in itertools.pairwise(segments))
         restored = make_replay(tmp_path / "replay", create=False)
-        restored.load_state_dict({"num_batches": 0, "ring": json.loads(json.dumps(replay.ring.state_dict()))})
+        restored.load_state_dict(
+            {"num_batches": 0, "num_steps": 0, "ring": json.loads(json.dumps(replay.ring.state_dict()))}
+        )
 
 
 def test_a_state_of_before_is_read_and_its_oldest_rows_verified_from_then_on(stored):
@@ -229,7 +231,9 @@ def test_a_state_of_before_is_read_and_its_oldest_rows_verified_from_then_on(sto
     ring = {key: value for key, value in state["ring"].items() if key != "format"}
     assert ring["segments"][3][0] == 47 and ring["segments"][0][0] == 44
     replay = make_replay(folder, create=False)
-    replay.load_state_dict({"num_batches": 0, "ring": ring | {"segments": ring["segments"][3:]}})
+    replay.load_state_dict(
+        {"num_batches": 0, "num_steps": 0, "ring": ring | {"segments": ring["segments"][3:]}}
+    )
     assert [part[:2] for part in replay.state_dict()["ring"]["segments"][:4]] == [
         [44, 45],
         [45, 46],
@@ -237,7 +241,7 @@ def test_a_state_of_before_is_read_and_its_oldest_rows_verified_from_then_on(sto
         [47, 48],
     ]
     empty = make_replay(folder, create=False)
-    empty.load_state_dict({"num_batches": 0, "ring": ring | {"segments": []}})
+    empty.load_state_dict({"num_batches": 0, "num_steps": 0, "ring": ring | {"segments": []}})
     assert empty.num_rows == 100
 
 

@@ -45,5 +45,5 @@ def test_a_state_whose_columns_stood_in_another_order_is_read(tmp_path):
     for segment in ring["segments"]:
         segment[2].reverse()
     read = open_replay(tmp_path / "replay", "ab", Storage.open)
-    read.load_state_dict({"ring": ring, "num_batches": 0})
+    read.load_state_dict({"ring": ring, "num_batches": 0, "num_steps": 0})
     assert read.num_rows == 12

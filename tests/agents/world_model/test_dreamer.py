@@ -14,7 +14,6 @@ from world_model_cases import (
 )
 
 from engram import envs
-from engram.agents.replay import ReplayAgent
 from engram.agents.world_model.settings import LOSS_SCALES
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 
@@ -114,7 +113,6 @@ def test_rows_that_are_not_trained_on_do_not_count():
 
 def test_it_is_what_the_replay_asks_for():
     agent = make_agent("s5", burn_in=4, batch_length=8)
-    assert isinstance(agent, ReplayAgent)
     carry = agent.initial_carry(3)
     stored = agent.stored_carry(carry)
     assert set(stored.keys()) == {"core", "z"}

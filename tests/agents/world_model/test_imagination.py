@@ -122,9 +122,9 @@ def test_the_actor_learns_to_take_the_action_that_pays():
         losses, _, _ = agent.behavior.losses(
             model, imagined_of(agent, reads, actions), torch.ones(64), torch.ones(64, dtype=torch.bool)
         )
-        agent.optimizers.zero_grad()
+        agent.optimizer.zero_grad()
         losses["actor"].backward()
-        agent.optimizers.step(0)
+        agent.optimizer.step()
     assert agent.behavior.actor(reads).log_probs.exp()[..., 0].mean() > 0.8
 
 

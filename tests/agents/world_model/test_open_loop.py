@@ -9,7 +9,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from world_model_cases import IMAGE, MIXED, SYMBOLS, VECTOR, make_agent, make_batch, scramble
 
-from engram.agents.replay import Batch, DrawsPictures
+from engram.agents.replay import Batch
 from engram.agents.world_model.open_loop_figure import open_loop_curves, open_loop_films
 from engram.run_files.logger import Logger
 
@@ -115,9 +115,8 @@ def test_curves_have_the_colours_of_what_came_and_what_was_imagined():
 def test_pictures_reach_tensorboard(obs, names, tmp_path):
     """Read back from the event file: a picture of the curves, and the film's very frames."""
     agent = make_model(obs)
-    assert isinstance(agent, DrawsPictures)
     batch = make_window(agent)
-    pictures = agent.pictures(batch)
+    pictures = agent.draw(batch)
     with Logger(tmp_path) as logger:
         logger.log_media(pictures, 7)
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
@@ -140,5 +139,5 @@ def test_pictures_reach_tensorboard(obs, names, tmp_path):
 
 def test_pictures_of_long_windows_are_of_their_beginning():
     agent = make_model(IMAGE)
-    pictures = agent.pictures(make_window(agent, batch=5, length=150, starts=(0, 100)))
+    pictures = agent.draw(make_window(agent, batch=5, length=150, starts=(0, 100)))
     assert pictures["open_loop/obs"].shape == (3, 128, 3, 48, 16)

@@ -1,4 +1,4 @@
-"""The off-policy loop: how often it learns, what it logs, when it saves, and what the replay holds of acting."""
+"""An agent with a replay in the loop: how often it learns, what it logs, when it saves, what the replay holds."""
 
 import functools
 import itertools
@@ -10,10 +10,10 @@ from replay_agent import RewardPredictor
 from tensordict import TensorDict
 
 from engram import envs, memory_cores
-from engram.agents.replay import Replay, ReplayAgent, ReplaySettings, Storage
+from engram.agents.replay import ReplaySettings
 from engram.agents.replay.random_actions import RandomActions
 from engram.run_files.progress import Progress
-from engram.training.off_policy_loop import num_updates_due, train_off_policy
+from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule, never
 
@@ -23,21 +23,33 @@ GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 class Run:
     """A run in a folder, with its hooks' calls written down."""
 
-    def __init__(self, folder, settings=None, num_envs=3, delay=3, **options):
+    def __init__(self, folder, replay=None, num_envs=3, delay=3, capture=False, **options):
         env = envs.RecallFirst(num_envs=num_envs, delay=delay)
-        self.agent = RewardPredictor(env.single_observation_space, env.single_action_space, GRU, **options)
-        self.settings = settings or ReplaySettings(capacity_bytes=60_000, prefill=100, store_carry_every=4)
-        self.driver = envs.Driver(env, self.settings.carry_every(self.agent))
+        replay = {
+            "capacity_bytes": 60_000,
+            "prefill": 100,
+            "store_carry_every": 4,
+            "log_interval": 1,
+            **(replay or {}),
+        }
+        spaces = env.single_observation_space, env.single_action_space
+        self.agent = RewardPredictor(*spaces, GRU, replay=replay, **options)
+        self.agent.check_run(num_envs, capture)
+        self.driver = envs.Driver(env, self.agent.carry_every)
         self.driver.start(0, self.agent.initial_carry(num_envs))
-        storage = Storage.create(folder / "replay", self.settings.layout(self.agent, self.driver.row))
-        self.replay = Replay.for_agent(storage, self.agent, self.settings.sampling, seed=0)
+        self.agent.check_rows(self.driver.row)
+        self.agent.open_files(folder, self.driver.row, is_new=True)
         self.lines, self.saves, self.media, self.batches, self.progress = [], [], [], [], Progress()
+
+    @property
+    def replay(self):
+        return self.agent.replay
 
     def save(self, name, env_steps):
         self.saves.append((name, env_steps))
         if name == "latest":
-            self.replay.state_dict()
-            self.replay.ring.mark_saved()
+            self.agent.run_state()
+            self.agent.mark_saved()
 
     def train(
         self,
@@ -46,15 +58,15 @@ class Run:
         checkpoint_interval=10_000,
         should_stop=never,
         is_due=never,
-        **options,
+        record=None,
     ):
-        update = self.agent.update
+        learn_from = self.agent.learn_from
 
         def noted(batch, env_steps):
             self.batches.append((self.driver.env_steps, batch.rows["obs"].clone(), batch.is_trained.clone()))
-            return update(batch, env_steps)
+            return learn_from(batch, env_steps)
 
-        self.agent.update = noted
+        self.agent.learn_from = noted
         hooks = Hooks(
             log=lambda metrics, steps: self.lines.append((steps, metrics)),
             evaluate=lambda steps: {"eval/episodic_return": float(steps)},
@@ -65,24 +77,9 @@ class Run:
             is_checkpoint_due=is_due,
         )
         schedule = Schedule(total_env_steps, evaluation_interval, checkpoint_interval)
-        is_finished = train_off_policy(
-            self.agent,
-            self.driver,
-            self.replay,
-            hooks,
-            self.progress,
-            schedule,
-            prefill=self.settings.prefill,
-            **options,
-        )
-        self.agent.update = update
+        is_finished = train(self.agent, self.driver, hooks, self.progress, schedule, record)
+        self.agent.learn_from = learn_from
         return is_finished
-
-
-def test_the_toy_agent_is_a_replay_agent():
-    env = envs.RecallFirst(num_envs=1, delay=1)
-    agent = RewardPredictor(env.single_observation_space, env.single_action_space, GRU)
-    assert isinstance(agent, ReplayAgent)
 
 
 @pytest.mark.parametrize("train_ratio", [0.5, 4.0, 7.3, 100.0])
@@ -91,7 +88,7 @@ def test_the_train_ratio_is_kept(tmp_path, train_ratio):
     run = Run(tmp_path, train_ratio=train_ratio)
     run.train()
     assert min(steps for steps, *_ in run.batches) > 100
-    rows_per_batch = run.agent.batch_size * run.agent.batch_length
+    rows_per_batch = run.agent.settings.batch_size * run.agent.settings.batch_length
     steps = run.driver.env_steps
     assert 0 <= (steps - 100) * train_ratio - len(run.batches) * rows_per_batch < rows_per_batch
     # At no moment was it ahead.
@@ -102,14 +99,33 @@ def test_the_train_ratio_is_kept(tmp_path, train_ratio):
 def test_updates_due_by_hand(tmp_path):
     """48 rows a batch, 4 replayed rows a step: one update every 12 steps."""
     agent = Run(tmp_path).agent
-    assert [num_updates_due(agent, 0, steps) for steps in (-50, 0, 11, 12, 23, 24)] == [0, 0, 0, 1, 1, 2]
-    assert num_updates_due(agent, 1, 24) == 1 and num_updates_due(agent, 2, 24) == 0
-    assert num_updates_due(agent, 3, 24) == 0
+    steps = (50, 100, 111, 112, 123, 124)
+    assert [agent.num_updates_due(one, 0) for one in steps] == [0, 0, 0, 1, 1, 2]
+    assert [agent.num_updates_due(124, done) for done in (1, 2, 3)] == [1, 0, 0]
+
+
+def test_learning_takes_in_a_rollout_and_makes_all_updates_that_are_due(tmp_path):
+    """The same by `learn` and in the loop: the same metrics, and the same parameters to the bit."""
+    one, other = Run(tmp_path / "one"), Run(tmp_path / "other")
+    other.train(300)
+    means = []
+    while one.driver.env_steps < 300:
+        before = one.driver.env_steps
+        rollout = one.driver.collect(one.agent.policy(before), one.agent.rollout_length)
+        means.append(one.agent.learn(rollout, before))
+        assert one.replay.num_steps == one.driver.env_steps
+    assert means == [
+        {key[7:]: value for key, value in metrics.items() if key.startswith("losses/")}
+        for _, metrics in other.lines
+    ]
+    assert {} in means and one.agent.num_updates == len(other.batches) > 10
+    state, expected = one.agent.network.state_dict(), other.agent.network.state_dict()
+    assert all(torch.equal(state[key], expected[key]) for key in expected)
 
 
 def test_log_lines_hold_means_since_the_line_before(tmp_path):
-    run = Run(tmp_path)
-    run.train(log_interval=200)
+    run = Run(tmp_path, {"log_interval": 200})
+    run.train()
     steps = [line_steps for line_steps, _ in run.lines]
     assert all(after // 200 > before // 200 for before, after in itertools.pairwise(steps[:-1]))
     assert steps[-1] == run.driver.env_steps
@@ -124,8 +140,8 @@ def test_log_lines_hold_means_since_the_line_before(tmp_path):
 
 
 def test_checkpoints_add_no_lines(tmp_path):
-    run = Run(tmp_path)
-    run.train(log_interval=10_000, checkpoint_interval=300, evaluation_interval=400)
+    run = Run(tmp_path, {"log_interval": 10_000})
+    run.train(checkpoint_interval=300, evaluation_interval=400)
     assert [steps for steps, _ in run.lines] == [402, 804, 1008]
     assert [steps for name, steps in run.saves if name == "latest"] == [306, 603, 900, 1008]
     assert all("eval/episodic_return" in metrics for _, metrics in run.lines)
@@ -142,14 +158,15 @@ def losses(lines):
 
 def test_a_run_may_save_and_stop_between_two_updates_of_an_iteration(tmp_path):
     """About 25 updates an iteration: it stops at the 30th, saves at every fifth, and all is as undisturbed."""
-    whole, run = (Run(tmp_path / name, train_ratio=100.0) for name in ("whole", "stopped"))
-    whole.train(300, log_interval=100)
+    every_100 = {"log_interval": 100}
+    whole, run = (Run(tmp_path / name, every_100, train_ratio=100.0) for name in ("whole", "stopped"))
+    whole.train(300)
     record = Record()
-    assert not run.train(300, log_interval=100, record=record, should_stop=lambda: len(run.batches) == 30)
+    assert not run.train(300, record=record, should_stop=lambda: len(run.batches) == 30)
     assert len(run.batches) == 30 and run.saves == [("latest", run.driver.env_steps)]
     assert 0 < run.driver.env_steps - run.progress.unfinished_from <= 12
     saves = len(run.saves)
-    assert run.train(300, log_interval=100, record=record, is_due=lambda: len(run.batches) % 5 == 0)
+    assert run.train(300, record=record, is_due=lambda: len(run.batches) % 5 == 0)
     assert len(run.saves) - saves > 50 and run.progress.unfinished_from is None
     assert losses(run.lines) == losses(whole.lines) and len(run.batches) == len(whole.batches)
     for (_, one, _), (_, other, _) in zip(run.batches, whole.batches, strict=True):
@@ -158,8 +175,7 @@ def test_a_run_may_save_and_stop_between_two_updates_of_an_iteration(tmp_path):
 
 def test_the_replay_asks_for_checkpoints_in_time(tmp_path):
     """A ring so small that it goes round several times between two checkpoints that the schedule wants."""
-    settings = ReplaySettings(capacity_bytes=10_000, prefill=100, store_carry_every=4)
-    run = Run(tmp_path, settings)
+    run = Run(tmp_path, {"capacity_bytes": 10_000})
     run.train(3000, checkpoint_interval=100_000)
     assert run.replay.num_rows > 5 * run.replay.ring.layout.slots
     saved = [steps for name, steps in run.saves if name == "latest"]
@@ -242,22 +258,23 @@ def test_random_actions(tmp_path):
 
 
 def test_random_prefill_ends(tmp_path):
-    run = Run(tmp_path)
-    asked = []
-    random_actions = RandomActions(run.agent.act, run.agent.action_space, seed=0)
+    run = Run(tmp_path, {"prefill_policy": "random"})
+    asked, random_actions = [], run.agent._random_actions
     act_from = random_actions.act_from
     random_actions.act_from = lambda number: (asked.append((number, run.driver.env_steps)), act_from(number))[
         1
     ]
-    run.train(random_actions=random_actions)
+    run.train()
     assert asked[0] == (0, 0) and asked[-1][1] < 100 and len(asked) == len({number for number, _ in asked})
     assert [number for number, _ in asked] == list(range(0, 4 * len(asked), 4))
+    assert run.agent.policy(99) is not run.agent.policy(100) is run.agent.policy(101)
 
 
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
-        ({"prefill": 35}, {}, r"expected replay.prefill >= 3 environments x 12 rows = 36, but got 35"),
+        ({"prefill_policy": "random"}, {"capture": True}, "prefill_policy is random; set"),
+        ({"prefill": 35}, {}, r"expected agent.replay.prefill >= 3 environments x 12 rows = 36, but got 35"),
         ({"prefill": 47}, {"burn_in": 4}, r"3 environments x 16 rows = 48, but got 47"),
         ({"capacity_bytes": 900}, {}, r"expected capacity_bytes >= [\d,]+, but got 900"),
         ({"max_carry_bytes": 31}, {"carry_from": "stored"}, "at most 31 bytes, but this agent's has 32"),
@@ -266,12 +283,18 @@ def test_random_prefill_ends(tmp_path):
             {"carry_from": "stored"},
             "a divisor or a multiple of the agent's rollout_length 4, but got 6",
         ),
-        ({}, {"carry_from": "nowhere"}, "carry_from must be one of initial, stored, but got 'nowhere'"),
+        (
+            {},
+            {"carry_from": "nowhere"},
+            "carry_from of RewardPredictor must be one of initial, stored, but got 'nowhere'",
+        ),
+        ({}, {"batch_lenght": 3}, "but got .*'batch_lenght'; did you mean batch_length"),
+        ({"capacity": 3}, {}, "replay takes the arguments .*, but got .*'replay.capacity'"),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path, settings, options, message):
     with pytest.raises(ValueError, match=message):
-        Run(tmp_path, ReplaySettings(**settings), **options)
+        Run(tmp_path, settings, **options)
     assert not (tmp_path / "replay").exists()
 
 
@@ -281,6 +304,6 @@ def test_what_cannot_work_is_refused(tmp_path, settings, options, message):
 )
 def test_settings_are_checked(name, value):
     with pytest.raises(
-        ValueError, match=f"{name} of a replay must be .*, but got {value!r}; set replay.{name}"
+        ValueError, match=f"{name} of a replay must be .*, but got {value!r}; set agent.replay.{name}"
     ):
         ReplaySettings(**{name: value})

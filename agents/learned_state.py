@@ -1,0 +1,92 @@
+"""What learning has changed in an agent: what of it is saved, and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from tensordict import TensorDict
+from torch import nn
+
+from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.common.state_form import Whole
+from engram.memory_cores import MemoryCore
+
+
+class LearnedState:
+    """Finds modules and optimisers among an agent's attributes, saves them by their names, and counts them.
+
+    Attributes:
+        num_updates: so far.
+        counters: names of further attributes that are saved, each with its form, see `engram.common.state_form`.
+    """
+
+    counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
+    num_updates: int = 0
+
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """See `Agent.initial_memory`."""
+        raise NotImplementedError
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The modules among the attributes, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, nn.Module)}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers among the attributes, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)}
+
+    def sizes(self) -> dict[str, int]:
+        """Count what the agent learns and what it remembers.
+
+        Returns:
+            `parameters` of all networks, `core_parameters` of the memory cores in them, both of what is trained, so
+            that a copy such as a slow critic counts for nothing, and `carry_bytes_per_env`, what it remembers from
+            row to row for each environment.
+        """
+        parts = [part for network in self.networks.values() for part in network.modules()]
+        cores = [part for part in parts if isinstance(part, MemoryCore)]
+        memory = self.initial_memory(1).values(include_nested=True, leaves_only=True)
+        return {
+            "parameters": _count_trained(self.networks.values()),
+            "core_parameters": _count_trained(cores),
+            "carry_bytes_per_env": sum(value.numel() * value.element_size() for value in memory),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that learning has changed: nested dicts of tensors and JSON values."""
+        return {
+            **{name: dict(network.state_dict()) for name, network in self.networks.items()},
+            **{name: optimizer_state(optimizer) for name, optimizer in self.optimizers.items()},
+            **{name: getattr(self, name) for name in self.counters},
+        }
+
+    def state_form(self) -> Any:
+        """What a stored state must look like to be loaded here, however far learning has come.
+
+        See `engram.common.state_form`.
+        """
+        forms = {name: optimizer_form(optimizer) for name, optimizer in self.optimizers.items()}
+        return {**self.state_dict(), **forms, **self.counters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` gave.
+
+        Raises:
+            RuntimeError: if the parameters do not fit, as those of another core do not.
+        """
+        for name, network in self.networks.items():
+            network.load_state_dict(state[name])
+        for name, optimizer in self.optimizers.items():
+            load_optimizer_state(optimizer, state[name])
+        for name in self.counters:
+            setattr(self, name, state[name])
+
+
+def _count_trained(modules: Iterable[nn.Module]) -> int:
+    """Trained parameters of modules that may share some or lie in one another."""
+    parameters = {id(parameter): parameter for module in modules for parameter in module.parameters()}
+    return sum(parameter.numel() for parameter in parameters.values() if parameter.requires_grad)

@@ -1,0 +1,185 @@
+"""An agent that learns from a replay: it stores what is collected, and learns from windows of it as often as is due."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+from engram.agents.base import Agent
+from engram.agents.replay.batch import Batch
+from engram.agents.replay.layout import Layout, carry_columns, plan_layout, row_columns
+from engram.agents.replay.random_actions import RandomActions
+from engram.agents.replay.replay import Replay
+from engram.agents.replay.settings import ReplayAgentSettings
+from engram.agents.replay.storage import Storage
+from engram.agents.trainable import Metrics, Updates
+from engram.common.rows import Act, Rollout
+from engram.run_files.run_folder import REPLAY_FOLDER
+
+
+class ReplayAgent(Agent):
+    """An agent whose `learn_from` takes a `Batch` of stored windows.
+
+    It owns its replay: after each rollout, which is stored, it makes as many updates as its `train_ratio` asks for by
+    then. That number follows from the transitions stored and the batches drawn so far, both of which a checkpoint
+    holds, so a continued run owes nothing and repeats nothing. `learn_from` may write to `self.replay`.
+
+    Args:
+        observation_space: single Gymnasium space of the observations.
+        action_space: single Gymnasium space of the actions.
+        settings: all other options.
+
+    Attributes:
+        replay: open from `open_files` on.
+
+    Raises:
+        ValueError: for an option that cannot work.
+    """
+
+    settings: ReplayAgentSettings
+
+    def __init__(
+        self, observation_space: spaces.Space, action_space: spaces.Space, settings: ReplayAgentSettings
+    ) -> None:
+        super().__init__(observation_space, action_space, settings)
+        self.prefill, self.log_interval = settings.replay.prefill, settings.replay.log_interval
+        self.carry_every = self._carry_every()
+        self._replay: Replay | None = None
+        self._random_actions = RandomActions(self.act, action_space, settings.seed)
+
+    @abstractmethod
+    def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
+        """Make one update from a batch; see `Agent.learn_from`."""
+
+    def draw(self, batch: Batch) -> dict[str, Tensor]:
+        """Draw pictures of a batch that is not learnt from, see `Trainable.pictures`; by default none."""
+        return {}
+
+    def stored_carry(self, carry: TensorDictBase) -> TensorDict:
+        """Select from the agent's carry `[B]` what a window needs to begin with: all but the streams of noise."""
+        return carry.exclude("noise_key", "noise_counter")
+
+    @property
+    def replay(self) -> Replay:
+        """The rows collected so far, and batches of them."""
+        assert self._replay is not None, "open_files comes before the replay"
+        return self._replay
+
+    def policy(self, env_steps: int) -> Act:
+        """Act at random until the prefill is over, if the options say so; else as `Agent.policy`."""
+        if self.settings.replay.prefill_policy == "random" and env_steps < self.prefill:
+            return self._random_actions.act_from(self.replay.num_rows)
+        return super().policy(env_steps)
+
+    def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
+        """Store the rollout, and say which updates are due; see `Trainable.updates`."""
+        if rollout is not None:
+            self.replay.extend(rollout.rows, rollout.carries)
+        due = self.num_updates_due(self.replay.num_steps, self.replay.num_batches)
+        return Updates(due, lambda: self.update(self.replay.sample(), env_steps))
+
+    def num_updates_due(self, num_steps: int, num_batches: int) -> int:
+        """Count the updates that the train ratio asks for.
+
+        Args:
+            num_steps: transitions stored so far.
+            num_batches: learned from so far.
+        """
+        rows_per_batch = self.settings.batch_size * self.settings.batch_length
+        rows_due = max(0, num_steps - self.prefill) * self.settings.train_ratio
+        return max(0, int(rows_due / rows_per_batch) - num_batches)
+
+    def check_run(self, num_envs: int, capture: bool = False) -> None:
+        """Refuse a prefill that is too short, and random actions in recorded rollouts; see `Trainable`."""
+        if capture and self.settings.replay.prefill_policy == "random":
+            raise ValueError(
+                "Captured rollouts hold one policy, the agent's, but agent.replay.prefill_policy is random; "
+                "set agent.replay.prefill_policy=own or capture=false."
+            )
+        window = self.settings.window_length
+        if self.prefill < num_envs * window:
+            raise ValueError(
+                f"Before the first update every environment must have stored a window: expected agent.replay.prefill "
+                f">= {num_envs} environments x {window} rows = {num_envs * window}, but got {self.prefill}; raise it "
+                "or take shorter windows."
+            )
+
+    def check_rows(self, row: TensorDictBase) -> None:
+        """Refuse limits in which no window of such rows has room; see `Trainable`."""
+        self._layout(row)
+
+    def open_files(self, run_dir: Path, row: TensorDictBase, is_new: bool) -> None:
+        """Make or open the replay; see `Trainable`."""
+        make = Storage.create if is_new else Storage.open
+        settings = self.settings
+        self._replay = Replay(
+            make(run_dir / REPLAY_FOLDER, self._layout(row)),
+            batch_size=settings.batch_size,
+            batch_length=settings.batch_length,
+            burn_in=settings.burn_in,
+            initial_carry=self.initial_carry,
+            stored_carry=self.stored_carry,
+            sampling=settings.replay.sampling,
+            seed=settings.seed,
+            device=self.device,
+        )
+
+    def run_state(self) -> dict[str, Any]:
+        """Where the replay stands, brought onto the disk; see `Trainable`."""
+        return {"replay": self.replay.state_dict()}
+
+    def run_state_form(self) -> dict[str, Any]:
+        """What that looks like; see `Trainable`."""
+        return {"replay": Replay.state_form()}
+
+    def load_run_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where the replay stood; see `Trainable`."""
+        self.replay.load_state_dict(state["replay"])
+
+    def mark_saved(self) -> None:
+        """Let the replay overwrite what only older checkpoints need; see `Trainable`."""
+        self.replay.ring.mark_saved()
+
+    def needs_checkpoint(self) -> bool:
+        """Tell whether the next rollout would overwrite what a checkpoint needs; see `Trainable`."""
+        return self.replay.ring.needs_checkpoint(self.rollout_length)
+
+    def pictures(self) -> dict[str, Tensor]:
+        """Draw a batch that is not learnt from, once a window is stored; see `Trainable`."""
+        if self.replay.num_rows < self.replay.window_length:
+            return {}
+        return self.draw(self.replay.preview())
+
+    def _carry_every(self) -> int:
+        """Rows between two carries that the driver must hand out."""
+        every, length = self.settings.replay.store_carry_every, self.rollout_length
+        if self.settings.carry_from == "initial":
+            return length
+        if every % length and length % every:
+            raise ValueError(
+                "Stored carries must fall together with rollouts: expected agent.replay.store_carry_every to be a "
+                f"divisor or a multiple of the agent's rollout_length {length}, but got {every}; change one of them."
+            )
+        return min(every, length)
+
+    def _layout(self, row: TensorDictBase) -> Layout:
+        """Plan the replay's files for the environments' pending row `[num_envs]`."""
+        num_envs, limits = row.batch_size[0], self.settings.replay
+        is_stored = self.settings.carry_from == "stored"
+        carry_every = limits.store_carry_every if is_stored else 1
+        stored = self.stored_carry(self.initial_carry(num_envs))
+        return plan_layout(
+            num_envs,
+            row_columns(row),
+            limits.capacity_bytes,
+            window_length=self.settings.window_length,
+            block_length=self.rollout_length,
+            carries=carry_columns(stored, carry_every, limits.max_carry_bytes) if is_stored else (),
+            carry_every=carry_every,
+        )

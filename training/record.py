@@ -31,7 +31,7 @@ class Record:
     def add_rollout(self, rollout: Rollout, seconds: float) -> None:
         """Note the episodes that ended in a rollout."""
         for name, values in rollout.episodes.items():
-            self._values.setdefault(training_key(name), []).extend(values)
+            self._values.setdefault(training_key(name), []).extend(map(float, values))
         self._collect_seconds += seconds
 
     def add_update(self, metrics: Mapping[str, float], seconds: float) -> None:

@@ -205,10 +205,10 @@ def test_learning_rate_falls_to_zero_at_the_horizon():
     env = envs.RecallFirst(num_envs=5, delay=5)
     agent = make_agent(env, learning_rate=0.1, learning_rate_schedule="linear", total_env_steps=1000)
     rollout = collect(agent, env)
-    assert agent.update(rollout, 0)["learning_rate"] == pytest.approx(0.1)
-    assert agent.update(rollout, 750)["learning_rate"] == pytest.approx(0.025)
+    assert agent.update(rollout, 0)["optim/learning_rate"] == pytest.approx(0.1)
+    assert agent.update(rollout, 750)["optim/learning_rate"] == pytest.approx(0.025)
     before = [p.clone() for p in agent.network.parameters()]
-    assert agent.update(rollout, 1000)["learning_rate"] == 0
+    assert agent.update(rollout, 1000)["optim/learning_rate"] == 0
     assert all(torch.equal(a, b) for a, b in zip(before, agent.network.parameters(), strict=True))
 
 

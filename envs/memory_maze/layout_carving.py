@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.common.compiled_loops import compiled
 from engram.common.splitmix64 import MULTIPLIERS, SHIFTS, WEYL
-from engram.envs.memory_maze.compilation import compiled
 
 Cells: TypeAlias = NDArray[np.uint8]
 Integers: TypeAlias = NDArray[np.int64]

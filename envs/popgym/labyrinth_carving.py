@@ -6,26 +6,18 @@ there than the same arithmetic in torch for the few mazes that a step needs.
 Compiled code is kept beside this file, names its package, and is taken as long as the file has its time and size.
 """
 
-from collections.abc import Callable
 from typing import TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from engram.common.compiled_loops import compiled
 
 Draws: TypeAlias = NDArray[np.int64]
 Cells: TypeAlias = NDArray[np.uint8]
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile lazily, once per machine where the result can be stored, else once per process."""
-    try:
-        return numba.njit(function, cache=True, nogil=True)
-    except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return numba.njit(function, nogil=True)
-
-
-@_compiled
+@compiled
 def carve_mazes(draws: Draws, rooms: int, grids: Cells) -> None:
     """Write the mazes.
 

@@ -11,12 +11,12 @@ goes down within the cache, and another pass upwards takes the products with the
 Compiled code is kept beside this file, names its package, and is taken as long as the file has its time and size.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from engram.common.compiled_loops import contracted
 
 Real: TypeAlias = NDArray[np.floating]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -25,17 +25,7 @@ BLOCK_BYTES = 131_072
 """What a block holds of each sequence: the three of them stay in a core's own cache."""
 
 
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile lazily, once per machine where the result can be stored, else once per process."""
-    # Contracting a product and a sum into one instruction is all of fast-math that leaves NaN alone.
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return numba.njit(function, **options)
-
-
-@_compiled
+@contracted
 def forward_real(a: Real, b: Real, is_first: Flags, carry: Real, initial: Real, states: Real) -> None:
     """Write all states, [B, T, D]."""
     batch, length, width = b.shape
@@ -53,7 +43,7 @@ def forward_real(a: Real, b: Real, is_first: Flags, carry: Real, initial: Real, 
                 out[d] = value
 
 
-@_compiled
+@contracted
 def forward_complex(a: Real, b: Real, is_first: Flags, carry: Real, initial: Real, states: Real) -> None:
     """Write all states, [B, T, 2 D]."""
     batch, length, width = b.shape[0], b.shape[1], b.shape[2] // 2
@@ -75,7 +65,7 @@ def forward_complex(a: Real, b: Real, is_first: Flags, carry: Real, initial: Rea
                 out[2 * d], out[2 * d + 1] = x, y
 
 
-@_compiled
+@contracted
 def backward_real(
     a: Real,
     is_first: Flags,
@@ -130,7 +120,7 @@ def backward_real(
             grad_a[i] = total
 
 
-@_compiled
+@contracted
 def backward_complex(
     a: Real,
     is_first: Flags,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.envs.memory_maze.compilation import compiled, inlined
+from engram.common.compiled_loops import compiled, inlined
 from engram.envs.memory_maze.motion.body import (
     CONTACT_DAMPING,
     CONTACT_STIFFNESS,

@@ -13,13 +13,12 @@ All is in one file, because numba's cache notices a change only in the file of t
 who changes a constant of another file must save this one too.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.common.compiled_loops import contracted
 from engram.envs.memory_maze.rendering.camera import CAMERA_AHEAD, CAMERA_HEIGHT, COS_PITCH, SIN_PITCH
 from engram.envs.memory_maze.rendering.shading import AMBIENT, DIFFUSE, LEVEL_FACTOR, TARGET_RADIUS
 from engram.envs.memory_maze.rendering.textures import LEVEL_STARTS, LEVELS, TEXTURE_SIZE
@@ -46,16 +45,7 @@ STARTS = np.array(LEVEL_STARTS)
 LANES, ROUNDING = 0x00FF00FF00FF, 0x008000800080
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile lazily, once per machine where the result can be stored, else once per process."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # neither the source's folder nor the user's cache can be written to
-        return numba.njit(function, **options)
-
-
-@_compiled
+@contracted
 def draw_frames(
     walls: Flags,
     rooms: Flags,
@@ -123,7 +113,7 @@ def draw_frames(
         _draw_border(prompts[target_colors[i, current_target[i]]], border, frames[i])
 
 
-@_compiled
+@contracted
 def _march(
     walls: Flags,
     eye_x: np.float32,
@@ -161,7 +151,7 @@ def _march(
                 return TOP, (wall_height - EYE) / up, column, row
 
 
-@_compiled
+@contracted
 def _find_walls(walls: Flags, camera: Floats, fan_edges: Floats, kinds: Integers, lines: Integers) -> None:
     """Write which wall the rays of each fan meet: the kind of its face, and its column or row."""
     eye_x, eye_y, cos, sin = camera
@@ -179,7 +169,7 @@ def _find_walls(walls: Flags, camera: Floats, fan_edges: Floats, kinds: Integers
         last_kind, last_column, last_row = kind, column, row
 
 
-@_compiled
+@contracted
 def _prepare(
     rooms: Flags,
     wall_textures: Bytes,
@@ -211,7 +201,7 @@ def _prepare(
             pictures[1, row, column] = FIRST_FLOOR + int(rooms[row, column])
 
 
-@_compiled
+@contracted
 def _draw_maze(
     walls: Flags,
     camera: Floats,
@@ -286,13 +276,13 @@ def _draw_maze(
             frame[i, j, 2] = (color >> 32) & 255
 
 
-@_compiled
+@contracted
 def _block_of(cell: int, size: int) -> int:
     """Return the block, 0 to 2, of a cell counted from the left or from the top."""
     return int(cell >= size // 3) + int(cell >= 2 * size // 3)
 
 
-@_compiled
+@contracted
 def _sample(levels: Integers, u: np.float32, v: np.float32, footprint: np.float32, light: int) -> int:
     """Read a picture as `reference.sample` does, times the light in 256ths; a colour in 64 bits."""
     exponent = int(np.float32(footprint + footprint).view(np.int32) >> 23) - 127
@@ -310,13 +300,13 @@ def _sample(levels: Integers, u: np.float32, v: np.float32, footprint: np.float3
     return ((_blend(above, below, y & 255) * light + ROUNDING) >> 8) & LANES
 
 
-@_compiled
+@contracted
 def _blend(first: int, second: int, weight: int) -> int:
     """Go from one colour to another by 256ths, rounded."""
     return ((first * (256 - weight) + second * weight + ROUNDING) >> 8) & LANES
 
 
-@_compiled
+@contracted
 def _draw_target(
     axis: np.float32,
     right: np.float32,
@@ -350,7 +340,7 @@ def _draw_target(
                         frame[i, j, channel] = int(light[channel] * factor + HALF)
 
 
-@_compiled
+@contracted
 def _span(
     across: np.float32, ahead: np.float32, focal: np.float32, border: int, width: int
 ) -> tuple[int, int]:
@@ -369,7 +359,7 @@ def _span(
     return first, end
 
 
-@_compiled
+@contracted
 def _draw_border(color: Bytes, border: int, frame: Bytes) -> None:
     """Fill the border."""
     width = frame.shape[0]

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import importlib
 import inspect
+import typing
 from pathlib import Path
 
 from engram.agents.stored.buildable import table
@@ -61,7 +62,11 @@ def needed_arguments(thing):
     """Values for the arguments that have no default, each of the kind that it must be."""
     annotations = annotations_of(thing)[1]
     return {
-        name: next(value for value in VALUES if fits(value, annotations[name]))
+        name: next(
+            value
+            for value in (*VALUES, *typing.get_args(annotations[name]))
+            if fits(value, annotations[name])
+        )
         for name, one in inspect.signature(thing).parameters.items()
         if one.default is one.empty and one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
     }

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from engram.common.metric_names import agent_key, training_key
+from engram.common.metric_names import LENGTH, RETURN, agent_key, training_key
 from engram.common.rows import Rollout
-from engram.common.state_form import Kind, ListOf, MapOf, Real, Whole
+from engram.common.state_form import ByKey, Kind, ListOf, MapOf, Real, Whole
 
 Metrics = dict[str, float]
 
@@ -60,16 +60,23 @@ class Record:
         }
 
     @staticmethod
-    def state_form() -> dict[str, Any]:
-        """The form of these, see `engram.common.state_form`."""
-        return {
-            "env_steps": Whole(),
-            "values": MapOf(ListOf(Kind(float))),
-            "seconds": [Real(low=0), Real(low=0)],
-        }
+    def state_form() -> ByKey:
+        """The form of these and of what was stored before, see `engram.common.state_form`."""
+        both = {"env_steps": Whole(), "seconds": [Real(low=0), Real(low=0)]}
+        values = MapOf(ListOf(Kind(float)))
+        before = {"losses": values, "returns": ListOf(Real()), "lengths": ListOf(Whole())}
+        return ByKey("losses", both | before, both | {"values": values})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self._env_steps = state["env_steps"]
-        self._values = {key: list(values) for key, values in state["values"].items()}
+        stored = _values_of_before(state) if "losses" in state else state["values"]
+        self._values = {key: list(values) for key, values in stored.items()}
         self._collect_seconds, self._update_seconds = state["seconds"]
+
+
+def _values_of_before(state: Mapping[str, Any]) -> dict[str, list[float]]:
+    """What waits in a state as it was stored before: losses by name, and apart from them returns and lengths."""
+    losses = {agent_key(name): values for name, values in state["losses"].items()}
+    episodes = {RETURN: state["returns"], LENGTH: state["lengths"]}
+    return losses | {training_key(name): [*map(float, values)] for name, values in episodes.items()}

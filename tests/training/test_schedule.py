@@ -8,6 +8,7 @@ import torch
 from tensordict import TensorDict
 
 from engram.agents.trainable import Trainable, Updates
+from engram.common.state_form import check_like
 from engram.envs import Rollout
 from engram.run_files.progress import Progress
 from engram.scripts.faults.stop_request import SaveTimer
@@ -190,6 +191,30 @@ def test_what_waits_for_a_line_is_part_of_a_checkpoint():
     assert metrics["charts/episodic_return"] == 1.5 and metrics["charts/episodic_length"] == 3.5
     assert metrics["charts/SPS"] == 20.0
     assert metrics["time/collect_seconds"] == 0.5 and metrics["time/update_seconds"] == 0.5
+
+
+def test_a_record_fits_its_form_and_takes_what_was_stored_before():
+    record, none = Record(10), TensorDict({}, [])
+    record.add_rollout(Rollout(none, none, none, none, _episodes([1, 2], [3, 4]) | {"speed": [5]}), 0.5)
+    record.add_update({"policy": 1, "optim/learning_rate": 2}, 0.5)
+    check_like(Record.state_form(), record.state_dict(), "record")
+    before = {
+        "env_steps": 10,
+        "losses": {"policy": [0.5]},
+        "returns": [1.0],
+        "lengths": [3],
+        "seconds": [1.0, 0.0],
+    }
+    check_like(Record.state_form(), before, "record")
+    record.load_state_dict(before)
+    check_like(Record.state_form(), record.state_dict(), "record")
+    expected = {
+        "losses/policy": 0.5,
+        "charts/episodic_return": 1.0,
+        "charts/episodic_length": 3.0,
+        "charts/SPS": 20.0,
+    }
+    assert record.take(30) == expected | {"time/collect_seconds": 1.0, "time/update_seconds": 0.0}
 
 
 def test_a_record_that_took_no_time_has_no_rate():

@@ -14,8 +14,11 @@ ROLLOUT: Allowed = {
     ),
 }
 PPO_UPDATE: Allowed = {
-    ("SYNC tolist", "agents/ppo/ppo.py:PPO._read"): (1, "all metrics, and whether they are finite"),
-    ("D2H", "agents/ppo/ppo.py:PPO.update"): (1, "resets: cores choose their path by a copy in host memory"),
+    ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
+    ("D2H", "agents/ppo/ppo.py:PPO.learn_from"): (
+        1,
+        "resets: cores choose their path by a copy in host memory",
+    ),
     ("H2D", "agents/ppo/ppo.py:PPO._minibatches"): (1, "the sequences of all minibatches"),
 }
 SAMPLE: Allowed = {
@@ -25,11 +28,11 @@ SAMPLE: Allowed = {
     ),
 }
 WORLD_MODEL_UPDATE: Allowed = {
-    ("SYNC tolist", "agents/world_model/dreamer.py:Dreamer.update"): (
+    ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (
         1,
         "all metrics, and whether they are finite",
     ),
-    ("D2H", "agents/world_model/dreamer.py:Dreamer.update"): (1, "resets, as in PPO"),
+    ("D2H", "agents/world_model/dreamer.py:Dreamer.learn_from"): (1, "resets, as in PPO"),
 }
 """Copies of a scan's arguments are launches and no waits; they are counted as such."""
 

@@ -46,7 +46,8 @@ def play(
     for time in range(rollout_length):
         if time % carry_every == 0:
             carries.append(carry.clone())  # the policy may overwrite its own
-        reports.append(env.report())
+        is_end = time == rollout_length - 1  # so that a rollout names all that is ever reported
+        reports.append(env.report() if is_end or _may_report(row) else {})
         action, carry, extra = act(row, carry)
         for key, leaf in large.items():
             leaf[:, time] = row.get(key)
@@ -64,6 +65,12 @@ def play(
     stacked["action"] = torch.stack(actions, dim=1)
     stacked.update(stack_time(extras))
     return Rollout(stacked, stack_time(carries), row, carry, reports=stack_reports(reports))
+
+
+def _may_report(row: TensorDict) -> bool:
+    """Whether an episode may end at a row, where alone reports count; host memory is asked for nearly nothing."""
+    is_last = row["is_last"]
+    return is_last.device.type != "cpu" or bool(is_last.any())
 
 
 def _make_large_leaves(row: TensorDict, length: int) -> dict[Any, Tensor]:

@@ -31,7 +31,7 @@ from engram.envs.long_episode import LongEpisode
 from engram.envs.make import make_sub_env
 from engram.envs.reports import batched_report
 from engram.envs.spaces import observation_converter
-from engram.envs.stored_rows import check_actions, row_form
+from engram.envs.stored_rows import check_actions, equal_rows, row_form
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
 
@@ -242,7 +242,7 @@ class GymnasiumEnv(VectorEnv):
         # One round, unless something is not reproducible; it ends, because every round adds to `anew`.
         while True:
             self._row, failed = self._repeat(stored["prev_action"])
-            differs = (failed | ~_equal(self._row, stored).cpu().numpy()) & ~anew
+            differs = (failed | ~equal_rows(self._row, stored).cpu().numpy()) & ~anew
             if not differs.any():
                 break
             anew |= differs
@@ -296,13 +296,3 @@ class GymnasiumEnv(VectorEnv):
 
     def close(self) -> None:  # noqa: D102
         self._vector.close()
-
-
-def _equal(row: TensorDict, stored: TensorDict) -> Tensor:
-    """Where two rows agree in every leaf, bool [B]; NaN agrees with NaN."""
-    equal = torch.ones(row.batch_size, dtype=torch.bool, device=row["reward"].device)
-    for key, value in row.items(True, True):
-        other = stored[key]
-        same = (value == other) | ((value != value) & (other != other))
-        equal &= same.flatten(1).all(1) if same.ndim > 1 else same
-    return equal

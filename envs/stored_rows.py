@@ -52,3 +52,13 @@ def check_actions(stored: Tensor | None, space: gymnasium.Space[Any]) -> None:
     choice = stored.cpu().numpy() - space.start  # type: ignore[attr-defined]
     if ((choice < 0) | (choice >= np.array(options).reshape(space.shape or ()))).any():
         raise StateError(f"driver/env/log/actions: expected actions of {space}, got others")
+
+
+def equal_rows(row: TensorDict, stored: TensorDict) -> Tensor:
+    """Where two rows agree in every leaf, bool [B]; NaN agrees with NaN."""
+    equal = torch.ones(row.batch_size, dtype=torch.bool, device=row["reward"].device)
+    for key, value in row.items(True, True):
+        other = stored[key]
+        same = (value == other) | ((value != value) & (other != other))
+        equal &= same.flatten(1).all(1) if same.ndim > 1 else same
+    return equal

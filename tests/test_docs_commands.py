@@ -10,15 +10,15 @@ from engram.benchmarks.command import make_options
 from engram.scripts.command_line.config import compose_config
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # The recipes' commands name what the recipes add; tests/test_recipes.py runs them.
-DOCS = [path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "architecture.md"]
-PAGES = (ROOT / "README.md", *DOCS)
+RECIPES = "architecture.md"
 CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot"}
 
 
 def commands():
     """Every `engram <command> …`, or its module, in a code block, as page, command and words."""
-    for page in PAGES:
+    for page in (page for page in PAGES if page.name != RECIPES):
         for block in re.findall(r"```(?:bash|text)\n(.*?)```", page.read_text(), flags=re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 module = r"python -m engram\.(?:scripts\.|(?=benchmarks ))"

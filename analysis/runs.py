@@ -35,7 +35,7 @@ class Run:
         folder: where it lies.
         stored: its configuration.
         versions: of packages, code and device.
-        sizes: of the agent, by the names of `agent_sizes`; empty for runs that were made before these were stored.
+        sizes: of the agent, by the names of `Agent.sizes`; empty for runs that were made before these were stored.
         metrics: what a comparison needs of them.
         solved: it stopped because an evaluation reached `evaluation.stop_at_return`.
         command: what it was asked for; None for runs that were made before this was stored.

@@ -44,6 +44,23 @@ def is_of_before(run_dir: Traversable) -> bool:
     return isinstance(version, str) and version.startswith("0.1.")
 
 
+def refuse_former_replay(run_dir: Traversable, config: dict[str, Any]) -> None:
+    """Refuse to build the agent of a run of before that learnt from a replay: its losses and its replay are others now.
+
+    Args:
+        run_dir: the run's folder.
+        config: its configuration, with present names.
+
+    Raises:
+        ValueError: names the version that can.
+    """
+    if is_of_before(run_dir) and "replay" in config["agent"]:
+        raise ValueError(
+            "A run with a replay is loaded and continued by the version that wrote it, but "
+            f"{run_dir} was written by engram-rl 0.1: use that version, or train anew; engram plot reads it."
+        )
+
+
 def with_present_names(node: Any) -> Any:
     """A stored description with the present names of Engram's own classes, functions and tasks.
 

@@ -18,7 +18,7 @@ def read_sizes(run_dir: Traversable) -> dict[str, int]:
         run_dir: its run's folder, on disk or in an archive.
 
     Returns:
-        By the names of `agent_sizes`; none where the run is older than the file.
+        By the names of `Agent.sizes`; none where the run is older than the file.
 
     Raises:
         ValueError: if they are not counts.

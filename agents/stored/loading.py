@@ -18,6 +18,7 @@ from engram.common.option_types import Count, Seed
 from engram.common.state_form import AtLeast, StateError, check_like
 from engram.run_files.checkpoint import load_checkpoint, load_latest
 from engram.run_files.current_checkpoint import check_best, check_latest
+from engram.run_files.former_names import refuse_former_replay
 from engram.run_files.manifest import check_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.plain_files import check_plain
@@ -102,6 +103,7 @@ def load(
     if (run_dir / CONFIG_FILE).is_file():
         check_texts(run_dir, trust_edited)
     config = read_config(run_dir)
+    refuse_former_replay(run_dir, config)
     observation_space, action_space = read_spaces(run_dir)
     box_action = read_box_action(run_dir, config)
     with options_of(run_dir):

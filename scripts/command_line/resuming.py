@@ -12,6 +12,7 @@ from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.common.shell import command_line
 from engram.run_files.fixed_config import LEARNING, MACHINE
+from engram.run_files.former_names import refuse_former_replay
 from engram.run_files.manifest import replace_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.run_folder import read_config, stored_config
@@ -82,6 +83,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
         UsageError: if a word would change anything else.
     """
     config = stored_config(run_dir)
+    refuse_former_replay(run_dir, config)
     # An allow-list and trust are the user's to give, never a stored run's.
     config |= {"allow": [], "trust_edited": False}
     for word in quote_paths(words):

@@ -30,7 +30,11 @@ def test_the_vector_is_the_native_environment() -> None:
         row = native.step(torch.as_tensor(actions))
         np.testing.assert_array_equal(reward, row["reward"].numpy())
         np.testing.assert_array_equal(terminated, row["is_terminal"].numpy())
-        assert reward.dtype == np.float64 and not truncated.any() and infos == {}
+        assert reward.dtype == np.float64 and not truncated.any()
+        ended = terminated.any()  # all at once: the delay is one
+        assert infos.keys() == ({"success", "_success"} if ended else set())
+        if ended:
+            np.testing.assert_array_equal(infos["success"], reward > 0)
 
 
 def test_a_single_one_passes_gymnasiums_checker() -> None:

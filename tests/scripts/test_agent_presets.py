@@ -15,7 +15,8 @@ SIZES = group_options("size")
 
 def settings_of(values):
     arguments = {key: value for key, value in values["agent"].items() if not key.startswith("_")}
-    assert set(arguments) == {field.name for field in dataclasses.fields(DreamerSettings)}
+    of_the_run = {"total_env_steps", "seed", "device"}
+    assert set(arguments) == {field.name for field in dataclasses.fields(DreamerSettings)} - of_the_run
     return DreamerSettings(**arguments)
 
 

@@ -60,9 +60,12 @@ def test_resume(before):
     assert call(engram.scripts.train.main, "resume=ppo/run", "total_env_steps=144").text.count("warning") == 0
 
 
-def test_resume_of_a_world_model(before):
-    assert_accepted_with_a_warning(call(engram.scripts.train.main, "resume=world_model/run"))
-    assert lines_of(before / "world_model/run/metrics.jsonl")[-1]["env_steps"] >= 200
+def test_a_world_model_is_for_the_version_that_wrote_it(before):
+    lines = lines_of(before / "world_model/run/metrics.jsonl")
+    for main, word in ((engram.scripts.train.main, "resume"), (engram.scripts.evaluate.main, "run")):
+        said = call(main, f"{word}=world_model/run")
+        assert said.code == 2 and "was written by engram-rl 0.1: use that version" in said.text
+    assert lines_of(before / "world_model/run/metrics.jsonl") == lines
 
 
 def test_evaluate(before):

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from engram.benchmarks import command as benchmark
 from engram.benchmarks.envs import native_makers
 
@@ -22,6 +24,7 @@ def test_it_writes_every_environment_and_number(tmp_path, capsys):
     assert "median ratio at 5 environments" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_all_natives_can_be_measured(capsys):
     assert benchmark.command([*TINY, "package=false", "num_envs=[2]"]) == 0
     out = capsys.readouterr().out

@@ -10,6 +10,7 @@ from engram.envs.memory_maze.real import versions
 TINY = ("memory_maze", "num_envs=[2]", "num_layouts=4", "repeats=1", "seconds=0.001", "threads=1")
 
 
+@pytest.mark.slow
 @pytest.mark.real_maze
 def test_it_writes_both_mazes(tmp_path, capsys):
     output = tmp_path / "maze.json"

@@ -70,6 +70,7 @@ def fail():
     raise RuntimeError("a mistake")
 
 
+@pytest.mark.slow
 def test_peak_memory_in_a_fresh_process():
     torch.ones(1 << 27).sum()  # half a GiB here must not count there
     peak = peak_of(fill, (1 << 24,), "cpu", None)

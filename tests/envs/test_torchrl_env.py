@@ -1,5 +1,8 @@
 """TorchRL sees the native environments as its own: its checks pass, the episodes are the same."""
 
+import re
+from typing import Any
+
 import pytest
 import torch
 from contract import assert_equal
@@ -53,7 +56,15 @@ def same(obs, other) -> None:
         assert_equal(obs, other)
 
 
-@pytest.mark.parametrize("id", [id for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))])
+def one_of_each(id: str) -> Any:
+    """Larger tasks of a family are played by `make test-slow`."""
+    is_larger = re.search(r"MemoryMaze-\d", id)
+    return pytest.param(id, marks=pytest.mark.slow) if is_larger else id
+
+
+@pytest.mark.parametrize(
+    "id", [one_of_each(id) for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))]
+)
 def test_the_episodes_are_those_of_the_native_environment(id: str) -> None:
     compare(id, 60)
 

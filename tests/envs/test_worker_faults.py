@@ -153,6 +153,7 @@ print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))
 """
 
 
+@pytest.mark.slow
 def test_new_interpreters_inherit_that_signals_of_a_terminal_are_held_back():
     done = subprocess.run([sys.executable, "-c", MASK], capture_output=True, text=True)
     assert done.stdout == "[1, 2]\n[]\n", done.stderr
@@ -168,6 +169,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_none_is_left_and_none_complains_where_the_parent_is_killed():
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

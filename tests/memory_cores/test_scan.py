@@ -261,6 +261,7 @@ def test_importing_the_package_does_not_import_a_compiler():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_without_a_place_for_its_cache_the_scan_runs():
     """Nothing to write to: numba must not refuse to compile."""
     code = (

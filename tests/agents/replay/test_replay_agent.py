@@ -82,7 +82,7 @@ class Run:
         return is_finished
 
 
-@pytest.mark.parametrize("train_ratio", [0.5, 4.0, 7.3, 100.0])
+@pytest.mark.parametrize("train_ratio", [0.5, 4.0, 7.3, pytest.param(100.0, marks=pytest.mark.slow)])
 def test_the_train_ratio_is_kept(tmp_path, train_ratio):
     """After every collection the rows replayed are those asked for, short by less than one batch."""
     run = Run(tmp_path, train_ratio=train_ratio)

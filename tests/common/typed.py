@@ -19,11 +19,13 @@ VALUES = ("a_word", -1, 0, 1, 1.5, True, None, [1], ["a_word"], {"a": 1}, print)
 def settings_classes():
     """The classes made by `settings`, by module and name; benchmarks have one each of the same name."""
     found = {}
-    for path in sorted(ROOT.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if parts[0] in ("tests", "build") or "@settings(" not in path.read_text():
+    files = [
+        path for init in sorted(ROOT.glob("*/__init__.py")) for path in sorted(init.parent.rglob("*.py"))
+    ]
+    for path in files:
+        if "@settings(" not in path.read_text():
             continue
-        module = importlib.import_module(".".join(("engram", *parts)))
+        module = importlib.import_module(".".join(("engram", *path.relative_to(ROOT).with_suffix("").parts)))
         for name, one in vars(module).items():
             if dataclasses.is_dataclass(one) and one.__module__ == module.__name__ and is_settings(one):
                 found[f"{module.__name__}.{name}"] = one

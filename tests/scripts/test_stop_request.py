@@ -50,7 +50,10 @@ def start(*words, before=as_from_a_terminal):
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGINT, signal.SIGHUP))],
+)
 def test_the_first_signal_is_noted_and_a_second_ends_at_once(number):
     """But for those that come with the first, as from a terminal that is closed."""
     one, other = start(), start("slow")

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from run_files import RECALL, TINY
 
 
+@pytest.mark.slow
 def test_a_sweep_is_compared(run, tmp_path):
     words = [word for word in TINY if not word.startswith(("core=", "logging.progress"))]
     sweep = ("sweep", *words, *RECALL, "core=gru,mlp", "seed=0..1", f"dir={tmp_path}/sweep", "workers=1")

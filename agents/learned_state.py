@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from engram.common.state_form import Whole
 from engram.memory_cores import MemoryCore
 
 
-class LearnedState:
+class LearnedState(ABC):
     """Finds modules and optimisers among an agent's attributes, saves them by their names, and counts them.
 
     Attributes:
@@ -25,9 +26,9 @@ class LearnedState:
     counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
     num_updates: int = 0
 
+    @abstractmethod
     def initial_memory(self, batch_size: int) -> TensorDict:
         """See `Agent.initial_memory`."""
-        raise NotImplementedError
 
     @property
     def networks(self) -> dict[str, nn.Module]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Updates:
         return (self._update() for _ in range(self._count))
 
 
-class Trainable:
+class Trainable(ABC):
     """The side of an agent that a training run sees; what an agent has no use for it leaves as it is here.
 
     Attributes:
@@ -49,9 +50,9 @@ class Trainable:
     prefill: int = 0
     log_interval: int | None = None
 
+    @abstractmethod
     def policy(self, env_steps: int) -> Act:
         """Say who acts in the rollout that begins at `env_steps`: `(row, carry) -> action, carry, extras`."""
-        raise NotImplementedError
 
     def learn(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout, as much as is due after it.
@@ -69,6 +70,7 @@ class Trainable:
         """
         return mean_metrics(self.updates(rollout, env_steps))
 
+    @abstractmethod
     def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
         """Take a rollout in and say which updates are due, for a loop that saves between any two of them.
 
@@ -77,7 +79,6 @@ class Trainable:
                 its updates is wanted.
             env_steps: as of `learn`.
         """
-        raise NotImplementedError
 
     def check_run(self, num_envs: int, capture: bool = False) -> None:
         """Refuse a run that the agent cannot learn from, before it begins.

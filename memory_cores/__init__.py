@@ -9,6 +9,7 @@ from engram.memory_cores.frame_stack import FrameStack
 from engram.memory_cores.gru import GRU
 from engram.memory_cores.gtrxl import GTrXL
 from engram.memory_cores.hcam import HCAM
+from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.loop_core import LoopCore
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.mlp import MLP
@@ -29,6 +30,8 @@ __all__ = [
     "CoreCard",
     "FrameStack",
     "GTrXL",
+    "Layer",
+    "LayeredCore",
     "LoopCore",
     "MemoryCore",
     "Resets",

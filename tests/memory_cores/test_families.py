@@ -7,7 +7,7 @@ from test_contract import TIGHT, assert_same_results, results, sequence, split_a
 from torch import nn
 from torch.nn.functional import silu, softplus
 
-from engram.memory_cores import CacheCore, LoopCore, ScanCore
+from engram.memory_cores import CacheCore, Layer, LayeredCore, LoopCore, ScanCore
 from engram.memory_cores.cache.attention import masked_softmax
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.carry import Leaf
@@ -35,6 +35,27 @@ class ConvolvedScan(ScanCore):
         is_fresh = memory.position("count").unsqueeze(-1) == 0
         scale = torch.where(is_fresh, 1.0, (-torch.expm1(2 * log_a)).sqrt())
         return memory.scan("hidden", log_a.exp(), scale * i.sigmoid() * value)
+
+
+class DecayingLayer(Layer):
+    """A residual layer of traces that decay."""
+
+    def __init__(self):
+        super().__init__()
+        self.decay, self.norm = nn.Parameter(torch.rand(WIDTH)), nn.LayerNorm(WIDTH)
+
+    def carry_spec(self):
+        return {"trace": Leaf((WIDTH,))}
+
+    def forward(self, u, memory):
+        return u + memory.scan("trace", self.decay, self.norm(u)).to(u.dtype)
+
+
+class Layered(LayeredCore, ScanCore):
+    """Two of them, one on the other."""
+
+    def __init__(self, input_size):
+        super().__init__(input_size, WIDTH, [DecayingLayer(), DecayingLayer()])
 
 
 class StabilisedLoop(LoopCore):
@@ -90,7 +111,7 @@ class Windowed(CacheCore):
         return u + memory.attend("tokens", self.attention, u)
 
 
-@pytest.fixture(params=[ConvolvedScan, StabilisedLoop, Windowed])
+@pytest.fixture(params=[ConvolvedScan, Layered, StabilisedLoop, Windowed])
 def core(request):
     torch.manual_seed(0)
     return request.param(INPUT_SIZE).double()

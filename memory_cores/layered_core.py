@@ -1,0 +1,59 @@
+"""Cores that are a stack of layers of one kind, each with a memory of its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from engram.memory_cores.base import MemoryCore
+from engram.memory_cores.carry import CarrySpec
+from engram.memory_cores.memory import Memory
+
+
+class Layer(nn.Module, ABC):
+    """One layer as its publication has it, norm, gate and residual connection included; as wide out as in."""
+
+    @abstractmethod
+    def carry_spec(self) -> CarrySpec:
+        """State what the layer carries; see `MemoryCore.carry_spec`."""
+
+    @abstractmethod
+    def forward(self, u: Tensor, memory: Any) -> Tensor:
+        """Map rows to rows.
+
+        Args:
+            u: Rows, [*, hidden_size], where * is [B, T] in a sequence and [B] in a step.
+            memory: What the layer carries; of its core's `memory_class`.
+
+        Returns:
+            Rows, [*, hidden_size].
+        """
+
+
+class LayeredCore(MemoryCore):
+    """A core whose `equations` are those of its layers, one after the other.
+
+    The family is given beside it, as in `class LRU(LayeredCore, ScanCore)`; the constructor of a subclass makes the layers.
+
+    Args:
+        input_size: Width of the input; a linear layer maps it to `hidden_size` if they differ.
+        hidden_size: Width of the layers and of the output.
+        layers: From the input's to the output's.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, layers: Sequence[Layer]) -> None:
+        super().__init__(input_size, hidden_size)
+        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+        self.layers = nn.ModuleList(layers)
+
+    def carry_spec(self) -> CarrySpec:
+        """State the layers' carries under `layer_0`, `layer_1`, …."""
+        return {f"layer_{index}": layer.carry_spec() for index, layer in enumerate(self.layers)}
+
+    def equations(self, x: Tensor, memory: Memory) -> Tensor:
+        """Run the layers, each on a part of the memory."""
+        u = self.embed(x)
+        for index, layer in enumerate(self.layers):
+            u = layer(u, memory.at(f"layer_{index}"))
+        return u

@@ -34,7 +34,8 @@ class Layer(nn.Module, ABC):
 class LayeredCore(MemoryCore):
     """A core whose `equations` are those of its layers, one after the other.
 
-    The family is given beside it, as in `class LRU(LayeredCore, ScanCore)`; the constructor of a subclass makes the layers.
+    The family is given beside it, as in `class LRU(LayeredCore, ScanCore)`; a subclass makes the layers and hands them
+    to this constructor.
 
     Args:
         input_size: Width of the input; a linear layer maps it to `hidden_size` if they differ.

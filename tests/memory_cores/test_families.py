@@ -11,6 +11,7 @@ from engram.memory_cores import CacheCore, Layer, LayeredCore, LoopCore, ScanCor
 from engram.memory_cores.cache.attention import masked_softmax
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.carry import Leaf
+from engram.memory_cores.short_convolution import ShortConvolution
 
 TAPS, WIDTH = 3, 4
 
@@ -20,16 +21,15 @@ class ConvolvedScan(ScanCore):
 
     def __init__(self, input_size):
         super().__init__(input_size, WIDTH)
-        self.taps = nn.Parameter(torch.randn(TAPS, input_size))
+        self.convolution = ShortConvolution(input_size, TAPS, bias=False)
         self.gates = nn.Linear(input_size, 3 * WIDTH)
         self.decay = nn.Parameter(torch.rand(WIDTH))
 
     def carry_spec(self):
-        earlier = Leaf((TAPS - 1, self.input_size), "stored")
-        return {"inputs": earlier, "count": Leaf((), "count"), "hidden": Leaf((WIDTH,))}
+        return {"inputs": self.convolution.leaf, "count": Leaf((), "count"), "hidden": Leaf((WIDTH,))}
 
     def equations(self, x, memory):
-        u = silu((memory.window("inputs", x, TAPS) * self.taps).sum(-2))
+        u = silu(self.convolution(x, memory, "inputs"))
         r, i, value = self.gates(u).chunk(3, dim=-1)
         log_a = -8 * r.sigmoid() * softplus(self.decay)
         is_fresh = memory.position("count").unsqueeze(-1) == 0
@@ -151,7 +151,7 @@ def test_a_window_by_hand():
     """Two rows back at most, and never into the episode before."""
     core = ConvolvedScan(1)
     with torch.no_grad():
-        core.taps.copy_(torch.tensor([[100.0], [10.0], [1.0]]))
+        core.convolution.weight.copy_(torch.tensor([[100.0, 10.0, 1.0]]))
     seen = []
     core.gates.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].flatten().tolist()))
     x, is_first = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]]), torch.tensor([[True, False, False, True]])

@@ -1,7 +1,7 @@
 """Cores that are a stack of layers of one kind, each with a memory of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -50,11 +50,16 @@ class LayeredCore(MemoryCore):
 
     def carry_spec(self) -> CarrySpec:
         """State the layers' carries under `layer_0`, `layer_1`, …."""
-        return {f"layer_{index}": layer.carry_spec() for index, layer in enumerate(self.layers)}
+        return {f"layer_{index}": layer.carry_spec() for index, layer in enumerate(self._layers())}
 
     def equations(self, x: Tensor, memory: Memory) -> Tensor:
         """Run the layers, each on a part of the memory."""
         u = self.embed(x)
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._layers()):
             u = layer(u, memory.at(f"layer_{index}"))
         return u
+
+    def _layers(self) -> Iterator[Layer]:
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            yield layer

@@ -4,13 +4,14 @@ from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.block_gru import BlockGRU
 from engram.memory_cores.cache_core import CacheCore
 from engram.memory_cores.card import CoreCard
+from engram.memory_cores.elman import Elman
 from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
 from engram.memory_cores.gru import GRU
 from engram.memory_cores.gtrxl import GTrXL
 from engram.memory_cores.hcam import HCAM
 from engram.memory_cores.layered_core import Layer, LayeredCore
-from engram.memory_cores.loop_core import LoopCore
+from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.mlp import MLP
 from engram.memory_cores.resets import Resets
@@ -28,11 +29,13 @@ __all__ = [
     "BlockGRU",
     "CacheCore",
     "CoreCard",
+    "Elman",
     "FrameStack",
     "GTrXL",
     "Layer",
     "LayeredCore",
     "LoopCore",
+    "LoopLayer",
     "MemoryCore",
     "Resets",
     "ScanCore",

@@ -86,7 +86,7 @@ class BlockGRU(LoopCore):
         return self.input(x)
 
     def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
-        """Move the state by one row; see `LoopCore.row`."""
+        """Move the state by one row; see `RowLoop.row`."""
         hidden = states["hidden"]
         projected = silu(self.projection_norm(self.projection(hidden)))
         own = _join(torch.bmm(self._split(hidden), self.own))

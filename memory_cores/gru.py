@@ -58,11 +58,11 @@ class GRU(LoopCore):
         return {"hidden": Leaf((self.hidden_size,))}
 
     def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
-        """Run the library's cell; see `LoopCore.row`."""
+        """Run the library's cell; see `RowLoop.row`."""
         hidden = gru_row(drive, states["hidden"], gate_weights(self, drive.dtype))
         return hidden, {"hidden": hidden}
 
     def rows(self, drive: Tensor, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
-        """Run the engine's loop; see `LoopCore.rows`."""
+        """Run the engine's loop; see `RowLoop.rows`."""
         hiddens = gru_loop(drive, memory.resets, states["hidden"], gate_weights(self, drive.dtype))
         return hiddens, {"hidden": hiddens}

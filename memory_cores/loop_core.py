@@ -1,6 +1,6 @@
 """The family of cores whose rows need a matrix product in turn."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,20 +9,22 @@ from torch import Tensor
 
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.carry import select_initial
+from engram.memory_cores.layered_core import Layer
 from engram.memory_cores.memory import Memory
+from engram.memory_cores.tracing import is_traced
 
 States = dict[str, Tensor]
 """The states of a loop by their keys, [B, *] each, or after several rows [B, N, *]."""
 
 
-class LoopCore(MemoryCore):
-    """A core whose next state is any function of the last one: rows run one after the other.
+class RowLoop(ABC):
+    """Rows that run one after the other, since the next state is any function of the last one.
 
-    A subclass implements `carry_spec` and one row's equations, `row`. What they need of the input alone is computed for
-    all rows at once by `drive`. States begin an episode as `carry_spec` states it. Autocast is off inside, so that
-    states keep their dtype; `x` comes in the first state's.
+    A subclass states one row's equations, `row`. What they need of the input alone is computed for all rows at once by
+    `drive`. Autocast is off inside, so that states keep their dtype; `x` comes in the first state's, which parameters
+    of half precision are not of: `WideLinear` heeds that.
 
-    What goes round the loop, as a short convolution before it, is put in `equations` around `self.loop`.
+    What goes round the loop, as a short convolution before it, is put around `self.loop`.
     """
 
     def drive(self, x: Tensor) -> Any:
@@ -61,9 +63,13 @@ class LoopCore(MemoryCore):
             The outputs [B, T, n], and the states after every row, [B, T, *], or after the last, [B, 1, *].
         """
         outputs, kept = [], []
-        for drive_t, first_t in zip(_by_row(drive), memory.is_first.unbind(1), strict=True):
-            begun = {key: select_initial(first_t, memory.spec[key].start, states[key]) for key in states}
-            y, states = self.row(drive_t, begun)
+        flags = memory.is_first.unbind(1)
+        host = None if is_traced() else memory.resets.host
+        may_begin = [True] * len(flags) if host is None else host.any(dim=0).tolist()
+        for drive_t, first_t, begins in zip(_by_row(drive), flags, may_begin, strict=True):
+            if begins:
+                states = {key: select_initial(first_t, memory.spec[key].start, states[key]) for key in states}
+            y, states = self.row(drive_t, states)
             outputs.append(y)
             kept.append(states)
         kept = kept if carry_every else kept[-1:]
@@ -71,8 +77,8 @@ class LoopCore(MemoryCore):
             key: torch.stack([after[key] for after in kept], dim=1) for key in states
         }
 
-    def equations(self, x: Tensor, memory: Memory) -> Tensor:
-        """Run the loop over all keys of the carry; see `MemoryCore.equations`."""
+    def run(self, x: Tensor, memory: Memory) -> Tensor:
+        """Run the loop over all keys of a memory on rows [*, n]; returns rows."""
         states = {key: memory.before(key) for key in memory.spec}
         with torch.autocast(x.device.type, enabled=False):
             return self.loop(self.drive(x.to(next(iter(states.values())).dtype)), states, memory)
@@ -95,6 +101,22 @@ class LoopCore(MemoryCore):
         for key, value in after.items():
             memory.keep(key, value)
         return y
+
+
+class LoopCore(RowLoop, MemoryCore):
+    """A core that is one loop: a subclass implements `carry_spec` and `row`, and `drive` if need be."""
+
+    def equations(self, x: Tensor, memory: Memory) -> Tensor:
+        """Run the loop; see `MemoryCore.equations`."""
+        return self.run(x, memory)
+
+
+class LoopLayer(RowLoop, Layer):
+    """A layer that is one loop, for a `LayeredCore`; it may put a norm or a residual connection around `self.run`."""
+
+    def forward(self, u: Tensor, memory: Memory) -> Tensor:
+        """Run the loop; see `Layer.forward`."""
+        return self.run(u, memory).to(u.dtype)
 
 
 def _by_row(drive: Any) -> Iterator[Any]:

@@ -65,13 +65,13 @@ class LSTM(LoopCore):
         return {"hidden": Leaf((self.hidden_size,)), "cell": Leaf((self.hidden_size,))}
 
     def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
-        """Run the library's cell; see `LoopCore.row`."""
+        """Run the library's cell; see `RowLoop.row`."""
         weights = gate_weights(self, drive.dtype)
         hidden, cell = lstm_row(drive, states["hidden"], states["cell"], weights)
         return hidden, {"hidden": hidden, "cell": cell}
 
     def rows(self, drive: Tensor, states: States, memory: Memory, carry_every: int) -> tuple[Tensor, States]:
-        """Run the engine's loop; see `LoopCore.rows`."""
+        """Run the engine's loop; see `RowLoop.rows`."""
         weights = gate_weights(self, drive.dtype)
         # The last carry alone needs the last cell only, which the faster path gives.
         before = (states["hidden"], states["cell"])

@@ -1,5 +1,6 @@
 """Memory cores: sequence models with an explicit carry, behind one contract."""
 
+from engram.memory_cores.aaren import Aaren
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.block_gru import BlockGRU
 from engram.memory_cores.cache_core import CacheCore
@@ -26,6 +27,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "S5",
+    "Aaren",
     "BlockGRU",
     "CacheCore",
     "CoreCard",

@@ -13,14 +13,15 @@ class CoreCard:
 
     Attributes:
         family: what runs a sequence: "scan" (only an elementwise recurrence goes from row to row), "loop" (a
-            matrix product does), "cache" (rows look up a bounded store), or "other".
+            matrix product does), "matrix" (outer products are written to a matrix, by chunks of rows), "cache" (rows
+            look up a bounded store), or "other".
         step_cost: time of one row while acting.
         training_cost: time of T rows, and what in it is serial.
         memory_length: how far back the core can remember.
         choose_when: the reason to take it, and the reason not to.
     """
 
-    family: Literal["scan", "loop", "cache", "other"]
+    family: Literal["scan", "matrix", "loop", "cache", "other"]
     step_cost: str
     training_cost: str
     memory_length: str

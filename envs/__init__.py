@@ -4,7 +4,16 @@ from engram.common.box_actions import ActionConverter, BoxActions
 from engram.common.errors import EnvironmentFault
 from engram.common.rows import Act, Rollout
 from engram.common.vector_env import VectorEnv
-from engram.envs.diagnostic import CopySequence, DiscountingChain, MemoryChain, RecallFirst, TMaze
+from engram.envs.diagnostic import (
+    CopySequence,
+    DiscountingChain,
+    MemoryChain,
+    Parity,
+    Permutations,
+    RecallFirst,
+    RecallPairs,
+    TMaze,
+)
 from engram.envs.driver import Driver
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
 from engram.envs.forking import loaded_libgomps, make_forks_safe
@@ -30,7 +39,10 @@ __all__ = [
     "GymnasiumEnv",
     "MemoryChain",
     "NativeVectorEnv",
+    "Parity",
+    "Permutations",
     "RecallFirst",
+    "RecallPairs",
     "Rollout",
     "TMaze",
     "Task",

@@ -3,7 +3,10 @@
 from engram.envs.diagnostic.copy_sequence import CopySequence
 from engram.envs.diagnostic.discounting_chain import DiscountingChain
 from engram.envs.diagnostic.memory_chain import MemoryChain
+from engram.envs.diagnostic.parity import Parity
+from engram.envs.diagnostic.permutations import Permutations
 from engram.envs.diagnostic.recall_first import RecallFirst
+from engram.envs.diagnostic.recall_pairs import RecallPairs
 from engram.envs.diagnostic.t_maze import TMaze
 from engram.envs.native import NativeVectorEnv
 from engram.envs.task import Task
@@ -12,7 +15,10 @@ _CLASSES: dict[str, type[NativeVectorEnv]] = {
     "copy_sequence": CopySequence,
     "discounting_chain": DiscountingChain,
     "memory_chain": MemoryChain,
+    "parity": Parity,
+    "permutations": Permutations,
     "recall_first": RecallFirst,
+    "recall_pairs": RecallPairs,
     "t_maze": TMaze,
 }
 TASKS = tuple(
@@ -20,4 +26,14 @@ TASKS = tuple(
     for name, native in _CLASSES.items()
 )
 
-__all__ = ["TASKS", "CopySequence", "DiscountingChain", "MemoryChain", "RecallFirst", "TMaze"]
+__all__ = [
+    "TASKS",
+    "CopySequence",
+    "DiscountingChain",
+    "MemoryChain",
+    "Parity",
+    "Permutations",
+    "RecallFirst",
+    "RecallPairs",
+    "TMaze",
+]

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import hash_prefix, purpose, randint
-from engram.envs.native import NativeVectorEnv
+from engram.envs.diagnostic.questions import QuestionEnv
 
 _SYMBOL = purpose("symbol")
 
 
-class CopySequence(NativeVectorEnv):
+class CopySequence(QuestionEnv):
     """See `num_items` symbols, wait, and name them in the order in which they came.
 
     The first `num_items` rows show a symbol each, 0..num_symbols-1, drawn independently; the next `delay`
@@ -47,37 +47,29 @@ class CopySequence(NativeVectorEnv):
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
-        super().__init__(num_envs, device, env_index_offset)
-        self.name = "diagnostic/copy_sequence"
-        self.num_items = num_items
         self.num_symbols = num_symbols
         self.recall = num_items + delay  # the row of the first answer
-        self.length = self.max_episode_steps = self.recall + num_items
+        super().__init__(
+            "diagnostic/copy_sequence",
+            num_envs,
+            self.recall + num_items,
+            num_items,
+            num_symbols,
+            device,
+            env_index_offset,
+        )
         self.single_observation_space = gs.Discrete(num_symbols + 2)
-        self.single_action_space = gs.Discrete(num_symbols)
-        self.best_return = 1.0
-        self.chance_return = 2.0 / num_symbols - 1.0
 
-    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        failed = torch.zeros_like(episode, dtype=torch.bool)
-        return {"key": hash_prefix(seed, _SYMBOL, env_index, episode), "failed": failed}
+    def draw(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        return {"key": hash_prefix(seed, _SYMBOL, env_index, episode)}
 
-    def advance(  # noqa: D102
-        self, task: dict[str, Tensor], time: Tensor, action: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
-        asked = randint(self.num_symbols, time - self.recall, prefix=task["key"])
-        answers, is_right = time >= self.recall, action == asked
-        reward = torch.where(answers, (is_right.to(torch.float32) * 2.0 - 1.0) / self.num_items, 0.0)
-        terminated = time + 1 == self.length
-        after = {**task, "failed": task["failed"] | (answers & ~is_right)}
-        return after, reward, terminated, torch.zeros_like(terminated)
-
-    def outcome(  # noqa: D102
-        self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
-    ) -> dict[str, Tensor]:
-        return {"success": is_terminal & ~task["failed"]}
+    def ask(  # noqa: D102
+        self, task: dict[str, Tensor], time: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        answer = randint(self.num_symbols, time - self.recall, prefix=task["key"])
+        return task, answer, time >= self.recall
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         symbol = randint(self.num_symbols, time, prefix=task["key"])
         signals = (time >= self.recall) & (time < self.length)
-        return torch.where(time < self.num_items, symbol, self.num_symbols + signals.long())
+        return torch.where(time < self.num_questions, symbol, self.num_symbols + signals.long())

@@ -1,5 +1,6 @@
 """The diagnostic tasks: by hand, at their best, by chance, and over very long episodes."""
 
+import itertools
 from functools import partial
 
 import gymnasium
@@ -10,7 +11,16 @@ from gymnasium.utils.env_checker import check_env
 from native_checks import CHECKS, check_one_step_on_cuda
 from tensordict import TensorDict
 
-from engram.envs import CopySequence, DiscountingChain, MemoryChain, NativeVectorEnv, TMaze
+from engram.envs import (
+    CopySequence,
+    DiscountingChain,
+    MemoryChain,
+    NativeVectorEnv,
+    Parity,
+    Permutations,
+    RecallPairs,
+    TMaze,
+)
 
 RIGHT, UP, LEFT, DOWN = range(4)
 TASKS = {
@@ -23,6 +33,19 @@ TASKS = {
     "t_maze_far": partial(TMaze, corridor_length=1, oracle_length=3),
     "copy": CopySequence,
     "copy_at_once": partial(CopySequence, num_items=8, delay=0, num_symbols=3),
+    "parity": Parity,
+    "parity_last": partial(Parity, length=5, asked="last"),
+    "swaps": Permutations,
+    "generators": partial(Permutations, tokens="generators", length=9),
+    "all_last": partial(Permutations, tokens="all", length=6, asked="last"),
+    "recall_pairs": RecallPairs,
+    "recall_all_pairs": partial(RecallPairs, num_pairs=6, num_keys=6, num_values=2),
+}
+PERMUTATIONS = list(itertools.permutations(range(5)))
+TOKENS = {
+    10: [g for g in PERMUTATIONS if sum(i == g[i] for i in range(5)) == 3],
+    2: [(1, 2, 3, 4, 0), (1, 2, 3, 0, 4)],
+    120: PERMUTATIONS,
 }
 
 
@@ -40,6 +63,19 @@ class BestPlayer:
             return (self.rows[0].gather(1, 2 + obs[:, 1:2].long()).squeeze(1) > 0).long()
         if isinstance(env, CopySequence):
             return self.rows[max(time - env.recall, 0)] % env.num_symbols
+        if isinstance(env, Parity):
+            return sum(self.rows) % 2
+        if isinstance(env, Permutations):
+            moves = torch.tensor(TOKENS[int(env.single_observation_space.n) - 1])
+            place = torch.zeros(env.num_envs, dtype=torch.int64)
+            for token in self.rows:
+                place = moves[token, place]
+            return place
+        if isinstance(env, RecallPairs):
+            pairs = torch.stack(self.rows, 1)
+            return (pairs[:, :, 1] * (pairs[:, :, 0] == obs[:, :1]))[:, : env.num_pairs].sum(
+                1
+            ) % env.num_values
         if isinstance(env, DiscountingChain):
             return env._rewards.argmax().expand(env.num_envs)
         if time < env.oracle_length:
@@ -172,6 +208,18 @@ def test_a_whole_episode_of_100_000_steps(name: str) -> None:
             r"penalty of TMaze must be a number of at most 0, or null, but got 0\.1",
         ),
         (
+            partial(Parity, asked="first"),
+            "asked of Parity must be one of every, last, but got 'first'",
+        ),
+        (
+            partial(Permutations, tokens="cycles"),
+            "tokens of Permutations must be one of swaps, generators, all, but got 'cycles'",
+        ),
+        (
+            partial(RecallPairs, num_pairs=5, num_keys=4),
+            "num_keys must be at least num_pairs=5, but got 4; set num_keys=5 or more",
+        ),
+        (
             partial(CopySequence, num_symbols=1),
             "num_symbols of CopySequence must be a whole number of at least 2, but got 1",
         ),
@@ -182,7 +230,9 @@ def test_wrong_options_are_refused(make, message: str) -> None:
         make(2)
 
 
-@pytest.mark.parametrize("id", ["CopySequence", "DiscountingChain", "MemoryChain", "TMaze"])
+@pytest.mark.parametrize(
+    "id", ["CopySequence", "DiscountingChain", "MemoryChain", "Permutations", "RecallPairs", "TMaze"]
+)
 def test_registered_with_gymnasium(id: str) -> None:
     env = gymnasium.make(f"engram.envs:engram/{id}-v0")
     check_env(env.unwrapped, skip_render_check=True)

@@ -178,6 +178,7 @@ def test_a_step_needs_a_reset() -> None:
     [
         ("engram/RecallFirst-v0", {"delay": 30}, 31),
         ("engram/MemoryChain-v0", {}, 11),
+        ("engram/RecallPairs-v0", {"num_pairs": 6}, 12),
         ("engram/popgym-AutoencodeHard-v0", {}, 311),
         ("engram/popgym-ConcentrationEasy-v0", {}, 104),
         ("engram/popgym-MineSweeperEasy-v0", {}, 14),

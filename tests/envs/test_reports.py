@@ -1,5 +1,7 @@
 """What environments report of their episodes: which infos count, under which names, and on which rows."""
 
+import itertools
+
 import gymnasium
 import gymnasium.spaces as gs
 import numpy as np
@@ -141,6 +143,20 @@ def remember(state, obs):
     return state["task", "bits"].gather(1, state["task", "query"][:, None])[:, 0]
 
 
+def parity(state, obs):
+    return state["task", "state"] ^ obs
+
+
+def permute(state, obs):
+    swaps = [g for g in itertools.permutations(range(5)) if sum(i == g[i] for i in range(5)) == 3]
+    return torch.tensor([*swaps, range(5)])[obs, state["task", "state"]]
+
+
+def recall_value(state, obs):
+    task = state["task"]
+    return (task["values"] * (task["keys"] == obs[:, :1])).sum(1)
+
+
 def shoot(state, obs):
     """The first cell of a ship that was not hit; 8 by 8."""
     left = state["task", "ships"] & ~state["task", "guesses"]
@@ -162,6 +178,9 @@ def sweep(state, obs):
         ("diagnostic/copy_sequence", copy),
         ("diagnostic/t_maze", turn),
         ("diagnostic/memory_chain", remember),
+        ("diagnostic/parity", parity),
+        ("diagnostic/permutations", permute),
+        ("diagnostic/recall_pairs", recall_value),
         ("diagnostic/discounting_chain", lambda state, obs: torch.zeros(4, dtype=torch.int64)),
         ("popgym/battleship_easy", shoot),
         ("popgym/mine_sweeper_easy", sweep),

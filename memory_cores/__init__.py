@@ -5,13 +5,16 @@ from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.block_gru import BlockGRU
 from engram.memory_cores.cache_core import CacheCore
 from engram.memory_cores.card import CoreCard
+from engram.memory_cores.cfc import CfC
 from engram.memory_cores.elman import Elman
 from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
 from engram.memory_cores.gru import GRU
 from engram.memory_cores.gtrxl import GTrXL
 from engram.memory_cores.hcam import HCAM
+from engram.memory_cores.ind_rnn import IndRNN
 from engram.memory_cores.layered_core import Layer, LayeredCore
+from engram.memory_cores.lem import LEM
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.mlp import MLP
@@ -24,16 +27,19 @@ __all__ = [
     "FFM",
     "GRU",
     "HCAM",
+    "LEM",
     "LSTM",
     "MLP",
     "S5",
     "Aaren",
     "BlockGRU",
     "CacheCore",
+    "CfC",
     "CoreCard",
     "Elman",
     "FrameStack",
     "GTrXL",
+    "IndRNN",
     "Layer",
     "LayeredCore",
     "LoopCore",

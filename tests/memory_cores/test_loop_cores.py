@@ -1,11 +1,13 @@
 """Cores of the loop family against published numbers and plain references of their equations."""
 
+import numpy as np
 import pytest
 import torch
-from golden_cases import TIGHT
+from core_cases import run_steps
+from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch import nn
 
-from engram.memory_cores import Elman, loop_core
+from engram.memory_cores import LEM, CfC, Elman, IndRNN, loop_core
 
 BATCH, LENGTH, INPUT, HIDDEN = 2, 9, 4, 6
 
@@ -50,3 +52,110 @@ def test_rows_without_a_reset_select_nothing(monkeypatch):
     is_first[1, 3] = is_first[0, 7] = True
     core(torch.randn(BATCH, LENGTH, INPUT), core.initial_carry(BATCH), is_first)
     assert [first.tolist() for first in seen] == [[False, True], [True, False]]
+
+
+def sigmoid(value):
+    return 1 / (1 + np.exp(-value))
+
+
+def test_a_lem_is_its_equations():
+    """Equation 3 of Rusch et al. (2022), row by row in numpy."""
+    x, is_first = rows()
+    core = LEM(INPUT, HIDDEN).double()
+    carry = core.initial_carry(BATCH).apply(torch.randn_like)
+    actual, last = core(x, carry, is_first)
+    w = {key: value.detach().numpy() for key, value in core.named_parameters()}
+    (v_1, v_2, v_z) = w["from_y.weight"].reshape(3, HIDDEN, HIDDEN)
+    for b in range(BATCH):
+        y, z = carry["y"][b].numpy(), carry["z"][b].numpy()
+        for t in range(LENGTH):
+            if is_first[b, t]:
+                y, z = np.zeros(HIDDEN), np.zeros(HIDDEN)
+            from_x = w["input.weight"] @ x[b, t].numpy() + w["input.bias"]
+            in_1, in_2, in_z, in_y = from_x.reshape(4, HIDDEN)
+            step_y, step_z = sigmoid(in_1 + v_1 @ y), sigmoid(in_2 + v_2 @ y)
+            z = (1 - step_z) * z + step_z * np.tanh(in_z + v_z @ y)
+            y = (1 - step_y) * y + step_y * np.tanh(in_y + w["from_z.weight"] @ z)
+            torch.testing.assert_close(actual[b, t], torch.from_numpy(y), **TIGHT)
+        torch.testing.assert_close(last["y"][b], torch.from_numpy(y), **TIGHT)
+        torch.testing.assert_close(last["z"][b], torch.from_numpy(z), **TIGHT)
+
+
+def test_ind_rnn_golden():
+    golden = load_golden("ind_rnn")
+    w, core = weights_of(golden), IndRNN(4, 8, num_layers=2).double()
+    with torch.no_grad():
+        core.embed.weight.copy_(w["W0"])
+        core.embed.bias.zero_()
+        for index, (layer, weight) in enumerate(zip(core.layers, (torch.eye(8), w["W1"]), strict=True)):
+            layer.input.weight.copy_(weight)
+            layer.input.bias.copy_(w[f"b{index}"] + w[f"c{index}"])
+            layer.recurrent.copy_(w[f"w{index}"])
+    assert_golden(core, golden, lambda c: {f"layer_{i}": {"hidden": c[f"h{i}"]} for i in range(2)})
+
+
+def test_an_ind_rnn_is_clipped_at_its_bound():
+    """Over T rows a unit then grows twofold at most."""
+    core = IndRNN(1, 1, num_layers=1, bound_length=10).double()
+    with torch.no_grad():
+        core.layers[0].recurrent.fill_(5.0)
+        core.layers[0].input.weight.zero_()
+    carry = core.initial_carry(1).apply(torch.ones_like)
+    y, _ = core(torch.randn(1, 10, 1, dtype=torch.float64), carry, torch.zeros(1, 10, dtype=torch.bool))
+    assert y[0, -1].item() == pytest.approx(2.0)
+
+
+def test_cfc_golden():
+    golden = load_golden("cfc")
+    w, core = weights_of(golden), CfC(4, 8, backbone_size=7).double()
+    with torch.no_grad():
+        core.input.weight.copy_(w["bb_w"][:, :4])
+        core.recurrent.weight.copy_(w["bb_w"][:, 4:])
+        core.input.bias.copy_(w["bb_b"])
+        # Rows are one unit of time apart, so that both parts of the time are one.
+        core.heads.weight.copy_(torch.cat([w["ff1_w"], w["ff2_w"], w["ta_w"] + w["tb_w"]]))
+        core.heads.bias.copy_(torch.cat([w["ff1_b"], w["ff2_b"], w["ta_b"] + w["tb_b"]]))
+    assert_golden(core, golden, lambda carry: {"hidden": carry["h"]})
+
+
+@pytest.mark.parametrize("mode", ["no_gate", "pure"])
+def test_the_other_modes_of_a_cfc(mode):
+    """By the formulas of their source, and alike by rows and by sequences."""
+    x, is_first = rows()
+    core = CfC(INPUT, HIDDEN, backbone_size=5, mode=mode).double()
+    carry = core.initial_carry(BATCH).apply(torch.randn_like)
+    y, last = core(x, carry, is_first)
+    stepped, last_stepped, _ = run_steps(core, x, carry, is_first)
+    torch.testing.assert_close(y, stepped, **TIGHT)
+    torch.testing.assert_close(last["hidden"], last_stepped["hidden"], **TIGHT)
+    hidden = torch.where(is_first[:, :1], 0.0, carry["hidden"])
+    a = 1.7159 * torch.tanh(0.666 * (core.input(x[:, 0]) + core.recurrent(hidden)))
+    if mode == "pure":
+        f = core.heads(a)
+        expected = -core.asymptote * torch.exp(-(core.rate.abs() + f.abs())) * f + core.asymptote
+    else:
+        f, g, s = core.heads(a).chunk(3, dim=-1)
+        expected = f.tanh() + s.sigmoid() * g.tanh()
+    torch.testing.assert_close(y[:, 0], expected, **TIGHT)
+
+
+@pytest.mark.parametrize(
+    "core",
+    [
+        lambda: LEM(1, 64),
+        lambda: IndRNN(1, 64, num_layers=1),
+        lambda: CfC(1, 64, backbone_size=64),
+        lambda: Elman(1, 64, init="identity"),
+    ],
+    ids=["lem", "ind_rnn", "cfc", "elman"],
+)
+def test_a_state_is_remembered_at_first(core):
+    """What was carried in still shows after 100 rows of nothing."""
+    torch.manual_seed(0)
+    core = core()
+    carry = core.initial_carry(2).apply(torch.randn_like)
+    _, last = core(torch.zeros(2, 100, 1), carry, torch.zeros(2, 100, dtype=torch.bool))
+    first, second = core.carry_features(last)
+    assert (first - second).norm() > 0.05 * (
+        core.carry_features(carry)[0] - core.carry_features(carry)[1]
+    ).norm()

@@ -15,6 +15,7 @@ from engram.memory_cores.hcam import HCAM
 from engram.memory_cores.ind_rnn import IndRNN
 from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.lem import LEM
+from engram.memory_cores.lmu import LMU
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.mlp import MLP
@@ -28,6 +29,7 @@ __all__ = [
     "GRU",
     "HCAM",
     "LEM",
+    "LMU",
     "LSTM",
     "MLP",
     "S5",

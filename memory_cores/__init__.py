@@ -18,8 +18,10 @@ from engram.memory_cores.lem import LEM
 from engram.memory_cores.lmu import LMU
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lstm import LSTM
+from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.mlp import MLP
 from engram.memory_cores.resets import Resets
+from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.stack import Stack
@@ -46,8 +48,10 @@ __all__ = [
     "LayeredCore",
     "LoopCore",
     "LoopLayer",
+    "MatrixCore",
     "MemoryCore",
     "Resets",
+    "RetNet",
     "ScanCore",
     "Stack",
 ]

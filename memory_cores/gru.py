@@ -6,9 +6,10 @@ from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop import gru_loop, gru_row
-from engram.memory_cores.loop.weights import Init, TimeScale, chrono_bias, gate_weights, make_gates
+from engram.memory_cores.loop.weights import Init, gate_weights, make_gates
 from engram.memory_cores.loop_core import LoopCore, States
 from engram.memory_cores.memory import Memory
+from engram.memory_cores.time_scales import TimeScale, chrono_bias
 
 
 class GRU(LoopCore):

@@ -63,3 +63,35 @@ class LayeredCore(MemoryCore):
         for layer in self.layers:
             assert isinstance(layer, Layer)
             yield layer
+
+
+class ResidualLayer(Layer):
+    """A layer of the shape u' = u + mixer(LN(u)), out = u' + MLP(LN(u')), the perceptron only if it is asked for.
+
+    Args:
+        hidden_size: Width of the layer.
+        mixer: What goes from row to row, itself a layer.
+        mlp_size: Width of the perceptron's hidden layer; None leaves it out. Default: None.
+    """
+
+    def __init__(self, hidden_size: int, mixer: Layer, mlp_size: int | None = None) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden_size)
+        self.mixer = mixer
+        self.mlp = None
+        if mlp_size is not None:
+            self.mlp = nn.Sequential(
+                nn.LayerNorm(hidden_size),
+                nn.Linear(hidden_size, mlp_size),
+                nn.GELU(),
+                nn.Linear(mlp_size, hidden_size),
+            )
+
+    def carry_spec(self) -> CarrySpec:
+        """State what the mixer carries."""
+        return self.mixer.carry_spec()
+
+    def forward(self, u: Tensor, memory: Any) -> Tensor:
+        """Run rows; see `Layer.forward`."""
+        u = u + self.mixer(self.norm(u), memory)
+        return u if self.mlp is None else u + self.mlp(u)

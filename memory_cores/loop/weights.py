@@ -1,15 +1,11 @@
 """The weights of a gated recurrence, LSTM or GRU: one argument of every loop, and how they begin."""
 
-import math
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from engram.common.option_types import Whole
-
 Init = Literal["chrono", "orthogonal", "uniform"]
-TimeScale = Annotated[int, Whole(2, example="256")]
 
 
 class GateWeights(NamedTuple):
@@ -68,22 +64,3 @@ def gate_weights(module: Any, dtype: torch.dtype) -> GateWeights:
     return (
         GateWeights(*parts) if parts[0].dtype == dtype else GateWeights(*(part.to(dtype) for part in parts))
     )
-
-
-def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
-    """Draw biases of a gate σ that keeps a unit's content, so that it fades in τ rows: σ(bias) = 1 − 1 / τ.
-
-    log τ is uniform from log 2 to log `max_time_scale`. The source draws τ itself uniformly, which leaves few units
-    with short time scales: that made both gated cores slower to learn where little is to be remembered.
-
-    Args:
-        hidden_size: Number of units.
-        max_time_scale: Longest time scale in rows, 2 or more.
-
-    Returns:
-        Biases, [hidden_size].
-
-    Source: Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018, equation 16.
-    """
-    log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(max_time_scale))
-    return torch.expm1(log_time_scale).log()

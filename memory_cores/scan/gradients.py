@@ -36,7 +36,7 @@ def linear_scan_gradients(
     back = conjugate
     if a.dim() == 3:
         later = torch.where(resets, 0.0, conjugate)[:, 1:].flip(1)
-        back = torch.cat([torch.zeros_like(later[:, :1]), later], dim=1)
+        back = torch.cat([torch.zeros_like(conjugate[:, :1]), later], dim=1)
     grad_b = scan(back, grad.flip(1), begins, torch.zeros_like(carry), None).flip(1)
     before = torch.cat([carry.unsqueeze(1), states[:, :-1]], dim=1)
     before = torch.where(resets, 0.0 if initial is None else initial, before)

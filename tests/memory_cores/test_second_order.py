@@ -114,14 +114,15 @@ def test_hessian_is_the_librarys(ours, theirs, every):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
-@pytest.mark.parametrize("shape", [(4,), (2, 6, 4)])
+@pytest.mark.parametrize("shape", [(4,), (2, 6, 4), (2, 1, 4)])
 @pytest.mark.parametrize("learned", [True, False])
 def test_linear_scan_second_order(dtype, shape, learned):
     torch.manual_seed(0)
+    length = 1 if shape == (2, 1, 4) else 6
     a, b, carry, initial = (
-        torch.randn(size, dtype=dtype, requires_grad=True) for size in (shape, (2, 6, 4), (2, 4), (4,))
+        torch.randn(size, dtype=dtype, requires_grad=True) for size in (shape, (2, length, 4), (2, 4), (4,))
     )
-    is_first = torch.tensor([[0, 0, 1, 1, 0, 0], [1, 0, 0, 0, 0, 1]], dtype=torch.bool)
+    is_first = torch.tensor([[0, 0, 1, 1, 0, 0], [1, 0, 0, 0, 0, 1]], dtype=torch.bool)[:, :length]
 
     def run(a, b, carry, *initial):
         return linear_scan(a, b, is_first, carry, *initial)

@@ -18,7 +18,8 @@ class RetNet(LayeredCore, MatrixCore):
     """Layers of retention: u' = u + Retention(LN(u)), behind it a perceptron if `mlp_size` is given.
 
     With q, k, v = W x and the head's decay γ: S' = γ S + k vᵀ, read = qᵀ S' / √K, and the layer puts out
-    W_o (RMSNorm(read) ⊙ SiLU(W_g x)). The published rotation of q and k by the row's number is left out: the decay orders rows, and episodes have no end.
+    W_o (RMSNorm(read) ⊙ SiLU(W_g x)). The published rotation of q and k by the row's number is left out: the decay
+    orders rows, and episodes have no end.
 
     Args:
         input_size: Width of the input; a linear layer maps it to `hidden_size` if they differ.

@@ -17,6 +17,7 @@ from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.lem import LEM
 from engram.memory_cores.lmu import LMU
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
+from engram.memory_cores.lru import LRU
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.mlp import MLP
@@ -32,6 +33,7 @@ __all__ = [
     "HCAM",
     "LEM",
     "LMU",
+    "LRU",
     "LSTM",
     "MLP",
     "S5",

@@ -1,7 +1,7 @@
 """Cores that are a stack of layers of one kind, each with a memory of its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ class LayeredCore(MemoryCore):
         layers: From the input's to the output's.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, layers: Sequence[Layer]) -> None:
+    def __init__(self, input_size: int, hidden_size: int, layers: Iterable[Layer]) -> None:
         super().__init__(input_size, hidden_size)
         self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         self.layers = nn.ModuleList(layers)

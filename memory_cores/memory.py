@@ -129,7 +129,5 @@ class Memory:
             value = self.kept[key]
             if isinstance(value, Memory):
                 value = value.after()
-            elif isinstance(value, list):  # of layers whose states lie side by side
-                value = torch.stack(value, dim=len(batch))
             carry[key] = value
         return TensorDict(carry, batch_size=batch)

@@ -1,23 +1,17 @@
 """S5: a stack of diagonal state-space layers, run by a scan that knows about resets."""
 
-from collections.abc import Iterator
 from typing import Literal
-
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import gelu
 
 from engram.common.checked import require
 from engram.common.option_types import Positive, Size
 from engram.memory_cores.card import CoreCard
-from engram.memory_cores.carry import CarrySpec, Leaf
-from engram.memory_cores.diagonal_ssm import DiagonalSSM, Discretization
-from engram.memory_cores.scan_core import Scan, ScanCore, ScanMemory
+from engram.memory_cores.layered_core import LayeredCore
+from engram.memory_cores.scan_core import ScanCore
+from engram.memory_cores.state_space import Activation, Discretization, StateSpaceLayer
+from engram.memory_cores.state_space.s5_ssm import S5SSM
 
-Activation = Literal["full_glu", "half_glu1", "half_glu2", "gelu"]
 
-
-class S5(ScanCore):
+class S5(LayeredCore, ScanCore):
     """A stack of S5 layers, each u + activation(SSM(norm(u))).
 
     Args:
@@ -75,16 +69,13 @@ class S5(ScanCore):
         initial_state: Literal["zero", "learned"] = "zero",
         state_scale: Positive | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size)
         divisor = blocks * (2 if conj_sym else 1)
         multiple = f"a multiple of {divisor} (blocks, times 2 with conj_sym)"
         require(state_size % divisor == 0, "state_size", multiple, state_size, self)
         require(dt_min <= dt_max, "dt_min", f"at most dt_max ({dt_max:g})", dt_min, self)
-        self.num_modes = state_size // 2 if conj_sym else state_size
-        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
-        layers = []
-        for _ in range(num_layers):
-            ssm = DiagonalSSM(
+
+        def layer() -> StateSpaceLayer:
+            ssm = S5SSM(
                 hidden_size,
                 state_size,
                 blocks,
@@ -96,58 +87,6 @@ class S5(ScanCore):
                 learned_initial=initial_state == "learned",
                 state_scale=state_scale,
             )
-            layers.append(S5Layer(ssm, hidden_size, activation, prenorm, postnorm))
-        self.layers = nn.ModuleList(layers)
+            return StateSpaceLayer(ssm, hidden_size, activation, prenorm, postnorm)
 
-    def carry_spec(self) -> CarrySpec:
-        """State `state`, complex [B, num_layers, num_modes]: zero at first, or what was learned."""
-        ssms = [layer.ssm for layer in self._layers()]
-        is_learned = ssms[0].initial_parts is not None
-        initial = torch.stack([ssm.initial_state() for ssm in ssms]) if is_learned else None
-        return {"state": Leaf((len(self.layers), self.num_modes), "complex", initial)}
-
-    def equations(self, x: Tensor, memory: ScanMemory) -> Tensor:
-        """Run the layers, each with a scan of its own."""
-        u = self.embed(x)
-        for layer, scan in zip(self._layers(), memory.layers("state"), strict=True):
-            u = layer(u, scan)
-        return u
-
-    def _layers(self) -> Iterator["S5Layer"]:
-        for layer in self.layers:
-            assert isinstance(layer, S5Layer)
-            yield layer
-
-
-class S5Layer(nn.Module):
-    """A state-space model, an activation that mixes channels, and a residual connection.
-
-    Args:
-        ssm: The state-space model.
-        hidden_size: Width of input and output.
-        activation: With g = GELU(v), "full_glu": (W g + b) ⊙ σ(W' g + b'), "half_glu1": g ⊙ σ(W g + b),
-            "half_glu2": v ⊙ σ(W g + b), "gelu": g.
-        prenorm: Normalise the input.
-        postnorm: Normalise the output.
-    """
-
-    def __init__(
-        self, ssm: DiagonalSSM, hidden_size: int, activation: Activation, prenorm: bool, postnorm: bool
-    ) -> None:
-        super().__init__()
-        self.ssm = ssm
-        self.activation = activation
-        self.prenorm = nn.LayerNorm(hidden_size) if prenorm else nn.Identity()
-        self.postnorm = nn.LayerNorm(hidden_size) if postnorm else nn.Identity()
-        self.value = nn.Linear(hidden_size, hidden_size) if activation == "full_glu" else nn.Identity()
-        self.gate = nn.Linear(hidden_size, hidden_size) if activation != "gelu" else nn.Identity()
-
-    def forward(self, u: Tensor, scan: Scan) -> Tensor:
-        """Run rows [*, hidden_size]; see `DiagonalSSM.forward`."""
-        v = self.ssm(self.prenorm(u), scan)
-        g = gelu(v)
-        if self.activation == "gelu":
-            mixed = g
-        else:
-            mixed = (v if self.activation == "half_glu2" else self.value(g)) * self.gate(g).sigmoid()
-        return self.postnorm(u + mixed)
+        super().__init__(input_size, hidden_size, (layer() for _ in range(num_layers)))

@@ -2,12 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import partial
 
 from torch import Tensor
 
 from engram.memory_cores.base import MemoryCore
-from engram.memory_cores.carry import take_rows
 from engram.memory_cores.memory import Memory
 from engram.memory_cores.scan import linear_scan
 
@@ -29,39 +27,23 @@ class ScanMemory(Memory):
         Returns:
             The states after every row, [*, *shape].
         """
-        states = self._scan(self.before(key), self.spec[key].initial, a, b)
-        self.keep(key, states)
-        return states
-
-    def layers(self, key: str) -> list[Scan]:
-        """Return the scans of layers whose states lie side by side under one key, [B, layers, *shape].
-
-        They must be called in the order of the layers, each once.
-        """
-        initial, parts = self.spec[key].initial, self.before(key).unbind(1)
-        initials = (None,) * len(parts) if initial is None else initial.unbind(0)
-        self.kept[key] = []
-        return [partial(self._scan_layer, key, *pair) for pair in zip(parts, initials, strict=True)]
-
-    def _scan_layer(self, key: str, before: Tensor, initial: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
-        states = self._scan(before, initial, a, b)
-        self.kept[key].append(states if self.carry_every is None else take_rows(states, self.carry_every))
-        return states
-
-    def _scan(self, before: Tensor, initial: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+        before, initial = self.before(key), self.spec[key].initial
         a, b = a.to(before.dtype), b.to(before.dtype)
         if self.carry_every is None:
-            return a * before + b
-        batch, length = self.is_first.shape
-        shape = before.shape[1:]
-        b = b.expand(batch, length, *shape).reshape(batch, length, -1)
-        if a.dim() > len(shape):
-            a = a.expand(batch, length, *shape).reshape(batch, length, -1)
+            states = a * before + b
         else:
-            a = a.expand(shape).reshape(-1)
-        start = None if initial is None else initial.reshape(-1)
-        states = linear_scan(a, b, self.is_first, before.reshape(batch, -1), start)
-        return states.reshape(batch, length, *shape)
+            batch, length = self.is_first.shape
+            shape = before.shape[1:]
+            b = b.expand(batch, length, *shape).reshape(batch, length, -1)
+            if a.dim() > len(shape):
+                a = a.expand(batch, length, *shape).reshape(batch, length, -1)
+            else:
+                a = a.expand(shape).reshape(-1)
+            start = None if initial is None else initial.reshape(-1)
+            states = linear_scan(a, b, self.is_first, before.reshape(batch, -1), start)
+            states = states.reshape(batch, length, *shape)
+        self.keep(key, states)
+        return states
 
 
 class ScanCore(MemoryCore):

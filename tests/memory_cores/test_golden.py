@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from engram.memory_cores import FFM, S5
-from engram.memory_cores.diagonal_ssm import DiagonalSSM, discretize, lecun_normal
 from engram.memory_cores.ffm import decay_limit, decay_range
-from engram.memory_cores.hippo import hippo_blocks, hippo_normal
 from engram.memory_cores.scan import linear_scan, linear_scan_reference
+from engram.memory_cores.state_space import discretize
+from engram.memory_cores.state_space.hippo import hippo_blocks, hippo_normal
+from engram.memory_cores.state_space.s5_ssm import S5SSM, lecun_normal
 
 SCANS = pytest.mark.parametrize("scan", [linear_scan, linear_scan_reference])
 
@@ -137,7 +138,7 @@ def test_discretization(method, transition, scale):
 
 
 def test_s5_of_one_mode():
-    ssm = DiagonalSSM(1, 2, 1, True, "zoh", True, 0.001, 0.1).double()
+    ssm = S5SSM(1, 2, 1, True, "zoh", True, 0.001, 0.1).double()
     with torch.no_grad():
         ssm.eigenvalue_real.fill_(-0.5)
         ssm.eigenvalue_imag.fill_(2.0)
@@ -193,9 +194,9 @@ def test_hippo_blocks_keep_half_of_each():
 def test_conjugate_symmetry_is_the_full_model(method):
     """Half of the modes and a factor of two give what all modes give, for real B and C."""
     torch.manual_seed(0)
-    half = DiagonalSSM(3, 8, 1, True, method, True, 0.001, 0.1).double()
+    half = S5SSM(3, 8, 1, True, method, True, 0.001, 0.1).double()
     torch.manual_seed(0)
-    full = DiagonalSSM(3, 8, 1, False, method, True, 0.001, 0.1).double()
+    full = S5SSM(3, 8, 1, False, method, True, 0.001, 0.1).double()
     with torch.no_grad():
         full.skip.copy_(half.skip)
         full.log_time_step.fill_(-3.0)
@@ -220,10 +221,10 @@ def test_ssm_starts_as_real_b_and_c_in_the_basis_of_the_eigenvectors():
     torch.manual_seed(0)
     b, c = lecun_normal(6, 3, fan_in=3), lecun_normal(3, 6, fan_in=6)
     torch.manual_seed(0)
-    ssm = DiagonalSSM(3, 6, 1, False, "zoh", True, 0.001, 0.1).double()
+    ssm = S5SSM(3, 6, 1, False, "zoh", True, 0.001, 0.1).double()
     torch.nn.init.zeros_(ssm.skip)
     u = torch.randn(2, 3, dtype=torch.float64)
-    y = ssm._read(u, ssm._drive(u, torch.ones(6, dtype=torch.complex128)))
+    y = ssm.read(u, ssm.drive(u, torch.ones(6, dtype=torch.complex128)))
     torch.testing.assert_close(y, u @ (c @ b).T, rtol=1e-5, atol=1e-6)
 
 
@@ -234,12 +235,12 @@ def test_s5_parameter_and_state_counts():
 
 
 def test_s5_clips_eigenvalues_that_would_explode():
-    ssm = DiagonalSSM(1, 2, 1, True, "zoh", True, 0.001, 0.1)
-    loose = DiagonalSSM(1, 2, 1, True, "zoh", False, 0.001, 0.1)
+    ssm = S5SSM(1, 2, 1, True, "zoh", True, 0.001, 0.1)
+    loose = S5SSM(1, 2, 1, True, "zoh", False, 0.001, 0.1)
     for module in (ssm, loose):
         torch.nn.init.constant_(module.eigenvalue_real, 0.3)
-    assert ssm._transition(torch.complex64)[0].abs().max() < 1
-    assert loose._transition(torch.complex64)[0].abs().max() > 1
+    assert ssm.transition()[0].abs().max() < 1
+    assert loose.transition()[0].abs().max() > 1
 
 
 @pytest.mark.parametrize("activation", ["full_glu", "half_glu1", "half_glu2", "gelu"])

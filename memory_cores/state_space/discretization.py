@@ -1,0 +1,31 @@
+"""From a differential equation to a recurrence over rows."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Discretization = Literal["zoh", "bilinear"]
+
+
+def discretize(eigenvalues: Tensor, time_step: Tensor, method: Discretization) -> tuple[Tensor, Tensor]:
+    """Turn dh/dt = Λ h + B u into h[t] = Ā h[t−1] + scale · B u[t].
+
+    zoh: Ā = exp(ΛΔ), scale = (Ā − 1) / Λ. bilinear: Ā = (1 + ΛΔ/2) / (1 − ΛΔ/2), scale = Δ / (1 − ΛΔ/2).
+
+    Args:
+        eigenvalues: Λ, complex [*], not zero for zoh.
+        time_step: Δ, real, broadcastable to [*].
+        method: "zoh" or "bilinear".
+
+    Returns:
+        Ā and scale, complex [*] each.
+
+    Source: Smith et al., "Simplified state space layers for sequence modeling", 2023, section 2.1.
+    """
+    if method == "zoh":
+        # expm1 keeps the digits which exp(ΛΔ) − 1 would lose at a small time step.
+        growth = torch.expm1(eigenvalues * time_step)
+        return growth + 1, growth / eigenvalues
+    half = eigenvalues * (time_step / 2)
+    return (1 + half) / (1 - half), time_step / (1 - half)

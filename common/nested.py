@@ -23,3 +23,17 @@ def dotted(node: Mapping[Any, Any], prefix: str = "", separator: str = ".") -> d
         inner = dotted(value, f"{name}{separator}", separator) if isinstance(value, Mapping) else {}
         found |= inner or {name: value}
     return found
+
+
+def merged(node: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested mappings with other values put over theirs, neither of them changed.
+
+    Args:
+        node: what is there.
+        given: rules over it, inside of the mappings that both have.
+    """
+    both = dict(node)
+    for key, value in given.items():
+        inside = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = merged(both[key], value) if inside else value
+    return both

@@ -20,7 +20,11 @@ LEARNING = (
     "agent.critic_learning_rate",
 )
 # Options that runs of earlier versions did not store: what they mean there.
-LATER = {"evaluation.max_episode_steps": 10_000, "checkpoint.interval_minutes": 5}
+LATER: dict[str, Any] = {
+    "evaluation.max_episode_steps": 10_000,
+    "evaluation.env": {},
+    "checkpoint.interval_minutes": 5,
+}
 
 
 def fixed_part(

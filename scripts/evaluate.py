@@ -23,6 +23,7 @@ from engram.analysis.pairing import (
 from engram.analysis.video import VideoWriter
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
+from engram.common.nested import merged
 from engram.common.say import say
 from engram.envs import EvaluationResult
 from engram.envs.evaluation import mean_and_error
@@ -91,7 +92,7 @@ def _probe_stem(argument: str) -> str:
 
 def _evaluate(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
     """Play on the run's environment."""
-    description = _merged(config["env"], options["env"])
+    description = merged(config["env"], options["env"])
     if options["video"] and "render_mode" in description:
         description["render_mode"] = "rgb_array"
     config = {**config, "env": description}
@@ -134,7 +135,7 @@ def _compare(result: EvaluationResult, path: Path, others: list[float]) -> dict[
 def _probe(agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path) -> None:
     """Play on variants of the run's environment, one per value of an argument."""
     argument = options["probe"]["argument"]
-    description = _merged(config["env"], options["env"])
+    description = merged(config["env"], options["env"])
     values, trained = probe_values(config["env"], description, argument, options["probe"]["values"])
     variants = [{**config, "env": with_argument(description, argument, value)} for value in values]
     check_variants(agent, argument, values, variants, are_given=bool(options["probe"]["values"]))
@@ -183,15 +184,6 @@ def _play(
         return env.name, result
     finally:
         env.close()
-
-
-def _merged(stored: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The stored arguments with the given ones put over them, also inside `kwargs`."""
-    merged = dict(stored)
-    for key, value in given.items():
-        both = isinstance(value, dict) and isinstance(stored.get(key), dict)
-        merged[key] = _merged(stored[key], value) if both else value
-    return merged
 
 
 def _summary(result: EvaluationResult) -> dict[str, Any]:

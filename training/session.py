@@ -22,7 +22,7 @@ from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
 from engram.run_files.progress import Progress
 from engram.run_files.run_folder import check_name, checkpoint_path
 from engram.run_files.stored_state import check_stored
-from engram.training.building import build_env, check_device
+from engram.training.building import build_env, build_evaluation_env, check_device
 from engram.training.episodes import play_episodes, truncation_note
 from engram.training.loop import train
 from engram.training.record import Record
@@ -62,8 +62,7 @@ class Session:
         """
         check_device(config["device"])
         env = build_env(config, config["num_envs"])
-        evaluation = config["evaluation"]
-        evaluation_env = build_env(config, evaluation["num_envs"]) if evaluation["interval"] else None
+        evaluation_env = build_evaluation_env(config, env)
         agent = build_agent(
             config,
             env.single_observation_space,

@@ -109,8 +109,8 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _open(word: str) -> str:
-    """Let what an environment alone knows, `env.kwargs`, be given as any other option, without Hydra's `++`."""
-    return f"++{word}" if re.match(r"env\.kwargs[.=]", word) else word
+    """Let what an environment alone knows be given as any other option, without Hydra's `++`."""
+    return f"++{word}" if re.match(r"env\.kwargs[.=]|evaluation\.env[.=]", word) else word
 
 
 def _known_keys(name: str, overrides: Sequence[str]) -> list[str]:

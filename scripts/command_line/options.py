@@ -31,6 +31,7 @@ class EvaluationOptions:
     max_episode_steps: Count | None = 10_000
     deterministic: bool = True
     stop_at_return: Number | None = None
+    env: Group = field(default_factory=dict)
 
 
 @settings()

@@ -20,7 +20,7 @@ from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.options import SweepOptions, TrainOptions
 from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
-from engram.training.building import build_env, check_device
+from engram.training.building import build_env, build_evaluation_env, check_device
 from engram.training.sizes import matching_width
 
 # Options of the sweep itself, which may be given without "sweep.".
@@ -169,9 +169,13 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
 
 
 def _small_agent(config: dict[str, Any]) -> Agent:
-    """The agent that a trial would train, on the CPU."""
+    """The agent that a trial would train, on the CPU; refuses other environments for its evaluations."""
     env = build_env(config | {"device": "cpu"}, num_envs=1)
     try:
+        if config["evaluation"]["env"] and (
+            evaluated := build_evaluation_env(config | {"device": "cpu"}, env)
+        ):
+            evaluated.close()
         spaces = env.single_observation_space, env.single_action_space
         return build_agent(config, *spaces, "cpu", config["allow"])
     finally:

@@ -3,7 +3,7 @@
 import torch
 from tensordict import TensorDict
 
-from engram.common.nested import dotted
+from engram.common.nested import dotted, merged
 
 
 def test_values_stand_by_their_joined_keys():
@@ -18,3 +18,13 @@ def test_tensordicts_are_mappings_too():
     found = dotted({"rows": rows}, separator="/")
     assert list(found) == ["rows/obs/left", "rows/obs/empty", "rows/reward"]
     assert torch.equal(found["rows/reward"], torch.ones(2))
+
+
+def test_one_mapping_over_another():
+    node = {"a": {"b": 1, "c": 2}, "d": 3, "e": {"f": 4}}
+    assert merged(node, {"a": {"b": 5, "g": 6}, "d": {"h": 7}, "e": 8}) == {
+        "a": {"b": 5, "c": 2, "g": 6},
+        "d": {"h": 7},
+        "e": 8,
+    }
+    assert node == {"a": {"b": 1, "c": 2}, "d": 3, "e": {"f": 4}} and merged({}, {}) == {}

@@ -42,7 +42,7 @@ def run_dir(tmp_path):
 
 def test_a_run_of_an_earlier_version_has_the_defaults_of_later_options(run_dir):
     config = stored_config(run_dir)
-    assert config["evaluation"] == {"interval": 200, "episodes": 4, "max_episode_steps": 10_000}
+    assert config["evaluation"] == {"interval": 200, "episodes": 4, "max_episode_steps": 10_000, "env": {}}
     assert config["checkpoint"] == {"interval": 200, "interval_minutes": 5}
     assert resumed_config(run_dir, [])["allow"] == []
 

@@ -93,6 +93,23 @@ def test_the_comparison_is_what_its_file_says():
     assert not any("total_env_steps" in trial.settings for trial in smaller.trials)
 
 
+def test_the_ladder_asks_for_more_than_was_trained():
+    plan = make_plan(["experiment=core_ladder", "core=s5,lstm"])
+    assert len(plan.trials) == 6 and {trial.values["core"] for trial in plan.trials} == {"s5", "lstm"}
+    asked = {trial.values["env"]: trial.settings for trial in plan.trials}
+    assert asked == {
+        "diagnostic/parity": {"evaluation.env.length": "64"},
+        "diagnostic/permutations": {"evaluation.env.length": "64"},
+        "diagnostic/recall_pairs": {"evaluation.env.num_pairs": "8"},
+    }
+    with pytest.raises(
+        ValueError, match=r"expected the observation_space Discrete\(11\), but got Discrete\(121\)"
+    ):
+        make_plan(
+            ["experiment=core_ladder", "core=mlp", "evaluation.env.tokens=all", "env=diagnostic/permutations"]
+        )
+
+
 def test_every_core_gets_the_same_search_for_its_rate():
     plan = make_plan(["experiment=core_comparison_learning_rate"])
     rates = plan.axes["agent.learning_rate"]

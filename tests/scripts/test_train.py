@@ -166,6 +166,22 @@ def test_a_larger_budget_keeps_the_schedule(run, tmp_path):
         assert math.isclose(float(rate), 3e-4 * (1 - steps / 1200))
 
 
+def test_evaluations_may_ask_for_more_than_was_trained(run, tmp_path):
+    run_dir = train(run, tmp_path, *RECALL, "evaluation.env.delay=9", "total_env_steps=300")
+    assert run("train", f"resume={run_dir}", "total_env_steps=600").code == 0
+    rows = read_metrics(run_dir / "metrics.jsonl")
+    lengths = {
+        key: {row[key] for row in rows if key in row}
+        for key in ("charts/episodic_length", "eval/episodic_length")
+    }
+    assert lengths == {"charts/episodic_length": {4.0}, "eval/episodic_length": {10.0}}
+    result = run("evaluate", f"run={run_dir}", "episodes=2", "num_envs=2", f"output={tmp_path / 'out'}")
+    assert result.code == 0 and json.loads((tmp_path / "out/evaluation.json").read_text())["lengths"] == [
+        4,
+        4,
+    ]
+
+
 @pytest.mark.parametrize("core", CORES)
 def test_every_core_trains(run, tmp_path, core):
     smaller = [word for word in TINY if not word.startswith("core")]

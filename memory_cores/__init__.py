@@ -21,11 +21,14 @@ from engram.memory_cores.lru import LRU
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.mlp import MLP
+from engram.memory_cores.pos_mlp import PosMLP
 from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.stack import Stack
+from engram.memory_cores.tcn import TCN
+from engram.memory_cores.transformer_xl import TransformerXL
 
 __all__ = [
     "FFM",
@@ -37,6 +40,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "S5",
+    "TCN",
     "Aaren",
     "BlockGRU",
     "CacheCore",
@@ -52,8 +56,10 @@ __all__ = [
     "LoopLayer",
     "MatrixCore",
     "MemoryCore",
+    "PosMLP",
     "Resets",
     "RetNet",
     "ScanCore",
     "Stack",
+    "TransformerXL",
 ]

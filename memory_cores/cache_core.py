@@ -3,14 +3,16 @@
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.cache.chunk_attention import ChunkAttention
 from engram.memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
-from engram.memory_cores.cache.store import Timeline, clear, finite, tokens_after, unroll, write
+from engram.memory_cores.cache.store import Timeline, clear, finite, take, tokens_after, unroll, write
 from engram.memory_cores.cache.window_attention import WindowAttention
-from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.carry import CarrySpec, Leaf, select_initial
+from engram.memory_cores.layered_core import LayeredCore
 from engram.memory_cores.memory import Memory
 
 
@@ -37,22 +39,59 @@ class CacheMemory(Memory):
 
         Args:
             key: Of the ring of tokens, [B, W + 1, D].
-            attention: Reads it.
-            x: Tokens, [*, D]; what is not finite is taken as zero.
+            attention: Says what is stored of a row, and reads it.
+            x: Rows, [*, n]; to others, what is not finite is zero.
 
         Returns:
-            What was read, [*, D].
+            What was read, [*, n]; NaN where a row is not finite.
         """
         store = self.carry[key]
-        tokens = finite(x).to(store.dtype)
+        known = finite(x).to(store.dtype)
+        tokens = attention.token(known).to(store.dtype)
         if self.time is None:
             store = clear(store, self.is_first, self.donate)
             store = write(store, self.count.remainder(store.shape[1]), tokens, self.donate)
             self.kept[key] = store
-            return attention.step(tokens, store, self.count)
-        y = attention(tokens, unroll(store, self.count, store.shape[1] - 1), self.time.position)
+            y = attention.step(known, store, self.count)
+        else:
+            tail = unroll(store, self.count, store.shape[1] - 1)
+            y = attention(known, tokens, tail, self.time.position)
+            self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
+        # Where a row is not finite, no gradient may come in: a NaN would reach all rows, through weights of zero.
+        return torch.where(x.isfinite().all(-1, keepdim=True), y, torch.nan)
+
+    def look_back(self, key: str, x: Tensor, taps: int, dilation: int) -> Tensor:
+        """See rows of the episode at equal distances, as a dilated convolution does.
+
+        The rows are kept in a ring, so that a step costs the same however far back it looks.
+
+        Args:
+            key: Of the ring of rows, [B, (taps - 1) * dilation, n].
+            x: Rows, [*, n]; what is not finite is taken as zero.
+            taps: Number of rows seen, the present one included; at least 2.
+            dilation: Rows from one to the next.
+
+        Returns:
+            The rows (taps - 1) * dilation, …, dilation and 0 ago, [*, taps, n]; zero where the episode had not begun.
+        """
+        store = self.carry[key]
+        tokens, size = finite(x).to(store.dtype), store.shape[1]
+        if self.time is None:
+            store = clear(store, self.is_first, self.donate)
+            count = self.count.unsqueeze(1)
+            ago = torch.arange(size, 0, -dilation, device=count.device)
+            earlier = select_initial(count < ago, 0.0, take(store, (count - ago).remainder(size)))
+            # Read before it is written: the oldest row lies where the present one goes.
+            self.kept[key] = write(store, self.count.remainder(size), tokens, self.donate)
+            return torch.cat([earlier, tokens.unsqueeze(1)], dim=1)
+        length, position = tokens.shape[1], self.time.position
+        joined = torch.cat([unroll(store, self.count, size), tokens], dim=1)
         self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
-        return y
+        rows = [
+            select_initial(position < ago, 0.0, joined[:, size - ago : size - ago + length])
+            for ago in range(size, 0, -dilation)
+        ]
+        return torch.stack([*rows, tokens], dim=2)
 
     def recall(self, read: ChunkAttention, x: Tensor, stop_gradient: bool) -> Tensor:
         """Read the chunks of the episode's past, and store a token of each row after it has read.
@@ -107,3 +146,10 @@ class CacheCore(MemoryCore):
     @abstractmethod
     def equations(self, x: Tensor, memory: CacheMemory) -> Tensor:
         """Map rows [*, input_size] to outputs [*, output_size]; see `MemoryCore.equations`."""
+
+
+class LayeredCacheCore(LayeredCore, CacheCore):
+    """Layers with stores of their own, and one counter of the episode's rows for all of them; see `LayeredCore`."""
+
+    stores = LayeredCore.carry_spec
+    carry_spec = CacheCore.carry_spec

@@ -18,7 +18,8 @@ class CoreCard:
         step_cost: time of one row while acting.
         training_cost: time of T rows, and what in it is serial.
         memory_length: how far back the core can remember.
-        choose_when: the reason to take it, and the reason not to.
+        choose_when: the reason to take it, as a sentence that begins "take it when" would go on, and the reason not to.
+        shown_by: the task of Engram that shows its strength, as `env=` names it.
     """
 
     family: Literal["scan", "matrix", "loop", "cache", "other"]
@@ -26,3 +27,4 @@ class CoreCard:
     training_cost: str
     memory_length: str
     choose_when: str
+    shown_by: str = ""

@@ -1,8 +1,5 @@
 """GTrXL: a gated transformer over the last rows of the episode."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -10,13 +7,13 @@ from torch.nn.functional import relu
 from engram.common.option_types import Number, Size
 from engram.memory_cores.cache.attention import init_linear
 from engram.memory_cores.cache.relative_attention import RelativeAttention
-from engram.memory_cores.cache.window_attention import WindowAttention
-from engram.memory_cores.cache_core import CacheCore, CacheMemory
+from engram.memory_cores.cache_core import CacheMemory, LayeredCacheCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.layered_core import Layer
 
 
-class GTrXL(CacheCore):
+class GTrXL(LayeredCacheCore):
     """Layers of attention and of a perceptron, each behind a gate that begins nearly closed.
 
     x' = G(x, relu(Attention(LN(x)))), out = G(x', relu(MLP(LN(x')))), where G is a GRU's update:
@@ -62,28 +59,12 @@ class GTrXL(CacheCore):
         mlp_size: Size = 256,
         gate_bias: Number = 2.0,
     ) -> None:
-        super().__init__(input_size, hidden_size)
-        self.ring_size = memory_length + 1
-        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
-        self.layers = nn.ModuleList(
-            GTrXLLayer(hidden_size, num_heads, head_size, memory_length, mlp_size, gate_bias)
-            for _ in range(num_layers)
-        )
-
-    def stores(self) -> CarrySpec:
-        """State `layer_<i>`: row n of the episode, normalised, in slot n modulo the number of slots, `ring_size`."""
-        ring = Leaf((self.ring_size, self.output_size), "stored")
-        return {f"layer_{index}": ring for index in range(len(self.layers))}
-
-    def equations(self, x: Tensor, memory: CacheMemory) -> Tensor:
-        """Run the layers, each with a store of its own."""
-        u = self.embed(x)
-        for index, layer in enumerate(self.layers):
-            u = layer(u, partial(memory.attend, f"layer_{index}"))
-        return u
+        sizes = (hidden_size, num_heads, head_size, memory_length, mlp_size)
+        layers = [GTrXLLayer(*sizes, gate_bias) for _ in range(num_layers)]
+        super().__init__(input_size, hidden_size, layers)
 
 
-class GTrXLLayer(nn.Module):
+class GTrXLLayer(Layer):
     """Attention and a perceptron, each gated; the arguments are those of `GTrXL`."""
 
     def __init__(
@@ -96,6 +77,7 @@ class GTrXLLayer(nn.Module):
         gate_bias: float,
     ) -> None:
         super().__init__()
+        self.ring_shape = (memory_length + 1, hidden_size)
         self.norm = nn.LayerNorm(hidden_size)
         self.attention = RelativeAttention(hidden_size, num_heads, head_size, memory_length)
         self.attention_gate = Gate(hidden_size, gate_bias)
@@ -107,17 +89,13 @@ class GTrXLLayer(nn.Module):
         )
         self.mlp_gate = Gate(hidden_size, gate_bias)
 
-    def forward(self, u: Tensor, attend: Callable[[WindowAttention, Tensor], Tensor]) -> Tensor:
-        """Run rows.
+    def carry_spec(self) -> CarrySpec:
+        """State `tokens`: row n of the episode, normalised, in slot n modulo the number of slots."""
+        return {"tokens": Leaf(self.ring_shape, "stored")}
 
-        Args:
-            u: [*, hidden_size].
-            attend: Stores tokens [*, hidden_size], and reads with an attention what was stored, [*, hidden_size].
-
-        Returns:
-            [*, hidden_size].
-        """
-        u = self.attention_gate(u, relu(attend(self.attention, self.norm(u))))
+    def forward(self, u: Tensor, memory: CacheMemory) -> Tensor:
+        """Run rows [*, hidden_size] with the layer's part of the memory."""
+        u = self.attention_gate(u, relu(memory.attend("tokens", self.attention, self.norm(u))))
         return self.mlp_gate(u, relu(self.mlp(u)))
 
 

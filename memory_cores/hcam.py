@@ -8,13 +8,14 @@ from engram.common.checked import require
 from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.cache.chunk_attention import ChunkAttention
-from engram.memory_cores.cache_core import CacheCore, CacheMemory
+from engram.memory_cores.cache_core import CacheMemory, LayeredCacheCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.layered_core import Layer
 from engram.memory_cores.lstm import LSTM
 
 
-class HCAM(CacheCore):
+class HCAM(LayeredCacheCore):
     """Layers of an inner memory and of a read from the episode's past, v = u + inner(LN(u)), v + read(LN(v)).
 
     The episode's rows are stored in chunks of `chunk_length`, each summarised by the mean of its tokens; the last
@@ -64,55 +65,22 @@ class HCAM(CacheCore):
         stop_gradient: bool = True,
         make_inner: Callable[..., MemoryCore] | None = None,
     ) -> None:
-        super().__init__(input_size, hidden_size)
         is_multiple = hidden_size % num_heads == 0
         require(is_multiple, "hidden_size", f"a multiple of num_heads ({num_heads})", hidden_size, self)
         require(top_k <= num_chunks, "top_k", f"at most num_chunks ({num_chunks})", top_k, self)
-        self.num_blocks = num_chunks + 1
-        self.chunk_length = chunk_length
-        self.stop_gradient = stop_gradient
-        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         layers = []
         for _ in range(num_layers):
             inner = (
                 LSTM(hidden_size, hidden_size) if make_inner is None else make_inner(input_size=hidden_size)
             )
-            width = inner.output_size
-            require(
-                width == hidden_size,
-                "hidden_size",
-                f"the output_size of its inner core ({width})",
-                hidden_size,
-                self,
-            )
+            expected = f"the output_size of its inner core ({inner.output_size})"
+            require(inner.output_size == hidden_size, "hidden_size", expected, hidden_size, self)
             read = ChunkAttention(hidden_size, num_chunks, chunk_length, top_k, num_heads, attend_partial)
             layers.append(HCAMLayer(inner, read, stop_gradient))
-        self.layers = nn.ModuleList(layers)
-
-    def stores(self) -> CarrySpec:
-        """State `layer_<i>`: `inner`, the inner memory's carry, `tokens` and `sums`.
-
-        `tokens` [B, (num_chunks + 1) * chunk_length, hidden_size] has row n of the episode in slot n modulo the number
-        of slots; `sums` [B, num_chunks + 1, hidden_size] are those of a chunk's tokens each, the one being filled
-        included.
-        """
-        blocks, width, learns = self.num_blocks, self.output_size, not self.stop_gradient
-        tokens = Leaf((blocks * self.chunk_length, width), "stored", takes_gradient=learns)
-        sums = Leaf((blocks, width), takes_gradient=learns)
-        return {
-            f"layer_{index}": {"inner": layer.inner, "tokens": tokens, "sums": sums}
-            for index, layer in enumerate(self.layers)
-        }
-
-    def equations(self, x: Tensor, memory: CacheMemory) -> Tensor:
-        """Run the layers, each with an inner memory and a store of its own."""
-        u = self.embed(x)
-        for index, layer in enumerate(self.layers):
-            u = layer(u, memory.at(f"layer_{index}"))
-        return u
+        super().__init__(input_size, hidden_size, layers)
 
 
-class HCAMLayer(nn.Module):
+class HCAMLayer(Layer):
     """An inner memory and a read from chunks, each residual and with a norm before it.
 
     Args:
@@ -128,6 +96,17 @@ class HCAMLayer(nn.Module):
         self.read_norm = nn.LayerNorm(inner.output_size)
         self.read = read
         self.stop_gradient = stop_gradient
+
+    def carry_spec(self) -> CarrySpec:
+        """State `inner`, the inner memory's carry, `tokens` and `sums`.
+
+        `tokens` [B, (num_chunks + 1) * chunk_length, hidden_size] has row n of the episode in slot n modulo the number
+        of slots; `sums` [B, num_chunks + 1, hidden_size] are those of a chunk's tokens each, the one being filled
+        included.
+        """
+        blocks, width, learns = self.read.num_chunks + 1, self.inner.output_size, not self.stop_gradient
+        tokens = Leaf((blocks * self.read.chunk_length, width), "stored", takes_gradient=learns)
+        return {"inner": self.inner, "tokens": tokens, "sums": Leaf((blocks, width), takes_gradient=learns)}
 
     def forward(self, u: Tensor, memory: CacheMemory) -> Tensor:
         """Run rows [*, hidden_size] with the layer's part of the memory."""

@@ -44,25 +44,17 @@ class RelativeAttention(WindowAttention):
         scores = (query + self.content_bias) @ key.mT + to_band(by_age, query.shape[2])
         return merge_heads(masked_softmax(scores * self.scale, is_valid.unsqueeze(1)) @ value)
 
-    def step(self, token: Tensor, store: Tensor, count: Tensor) -> Tensor:
-        """Attend from one row to a store that holds it already.
+    def step(self, x: Tensor, store: Tensor, count: Tensor) -> Tensor:
+        """Attend from one row to a ring that holds it already; see `WindowAttention.step`.
 
         The projections of keys and values are applied to the query and to what was read, so that the stored
         tokens need none.
-
-        Args:
-            token: Of the row, [B, D].
-            store: [B, W + 1, D].
-            count: Rows of the episode before this one, [B].
-
-        Returns:
-            [B, D].
         """
         size = store.shape[1]
         rows_ago = (count.unsqueeze(1) - torch.arange(size, device=store.device)).remainder(size)
         is_valid = rows_ago <= count.unsqueeze(1)
         store = torch.where(is_valid.unsqueeze(-1), store, 0.0)
-        query = self.query(token).unflatten(-1, (self.num_heads, -1))
+        query = self.query(x).unflatten(-1, (self.num_heads, -1))
         by_age = torch.einsum("bhe,hae->bha", query + self.age_bias.squeeze(1), self._ages())
         by_age = by_age.gather(2, rows_ago.unsqueeze(1).expand(-1, self.num_heads, -1))
         key, value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))  # [heads, size, D]

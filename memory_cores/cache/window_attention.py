@@ -18,6 +18,10 @@ class WindowAttention(nn.Module, ABC):
     query: nn.Module
     output: nn.Module
 
+    def token(self, x: Tensor) -> Tensor:
+        """Say what is stored of rows, [*, n] to [*, D]; by default all."""
+        return x
+
     def project(self, tokens: Tensor) -> Tensor:
         """Compute what is needed of every token, once for all who read it: [B, N, D] to [B, N, *]."""
         return tokens
@@ -36,20 +40,21 @@ class WindowAttention(nn.Module, ABC):
             What was read, [B, S, *].
         """
 
-    def forward(self, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
+    def forward(self, x: Tensor, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
         """Run a sequence, a slice of queries at a time.
 
         Args:
+            x: Rows, [B, T, n].
             tokens: Of the rows, [B, T, D].
             tail: Of the rows before, oldest first, [B, W, D].
             position: Rows of the episode before each row, [B, T].
 
         Returns:
-            [B, T, D].
+            [B, T, n].
         """
         reads = []
         window = self.project(tail)
-        pieces = (self.query(tokens), self.project(tokens), position)
+        pieces = (self.query(x), self.project(tokens), position)
         for query, projected, place in zip(*(piece.split(SLICE, dim=1) for piece in pieces), strict=True):
             window = torch.cat([window, projected], dim=1)
             length, oldest = query.shape[1], window.shape[1] - query.shape[1]
@@ -61,20 +66,20 @@ class WindowAttention(nn.Module, ABC):
             window = window[:, length:]
         return self.output(torch.cat(reads, dim=1))
 
-    def step(self, token: Tensor, store: Tensor, count: Tensor) -> Tensor:
-        """Attend from one row to a ring that holds it already.
+    def step(self, x: Tensor, store: Tensor, count: Tensor) -> Tensor:
+        """Attend from one row to a ring that holds its token already.
 
         Args:
-            token: Of the row, [B, D].
+            x: The row, [B, n].
             store: [B, W + 1, D].
             count: Rows of the episode before this one, [B].
 
         Returns:
-            [B, D].
+            [B, n].
         """
         size = store.shape[1]
         rows_ago = (count.unsqueeze(1) - torch.arange(size, device=store.device)).remainder(size)
         is_valid = rows_ago <= count.unsqueeze(1)
         window = self.project(torch.where(is_valid.unsqueeze(-1), store, 0.0))
-        query = self.query(token).unsqueeze(1)
+        query = self.query(x).unsqueeze(1)
         return self.output(self.read(query, window, rows_ago.unsqueeze(1), is_valid.unsqueeze(1)).squeeze(1))

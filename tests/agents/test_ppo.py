@@ -290,5 +290,5 @@ def test_learns_recall_first_if_it_remembers(name):
         agent.update(rollout, driver.env_steps)
         best = max(best, statistics.fmean(rollout.episodes["episodic_return"]))
     # A window of fewer frames than the delay cannot reach the cue either.
-    remembers = name not in ("mlp", "frame_stack")
+    remembers = name not in ("mlp", "pos_mlp", "frame_stack")
     assert best >= 0.9 if remembers else best < 0.3

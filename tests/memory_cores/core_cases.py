@@ -13,6 +13,7 @@ from engram import memory_cores
 
 CONFIGS = sorted((Path(memory_cores.__file__).parent.parent / "configs" / "core").glob("*.yaml"))
 NAMES = [path.stem for path in CONFIGS]
+MEMORY = [name for name in NAMES if name not in ("mlp", "pos_mlp")]
 INPUT_SIZE = 5
 BATCH = 3
 LENGTH = 9
@@ -28,13 +29,16 @@ SMALL |= {
     "top_k": 2,
     "stop_gradient": False,
 }
+OWN: dict[str, dict[str, Any]] = {"tcn": {"num_layers": 2}}
 
 
 def make(
     name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **overrides: Any
 ) -> memory_cores.MemoryCore:
     config = OmegaConf.load(next(path for path in CONFIGS if path.stem == name))
-    config.update({key: value for key, value in (SMALL | overrides).items() if key in config})
+    config.update(
+        {key: value for key, value in (SMALL | OWN.get(name, {}) | overrides).items() if key in config}
+    )
     torch.manual_seed(seed)
     return instantiate(config)(input_size=INPUT_SIZE).to(dtype)
 

@@ -5,12 +5,22 @@ import re
 
 import pytest
 import torch
-from core_cases import BATCH, INPUT_SIZE, LENGTH, NAMES, flags, leaves, make, random_carry, random_rows
+from core_cases import (
+    BATCH,
+    INPUT_SIZE,
+    LENGTH,
+    MEMORY,
+    NAMES,
+    flags,
+    leaves,
+    make,
+    random_carry,
+    random_rows,
+)
 from tensordict import TensorDict
 
 from engram.memory_cores import LSTM
 
-MEMORY = [name for name in NAMES if name != "mlp"]
 OTHER_DTYPES = {
     torch.float32: (torch.float64, torch.float16, torch.bfloat16, torch.int64),
     torch.complex64: (torch.complex128, torch.float32),
@@ -81,7 +91,7 @@ def test_carries_of_other_cores_sizes_and_kinds_are_refused(name):
     core = make(name, torch.float32)
     for other in NAMES:
         wrong = make(other, torch.float32, hidden_size=4, state_size=4, memory_size=2, window=3, num_heads=1)
-        if name != "mlp" or other != "mlp":  # the one carry that has no size
+        if name != other or name in MEMORY:  # the others' carries have no size
             assert_refused(core, wrong.initial_carry(BATCH), "^carry")
     carry = core.initial_carry(BATCH)
     assert_refused(
@@ -121,7 +131,7 @@ def test_the_check_follows_the_parameters(name):
     core.double()
     x, is_first = random_rows(), flags("none")
     core(x, core.initial_carry(BATCH), is_first)
-    if name != "mlp":
+    if name in MEMORY:
         assert_refused(core, before, r"must be torch.(float64|complex128)", x=x)
     copied(x.float(), before, is_first)
     with torch.autocast("cpu", torch.bfloat16):

@@ -8,6 +8,7 @@ from core_cases import (
     BATCH,
     INPUT_SIZE,
     LENGTH,
+    MEMORY,
     NAMES,
     assert_same_carry,
     flags,
@@ -23,7 +24,6 @@ from core_cases import (
 from engram.memory_cores import Resets
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
-MEMORY = [name for name in NAMES if name != "mlp"]
 
 
 @pytest.fixture(params=NAMES)

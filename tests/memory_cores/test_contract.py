@@ -6,6 +6,7 @@ from core_cases import (
     BATCH,
     KINDS,
     LENGTH,
+    MEMORY,
     NAMES,
     assert_same_carry,
     flags,
@@ -21,7 +22,6 @@ from core_cases import (
 )
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-10}
-MEMORY = [name for name in NAMES if name != "mlp"]
 
 
 @pytest.fixture(params=NAMES)

@@ -122,11 +122,11 @@ def test_donated_steps_write_in_place():
     x, is_first = random_rows(length=30), flags("none", 30)
     is_first[1, 17] = True
     carry, expected = core.initial_carry(BATCH), core.initial_carry(BATCH)
-    places = [carry[key].data_ptr() for key in ("layer_0", "layer_1")]
+    places = [carry[key, "tokens"].data_ptr() for key in ("layer_0", "layer_1")]
     for t in range(30):
         y, carry = core.step(x[:, t], carry, is_first[:, t], donate=True)
         expected_y, expected = core.step(x[:, t], expected, is_first[:, t])
-        assert [carry[key].data_ptr() for key in ("layer_0", "layer_1")] == places
+        assert [carry[key, "tokens"].data_ptr() for key in ("layer_0", "layer_1")] == places
         torch.testing.assert_close(y, expected_y, **TIGHT)
     assert_same_carry(carry, expected, **TIGHT)
 
@@ -137,7 +137,7 @@ def test_a_late_row_is_like_an_early_one():
     x, is_first = random_rows(length=20), flags("none", 20)
     _, carry, _ = run_steps(core, x, core.initial_carry(BATCH), is_first)
     late = carry.clone()
-    late["count"] += 10_000_000 * core.ring_size
+    late["count"] += 10_000_000 * (MEMORY + 1)
     assert torch.equal(
         core.step(x[:, 0], late, is_first[:, 0])[0], core.step(x[:, 0], carry, is_first[:, 0])[0]
     )

@@ -77,8 +77,8 @@ def slow_hcam(core, x, is_first, num_chunks, top_k, attend_partial=True):
             query = layer.read_norm(v[b, t])
             y = slow_read(layer.read, query, complete, filling if attend_partial else [], top_k)
             rows.append(v[b, t] + y)
-            filling = [*filling, query.detach() if core.stop_gradient else query]
-            if len(filling) == core.chunk_length:
+            filling = [*filling, query.detach() if layer.stop_gradient else query]
+            if len(filling) == layer.read.chunk_length:
                 complete, filling = [*complete, filling][-num_chunks:], []
     return torch.stack(rows).view_as(v)
 
@@ -259,7 +259,7 @@ def test_a_late_row_is_like_an_early_one():
     x, is_first = random_rows(length=40), flags("none", 40)
     _, carry, _ = run_steps(core, x, core.initial_carry(BATCH), is_first)
     late = carry.clone()
-    late["count"] += 10_000_000 * core.num_blocks * core.chunk_length
+    late["count"] += 10_000_000 * core.layers[0].carry_spec()["tokens"].shape[0]
     assert torch.equal(
         core.step(x[:, 0], late, is_first[:, 0])[0], core.step(x[:, 0], carry, is_first[:, 0])[0]
     )

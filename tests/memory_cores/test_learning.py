@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from core_cases import NAMES, make
+from core_cases import MEMORY, make
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -45,7 +45,7 @@ def accuracy_after_training(name, updates):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "mlp"])
+@pytest.mark.parametrize("name", MEMORY)
 def test_memory_recalls_the_first_input(name):
     assert accuracy_after_training(name, updates=1500) > 0.95
 

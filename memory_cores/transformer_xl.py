@@ -71,15 +71,14 @@ class TransformerXL(LayeredCacheCore):
         is_possible = positions == "relative" or head_size % 2 == 0
         require(is_possible, "head_size", "even with rotary positions", head_size, self)
         sizes = (hidden_size, num_heads, head_size, memory_length, mlp_size)
-        layers = [TransformerXLLayer(*sizes, norm, positions) for _ in range(num_layers)]
-        for layer in layers:  # all branches together begin no larger than the stream they are added to
-            init_linear(layer.attention.output, 1 / num_layers)
-            init_linear(layer.mlp[-1], 1 / num_layers)
+        # All branches together begin no larger than the stream they are added to.
+        scale = 1 / num_layers
+        layers = [TransformerXLLayer(*sizes, norm, positions, scale) for _ in range(num_layers)]
         super().__init__(input_size, hidden_size, layers)
 
 
 class TransformerXLLayer(Layer):
-    """Attention and a perceptron; the arguments are those of `TransformerXL`."""
+    """Attention and a perceptron; the arguments are those of `TransformerXL`, and the branches' initial `scale`."""
 
     def __init__(
         self,
@@ -90,20 +89,23 @@ class TransformerXLLayer(Layer):
         mlp_size: int,
         norm: Norm,
         positions: Positions,
+        scale: float,
     ) -> None:
         super().__init__()
         self.norm = norm
         self.attention_norm, self.mlp_norm = nn.LayerNorm(hidden_size), nn.LayerNorm(hidden_size)
         is_relative = positions == "relative"
         self.attention = (
-            RelativeAttention(hidden_size, num_heads, head_size, memory_length)
+            RelativeAttention(hidden_size, num_heads, head_size, memory_length, scale)
             if is_relative
-            else RotaryAttention(hidden_size, num_heads, head_size)
+            else RotaryAttention(hidden_size, num_heads, head_size, scale)
         )
         token_size = hidden_size if is_relative else 2 * num_heads * head_size
         self.ring = Leaf((memory_length + 1, token_size), "stored")
         self.mlp = nn.Sequential(
-            init_linear(nn.Linear(hidden_size, mlp_size), 2.0), nn.ReLU(), nn.Linear(mlp_size, hidden_size)
+            init_linear(nn.Linear(hidden_size, mlp_size), 2.0),
+            nn.ReLU(),
+            init_linear(nn.Linear(mlp_size, hidden_size), scale),
         )
 
     def carry_spec(self) -> CarrySpec:

@@ -15,9 +15,19 @@ from engram.memory_cores.cache.window_attention import WindowAttention
 
 
 class RelativeAttention(WindowAttention):
-    """Attention by content and age over a window; the arguments are those of `GTrXL`."""
+    """Attention by content and age over a window.
 
-    def __init__(self, hidden_size: int, num_heads: int, head_size: int, memory_length: int) -> None:
+    Args:
+        hidden_size: Width of the rows.
+        num_heads: Attention heads.
+        head_size: Width of a head.
+        memory_length: Rows before the present one that are seen.
+        scale: Initial variance of the output for an input of variance 1. Default: 2.0, for a ReLU after it.
+    """
+
+    def __init__(
+        self, hidden_size: int, num_heads: int, head_size: int, memory_length: int, scale: float = 2.0
+    ) -> None:
         super().__init__()
         width = num_heads * head_size
         self.num_heads = num_heads
@@ -27,7 +37,7 @@ class RelativeAttention(WindowAttention):
         self.age = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
         self.content_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
         self.age_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
-        self.output = init_linear(nn.Linear(width, hidden_size), 2.0)
+        self.output = init_linear(nn.Linear(width, hidden_size), scale)
         self.encoding: Tensor
         self.register_buffer("encoding", sinusoids(memory_length + 1, hidden_size), persistent=False)
 

@@ -18,17 +18,18 @@ class RotaryAttention(WindowAttention):
         hidden_size: Width of the rows.
         num_heads: Attention heads.
         head_size: Width of a head; even.
+        scale: Initial variance of the output for an input of variance 1.
 
     Source: Su et al., "RoFormer: enhanced transformer with rotary position embedding", 2021.
     """
 
-    def __init__(self, hidden_size: int, num_heads: int, head_size: int) -> None:
+    def __init__(self, hidden_size: int, num_heads: int, head_size: int, scale: float) -> None:
         super().__init__()
         width = num_heads * head_size
         self.num_heads, self.head_size = num_heads, head_size
         self.query = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
         self.key_value = init_linear(nn.Linear(hidden_size, 2 * width, bias=False), 1.0)
-        self.output = init_linear(nn.Linear(width, hidden_size), 2.0)
+        self.output = init_linear(nn.Linear(width, hidden_size), scale)
 
     def token(self, x: Tensor) -> Tensor:
         """Compute keys and values, [*, 2 * width]."""

@@ -6,9 +6,11 @@ from engram.memory_cores.block_gru import BlockGRU
 from engram.memory_cores.cache_core import CacheCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.cfc import CfC
+from engram.memory_cores.delta_net import DeltaNet
 from engram.memory_cores.elman import Elman
 from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
+from engram.memory_cores.gated_delta_net import GatedDeltaNet
 from engram.memory_cores.gru import GRU
 from engram.memory_cores.gtrxl import GTrXL
 from engram.memory_cores.hcam import HCAM
@@ -46,9 +48,11 @@ __all__ = [
     "CacheCore",
     "CfC",
     "CoreCard",
+    "DeltaNet",
     "Elman",
     "FrameStack",
     "GTrXL",
+    "GatedDeltaNet",
     "IndRNN",
     "Layer",
     "LayeredCore",

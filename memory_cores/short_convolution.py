@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from engram.memory_cores.carry import Leaf
+from engram.memory_cores.carry import Leaf, state_dtype
 from engram.memory_cores.memory import Memory
 
 
@@ -28,5 +28,6 @@ class ShortConvolution(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory, key: str) -> Tensor:
         """Convolve rows [*, width]; the inputs of earlier ones lie under `key` of the memory."""
-        y = (memory.window(key, x, self.taps) * self.weight.mT).sum(-2)
-        return y if self.bias is None else y + self.bias
+        dtype = state_dtype(x.dtype)  # sums of a row alone and of many would round differently below float32
+        y = (memory.window(key, x, self.taps).to(dtype) * self.weight.mT).sum(-2)
+        return (y if self.bias is None else y + self.bias).to(x.dtype)

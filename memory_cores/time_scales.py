@@ -34,3 +34,8 @@ def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
 def even_time_scales(count: int, max_time_scale: int) -> Tensor:
     """Return time scales from 2 to `max_time_scale` rows, even in their logarithm, [count] float64."""
     return torch.logspace(math.log10(2), math.log10(max_time_scale), count, dtype=torch.float64)
+
+
+def inverse_softplus(value: Tensor) -> Tensor:
+    """Return the x whose softplus, log(1 + exp(x)), is a positive value."""
+    return value + torch.log(-torch.expm1(-value))

@@ -20,7 +20,7 @@ LENGTH = 9
 SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4, "blocks": 2}
 # Stores so small that a few rows fill, wrap and evict.
 SMALL |= {"num_heads": 2, "head_size": 3, "memory_length": 4, "mlp_size": 8}
-SMALL |= {"key_size": 3, "value_size": 4}
+SMALL |= {"key_size": 3, "value_size": 4, "convolution_size": 3}
 SMALL |= {
     "projection_size": 3,
     "backbone_size": 6,
@@ -139,3 +139,9 @@ def weighted_sum(y: Tensor, carry: TensorDict, seed: int = 4) -> Tensor:
         if is_number(leaf):
             total = total + weigh(leaf)
     return total
+
+
+def assert_mostly_close(actual: Tensor, expected: Tensor) -> None:
+    """Near the exact rows, but for one number in fifty: a norm enlarges what by chance is read as nearly zero."""
+    is_close = torch.isclose(actual.float(), expected, rtol=0.1, atol=0.1)
+    assert is_close.float().mean() > 0.98, (actual - expected).abs().max()

@@ -1,9 +1,13 @@
 """Cores of matrix memories against published rows and carries."""
 
+import numpy as np
+import pytest
 import torch
 from golden_cases import assert_golden, load_golden, weights_of
 
 from engram.memory_cores import LayeredCore, MatrixCore
+from engram.memory_cores.delta_net import DeltaRule
+from engram.memory_cores.gated_delta_net import GatedDeltaRule
 from engram.memory_cores.ret_net import Retention
 
 
@@ -39,3 +43,70 @@ def test_ret_net_equals_its_golden_rows():
     layer = Retention(4, 3, 4, time_scales=2.0 ** torch.arange(5, 7, dtype=torch.float64))
     names = HEADS | READ | {"W_g": "read.gate.weight"}
     assert_layer(layer, load_golden("ret_net"), names, {"S": "matrix"})
+
+
+def side_by_side(arrays, names):
+    """What is stored apart for q, k and v, as the one projection and convolution have it."""
+    return torch.cat([arrays[name] for name in names], dim=-1 if arrays[names[0]].dim() == 3 else 0)
+
+
+def assert_delta_rule(layer, golden, names):
+    weights = weights_of(golden)
+    golden["w.project"] = side_by_side(weights, ["W_q", "W_k", "W_v"])
+    golden["w.taps"] = side_by_side(weights, ["cq", "ck", "cv"])
+    for when in ("initial", "before", "after"):
+        golden[f"carry_{when}.inputs"] = side_by_side(
+            golden, [f"carry_{when}.{name}" for name in ("cq", "ck", "cv")]
+        )
+    names = (
+        READ | {"project": "project.weight", "taps": "convolution.weight", "W_b": "strength.weight"} | names
+    )
+    assert_layer(layer, golden, names, {"S": "matrix", "inputs": "inputs"})
+
+
+def test_delta_net_equals_its_golden_rows():
+    assert_delta_rule(DeltaRule(4, 2, 3, 4, 4, allow_neg_eigval=False), load_golden("delta_net"), {})
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gated_delta_rows(layer, x, is_first, strongest):
+    """The published equations of one head after the other, row by row in numpy; returns rows and the last matrices."""
+    w = {name: value.detach().numpy() for name, value in layer.state_dict().items()}
+    heads, keys, values = layer.num_heads, layer.key_size, layer.value_size
+    projected, outputs, matrices = x @ w["project.weight"].T, [], np.zeros((len(x), heads, keys, values))
+    for b in range(len(x)):
+        begin = 0
+        for t in range(x.shape[1]):
+            begin = t if is_first[b, t] else begin
+            taps = [(lag, w["convolution.weight"][:, -1 - lag]) for lag in range(4) if t - lag >= begin]
+            mixed = sum(projected[b, t - lag] * tap for lag, tap in taps)
+            q, k, v = np.split(mixed * sigmoid(mixed), [heads * keys, 2 * heads * keys])
+            gate, row = x[b, t] @ w["read.gate.weight"].T, []
+            for h in range(heads):
+                q_h, k_h = (part.reshape(heads, keys)[h] for part in (q, k))
+                q_h, k_h = (part / np.sqrt(part @ part + 1e-6) for part in (q_h, k_h))
+                rate = np.log1p(np.exp(x[b, t] @ w["decay.weight"][h] + w["decay.bias"][h]))
+                kept = 0 if t == begin else matrices[b, h] * np.exp(-np.exp(w["log_rate"][h]) * rate)
+                beta = strongest * sigmoid(x[b, t] @ w["strength.weight"][h])
+                error = beta * (v.reshape(heads, values)[h] - k_h @ (kept + np.zeros((keys, values))))
+                matrices[b, h] = kept + np.outer(k_h, error)
+                read = q_h @ matrices[b, h] / np.sqrt(keys)
+                row.append(w["read.norm.weight"] * read / np.sqrt((read**2).mean() + 1e-5))
+            outputs.append((np.concatenate(row) * gate * sigmoid(gate)) @ w["read.output.weight"].T)
+    return np.stack(outputs).reshape(x.shape), matrices
+
+
+@pytest.mark.parametrize("reflects", [False, True])
+def test_gated_delta_net_equals_its_equations(reflects):
+    torch.manual_seed(0)
+    layer = GatedDeltaRule(torch.tensor([2.0, 30.0]), 4, 2, 3, 4, 4, allow_neg_eigval=reflects).double()
+    x, is_first = torch.randn(2, 40, 4, dtype=torch.float64), torch.rand(2, 40) < 0.1
+    is_first[:, 0] = True
+    core = Alone(layer, 4)
+    y, carry = core(x, core.initial_carry(2), is_first)
+    rows, matrices = gated_delta_rows(layer, x.numpy(), is_first.numpy(), 2.0 if reflects else 1.0)
+    np.testing.assert_allclose(y.detach().numpy(), rows, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(carry["layer_0", "matrix"].detach().numpy(), matrices, rtol=0, atol=1e-10)

@@ -22,6 +22,7 @@ from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lru import LRU
 from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.matrix_core import MatrixCore
+from engram.memory_cores.minimal_rnns import MinGRU, MinLSTM
 from engram.memory_cores.mlp import MLP
 from engram.memory_cores.pos_mlp import PosMLP
 from engram.memory_cores.resets import Resets
@@ -60,6 +61,8 @@ __all__ = [
     "LoopLayer",
     "MatrixCore",
     "MemoryCore",
+    "MinGRU",
+    "MinLSTM",
     "PosMLP",
     "Resets",
     "RetNet",

@@ -29,6 +29,7 @@ from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
+from engram.memory_cores.shm import SHM
 from engram.memory_cores.stack import Stack
 from engram.memory_cores.tcn import TCN
 from engram.memory_cores.transformer_xl import TransformerXL
@@ -43,6 +44,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "S5",
+    "SHM",
     "TCN",
     "Aaren",
     "BlockGRU",

@@ -2,11 +2,11 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from engram.common.option_types import Positive, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.loop.wide_linear import WideLinear
 from engram.memory_cores.loop_core import LoopCore, States
 
 
@@ -46,14 +46,19 @@ class LMU(LoopCore):
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.memory_size = memory_size
-        self.encode_input = nn.Parameter(lecun_uniform(input_size))
-        self.encode_hidden = nn.Parameter(lecun_uniform(hidden_size))
-        self.encode_memory = nn.Parameter(torch.zeros(1, memory_size))
-        self.input_weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(hidden_size, input_size)))
-        self.hidden_weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(hidden_size, hidden_size)))
-        self.memory_weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(hidden_size, memory_size)))
-        dtype = self.encode_input.dtype
+        # The first rows give the parts of u, the others those of h'.
+        self.input = WideLinear(input_size, 1 + hidden_size, bias=False)
+        self.recurrent = WideLinear(hidden_size, 1 + hidden_size, bias=False)
+        self.encode_memory = WideLinear(memory_size, 1, bias=False)
+        self.read_memory = WideLinear(memory_size, hidden_size, bias=False)
+        for layer, size in ((self.input, input_size), (self.recurrent, hidden_size)):
+            bound = (3 / size) ** 0.5  # an input of unit variance gives u unit variance
+            nn.init.uniform_(layer.weight.data[:1], -bound, bound)
+            nn.init.xavier_normal_(layer.weight.data[1:])
+        nn.init.zeros_(self.encode_memory.weight)
+        nn.init.xavier_normal_(self.read_memory.weight)
         transition, write = legendre_matrices(memory_size, theta)
+        dtype = self.input.weight.dtype
         self.register_buffer("transition", transition.to(dtype), persistent=False)
         self.register_buffer("write", write.to(dtype), persistent=False)
 
@@ -62,27 +67,19 @@ class LMU(LoopCore):
         return {"hidden": Leaf((self.output_size,)), "memory": Leaf((self.memory_size,))}
 
     def drive(self, x: Tensor) -> Tensor:
-        """Map the input to its parts of the signal and of the hidden state, [*, 1 + hidden_size]."""
-        return linear(x, torch.cat([self.encode_input, self.input_weight]).to(x.dtype))
+        """Compute e_x · x and W_x x, [*, 1 + hidden_size]."""
+        return self.input(x)
 
     def row(self, drive: Tensor, states: States) -> tuple[Tensor, States]:
-        """Move the memory, then the hidden state; see `LoopCore.row`."""
+        """Move the memory, then the hidden state; see `RowLoop.row`."""
         hidden, memory = states["hidden"], states["memory"]
-
-        def times(matrix: Tensor, state: Tensor) -> Tensor:
-            return linear(state, matrix.to(state.dtype))
-
-        signal, pre = drive.split([1, self.output_size], dim=-1)
-        signal = signal + times(self.encode_hidden, hidden) + times(self.encode_memory, memory)
-        memory = times(self.transition, memory) + times(self.write, signal)
-        hidden = (pre + times(self.hidden_weight, hidden) + times(self.memory_weight, memory)).tanh()
+        signal, sums = self.recurrent.plus(drive, hidden).split([1, self.output_size], dim=-1)
+        signal = self.encode_memory.plus(signal, memory)
+        memory = torch.addmm(
+            signal * self.write.to(drive.dtype).mT, memory, self.transition.to(drive.dtype).mT
+        )
+        hidden = self.read_memory.plus(sums, memory).tanh()
         return hidden, {"hidden": hidden, "memory": memory}
-
-
-def lecun_uniform(size: int) -> Tensor:
-    """Draw weights [1, size] that give inputs of unit variance an output of unit variance."""
-    bound = (3 / size) ** 0.5
-    return torch.empty(1, size).uniform_(-bound, bound)
 
 
 def legendre_matrices(size: int, theta: float) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """The Legendre memory unit: published rows, and what its memory holds."""
 
 import torch
-from golden_cases import assert_golden, load_golden
+from golden_cases import assert_golden, load_golden, weights_of
 
 from engram.memory_cores import LMU
 from engram.memory_cores.lmu import legendre_matrices
@@ -14,9 +14,16 @@ def test_lmu_is_the_published_one():
     torch.testing.assert_close(transition, golden["w.A"], rtol=0, atol=1e-12)
     torch.testing.assert_close(write, golden["w.B"], rtol=0, atol=1e-12)
     core.transition, core.write = transition, write
-    names = {"encode_input": "e_x", "encode_hidden": "e_h", "encode_memory": "e_m"}
-    names |= {"input_weight": "W_x", "hidden_weight": "W_h", "memory_weight": "W_m"}
-    core.load_state_dict({ours: golden[f"w.{theirs}"] for ours, theirs in names.items()})
+    weights = weights_of(golden)
+    parts = {
+        "input": ("e_x", "W_x"),
+        "recurrent": ("e_h", "W_h"),
+        "encode_memory": ("e_m",),
+        "read_memory": ("W_m",),
+    }
+    core.load_state_dict(
+        {f"{ours}.weight": torch.cat([weights[name] for name in theirs]) for ours, theirs in parts.items()}
+    )
     assert_golden(core, golden, lambda published: {"hidden": published["h"], "memory": published["m"]})
 
 

@@ -27,17 +27,19 @@ def main(words: Sequence[str]) -> None:
     say(f"written: {PAGE.name}", file=sys.stderr)
 
 
-def with_tables(page: str, tables: str) -> str:
+def with_tables(page: str, tables: str, begin_line: str = BEGIN, end_line: str = END) -> str:
     """Replace what lies between the markers of a page.
 
     Raises:
         UsageError: if the page does not have both.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(begin_line)
+    _, end, after = rest.partition(end_line)
     if not begin or not end:
-        raise UsageError(f"The page must hold the lines {BEGIN!r} and {END!r}, but does not; put them back.")
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+        raise UsageError(
+            f"The page must hold the lines {begin_line!r} and {end_line!r}, but does not; put them back."
+        )
+    return f"{before}{begin_line}\n\n{tables}\n\n{end_line}{after}"
 
 
 def make_tables() -> str:

@@ -24,6 +24,7 @@ from engram.memory_cores.lstm import LSTM
 from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.minimal_rnns import MinGRU, MinLSTM
 from engram.memory_cores.mlp import MLP
+from engram.memory_cores.mlstm import MLSTM
 from engram.memory_cores.pos_mlp import PosMLP
 from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
@@ -43,6 +44,7 @@ __all__ = [
     "LRU",
     "LSTM",
     "MLP",
+    "MLSTM",
     "S5",
     "SHM",
     "TCN",

@@ -1,21 +1,16 @@
 """DeltaNet: heads of matrix memories that overwrite what a key held."""
 
-from typing import Annotated
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from engram.common.option_types import Size, Whole
+from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
 from engram.memory_cores.layered_core import Layer, LayeredCore, ResidualLayer
 from engram.memory_cores.matrix.heads import GatedRead, to_heads
 from engram.memory_cores.matrix_core import MatrixCore, MatrixMemory
-from engram.memory_cores.short_convolution import ShortConvolution
-
-Taps = Annotated[int, Whole(2, example="4")]
-"""Rows that a short convolution sees, the present one included."""
+from engram.memory_cores.short_convolution import ShortConvolution, Taps
 
 
 class DeltaNet(LayeredCore, MatrixCore):

@@ -9,9 +9,10 @@ from torch.nn.functional import softplus
 
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
-from engram.memory_cores.delta_net import DeltaRule, Taps
+from engram.memory_cores.delta_net import DeltaRule
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
 from engram.memory_cores.matrix_core import MatrixCore
+from engram.memory_cores.short_convolution import Taps
 from engram.memory_cores.time_scales import TimeScale, even_time_scales, inverse_softplus
 
 

@@ -1,10 +1,16 @@
 """A short causal convolution over the rows of an episode, one filter for each channel."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
+from engram.common.option_types import Whole
 from engram.memory_cores.carry import Leaf, state_dtype
 from engram.memory_cores.memory import Memory
+
+Taps = Annotated[int, Whole(2, example="4")]
+"""Rows that a short convolution sees, the present one included."""
 
 
 class ShortConvolution(nn.Module):

@@ -20,7 +20,7 @@ LENGTH = 9
 SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4, "blocks": 2}
 # Stores so small that a few rows fill, wrap and evict.
 SMALL |= {"num_heads": 2, "head_size": 3, "memory_length": 4, "mlp_size": 8}
-SMALL |= {"key_size": 3, "value_size": 4, "convolution_size": 3}
+SMALL |= {"inner_size": 8, "key_size": 3, "value_size": 4, "convolution_size": 3}
 SMALL |= {
     "projection_size": 3,
     "backbone_size": 6,

@@ -8,6 +8,7 @@ from golden_cases import assert_golden, load_golden, weights_of
 from engram.memory_cores import LayeredCore, MatrixCore
 from engram.memory_cores.delta_net import DeltaRule
 from engram.memory_cores.gated_delta_net import GatedDeltaRule
+from engram.memory_cores.mlstm import MatrixLSTM
 from engram.memory_cores.ret_net import Retention
 
 
@@ -110,3 +111,16 @@ def test_gated_delta_net_equals_its_equations(reflects):
     rows, matrices = gated_delta_rows(layer, x.numpy(), is_first.numpy(), 2.0 if reflects else 1.0)
     np.testing.assert_allclose(y.detach().numpy(), rows, rtol=0, atol=1e-10)
     np.testing.assert_allclose(carry["layer_0", "matrix"].detach().numpy(), matrices, rtol=0, atol=1e-10)
+
+
+def test_mlstm_equals_its_golden_rows():
+    golden = load_golden("mlstm")
+    for part in ("w", "b"):
+        golden[f"w.gates_{part}"] = torch.cat([golden[f"w.igate_{part}"], golden[f"w.fgate_{part}"]])
+    golden["w.outnorm_w"] += 1  # published as its difference from one
+    names = {"q": "query.weight", "k": "key.weight", "v": "value.weight", "skip": "skip"}
+    names |= {"proj_up": "up.weight", "conv_w": "convolution.weight", "conv_b": "convolution.bias"}
+    names |= {"gates_w": "gates.weight", "gates_b": "gates.bias"}
+    names |= {"outnorm_w": "head_norm", "proj_down": "output.weight"}
+    keys = {"C": "matrix", "n": "normaliser", "m": "maximum", "conv": "inputs"}
+    assert_layer(MatrixLSTM(4, 8, 4, torch.zeros(2), depth=1), golden, names, keys)

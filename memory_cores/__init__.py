@@ -31,6 +31,7 @@ from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.shm import SHM
+from engram.memory_cores.slstm import SLSTM
 from engram.memory_cores.stack import Stack
 from engram.memory_cores.tcn import TCN
 from engram.memory_cores.transformer_xl import TransformerXL
@@ -47,6 +48,7 @@ __all__ = [
     "MLSTM",
     "S5",
     "SHM",
+    "SLSTM",
     "TCN",
     "Aaren",
     "BlockGRU",

@@ -7,7 +7,7 @@ from core_cases import run_steps
 from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch import nn
 
-from engram.memory_cores import LEM, CfC, Elman, IndRNN, loop_core
+from engram.memory_cores import LEM, SLSTM, CfC, Elman, IndRNN, loop_core
 
 BATCH, LENGTH, INPUT, HIDDEN = 2, 9, 4, 6
 
@@ -139,6 +139,52 @@ def test_the_other_modes_of_a_cfc(mode):
     torch.testing.assert_close(y[:, 0], expected, **TIGHT)
 
 
+def slstm_golden():
+    """An sLSTM layer with published weights, as a core without the norm and the network around it."""
+    golden = load_golden("slstm")
+    w, core = weights_of(golden), SLSTM(8, 8, num_layers=1, num_heads=2).double()
+    layer = core.layers[0]
+    layer.forward = layer.mix
+    with torch.no_grad():
+        layer.convolution.weight.copy_(w["conv_w"])
+        layer.convolution.bias.copy_(w["conv_b"])
+        layer.cell.input_if.weight.copy_(torch.cat([w["W_i"], w["W_f"]], dim=1))
+        layer.cell.input_zo.weight.copy_(torch.cat([w["W_z"], w["W_o"]], dim=1))
+        layer.cell.recurrent.copy_(w["R"].flatten(2))
+        layer.cell.bias.copy_(w["bias"].flatten(1))
+        layer.head_norm.copy_(1 + w["gn_w"])
+    return core, golden
+
+
+def test_slstm_golden():
+    def carry_of(carry):
+        cell = {key: carry[key].unflatten(-1, (2, 4)) for key in ("h", "c", "n", "m")}
+        return {"layer_0": {"convolution": carry["conv"], "cell": cell}}
+
+    assert_golden(*slstm_golden(), carry_of)
+
+
+def test_an_empty_unit_of_an_slstm_is_its_own_matter():
+    """With a closed input gate its first row is still taken whole, whatever other environments carry."""
+    core, _ = slstm_golden()
+    with torch.no_grad():
+        core.layers[0].cell.bias[:, :4] = -120.0
+    carry = core.initial_carry(2).apply(torch.randn_like)
+    x, is_first = torch.randn(2, 8, dtype=torch.float64), torch.tensor([True, False])
+    y, _ = core.step(x, carry, is_first)
+    alone, _ = core.step(x[:1], core.initial_carry(1), is_first[1:])
+    assert torch.isfinite(y).all() and torch.equal(y[:1], alone)
+
+
+def test_an_slstm_begins_as_published():
+    layers = SLSTM(8, 8, num_layers=2, num_heads=2, init="published").layers
+    expected = [[5 - 12 * (d / 3) ** power for d in range(4)] for power in (0.3, 1.6)]
+    for layer, biases in zip(layers, expected, strict=True):
+        i, f, z, o = layer.cell.bias.view(2, 4, 4).unbind(1)
+        torch.testing.assert_close(f, torch.tensor([biases, biases]))
+        assert not torch.stack([i, z, o]).any() and not layer.cell.recurrent.any()
+
+
 @pytest.mark.parametrize(
     "core",
     [
@@ -146,8 +192,9 @@ def test_the_other_modes_of_a_cfc(mode):
         lambda: IndRNN(1, 64, num_layers=1),
         lambda: CfC(1, 64, backbone_size=64),
         lambda: Elman(1, 64, init="identity"),
+        lambda: SLSTM(1, 64, num_layers=1),
     ],
-    ids=["lem", "ind_rnn", "cfc", "elman"],
+    ids=["lem", "ind_rnn", "cfc", "elman", "slstm"],
 )
 def test_a_state_is_remembered_at_first(core):
     """What was carried in still shows after 100 rows of nothing."""

@@ -9,7 +9,16 @@ from torch import Tensor
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.cache.chunk_attention import ChunkAttention
 from engram.memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
-from engram.memory_cores.cache.store import Timeline, clear, finite, take, tokens_after, unroll, write
+from engram.memory_cores.cache.store import (
+    Timeline,
+    clear,
+    finite,
+    from_finite,
+    take,
+    tokens_after,
+    unroll,
+    write,
+)
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.carry import CarrySpec, Leaf, select_initial
 from engram.memory_cores.layered_core import LayeredCore
@@ -57,8 +66,7 @@ class CacheMemory(Memory):
             tail = unroll(store, self.count, store.shape[1] - 1)
             y = attention(known, tokens, tail, self.time.position)
             self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
-        # Where a row is not finite, no gradient may come in: a NaN would reach all rows, through weights of zero.
-        return torch.where(x.isfinite().all(-1, keepdim=True), y, torch.nan)
+        return from_finite(y, x)
 
     def look_back(self, key: str, x: Tensor, taps: int, dilation: int) -> Tensor:
         """See rows of the episode at equal distances, as a dilated convolution does.
@@ -100,7 +108,7 @@ class CacheMemory(Memory):
 
         Args:
             read: Reads them.
-            x: Queries and tokens, [*, D]; what is not finite is taken as zero.
+            x: Queries and tokens, [*, D]; what is not finite is stored as zero.
             stop_gradient: Stop gradients into what is stored.
 
         Returns:
@@ -110,20 +118,20 @@ class CacheMemory(Memory):
         def stopped(tensor: Tensor) -> Tensor:
             return tensor.detach() if stop_gradient else tensor
 
-        store, sums, x = stopped(self.carry["tokens"]), stopped(self.carry["sums"]), finite(x)
+        store, sums, rows = stopped(self.carry["tokens"]), stopped(self.carry["sums"]), finite(x)
         if self.time is None:
             store, sums = (clear(part, self.is_first, self.donate) for part in (store, sums))
-            y = read.step(x, store, sums, self.count)
-            tokens = stopped(x.to(store.dtype))
+            y = read.step(rows, store, sums, self.count)
+            tokens = stopped(rows.to(store.dtype))
             self.kept["tokens"] = write(store, self.count.remainder(store.shape[1]), tokens, self.donate)
             self.kept["sums"] = add_to_sums(sums, tokens, self.count, read.chunk_length, self.donate)
-            return y
-        carry_every, tokens = self.carry_every or 0, stopped(x.to(store.dtype))
+            return from_finite(y, x)
+        carry_every, tokens = self.carry_every or 0, stopped(rows.to(store.dtype))
         running = running_sums(tokens.to(sums.dtype), sums, self.count, self.time, read.chunk_length)
-        y = read(x, tokens, running, store, sums, self.time, self.count)
+        y = read(rows, tokens, running, store, sums, self.time, self.count)
         self.kept["tokens"] = tokens_after(store, tokens, self.time, carry_every)
         self.kept["sums"] = sums_after(sums, running, self.time, read.chunk_length, carry_every)
-        return y
+        return from_finite(y, x)
 
 
 class CacheCore(MemoryCore):

@@ -49,6 +49,21 @@ def finite(tokens: Tensor) -> Tensor:
     return torch.nan_to_num(tokens, nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def from_finite(read: Tensor, rows: Tensor) -> Tensor:
+    """Make what was read NaN for rows that were not finite.
+
+    No gradient then comes in there: a NaN would reach all rows, through weights of zero.
+
+    Args:
+        read: [*, n].
+        rows: What asked, before `finite`, [*, n].
+
+    Returns:
+        [*, n].
+    """
+    return torch.where(rows.isfinite().all(dim=-1, keepdim=True), read, torch.nan)
+
+
 def take(x: Tensor, index: Tensor) -> Tensor:
     """Pick entries along dimension 1, other ones in every environment.
 

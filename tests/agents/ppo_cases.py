@@ -1,26 +1,13 @@
 """Small PPO agents, their rollouts, and the standing test's figure."""
 
 import functools
-from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
 
-from engram import configs, envs, memory_cores
+from engram import envs, memory_cores
 from engram.agents import PPO, ActorCritic, Encoder
-from engram.agents.stored.build import build
 
-CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 GRU = functools.partial(memory_cores.GRU, hidden_size=8)
-
-
-def make_core(name, size=8):
-    """A small core from its YAML."""
-    config = OmegaConf.load(Path(configs.__file__).parent / "core" / f"{name}.yaml")
-    for key in ("hidden_size", "state_size", "memory_size"):
-        if key in config:
-            config[key] = size
-    return build(OmegaConf.to_container(config, resolve=True))
 
 
 def make_agent(env, core=GRU, **options):

@@ -2,17 +2,18 @@
 
 import pytest
 import torch
-from test_ppo import CORES, collect, make_agent, make_core, recomputed_difference
+from ppo_cases import collect, make_agent, recomputed_difference
+from small_cores import NAMES, make_small
 
 from engram import envs
 
 pytestmark = pytest.mark.gpu
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_learning_recomputes_what_acting_saw(name):
     env = envs.RecallFirst(num_envs=5, delay=5, device="cuda")
-    agent = make_agent(env, make_core(name), device="cuda")
+    agent = make_agent(env, make_small(name), device="cuda")
     log_prob, value = recomputed_difference(agent, collect(agent, env))
     assert log_prob < 1e-4 and value < 1e-4
 

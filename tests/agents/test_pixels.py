@@ -6,7 +6,8 @@ import statistics
 import pytest
 import torch
 from pixel_envs import ColourRecall
-from ppo_cases import collect, make_agent, make_core, recomputed_difference
+from ppo_cases import collect, make_agent, recomputed_difference
+from small_cores import make_narrow, make_small
 
 from engram import envs, memory_cores
 from engram.agents.networks.image_encoders import IMAGE_ENCODERS, ImageEncoder
@@ -24,7 +25,7 @@ def test_learning_recomputes_what_acting_saw_in_images(image_encoder, core, bptt
     """Episodes of 7 rows, rollouts and chunks that cut across them, more images than are encoded at once."""
     env = ColourRecall(num_envs=10, delay=5)
     options = {"image_encoder": image_encoder, "previous_reward": True}
-    agent = make_pixel_agent(env, make_core(core), bptt_length=bptt_length, encoder=options)
+    agent = make_pixel_agent(env, make_small(core), bptt_length=bptt_length, encoder=options)
     rollout = collect(agent, env)
     assert rollout.rows["is_first"].sum() >= 10 * 4
     log_prob, value = recomputed_difference(agent, rollout)
@@ -76,7 +77,7 @@ def test_learns_to_recall_a_colour_if_it_remembers(image_encoder, core):
     env = ColourRecall(num_envs=32, delay=8)
     agent = make_pixel_agent(
         env,
-        make_core(core, size=32),
+        make_narrow(core, 32),
         rollout_length=40,
         num_epochs=4,
         num_minibatches=4,

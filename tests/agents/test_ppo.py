@@ -4,7 +4,8 @@ import statistics
 
 import pytest
 import torch
-from ppo_cases import CORES, collect, make_agent, make_core, recomputed_difference
+from ppo_cases import collect, make_agent, recomputed_difference
+from small_cores import NAMES, ONE_OF_EACH_FAMILY, make_narrow, make_small
 
 from engram import envs, memory_cores
 from engram.agents.ppo.loss import (
@@ -16,12 +17,12 @@ from engram.agents.ppo.loss import (
 )
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 @pytest.mark.parametrize("bptt_length", [None, 10])
 def test_learning_recomputes_what_acting_saw(name, bptt_length):
     """The standing test, on a task with many resets: an episode of 7 rows, rollouts that cut across them."""
     env = envs.RecallFirst(num_envs=5, delay=5)
-    agent = make_agent(env, make_core(name), bptt_length=bptt_length)
+    agent = make_agent(env, make_small(name), bptt_length=bptt_length)
     rollout = collect(agent, env)
     assert rollout.rows["is_first"].sum() >= 5 * 4
     log_prob, value = recomputed_difference(agent, rollout)
@@ -267,10 +268,10 @@ def test_kl_and_explained_variance_literal():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_learns_recall_first_if_it_remembers(name):
     env = envs.RecallFirst(num_envs=32, delay=8)
-    core = make_core(name, size=32)
+    core = make_narrow(name, 32)
     agent = make_agent(
         env,
         core,

@@ -4,7 +4,8 @@ from functools import partial
 
 import pytest
 import torch
-from ppo_cases import CORES, make_agent, make_core
+from ppo_cases import make_agent
+from small_cores import NAMES, make_small
 from waits import PPO_UPDATE, ROLLOUT, check_waits
 
 from engram import envs
@@ -47,10 +48,10 @@ def check_recording(machine, env, agent, driver):
     assert torch.equal(second.rows["is_first"][:, 0].cpu(), first.pending["is_first"].cpu())
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", NAMES)
 def test_a_core(core, machine):
     env = envs.make_env("popgym/repeat_previous_easy", 4, device="cuda")
-    agent = make_ppo(env, make_core(core))
+    agent = make_ppo(env, make_small(core))
     driver = check_learning(machine, env, agent)
     check_recording(machine, env, agent, driver)
     machine.reset()

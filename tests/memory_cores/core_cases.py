@@ -1,46 +1,28 @@
 """Small cores of every configuration, and the random inputs the contract is tried on."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from small_cores import NAMES as NAMES
+from small_cores import make_small
 from tensordict import TensorDict
 from torch import Tensor
 
 from engram import memory_cores
 
-CONFIGS = sorted((Path(memory_cores.__file__).parent.parent / "configs" / "core").glob("*.yaml"))
-NAMES = [path.stem for path in CONFIGS]
 MEMORY = [name for name in NAMES if name not in ("mlp", "pos_mlp")]
 INPUT_SIZE = 5
 BATCH = 3
 LENGTH = 9
-SMALL = {"hidden_size": 8, "state_size": 8, "memory_size": 4, "blocks": 2}
-# Stores so small that a few rows fill, wrap and evict.
-SMALL |= {"num_heads": 2, "head_size": 3, "memory_length": 4, "mlp_size": 8}
-SMALL |= {"inner_size": 8, "key_size": 3, "value_size": 4, "convolution_size": 3}
-SMALL |= {
-    "projection_size": 3,
-    "backbone_size": 6,
-    "num_chunks": 3,
-    "chunk_length": 2,
-    "top_k": 2,
-    "stop_gradient": False,
-}
-OWN: dict[str, dict[str, Any]] = {"tcn": {"num_layers": 2}}
 
 
 def make(
     name: str, dtype: torch.dtype = torch.float64, seed: int = 0, **overrides: Any
 ) -> memory_cores.MemoryCore:
-    config = OmegaConf.load(next(path for path in CONFIGS if path.stem == name))
-    config.update(
-        {key: value for key, value in (SMALL | OWN.get(name, {}) | overrides).items() if key in config}
-    )
+    # Stores let gradients in, so that there are such to be checked.
+    make_core = make_small(name, **({"stop_gradient": False} | overrides))
     torch.manual_seed(seed)
-    return instantiate(config)(input_size=INPUT_SIZE).to(dtype)
+    return make_core(input_size=INPUT_SIZE).to(dtype)
 
 
 def is_number(leaf: Tensor) -> bool:

@@ -5,6 +5,7 @@ import re
 import typing
 
 import pytest
+from small_cores import NAMES
 
 from engram import agents
 from engram.agents.ppo.settings import PPOSettings
@@ -19,7 +20,7 @@ from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, T
 from engram.scripts.command_line.suggestions import nearest_keys
 
 DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help all lists all options."
-CORES = "block_gru, custom, ffm, frame_stack, gru, gtrxl, hcam, lstm, mlp, r2i, s5, s5rl, stack"
+CORES = ", ".join(sorted([*NAMES, "custom"]))
 HELP = "engram train --help all lists all."
 SENTENCES = {
     "core=transformer": f"core must be one of {CORES}, but got 'transformer'; {HELP}",
@@ -60,7 +61,7 @@ SENTENCES = {
         "agent.horizon", "did you mean 'agent.imagination_horizon'? "
     ),
     "core.horizon=8 core=gru": DOES_NOT.format("core.horizon", "did you mean 'core.max_time_scale'? "),
-    "core.state_size=8 core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
+    "core.conj_sym=true core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
     "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first; an argument",
     "env.id=CartPole-v1": "it belongs to env=gymnasium; an argument",
     "--core=s5": "An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",

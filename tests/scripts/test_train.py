@@ -2,15 +2,15 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from small_cores import ONE_OF_EACH_FAMILY
 from tensordict import TensorDict
 from toy_modules import write_modules
 
-from engram import agents, configs
+from engram import agents
 from engram.run_files.metrics_log import read_metrics
 from run_files import (
     RECALL,
@@ -22,7 +22,6 @@ from run_files import (
     metric_lines,
 )
 
-CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 LOSSES = (
     "policy value entropy approximate_kl clip_fraction log_prob_difference explained_variance "
     "initial_log_prob_difference"
@@ -182,7 +181,7 @@ def test_evaluations_may_ask_for_more_than_was_trained(run, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", ONE_OF_EACH_FAMILY)
 def test_every_core_trains(run, tmp_path, core):
     smaller = [word for word in TINY if not word.startswith("core")]
     words = (*smaller, *RECALL, f"core={core}", "core.hidden_size=16", "total_env_steps=200")

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from small_cores import ONE_OF_EACH_FAMILY
 from world_model_cases import (
     ACTIONS,
-    CORES,
     MIXED,
     VECTOR,
     make_agent,
@@ -75,7 +75,7 @@ def test_scaled_rewards_are_learnt_from_as_larger_ones():
     assert torch.equal(batch.rows["reward"], before)
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 @pytest.mark.parametrize("posterior", ["observation", "memory"])
 def test_every_core_learns_and_every_parameter_moves(name, posterior):
     agent = make_agent(name, MIXED, posterior=posterior, loss_scales={"replay_critic": 0.3}, free_nats=0.0)

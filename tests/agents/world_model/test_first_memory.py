@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from world_model_cases import CORES, VECTOR, make_agent, make_rows
+from small_cores import NAMES
+from world_model_cases import VECTOR, make_agent, make_rows
 
 from engram.agents.world_model.dynamics import Latent
 from engram.agents.world_model.latents import entropy
@@ -44,7 +45,7 @@ def share(agent, num_rows, **pair):
     return ((first - second).mean(0).square().mean().sqrt() / spread).item()
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_normalised_memory_is_as_loud_as_z_on_every_core(name):
     h = memories(make_agent(name, memory_norm=True, **LATENTS), 8, seen=0, done=0)
     assert 0.4 < h.square().mean().sqrt() < 0.8

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from gymnasium import spaces
+from small_cores import ONE_OF_EACH_FAMILY
 from tensordict import TensorDict
-from world_model_cases import ACTIONS, CORES, make_agent, make_batch, make_rows, scramble
+from world_model_cases import ACTIONS, make_agent, make_batch, make_rows, scramble
 
 from engram.agents.world_model.dynamics import Latent
 from engram.agents.world_model.world_model import Imagined
@@ -16,7 +17,7 @@ def observe(agent, rows, **options):
     return agent.world_model.observe(rows, agent.initial_carry(len(rows)), noise[:, :length], **options)
 
 
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_it_starts_from_every_kth_row_and_goes_on_as_acting_would(name):
     agent = make_agent(name, actor_reads=("z",))
     scramble(agent.world_model)

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from world_model_cases import CORES, MIXED, make_agent, make_rows, scramble
+from small_cores import ONE_OF_EACH_FAMILY
+from world_model_cases import MIXED, make_agent, make_rows, scramble
 
 from engram import envs
 from engram.common.streams import stream_uniform
@@ -27,7 +28,7 @@ def run_steps(agent, rows, carry, noise):
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_a_sequence_equals_its_steps(name, posterior):
     """Two episodes in a window; the carries of every third row too."""
     agent = make_agent(name, posterior=posterior)
@@ -48,7 +49,7 @@ def test_a_sequence_equals_its_steps(name, posterior):
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_learning_recomputes_what_acting_saw(name, posterior):
     """The standing test: from the driver's rows and carry, the same latents and the very same actions."""
     env = envs.RecallFirst(num_envs=5, delay=5)
@@ -81,7 +82,7 @@ def test_learning_recomputes_what_acting_saw(name, posterior):
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
-@pytest.mark.parametrize("name", CORES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
 def test_nothing_crosses_a_boundary(name, posterior):
     """Whatever the first episode holds, NaN included, the second is the same, and it sends no gradient back."""
     agent = make_agent(name, posterior=posterior)

@@ -1,19 +1,15 @@
 """Small world-model agents on any core, and random rows of any space to try them on."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from omegaconf import OmegaConf
+from small_cores import make_small
 from tensordict import TensorDict
 
-from engram import configs
 from engram.agents import Dreamer
-from engram.agents.stored.build import build
 
-CORES = sorted(path.stem for path in (Path(configs.__file__).parent / "core").glob("*.yaml"))
 SMALL = {
     "memory_size": 6,
     "units": 8,
@@ -47,23 +43,8 @@ ACTIONS = {
 }
 
 
-def make_core(name):
-    """A small core from its YAML."""
-    config = OmegaConf.load(Path(configs.__file__).parent / "core" / f"{name}.yaml")
-    small = {
-        "hidden_size": 8,
-        "state_size": 8,
-        "memory_size": 4,
-        "blocks": 2,
-        "memory_length": 8,
-        "chunk_length": 3,
-    }
-    config.update({key: value for key, value in small.items() if key in config})
-    return build(OmegaConf.to_container(config, resolve=True))
-
-
 def make_agent(core="gru", obs=SYMBOLS, action=ACTIONS["discrete"], **options):
-    return Dreamer(obs, action, make_core(core), **{**SMALL, **options})
+    return Dreamer(obs, action, make_small(core), **{**SMALL, **options})
 
 
 def _sample(space, shape, generator):

@@ -1,0 +1,51 @@
+"""The cores that have a file, and small ones of them: what every test that goes through all cores shares."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from engram import configs
+from engram.agents.stored.build import build
+from engram.memory_cores import MemoryCore
+
+FILES = {path.stem: path for path in sorted((Path(configs.__file__).parent / "core").glob("*.yaml"))}
+NAMES = list(FILES)
+
+# Sizes by the option's name; stores so small that a few rows fill, wrap and evict.
+SMALL = {"memory_size": 4, "projection_size": 3, "mlp_size": 8, "head_size": 3, "blocks": 2, "top_k": 2}
+SMALL |= {"key_size": 3, "value_size": 4, "backbone_size": 6, "convolution_size": 3}
+SMALL |= {"num_heads": 2, "num_layers": 2, "num_chunks": 3, "chunk_length": 2, "memory_length": 4}
+# Those of cores which these do not fit.
+SMALL_OF: dict[str, dict[str, Any]] = {}
+
+# Cases of every core. Of what an engine decides, or the form of the carry, the normal suite tries one core of each
+# family, and one without memory: the others are marked slow.
+FAMILIES = ("gru", "s5", "gated_delta_net", "gtrxl", "mlp")
+ONE_OF_EACH_FAMILY = [
+    pytest.param(name, marks=() if name in FAMILIES else pytest.mark.slow) for name in NAMES
+]
+
+
+def small_options(name: str, config: DictConfig) -> dict[str, Any]:
+    """The sizes of a small core; widths that no table names are 8."""
+    widths = {key: 8 for key, value in config.items() if str(key).endswith("_size") and value is not None}
+    return widths | SMALL | SMALL_OF.get(name, {})
+
+
+def make_small(name: str, **options: Any) -> Callable[..., MemoryCore]:
+    """What makes a small core from `input_size`; of the options those count that the core has."""
+    config = OmegaConf.load(FILES[name])
+    assert isinstance(config, DictConfig)
+    given = small_options(name, config) | options
+    config.update({key: value for key, value in given.items() if key in config})
+    return build(OmegaConf.to_container(config, resolve=True))
+
+
+def make_narrow(name: str, size: int) -> Callable[..., MemoryCore]:
+    """What makes a core of a width from `input_size`, all else as its file has it."""
+    config = OmegaConf.load(FILES[name])
+    config.update({key: size for key in ("hidden_size", "state_size", "memory_size") if key in config})
+    return build(OmegaConf.to_container(config, resolve=True))

@@ -28,6 +28,7 @@ from engram.memory_cores.mlstm import MLSTM
 from engram.memory_cores.pos_mlp import PosMLP
 from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
+from engram.memory_cores.rg_lru import RGLRU
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.shm import SHM
@@ -46,6 +47,7 @@ __all__ = [
     "LSTM",
     "MLP",
     "MLSTM",
+    "RGLRU",
     "S5",
     "SHM",
     "SLSTM",

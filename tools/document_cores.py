@@ -1,20 +1,35 @@
-"""Write the table of cores into docs/cores.md: `python -m engram.tools.document_cores`."""
+"""Write the tables of cores into docs/cores.md: `python -m engram.tools.document_cores`."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from engram.benchmarks.core_timing import carry_bytes
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.memory_cores import CoreCard, MemoryCore
 from engram.scripts.faults.errors import run
 from engram.tools.core_files import core_maker, core_names, core_summary
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "cores.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, TIMES = DOCS / "cores.md", DOCS / "benchmarks" / "cores_cpu.json"
 BEGIN, END = "<!-- table: python -m engram.tools.document_cores -->", "<!-- end of table -->"
 INPUT_SIZE = 128
+FAMILIES = {
+    "scan": "A recurrence without a matrix in it, h' = a ⊙ h + b: a whole sequence runs in parallel but for cheap "
+    "elementwise work, and gates see the input alone. Fast on long sequences; none can follow a permutation.",
+    "matrix": "A decayed sum of outer products: many keys with a value each, in a state of fixed size, run by chunks "
+    "of rows. What was stored is looked up by what it was stored under.",
+    "loop": "The next state is any function of the last one: the most that a recurrence can express, at the price of "
+    "one row after the other.",
+    "cache": "The last rows themselves are kept, and looked up or convolved: nothing fades within the window, nothing "
+    "is left beyond it, and the carry is large.",
+    "other": "Controls, and what is made of other cores.",
+}
 
 
 def main(words: Sequence[str]) -> None:
@@ -43,52 +58,84 @@ def with_tables(page: str, tables: str, begin_line: str = BEGIN, end_line: str =
 
 
 def make_tables() -> str:
-    """Make the tables of all cores that have a file: sizes of each, and costs of each class."""
+    """Make the tables of all cores that have a file: a family's each to choose from, and one of what all cost."""
     cores = {name: core_maker(name)(input_size=INPUT_SIZE) for name in core_names()}
-    sizes = [
+    parts = [family_table(family, cores) for family in FAMILIES]
+    return "\n\n".join([*parts, cost_table(cores, json.loads(TIMES.read_text()))])
+
+
+def family_table(family: str, cores: Mapping[str, MemoryCore]) -> str:
+    """Make the section of one family: what each core is, when to take it, how far it remembers, what shows it."""
+    lines = [
         [
             f"`{name}`",
-            f"`{type(core).__name__}`",
             core_summary(name).rstrip("."),
-            f"{core.carry_size():,}",
-            f"{count_parameters(core):,}",
+            card.choose_when,
+            card.memory_length,
+            f"`{card.shown_by}`" if card.shown_by else "",
         ]
-        for name, core in cores.items()
+        for name, card in cards(cores).items()
+        if card.family == family
     ]
-    costs = [
-        [f"`{kind.__name__}`", card.step_cost, card.training_cost, card.memory_length, card.choose_when]
-        for kind, card in cards(cores.values()).items()
+    titles = ["`core=`", "what it is", "take it when …", "it remembers", "shown by `env=`"]
+    return f"### {family.capitalize()}\n\n{FAMILIES[family]}\n\n{format_table(titles, lines)}"
+
+
+def cost_table(cores: Mapping[str, MemoryCore], times: Mapping[str, Any]) -> str:
+    """Make the table of sizes and costs; `times` is what the benchmark of cores wrote."""
+    config, length = times["config"], 2048
+    steps = {part["name"]: part["step_seconds"] for part in times["acting"]}
+    rows = {cell["name"]: cell["seconds"] for cell in times["cells"] if cell["length"] == length}
+    lines = [
+        [
+            f"`{name}`",
+            f"{carry_bytes(cores[name]):,}",
+            f"{count_parameters(cores[name]):,}",
+            f"{1e6 * steps[name]:,.0f}" if name in steps else "",
+            f"{1e3 * rows[name]['training']:,.0f}" if rows.get(name) else "",
+            card.step_cost,
+            card.training_cost,
+        ]
+        for name, card in cards(cores).items()
     ]
-    titles = ["`core=`", "class", "what it is", "state", "parameters"]
+    titles = [
+        "`core=`",
+        "bytes carried",
+        "parameters",
+        "step, µs",
+        f"{length:,} rows, ms",
+        "one step",
+        "training on T rows",
+    ]
     return "\n".join(
         [
-            f"State: real numbers carried per environment. Sizes are those of the files, at {INPUT_SIZE} inputs.",
+            "### What they cost",
             "",
-            format_table(titles, sizes),
+            f"Bytes carried per environment and parameters are those of the files, at {INPUT_SIZE} inputs. Times are "
+            "measured, see below: one step without gradients, and forward and backward passes, of "
+            f"{config['batch_size']} environments with {config['hidden_size']} units on one core of a CPU; blank is "
+            "not measured, or not within the budget. Costs in symbols are per environment: T rows, I inputs, H hidden "
+            "units.",
             "",
-            "Costs are per environment: T rows, I inputs, H hidden units.",
-            "",
-            format_table(
-                ["class", "one step", "training on T rows", "memory length", "when to choose it"], costs
-            ),
+            format_table(titles, lines),
         ]
     )
 
 
-def cards(cores: Iterable[MemoryCore]) -> dict[type[MemoryCore], CoreCard]:
-    """Collect the card of every class, in the order of the cores.
+def cards(cores: Mapping[str, MemoryCore]) -> dict[str, CoreCard]:
+    """Collect the cards of cores by name.
 
     Raises:
         UsageError: names the first class without one.
     """
     found = {}
-    for core in cores:
+    for name, core in cores.items():
         if core.card is None:
             raise UsageError(
                 f"A core with a file in configs/core/ must have a card, but {type(core).__name__} has none; "
                 "set the class attribute card = CoreCard(…), as in memory_cores/gru.py."
             )
-        found[type(core)] = core.card
+        found[name] = core.card
     return found
 
 

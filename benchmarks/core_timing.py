@@ -178,7 +178,7 @@ def measure_acting(cores: Mapping[str, MemoryCore], options: Options) -> list[Ac
         for row in options.acting_rows
     }
     seconds = medians(in_turn(timers, max(options.repeats, LEAST_ACTING), warm_up=1))
-    return [Acting(*key, median, carry_bytes(cores[key[0]])) for key, median in seconds.items()]
+    return [Acting(*key, median, cores[key[0]].carry_bytes()) for key, median in seconds.items()]
 
 
 def make_stepper(core: MemoryCore, row: int, options: Options) -> Callable[[], float]:
@@ -200,9 +200,3 @@ def make_stepper(core: MemoryCore, row: int, options: Options) -> Callable[[], f
 
     # The same row each time, so that a store does not grow while it is measured.
     return lambda: seconds_of(partial(steps, carry.clone()), options.place) / STEPS_AT_ONCE
-
-
-def carry_bytes(core: MemoryCore) -> int:
-    """Count the bytes carried per environment, flags and counters included."""
-    leaves = core.initial_carry(1).values(include_nested=True, leaves_only=True)
-    return sum(leaf.numel() * leaf.element_size() for leaf in leaves)

@@ -20,7 +20,7 @@ from engram.benchmarks.core_report import (
     print_lengths,
     print_ratios,
 )
-from engram.benchmarks.core_timing import carry_bytes, measure_acting, measure_lengths
+from engram.benchmarks.core_timing import measure_acting, measure_lengths
 from engram.benchmarks.timing import copy_bandwidth
 from engram.common.errors import UsageError
 from engram.common.say import say
@@ -66,7 +66,7 @@ def sizes_of(core: MemoryCore) -> dict[str, int]:
     return {
         "parameters": sum(parameter.numel() for parameter in core.parameters()),
         "carry_size": core.carry_size(),
-        "carry_bytes": carry_bytes(core),
+        "carry_bytes": core.carry_bytes(),
     }
 
 
@@ -93,7 +93,7 @@ def make_contenders(
     """
     ours = [make_contender(name, core) for name, core in cores.items()]
     floors = [
-        Floor(f"{name}'s scan floor", name, carry_bytes(core))
+        Floor(f"{name}'s scan floor", name, core.carry_bytes())
         for name, core in cores.items()
         if core.card is not None and core.card.family == "scan"
     ]

@@ -152,6 +152,11 @@ class MemoryCore(Checked, nn.Module, ABC):
         """Count the real numbers carried per environment; complex ones count 2, flags and counters 0."""
         return sum(part.shape[-1] for part in carry_features(self.carry_spec(), self.initial_carry(1)))
 
+    def carry_bytes(self) -> int:
+        """Count the bytes carried per environment, flags and counters included."""
+        leaves = self.initial_carry(1).values(include_nested=True, leaves_only=True)
+        return sum(leaf.numel() * leaf.element_size() for leaf in leaves)
+
     def _run(self, x: Tensor, memory: Memory, dtype: torch.dtype) -> tuple[Tensor, TensorDict]:
         y = self.equations(x, memory)
         # States are wider than half precision; what a core puts out is not.

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engram.benchmarks.core_timing import carry_bytes
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.memory_cores import CoreCard, MemoryCore
@@ -89,7 +88,7 @@ def cost_table(cores: Mapping[str, MemoryCore], times: Mapping[str, Any]) -> str
     lines = [
         [
             f"`{name}`",
-            f"{carry_bytes(cores[name]):,}",
+            f"{cores[name].carry_bytes():,}",
             f"{count_parameters(cores[name]):,}",
             f"{1e6 * steps[name]:,.0f}" if name in steps else "",
             f"{1e3 * rows[name]['training']:,.0f}" if rows.get(name) else "",

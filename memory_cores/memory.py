@@ -6,7 +6,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.memory_cores.cache.store import Timeline, counts_after, timeline
+from engram.memory_cores.cache.store import Timeline, counts_after, rows_kept, timeline
 from engram.memory_cores.carry import CarrySpec, select_initial, take_rows
 from engram.memory_cores.resets import Resets
 
@@ -89,6 +89,20 @@ class Memory:
         rows = select_initial(~is_valid, zero, rows)
         self.keep(key, rows[:, :, 1:])
         return rows
+
+    def keep_inputs(self, key: str, x: Tensor, count: int) -> None:
+        """Keep the last rows of a sequence, [B, T, n], that are of the episode: [B, count, n], oldest first."""
+        before, every = self.carry[key], self.carry_every or 0
+        begun = self.is_first.cumsum(dim=1)
+        if every == 0:  # a single carry reaches the last rows alone
+            x, begun = x[:, -count:], begun[:, -count:]
+        rows = rows_kept(x.shape[1], every, x.device)
+        index = rows.unsqueeze(1) + 1 + torch.arange(count, device=x.device)
+        joined = torch.cat([before, x.to(before.dtype)], dim=1)
+        episode = torch.cat([begun.new_zeros(len(begun), count), begun], dim=1)
+        is_past = episode[:, index] != begun[:, rows].unsqueeze(-1)
+        kept = select_initial(is_past, self.spec[key].start, joined[:, index])
+        self.kept[key] = kept if every else kept.squeeze(1)
 
     def position(self, key: str) -> Tensor:
         """Count the rows of its episode before each row, [*] int64; the counter [B] is carried under a key."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from engram.common.option_types import Whole
 from engram.memory_cores.carry import Leaf, state_dtype
+from engram.memory_cores.convolution import episode_convolution
 from engram.memory_cores.memory import Memory
 
 Taps = Annotated[int, Whole(2, example="4")]
@@ -35,5 +36,10 @@ class ShortConvolution(nn.Module):
     def forward(self, x: Tensor, memory: Memory, key: str) -> Tensor:
         """Convolve rows [*, width]; the inputs of earlier ones lie under `key` of the memory."""
         dtype = state_dtype(x.dtype)  # sums of a row alone and of many would round differently below float32
-        y = (memory.window(key, x, self.taps).to(dtype) * self.weight.mT).sum(-2)
+        weight = self.weight.to(dtype)
+        if memory.carry_every is None:
+            y = (memory.window(key, x, self.taps).to(dtype) * weight.mT).sum(-2)
+        else:
+            y = episode_convolution(x.to(dtype), memory.carry[key].to(dtype), memory.is_first, weight)
+            memory.keep_inputs(key, x, self.taps - 1)
         return (y if self.bias is None else y + self.bias).to(x.dtype)

@@ -1,6 +1,7 @@
 """Memory cores: sequence models with an explicit carry, behind one contract."""
 
 from engram.memory_cores.aaren import Aaren
+from engram.memory_cores.agalite import AGaLiTe
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.block_gru import BlockGRU
 from engram.memory_cores.cache_core import CacheCore
@@ -52,6 +53,7 @@ __all__ = [
     "SHM",
     "SLSTM",
     "TCN",
+    "AGaLiTe",
     "Aaren",
     "BlockGRU",
     "CacheCore",

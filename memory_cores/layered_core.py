@@ -45,7 +45,9 @@ class LayeredCore(MemoryCore):
 
     def __init__(self, input_size: int, hidden_size: int, layers: Iterable[Layer]) -> None:
         super().__init__(input_size, hidden_size)
-        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+        self.embed: nn.Module = (
+            nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+        )
         self.layers = nn.ModuleList(layers)
 
     def carry_spec(self) -> CarrySpec:

@@ -19,7 +19,10 @@ SMALL = {"memory_size": 4, "projection_size": 3, "mlp_size": 8, "head_size": 3, 
 SMALL |= {"key_size": 3, "value_size": 4, "backbone_size": 6, "convolution_size": 3}
 SMALL |= {"num_heads": 2, "num_layers": 2, "num_chunks": 3, "chunk_length": 2, "memory_length": 4}
 # Those of cores which these do not fit.
-SMALL_OF: dict[str, dict[str, Any]] = {}
+SMALL_OF: dict[str, dict[str, Any]] = {
+    # Where no head has a query, relu is at its kink, and no difference quotient is a gradient.
+    "agalite": {"num_layers": 1, "head_size": 8, "eta": 6},
+}
 
 # Cases of every core. Of what an engine decides, or the form of the carry, the normal suite tries one core of each
 # family, and one without memory: the others are marked slow.

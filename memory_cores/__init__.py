@@ -30,6 +30,7 @@ from engram.memory_cores.pos_mlp import PosMLP
 from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.rg_lru import RGLRU
+from engram.memory_cores.rmc import RMC
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.shm import SHM
@@ -49,6 +50,7 @@ __all__ = [
     "MLP",
     "MLSTM",
     "RGLRU",
+    "RMC",
     "S5",
     "SHM",
     "SLSTM",

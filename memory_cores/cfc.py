@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
-from engram.memory_cores.loop.wide_linear import WideLinear
+from engram.memory_cores.loop.wide_layers import WideLinear
 from engram.memory_cores.loop_core import LoopCore, States
 
 # LeCun's tanh: a ↦ 1.7159 tanh(0.666 a).

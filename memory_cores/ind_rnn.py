@@ -9,7 +9,7 @@ from engram.common.option_types import Count, Size, Whole
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.layered_core import LayeredCore
-from engram.memory_cores.loop.wide_linear import WideLinear
+from engram.memory_cores.loop.wide_layers import WideLinear
 from engram.memory_cores.loop_core import LoopLayer, States
 from engram.memory_cores.time_scales import TimeScale, chrono_bias
 

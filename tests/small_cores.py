@@ -16,7 +16,7 @@ NAMES = list(FILES)
 
 # Sizes by the option's name; stores so small that a few rows fill, wrap and evict.
 SMALL = {"memory_size": 4, "projection_size": 3, "mlp_size": 8, "head_size": 3, "blocks": 2, "top_k": 2}
-SMALL |= {"key_size": 3, "value_size": 4, "backbone_size": 6, "convolution_size": 3}
+SMALL |= {"key_size": 3, "value_size": 4, "backbone_size": 6, "convolution_size": 3, "num_slots": 2}
 SMALL |= {"num_heads": 2, "num_layers": 2, "num_chunks": 3, "chunk_length": 2, "memory_length": 4}
 # Those of cores which these do not fit.
 SMALL_OF: dict[str, dict[str, Any]] = {

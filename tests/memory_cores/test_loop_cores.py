@@ -7,7 +7,7 @@ from core_cases import run_steps
 from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch import nn
 
-from engram.memory_cores import LEM, SLSTM, CfC, Elman, IndRNN, loop_core
+from engram.memory_cores import LEM, RMC, SLSTM, CfC, Elman, IndRNN, loop_core
 
 BATCH, LENGTH, INPUT, HIDDEN = 2, 9, 4, 6
 
@@ -185,6 +185,27 @@ def test_an_slstm_begins_as_published():
         assert not torch.stack([i, z, o]).any() and not layer.cell.recurrent.any()
 
 
+def test_rmc_golden():
+    golden = load_golden("rmc")
+    w, core = weights_of(golden), RMC(4, 18, num_slots=3, num_heads=2, head_size=3).double()
+    layers = {"input": "x", "attention": "qkv", "mlp_first": "m1", "mlp_last": "m2"}
+    layers |= {"gates_of_slots": "gm", "gates_of_input": "gx"}
+    norms = {"attention_norm": "ln0", "slot_norm": "ln1", "mlp_norm": "ln2"}
+    with torch.no_grad():
+        for ours, theirs in layers.items():
+            getattr(core, ours).weight.copy_(w[f"W_{theirs}"])
+            if getattr(core, ours).bias is not None:
+                getattr(core, ours).bias.copy_(w[f"b_{theirs}"])
+        for ours, theirs in norms.items():
+            getattr(core, ours).weight.copy_(w[f"{theirs}_w"])
+            getattr(core, ours).bias.copy_(w[f"{theirs}_b"])
+        # Published are two biases, and beside them a constant 1 in the forget gate.
+        core.gates_of_input.bias += w["b_gm"] + torch.tensor([0.0] * 6 + [1.0] * 6)
+        core.readout.weight.copy_(torch.eye(18))
+        core.readout.bias.zero_()
+    assert_golden(core, golden, lambda carry: {"slots": carry["M"]})
+
+
 @pytest.mark.parametrize(
     "core",
     [
@@ -193,8 +214,9 @@ def test_an_slstm_begins_as_published():
         lambda: CfC(1, 64, backbone_size=64),
         lambda: Elman(1, 64, init="identity"),
         lambda: SLSTM(1, 64, num_layers=1),
+        lambda: RMC(1, 64),
     ],
-    ids=["lem", "ind_rnn", "cfc", "elman", "slstm"],
+    ids=["lem", "ind_rnn", "cfc", "elman", "slstm", "rmc"],
 )
 def test_a_state_is_remembered_at_first(core):
     """What was carried in still shows after 100 rows of nothing."""

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from engram.analysis.axes import finish, make_panels, open_axes, say
-from engram.common.colours import colour
+from engram.common.colours import COLOURS, GREY, colour
+
+MARKERS = "os^v"
 
 
-def draw_core_times(path: Path, title: str, panels: dict[str, list[dict[str, Any]]]) -> Path:
-    """Draw times against sequence lengths, one panel per core, both axes logarithmic.
+def draw_core_times(
+    path: Path, title: str, panels: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]], dashed: Set[str]
+) -> Path:
+    """Draw times against sequence lengths, one panel per family of cores, both axes logarithmic.
 
     Args:
         path: the picture.
         title: above all panels.
-        panels: for each core its lines, itself first: `of` (lines alike have
-            one colour), `label`, `points` of (T, seconds), and `dashed`.
+        panels: for each family its lines by name, points (T, seconds).
+        dashed: the names that are no cores, but what these are compared with.
 
     Returns:
         `path`.
     """
-    figure, grid = make_panels(len(panels), 3, (4.6, 4), dpi=110, sharex=True, sharey=True)
-    for axes, (name, lines) in zip(grid, panels.items(), strict=True):
+    figure, grid = make_panels(len(panels), 3, (5.4, 5.6), dpi=110, sharex=True, sharey=True)
+    for axes, (family, lines) in zip(grid, panels.items(), strict=True):
         if not lines:
             say(axes, "nothing was measured within the budget")
-        names = list(dict.fromkeys(line["of"] for line in lines))
-        for line in lines:
-            place = names.index(line["of"])
-            style, width = "--" if line["dashed"] else "-", 1.2 if place else 2.0
-            x, y = zip(*line["points"], strict=True)
+        for place, (name, points) in enumerate(lines.items()):
+            is_dashed = name in dashed
             axes.plot(
-                x,
-                y,
-                style,
-                color=colour(place),
-                marker="o",
-                markersize=3,
-                linewidth=width,
-                label=line["label"],
+                *zip(*points, strict=True),
+                "--" if is_dashed else "-",
+                color=GREY if is_dashed else colour(place),
+                marker=MARKERS[place // len(COLOURS) % len(MARKERS)],
+                markersize=4,
+                linewidth=1.2,
+                label=name,
             )
-        _finish_panel(axes, name)
+        _finish_panel(axes, family)
     inch = 1 / figure.get_figheight()
-    words = f"{title}\nsolid lines are without resets, dashed ones with them"
+    words = f"{title}\ndashed lines are no cores, but what these are compared with"
     figure.suptitle(words, fontsize=10, y=1 - 0.1 * inch)
     return finish(figure, path)
 
@@ -60,4 +60,4 @@ def _finish_panel(axes: Axes, name: str) -> None:
     axes.set_xlabel("rows, T")
     open_axes(axes)
     if axes.lines:
-        axes.legend(frameon=False, fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+        axes.legend(frameon=False, fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))

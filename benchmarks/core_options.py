@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Packages, Positive, Seed, Word
 from engram.scripts.faults.outputs import check_writable_file
-from engram.tools.core_files import core_names
+from engram.tools.core_files import core_families, core_names
 from engram.training.new_run import versions
 
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
@@ -26,7 +27,8 @@ class Options(DeviceOptions):
     """Options of this benchmark.
 
     Args:
-        cores: all files of configs/core, or a list: [lstm,s5]; my_package.MyCore is one too.
+        cores: all files of configs/core, or a list: [lstm,s5]; families such as [scan,matrix] stand for all of theirs,
+            and my_package.MyCore is one too.
         peers: beside library kernels, TorchRL's LSTM and FFM as published.
         lengths: rows T; null: 32, 64, … 65,536 on cuda, and 32, 128, 512, 2,048 on a CPU; []: none.
         reset_rates: share of rows that begin an episode.
@@ -52,8 +54,8 @@ class Options(DeviceOptions):
     hidden_size: Count | None = 128
     dtype: Literal["float32", "bfloat16"] = "float32"
     seed: Seed = 0
-    repeats: Count = 5
-    budget_s: Positive = 20
+    repeats: Count = 3
+    budget_s: Positive = 8
     budget_gib: Positive | None = None
     acting_rows: Counts = (100, 10000)
     plot: Word | None = None
@@ -76,6 +78,12 @@ class Options(DeviceOptions):
         )
 
 
+def expand(names: Sequence[str]) -> list[str]:
+    """Put the cores of a family in the place of its name, once each."""
+    families = core_families()
+    return list(dict.fromkeys(core for name in names for core in families.get(name, [name])))
+
+
 def complete(options: Options) -> Options:
     """Fill in the defaults that depend on other options.
 
@@ -95,7 +103,7 @@ def complete(options: Options) -> Options:
             raise UsageError(f"plot must end in .png, but got {options.plot!r}; set plot=cores.png.")
     return replace(
         options,
-        cores=core_names() if options.cores == "all" else options.cores,
+        cores=core_names() if options.cores == "all" else expand(options.cores),
         lengths=sorted(set(lengths)),
         reset_rates=sorted(set(options.reset_rates)),
         acting_rows=sorted(set(options.acting_rows)),

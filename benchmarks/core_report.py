@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from engram.benchmarks.core_peers import Contender, Floor
 from engram.benchmarks.core_timing import Acting, Cell
 from engram.common.say import say
 from engram.memory_cores import MemoryCore
+from engram.memory_cores.card import Family
 from engram.scripts.output.tables import print_table
 
 TRAINING = "forward and backward, ms"
@@ -105,19 +106,32 @@ def draw(
     contenders: Sequence[Contender | Floor],
     cores: Mapping[str, MemoryCore],
 ) -> Path:
-    """Draw the training times of every core and of what it is held against; dashed lines have resets."""
+    """Draw the training times of each family's cores and of their peers, at the largest reset rate that each has."""
     from engram.benchmarks.core_figure import draw_core_times  # Matplotlib takes a second to import.
 
-    lines: dict[tuple[str, float | None], dict[str, Any]] = {}
-    for cell in sorted((cell for cell in cells if not cell.skipped), key=lambda cell: cell.length):
-        text = cell.name + (", no resets" if cell.reset_rate is None else f", resets {cell.reset_rate:g}")
-        line = {"of": cell.name, "label": text, "points": [], "dashed": bool(cell.reset_rate)}
-        found = lines.setdefault((cell.name, cell.reset_rate), line)
-        found["points"].append((cell.length, cell.seconds["training"]))
-    panels = {}
-    for name, core in cores.items():
+    points: dict[str, list[tuple[int, float]]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.reset_rate or 0.0, cell.length)):
+        if not cell.skipped:
+            found = points.setdefault(cell.name, [])
+            if found and cell.length <= found[-1][0]:  # a larger rate begins anew
+                found.clear()
+            found.append((cell.length, cell.seconds["training"]))
+    panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for family in get_args(Family):
+        members = [name for name, core in cores.items() if family_of(core) == family]
         # The library's LSTM is in every panel, so that panels can be compared.
-        peers = [contender.name for contender in contenders if is_peer(contender, name, core)]
-        shown = dict.fromkeys([name, REFERENCE, *peers])
-        panels[name] = [line for each in shown for line in lines.values() if line["of"] == each]
-    return draw_core_times(path, title, panels)
+        peers = [REFERENCE] + [
+            contender.name
+            for contender in contenders
+            if isinstance(contender, Contender)
+            and any(is_peer(contender, name, cores[name]) for name in members)
+        ]
+        if members:
+            shown = dict.fromkeys([*members, *peers])
+            panels[family] = {name: points[name] for name in shown if name in points}
+    return draw_core_times(path, title, panels, dashed=set(points) - set(cores))
+
+
+def family_of(core: MemoryCore) -> Family:
+    """The family on a core's card; that of one without a card is "other"."""
+    return "other" if core.card is None else core.card.family

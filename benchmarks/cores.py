@@ -14,6 +14,7 @@ from engram.benchmarks.core_peers import Contender, Floor, make_contender, make_
 from engram.benchmarks.core_report import (
     REFERENCE,
     draw,
+    family_of,
     find_ratios,
     is_peer,
     print_acting,
@@ -95,7 +96,7 @@ def make_contenders(
     floors = [
         Floor(f"{name}'s scan floor", name, core.carry_bytes())
         for name, core in cores.items()
-        if core.card is not None and core.card.family == "scan"
+        if family_of(core) == "scan"
     ]
     if not options.peers:
         return [*ours, *floors], []

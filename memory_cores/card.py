@@ -6,6 +6,8 @@ from typing import Literal
 
 from engram.common.checked import settings
 
+Family = Literal["scan", "matrix", "loop", "cache", "other"]
+
 
 @settings("CoreCard")
 class CoreCard:
@@ -22,7 +24,7 @@ class CoreCard:
         shown_by: the task of Engram that shows its strength, as `env=` names it.
     """
 
-    family: Literal["scan", "matrix", "loop", "cache", "other"]
+    family: Family
     step_cost: str
     training_cost: str
     memory_length: str

@@ -38,7 +38,7 @@ BATCH, LENGTH = 3, 12
 
 @pytest.mark.parametrize("name", core_names())
 def test_every_core_has_a_card(name):
-    core = core_maker(name, hidden_size=8)(input_size=3)
+    core = core_maker(name)(input_size=3)
     assert core.card is not None, (
         f"{type(core).__name__} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
         "card = CoreCard(…) as memory_cores/gru.py does, then run python -m engram.tools.document_cores"

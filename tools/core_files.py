@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from engram.agents.stored.build import build
 from engram.common.errors import UsageError
-from engram.memory_cores import MemoryCore
+from engram.memory_cores import CoreCard, MemoryCore
 from engram.scripts.command_line.config import CONFIG_DIR, to_plain
 
 
@@ -23,6 +23,15 @@ def core_summary(name: str) -> str:
     """Return what the first line of a core's file says of it."""
     first = (CONFIG_DIR / "core" / f"{name}.yaml").read_text().splitlines()[0]
     return first.lstrip("# ").strip()
+
+
+def core_families() -> dict[str, list[str]]:
+    """List the names of the cores that have a file by the family that their card names."""
+    families: dict[str, list[str]] = {}
+    for name in core_names():
+        card: CoreCard | None = core_maker(name).func.card  # type: ignore[attr-defined]
+        families.setdefault("other" if card is None else card.family, []).append(name)
+    return families
 
 
 def core_maker(

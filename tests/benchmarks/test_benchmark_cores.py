@@ -6,12 +6,16 @@ import re
 import pytest
 import torch
 
+from engram.benchmarks import core_figure
 from engram.benchmarks.command import command
-from engram.benchmarks.core_options import Options
+from engram.benchmarks.core_options import Options, expand
 from engram.benchmarks.core_peers import Rows, make_peers, make_torchrl_lstm, published_ffm
+from engram.benchmarks.core_report import draw
 from engram.benchmarks.core_timing import Cell, foresee
+from engram.benchmarks.cores import make_contenders
 from engram.benchmarks.timing import copy_bandwidth, in_turn, peak_memory
 from engram.memory_cores import FFM, LSTM
+from engram.tools.core_files import core_families, core_maker, core_names
 
 CPU = torch.device("cpu")
 TINY = (
@@ -60,6 +64,39 @@ def test_json_holds_every_cell(ran):
 
 def test_picture(ran):
     assert (ran[1] / "cores.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_family_stands_for_its_cores():
+    names = expand(["mlp", "matrix", "mlp"])
+    assert names[0] == "mlp" and "ret_net" in names and names.count("mlp") == 1
+    assert sorted(name for family in core_families().values() for name in family) == core_names()
+
+
+def test_a_panel_for_each_family(monkeypatch, tmp_path):
+    """Each line once, at the larger reset rate; the library's LSTM in all panels, and a floor in none."""
+    drawn = []
+    monkeypatch.setattr(core_figure, "draw_core_times", lambda *args, **words: drawn.append((args, words)))
+    names = ("gru", "s5", "lstm", "nn.LSTM", "nn.GRU", "s5's scan floor")
+    cells = [
+        Cell(name, length, rate, {"training": length + 10 * (rate or 0)}, {})
+        for name in names
+        for rate in ((0.0, 0.5) if name in ("gru", "s5", "lstm") else (None,))
+        for length in (4, 8)
+    ]
+    cells += [Cell("lstm", 16, 0.0, {"training": 1.0}, {}), Cell("lstm", 16, 0.5, {}, {}, "too slow")]
+    cores = {name: core_maker(name, 8)(input_size=4) for name in ("gru", "s5", "lstm")}
+    contenders, _ = make_contenders(cores, Options(cores=("gru", "s5", "lstm"), hidden_size=8))
+    draw(tmp_path / "cores.png", "title", cells, contenders, cores)
+    (((_, _, panels), words),) = drawn
+    assert {family: list(lines) for family, lines in panels.items()} == {
+        "scan": ["s5", "nn.LSTM"],
+        "loop": ["gru", "lstm", "nn.LSTM", "nn.GRU"],
+    }
+    assert panels["loop"]["lstm"] == [(4, 9.0), (8, 13.0)] and panels["scan"]["nn.LSTM"] == [
+        (4, 4.0),
+        (8, 8.0),
+    ]
+    assert not words["dashed"] & set(cores)
 
 
 def test_table(capsys):

@@ -31,6 +31,7 @@ from engram.memory_cores.resets import Resets
 from engram.memory_cores.ret_net import RetNet
 from engram.memory_cores.rg_lru import RGLRU
 from engram.memory_cores.rmc import RMC
+from engram.memory_cores.s4d import S4D
 from engram.memory_cores.s5 import S5
 from engram.memory_cores.scan_core import ScanCore
 from engram.memory_cores.shm import SHM
@@ -51,6 +52,7 @@ __all__ = [
     "MLSTM",
     "RGLRU",
     "RMC",
+    "S4D",
     "S5",
     "SHM",
     "SLSTM",

@@ -1,7 +1,7 @@
 """State-space models, and the layer that wraps one: what S4D, S5 and LRU share."""
 
 from engram.memory_cores.state_space.diagonal_ssm import DiagonalSSM, interleave
-from engram.memory_cores.state_space.discretization import Discretization, discretize
+from engram.memory_cores.state_space.discretization import Discretization, discretize, unit_deviation
 from engram.memory_cores.state_space.layer import Activation, StateSpaceLayer, StateSpaceModel
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "StateSpaceModel",
     "discretize",
     "interleave",
+    "unit_deviation",
 ]

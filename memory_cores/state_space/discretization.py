@@ -29,3 +29,11 @@ def discretize(eigenvalues: Tensor, time_step: Tensor, method: Discretization) -
         return growth + 1, growth / eigenvalues
     half = eigenvalues * (time_step / 2)
     return (1 + half) / (1 - half), time_step / (1 - half)
+
+
+def unit_deviation(transition: Tensor, scale: Tensor) -> Tensor:
+    """Return what to multiply a mode by, so that inputs of unit variance give it a deviation of one; real [*].
+
+    The variance that white noise gives it is |scale|² / (1 − |Ā|²).
+    """
+    return (1 - transition.abs().square()).sqrt() / scale.abs()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engram.memory_cores.carry import Leaf
 from engram.memory_cores.state_space.diagonal_ssm import DiagonalSSM
-from engram.memory_cores.state_space.discretization import Discretization, discretize
+from engram.memory_cores.state_space.discretization import Discretization, discretize, unit_deviation
 from engram.memory_cores.state_space.hippo import hippo_blocks
 
 
@@ -58,14 +58,9 @@ class S5SSM(DiagonalSSM):
         zeros = torch.zeros(2 * self.num_modes)
         self.initial_parts = nn.Parameter(zeros) if learned_initial else None
         if state_scale is not None:
-            self._scale_states(state_scale)
-
-    @torch.no_grad()
-    def _scale_states(self, deviation: float) -> None:
-        """Scale the rows of B: the variance that white noise gives a mode is |scale B|² / (1 − |Ā|²)."""
-        transition, scale = self.transition()
-        factor = deviation * (1 - transition.abs().square()).sqrt() / scale.abs()
-        self.input_matrix.mul_(factor.to(self.input_matrix.dtype).repeat_interleave(2).unsqueeze(-1))
+            with torch.no_grad():
+                factor = (state_scale * unit_deviation(*self.transition())).to(dtype)
+                self.input_matrix.mul_(factor.repeat_interleave(2).unsqueeze(-1))
 
     def leaf(self) -> Leaf:
         """State the modes, complex [P]: zero at first, or what was learned."""

@@ -1,14 +1,16 @@
-"""State-space models by themselves: LRU against golden vectors, and its first values."""
+"""State-space models by themselves: LRU against golden vectors, S4D as a convolution, and first values."""
 
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
-from golden_cases import assert_golden, load_golden, weights_of
+from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 
-from engram.memory_cores import LRU, ScanCore
+from engram.memory_cores import LRU, S4D, ScanCore
 from engram.memory_cores.lru import LinearRecurrentUnit
+from engram.memory_cores.s4d import ChannelSSM, frequencies
 from engram.memory_cores.state_space import interleave
 
 
@@ -66,3 +68,68 @@ def test_no_value_of_its_parameters_makes_it_explode():
 def test_radii_in_the_wrong_order_get_a_sentence():
     with pytest.raises(ValueError, match=r"r_min of LRU must be below r_max \(0\.9\), but got 0\.95"):
         LRU(3, r_min=0.95, r_max=0.9)
+
+
+@pytest.mark.parametrize("discretization", ["zoh", "bilinear"])
+@pytest.mark.parametrize("init", ["lin", "inv", "legs"])
+def test_s4d_is_a_convolution_of_each_channel_within_an_episode(init, discretization):
+    """y[t] = Σ_l K[l] u[t − l] + D u[t] with the kernel K[l] = 2 Re Σ C B̄ Ā^l."""
+    torch.manual_seed(0)
+    ssm = ChannelSSM(3, 8, init, discretization, 0.01, 0.5, None).double()
+    x, length = torch.randn(1, 12, 3, dtype=torch.float64), 12
+    begins, is_first = [0, 4, 5], torch.zeros(1, length, dtype=torch.bool)
+    is_first[0, begins] = True
+    core = Alone(ssm, 3)
+    y, last = core(x, core.initial_carry(1), is_first)
+    p = {name: value.detach().numpy() for name, value in ssm.named_parameters()}
+    eigenvalues, step = -np.exp(p["log_decay"]) + 1j * p["frequency"], np.exp(p["log_time_step"])
+    if discretization == "zoh":
+        a = np.exp(eigenvalues * step)
+        b = (a - 1) / eigenvalues
+    else:
+        a = (1 + eigenvalues * step / 2) / (1 - eigenvalues * step / 2)
+        b = step / (1 - eigenvalues * step / 2)
+    c = p["output_matrix"][:, 0::2] - 1j * p["output_matrix"][:, 1::2]
+    kernel = np.stack([2 * (c * b * a**lag).sum(-1).real for lag in range(length)])
+    u = x[0].numpy()
+    for begin, end in zip(begins, [*begins[1:], length], strict=True):
+        for t in range(begin, end):
+            expected = p["skip"] * u[t] + sum(kernel[t - s] * u[s] for s in range(begin, t + 1))
+            torch.testing.assert_close(y[0, t], torch.from_numpy(expected), **TIGHT)
+    state = sum(b * a ** (length - 1 - s) * u[s][:, None] for s in range(begins[-1], length))
+    torch.testing.assert_close(last["state"][0], torch.from_numpy(state), **TIGHT)
+
+
+def test_s4d_begins_with_published_frequencies():
+    assert frequencies(4, "lin").tolist() == [0, math.pi]
+    expected = [4 / math.pi * 3, 4 / math.pi * (4 / 3 - 1)]
+    assert frequencies(4, "inv").tolist() == pytest.approx(expected)
+    assert frequencies(4, "legs").tolist() == pytest.approx([0.556501, 4.603293], abs=1e-6)
+
+
+@pytest.mark.parametrize(("state_scale", "low", "high"), [(None, 0.0, 0.4), (1.0, 0.9, 1.1), (3.0, 2.7, 3.3)])
+def test_s4d_reads_its_states_as_large_as_it_is_asked_to(state_scale, low, high):
+    """Driven by noise of unit variance; time steps are long enough for the states to settle."""
+    torch.manual_seed(0)
+    ssm = ChannelSSM(400, 8, "lin", "zoh", 0.05, 0.2, state_scale)
+    core = Alone(ssm, 400)
+    with torch.no_grad():
+        _, last = core(
+            torch.randn(16, 300, 400), core.initial_carry(16), torch.zeros(16, 300, dtype=torch.bool)
+        )
+        parts = (torch.view_as_real(last["state"]), ssm.output_matrix.unflatten(-1, (-1, 2)))
+        states, c = (part.square().sum(-1) for part in parts)
+    assert low < (states * c).mean().sqrt().item() < high
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"state_size": 7}, "state_size of S4D must be even, but got 7"),
+        ({"init": "random"}, "init of S4D must be one of lin, inv, legs"),
+        ({"dt_min": 0.2}, r"dt_min of S4D must be at most dt_max \(0\.1\), but got 0\.2"),
+    ],
+)
+def test_wrong_s4d_options_get_a_sentence(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        S4D(3, hidden_size=4, **options)

@@ -11,6 +11,7 @@ from engram.memory_cores.delta_net import DeltaNet
 from engram.memory_cores.elman import Elman
 from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
+from engram.memory_cores.fwp import FWP
 from engram.memory_cores.gated_delta_net import GatedDeltaNet
 from engram.memory_cores.gru import GRU
 from engram.memory_cores.gtrxl import GTrXL
@@ -18,6 +19,7 @@ from engram.memory_cores.hcam import HCAM
 from engram.memory_cores.ind_rnn import IndRNN
 from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.lem import LEM
+from engram.memory_cores.linear_attention import LinearAttention
 from engram.memory_cores.lmu import LMU
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lru import LRU
@@ -42,6 +44,7 @@ from engram.memory_cores.transformer_xl import TransformerXL
 
 __all__ = [
     "FFM",
+    "FWP",
     "GRU",
     "HCAM",
     "LEM",
@@ -71,6 +74,7 @@ __all__ = [
     "IndRNN",
     "Layer",
     "LayeredCore",
+    "LinearAttention",
     "LoopCore",
     "LoopLayer",
     "MatrixCore",

@@ -3,13 +3,12 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
-from engram.memory_cores.carry import CarrySpec, Leaf
-from engram.memory_cores.layered_core import Layer, LayeredCore, ResidualLayer
-from engram.memory_cores.matrix.heads import GatedRead, to_heads
+from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
+from engram.memory_cores.matrix.heads import GatedRead, MatrixLayer
 from engram.memory_cores.matrix_core import MatrixCore, MatrixMemory
 from engram.memory_cores.time_scales import TimeScale, even_time_scales
 
@@ -67,7 +66,7 @@ class RetNet(LayeredCore, MatrixCore):
         super().__init__(input_size, hidden_size, layers)
 
 
-class Retention(Layer):
+class Retention(MatrixLayer):
     """Heads of matrix memories with constant decays.
 
     Args:
@@ -80,21 +79,13 @@ class Retention(Layer):
     log_decay: Tensor
 
     def __init__(self, hidden_size: int, key_size: int, value_size: int, time_scales: Tensor) -> None:
-        super().__init__()
-        self.num_heads, self.key_size, self.value_size = len(time_scales), key_size, value_size
-        self.query = nn.Linear(hidden_size, self.num_heads * key_size, bias=False)
-        self.key = nn.Linear(hidden_size, self.num_heads * key_size, bias=False)
-        self.value = nn.Linear(hidden_size, self.num_heads * value_size, bias=False)
+        super().__init__(hidden_size, len(time_scales), key_size, value_size)
         self.read = GatedRead(hidden_size, self.num_heads, value_size)
         decay = torch.log1p(-1 / time_scales)
         self.register_buffer("log_decay", decay, persistent=False)
 
-    def carry_spec(self) -> CarrySpec:
-        """State `matrix`, [B, num_heads, key_size, value_size], zero at first."""
-        return {"matrix": Leaf((self.num_heads, self.key_size, self.value_size))}
-
     def forward(self, u: Tensor, memory: MatrixMemory) -> Tensor:
         """Run rows; see `Layer.forward`."""
-        q, k, v = (to_heads(part(u), self.num_heads) for part in (self.query, self.key, self.value))
+        q, k, v = self.heads(u)
         read = memory.linear_attention("matrix", q * self.key_size**-0.5, k, v, self.log_decay)
         return self.read(u, read)

@@ -3,10 +3,40 @@
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.layered_core import Layer
+
 
 def to_heads(x: Tensor, num_heads: int) -> Tensor:
     """Turn [..., H * n] into [..., H, n]."""
     return x.unflatten(-1, (num_heads, -1))
+
+
+class MatrixLayer(Layer):
+    """A layer of heads with a matrix [K, V] each, whose queries, keys and values are linear in the row.
+
+    Args:
+        hidden_size: Width of input and output.
+        num_heads: H.
+        key_size: K.
+        value_size: V.
+    """
+
+    def __init__(self, hidden_size: int, num_heads: int, key_size: int, value_size: int) -> None:
+        super().__init__()
+        self.num_heads, self.key_size, self.value_size = num_heads, key_size, value_size
+        self.query = nn.Linear(hidden_size, num_heads * key_size, bias=False)
+        self.key = nn.Linear(hidden_size, num_heads * key_size, bias=False)
+        self.value = nn.Linear(hidden_size, num_heads * value_size, bias=False)
+
+    def carry_spec(self) -> CarrySpec:
+        """State `matrix`, [B, num_heads, key_size, value_size], zero at first."""
+        return {"matrix": Leaf((self.num_heads, self.key_size, self.value_size))}
+
+    def heads(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Project rows [*, hidden_size] to q [*, H, K], k [*, H, K] and v [*, H, V]."""
+        q, k, v = (to_heads(part(u), self.num_heads) for part in (self.query, self.key, self.value))
+        return q, k, v
 
 
 class GatedRead(nn.Module):
@@ -17,12 +47,15 @@ class GatedRead(nn.Module):
         num_heads: H.
         value_size: V.
         gate: Gate it; else W_o RMSNorm(read). Default: True.
+        norm: Normalise what was read. Default: True.
     """
 
-    def __init__(self, hidden_size: int, num_heads: int, value_size: int, gate: bool = True) -> None:
+    def __init__(
+        self, hidden_size: int, num_heads: int, value_size: int, gate: bool = True, norm: bool = True
+    ) -> None:
         super().__init__()
         width = num_heads * value_size
-        self.norm = nn.RMSNorm(value_size, eps=1e-5)
+        self.norm = nn.RMSNorm(value_size, eps=1e-5) if norm else nn.Identity()
         self.gate = nn.Linear(hidden_size, width, bias=False) if gate else None
         self.output = nn.Linear(width, hidden_size, bias=False)
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 from golden_cases import assert_golden, load_golden, weights_of
+from torch.nn.functional import layer_norm, linear, pad
 
 from engram.memory_cores import LayeredCore, MatrixCore
 from engram.memory_cores.delta_net import DeltaRule
+from engram.memory_cores.fwp import FastWeights
 from engram.memory_cores.gated_delta_net import GatedDeltaRule
+from engram.memory_cores.linear_attention import Attention
 from engram.memory_cores.mlstm import MatrixLSTM
 from engram.memory_cores.ret_net import Retention
 
@@ -124,3 +127,36 @@ def test_mlstm_equals_its_golden_rows():
     names |= {"outnorm_w": "head_norm", "proj_down": "output.weight"}
     keys = {"C": "matrix", "n": "normaliser", "m": "maximum", "conv": "inputs"}
     assert_layer(MatrixLSTM(4, 8, 4, torch.zeros(2), depth=1), golden, names, keys)
+
+
+def popgym_block(name):
+    """The golden file of a block of POPGym in the sizes of one head of a layer, whose output is as wide as its input.
+
+    Its norm goes to the inputs, which grow by zeros, and its shortcut is taken off the outputs.
+    """
+    golden = load_golden(name)
+    normal = layer_norm(golden["x"], golden["x"].shape[-1:], golden["w.ln_w"], golden["w.ln_b"])
+    missing = golden["y"].shape[-1] - normal.shape[-1]
+    return golden | {
+        "x": pad(normal, (0, missing)),
+        "y": golden["y"] - linear(normal, golden["w.W_s"], golden["w.b_s"]),
+        **{key: pad(golden[key], (0, missing)) for key in ("w.W_q", "w.W_k", "w.W_v")},
+        "w.W_o": torch.eye(golden["y"].shape[-1], dtype=torch.float64),
+    }
+
+
+def test_linear_attention_equals_its_golden_rows():
+    golden = popgym_block("linear_attention")
+    for when in ("initial", "before", "after"):
+        normaliser = golden[f"carry_{when}.z"].unsqueeze(-1)
+        golden[f"carry_{when}.S"] = torch.cat([golden[f"carry_{when}.S"], normaliser], -1).unsqueeze(1)
+    names = HEADS | {"W_o": "read.output.weight"}
+    assert_layer(Attention(6, 1, 6, 6), golden, names, {"S": "matrix"})
+
+
+def test_fwp_equals_its_golden_rows():
+    golden = popgym_block("fwp")
+    for when in ("initial", "before", "after"):
+        golden[f"carry_{when}.S"] = golden[f"carry_{when}.S"].mT.unsqueeze(1)
+    names = HEADS | {"W_o": "read.output.weight"}
+    assert_layer(FastWeights(6, 1, 6, 6), golden, names, {"S": "matrix"})

@@ -5,7 +5,7 @@ import statistics
 import pytest
 import torch
 from ppo_cases import collect, make_agent, recomputed_difference
-from small_cores import NAMES, ONE_OF_EACH_FAMILY, make_narrow, make_small
+from small_cores import FAMILIES, NAMES, make_narrow, make_small
 
 from engram import envs, memory_cores
 from engram.agents.ppo.loss import (
@@ -17,8 +17,9 @@ from engram.agents.ppo.loss import (
 )
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
-@pytest.mark.parametrize("bptt_length", [None, 10])
+@pytest.mark.parametrize(
+    ("name", "bptt_length"), [*((name, 10) for name in NAMES), *((name, None) for name in FAMILIES)]
+)
 def test_learning_recomputes_what_acting_saw(name, bptt_length):
     """The standing test, on a task with many resets: an episode of 7 rows, rollouts that cut across them."""
     env = envs.RecallFirst(num_envs=5, delay=5)

@@ -5,12 +5,10 @@ branch, a mask as an index) raises. Copies from host memory, at which CUDA would
 """
 
 import functools
-from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from small_cores import NAMES, make_small
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -28,7 +26,6 @@ IDS = [
     for id in MAKERS
     if "MemoryMaze" not in id or id == MAZE
 ]
-CORES = sorted((Path(__file__).parents[2] / "configs" / "core").glob("*.yaml"))
 FROM_PYTHON = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
 COPIES = (torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default)
 
@@ -74,12 +71,12 @@ def play_on_meta(id: str, make_core) -> None:
 
 @pytest.mark.parametrize("id", IDS)
 def test_no_environment_waits(id: str, meta_autocast) -> None:
-    play_on_meta(id, instantiate(OmegaConf.load(CORES[0])))
+    play_on_meta(id, make_small("gru"))
 
 
-@pytest.mark.parametrize("path", CORES, ids=lambda path: path.stem)
-def test_no_core_waits(path: Path, meta_autocast) -> None:
-    play_on_meta("engram/popgym-BattleshipEasy-v0", instantiate(OmegaConf.load(path)))
+@pytest.mark.parametrize("name", NAMES)
+def test_no_core_waits(name: str, meta_autocast) -> None:
+    play_on_meta("engram/popgym-BattleshipEasy-v0", make_small(name))
 
 
 @pytest.mark.parametrize(

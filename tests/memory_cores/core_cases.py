@@ -50,13 +50,9 @@ def random_rows(dtype: torch.dtype = torch.float64, length: int = LENGTH, seed: 
 def flags(kind: str, length: int = LENGTH) -> Tensor:
     """Episode beginnings, [BATCH, length]; the kinds are what resets get wrong."""
     is_first = torch.zeros(BATCH, length, dtype=torch.bool)
-    if kind == "first row":
-        is_first[:2, 0] = True
-    elif kind == "last row":
-        is_first[1:, -1] = True
-    elif kind == "consecutive":
-        is_first[0, 3:6] = True
-        is_first[1, 4] = True
+    if kind == "edges":
+        is_first[0, [0, -1]] = True
+        is_first[1, 3:6] = True
     elif kind == "together":
         is_first[:, length // 2] = True
     elif kind == "everywhere":
@@ -68,7 +64,7 @@ def flags(kind: str, length: int = LENGTH) -> Tensor:
     return is_first
 
 
-KINDS = ["none", "first row", "last row", "consecutive", "together", "everywhere", "random"]
+KINDS = ["none", "edges", "together", "everywhere", "random"]
 
 
 def leaves(carry: TensorDict) -> dict[Any, Tensor]:

@@ -69,26 +69,25 @@ def split_at(*places):
     return run
 
 
+SPLITS = dict(zip(KINDS, [(5,), (1, 4), (4,), (8,), (2, 3, 6)], strict=True))
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_sequence_equals_steps(name, kind):
+def test_a_sequence_equals_its_steps_and_its_parts(name, kind):
+    """Values and all gradients, from a carry in the middle of an episode."""
     core = make(name)
     case = (core, random_rows(), random_carry(core), flags(kind))
-    assert_same_results(results(*case, sequence), results(*case, steps), **TIGHT)
-
-
-@pytest.mark.parametrize("places", [(1,), (4,), (5,), (8,), (2, 3, 6)])
-def test_sequence_equals_any_split(name, places):
-    core = make(name)
-    for kind in ("none", "random", "consecutive", "together"):
-        case = (core, random_rows(), random_carry(core), flags(kind))
-        assert_same_results(results(*case, split_at(*places)), results(*case, sequence), **TIGHT)
+    expected = results(*case, sequence)
+    assert_same_results(results(*case, steps), expected, **TIGHT)
+    assert_same_results(results(*case, split_at(*SPLITS[kind])), expected, **TIGHT)
 
 
 def test_sequence_equals_steps_in_float32(name):
     core = make(name, torch.float32)
     x, carry, is_first = random_rows(torch.float32, 60), random_carry(core), flags("random", 60)
-    y, last = core(x, carry, is_first)
-    expected, expected_last, _ = run_steps(core, x, carry, is_first)
+    with torch.no_grad():
+        y, last = core(x, carry, is_first)
+        expected, expected_last, _ = run_steps(core, x, carry, is_first)
     torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
     assert_same_carry(last, expected_last, rtol=1e-4, atol=1e-5)
 
@@ -104,15 +103,13 @@ def test_reset_is_a_fresh_start(name):
     assert_same_carry(last, fresh_last, **TIGHT)
 
 
-@pytest.mark.parametrize("poison", [1e3, float("nan"), float("inf")])
-@pytest.mark.parametrize("begin", [0, 1, 4, LENGTH - 1])
-@pytest.mark.parametrize("together", [True, False])
-def test_nothing_reaches_past_a_reset(name, poison, begin, together):
+@pytest.mark.parametrize(("begin", "together"), [(0, True), (1, False), (4, True), (LENGTH - 1, False)])
+def test_nothing_reaches_past_a_reset(name, begin, together):
     """Values after a reset are the same to the bit, and gradients finite, whatever came before it."""
     core = make(name)
-    is_first = flags("random")
-    is_first[0 if not together else slice(None), begin] = True
     environments = slice(None) if together else slice(0, 1)
+    is_first = flags("random")
+    is_first[environments, begin] = True
 
     def after_reset(before):
         x, carry = random_rows(), random_carry(core)
@@ -122,26 +119,24 @@ def test_nothing_reaches_past_a_reset(name, poison, begin, together):
                 leaf[environments] *= before
         x, carry = x.requires_grad_(), requires_grad(core, carry)
         y, last = core(x, carry, is_first)
-        inputs = [x, *(carry[key] for key in gradient_keys(core, carry))]
-        if begin == 0:  # with a poisoned row of x, its product with a zero gradient is in every parameter's
-            inputs += [p for p in core.parameters() if p.requires_grad]
+        carried = [carry[key] for key in gradient_keys(core, carry)]
+        # With a poisoned row of x, its product with a zero gradient is in every parameter's.
+        parameters = [p for p in core.parameters() if p.requires_grad and begin == 0]
         y, last = y[environments, begin:], last[environments]
-        grads = torch.autograd.grad(weighted_sum(y, last), inputs, materialize_grads=True)
-        count = len(gradient_keys(core, carry))
-        carries = [grad[environments] for grad in grads[1 : 1 + count]]
-        return (
-            y,
-            last,
-            (grads[0][environments, begin:], *(carries if begin == 0 else []), *grads[1 + count :]),
+        by_x, *grads = torch.autograd.grad(
+            weighted_sum(y, last), [x, *carried, *parameters], materialize_grads=True
         )
+        by_carry = [grad[environments] for grad in grads[: len(carried)] if begin == 0]
+        return y, last, [by_x[environments, begin:], *by_carry, *grads[len(carried) :]]
 
-    y, last, grads = after_reset(poison)
     expected, expected_last, expected_grads = after_reset(1.0)
-    assert torch.equal(y, expected)
-    assert_same_carry(last, expected_last, rtol=0, atol=0)
-    for grad, expected_grad in zip(grads, expected_grads, strict=True):
-        assert torch.isfinite(grad).all()
-        torch.testing.assert_close(grad, expected_grad, **TIGHT)
+    for poison in (torch.nan, 1e3 if together else torch.inf):
+        y, last, grads = after_reset(poison)
+        assert torch.equal(y, expected)
+        assert_same_carry(last, expected_last, rtol=0, atol=0)
+        for grad, expected_grad in zip(grads, expected_grads, strict=True):
+            assert torch.isfinite(grad).all()
+            torch.testing.assert_close(grad, expected_grad, **TIGHT)
 
 
 def test_no_gradient_reaches_past_a_reset(name):
@@ -214,16 +209,16 @@ def test_inputs_are_not_modified(name):
     assert_same_carry(carry, before[1], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("every", [True, 3, 4, LENGTH, LENGTH + 1])
-def test_all_carries_are_the_prefixes_carries(name, every):
+def test_all_carries_are_those_of_the_steps(name):
     core = make(name)
     x, carry, is_first = random_rows(), random_carry(core), flags("random")
-    y, carries = core(x, carry, is_first, all_carries=every)
-    torch.testing.assert_close(y, core(x, carry, is_first)[0], **TIGHT)
-    assert carries.batch_size == (BATCH, LENGTH // every)
-    for index in range(LENGTH // every):
-        end = (index + 1) * int(every)
-        assert_same_carry(carries[:, index], core(x[:, :end], carry, is_first[:, :end])[1], **TIGHT)
+    expected, _, kept = run_steps(core, x, carry, is_first)
+    for every in (True, 3, 4, LENGTH, LENGTH + 1):
+        y, carries = core(x, carry, is_first, all_carries=every)
+        torch.testing.assert_close(y, expected, **TIGHT)
+        assert carries.batch_size == (BATCH, LENGTH // every)
+        for index, after in enumerate(kept[int(every) - 1 :: every]):
+            assert_same_carry(carries[:, index], after, **TIGHT)
 
 
 def test_gradients_through_all_carries(name):

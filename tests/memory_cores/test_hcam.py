@@ -131,7 +131,7 @@ def test_softmax_of_nothing_is_zero_with_its_gradient():
     assert weights[1, 1] == 0 and torch.isfinite(scores.grad).all()
 
 
-@pytest.mark.parametrize("kind", ["none", "random", "consecutive"])
+@pytest.mark.parametrize("kind", ["none", "random", "edges"])
 def test_contract_with_gradients_stopped(kind):
     core = make("hcam", stop_gradient=True)
     assert {("layer_0", "tokens"), ("layer_0", "sums"), "count"} <= set(core.no_gradient_keys)
@@ -158,7 +158,7 @@ def test_other_inner_memories(make_inner):
     assert core.carry_features(case[2]).shape == (BATCH, core.carry_size())
 
 
-@pytest.mark.parametrize("kind", ["none", "random", "consecutive"])
+@pytest.mark.parametrize("kind", ["none", "random", "edges"])
 def test_slices_change_nothing(monkeypatch, kind):
     core = make("hcam")
     case = (core, random_rows(length=30), random_carry(core), flags(kind, 30))

@@ -8,6 +8,7 @@ import core_cases
 import pytest
 import torch
 from core_cases import NAMES, is_number, leaves, make
+from small_cores import ONE_OF_EACH_FAMILY
 from tensordict import TensorDict
 from tensordict.nn import ProbabilisticTensorDictModule as Probabilistic
 from tensordict.nn import ProbabilisticTensorDictSequential as ProbabilisticSequential
@@ -30,7 +31,7 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 pytestmark = pytest.mark.filterwarnings("ignore")  # TorchRL announces its own changes
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=ONE_OF_EACH_FAMILY)
 def memory(request, monkeypatch):
     monkeypatch.setattr(core_cases, "INPUT_SIZE", 4)  # CartPole's
     return CoreModule(make(request.param, torch.float32))
@@ -227,6 +228,7 @@ def test_keywords_in_the_place_of_a_tensordict(memory):
             torch.testing.assert_close(output, expected[key])
 
 
+@pytest.mark.parametrize("memory", NAMES, indirect=True)
 def test_gradients_reach_the_parameters_and_the_first_carry(memory):
     core = memory.core
     if not core.carry_keys:

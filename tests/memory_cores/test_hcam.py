@@ -226,7 +226,7 @@ def test_a_token_is_found_after_ten_thousand_rows():
 
 
 def test_nothing_stored_reads_nothing():
-    core = make("hcam")
+    core = make("hcam", num_layers=1)
     (layer,) = core.layers
     x, is_first = random_rows(length=1), torch.ones(BATCH, 1, dtype=torch.bool)
     u = core.embed(x)

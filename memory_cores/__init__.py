@@ -41,6 +41,7 @@ from engram.memory_cores.slstm import SLSTM
 from engram.memory_cores.stack import Stack
 from engram.memory_cores.tcn import TCN
 from engram.memory_cores.transformer_xl import TransformerXL
+from engram.memory_cores.xlstm import XLSTM
 
 __all__ = [
     "FFM",
@@ -60,6 +61,7 @@ __all__ = [
     "SHM",
     "SLSTM",
     "TCN",
+    "XLSTM",
     "AGaLiTe",
     "Aaren",
     "BlockGRU",

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.functional import gelu
 
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.carry import CarrySpec
@@ -74,9 +75,12 @@ class ResidualLayer(Layer):
         hidden_size: Width of the layer.
         mixer: What goes from row to row, itself a layer.
         mlp_size: Width of the perceptron's hidden layer; None leaves it out. Default: None.
+        gated: The hidden layer is GELU(G v) ⊙ V v in the place of GELU(V v). Default: False.
     """
 
-    def __init__(self, hidden_size: int, mixer: Layer, mlp_size: int | None = None) -> None:
+    def __init__(
+        self, hidden_size: int, mixer: Layer, mlp_size: int | None = None, gated: bool = False
+    ) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden_size)
         self.mixer = mixer
@@ -84,8 +88,8 @@ class ResidualLayer(Layer):
         if mlp_size is not None:
             self.mlp = nn.Sequential(
                 nn.LayerNorm(hidden_size),
-                nn.Linear(hidden_size, mlp_size),
-                nn.GELU(),
+                nn.Linear(hidden_size, 2 * mlp_size if gated else mlp_size),
+                GatedGELU() if gated else nn.GELU(),
                 nn.Linear(mlp_size, hidden_size),
             )
 
@@ -97,3 +101,12 @@ class ResidualLayer(Layer):
         """Run rows; see `Layer.forward`."""
         u = u + self.mixer(self.norm(u), memory)
         return u if self.mlp is None else u + self.mlp(u)
+
+
+class GatedGELU(nn.Module):
+    """GELU of the first half, times the second half."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [*, 2 n] to [*, n]."""
+        gate, value = x.chunk(2, dim=-1)
+        return gelu(gate) * value

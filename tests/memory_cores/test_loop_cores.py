@@ -7,7 +7,7 @@ from core_cases import run_steps
 from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch import nn
 
-from engram.memory_cores import LEM, RMC, SLSTM, CfC, Elman, IndRNN, loop_core
+from engram.memory_cores import LEM, RMC, SLSTM, XLSTM, CfC, Elman, IndRNN, loop_core
 
 BATCH, LENGTH, INPUT, HIDDEN = 2, 9, 4, 6
 
@@ -143,8 +143,9 @@ def slstm_golden():
     """An sLSTM layer with published weights, as a core without the norm and the network around it."""
     golden = load_golden("slstm")
     w, core = weights_of(golden), SLSTM(8, 8, num_layers=1, num_heads=2).double()
-    layer = core.layers[0]
-    layer.forward = layer.mix
+    block = core.layers[0]
+    layer = block.mixer
+    block.forward = layer.forward
     with torch.no_grad():
         layer.convolution.weight.copy_(w["conv_w"])
         layer.convolution.bias.copy_(w["conv_b"])
@@ -159,7 +160,7 @@ def slstm_golden():
 def test_slstm_golden():
     def carry_of(carry):
         cell = {key: carry[key].unflatten(-1, (2, 4)) for key in ("h", "c", "n", "m")}
-        return {"layer_0": {"convolution": carry["conv"], "cell": cell}}
+        return {"layer_0": {"inputs": carry["conv"], "cell": cell}}
 
     assert_golden(*slstm_golden(), carry_of)
 
@@ -168,7 +169,7 @@ def test_an_empty_unit_of_an_slstm_is_its_own_matter():
     """With a closed input gate its first row is still taken whole, whatever other environments carry."""
     core, _ = slstm_golden()
     with torch.no_grad():
-        core.layers[0].cell.bias[:, :4] = -120.0
+        core.layers[0].mixer.cell.bias[:, :4] = -120.0
     carry = core.initial_carry(2).apply(torch.randn_like)
     x, is_first = torch.randn(2, 8, dtype=torch.float64), torch.tensor([True, False])
     y, _ = core.step(x, carry, is_first)
@@ -180,9 +181,15 @@ def test_an_slstm_begins_as_published():
     layers = SLSTM(8, 8, num_layers=2, num_heads=2, init="published").layers
     expected = [[5 - 12 * (d / 3) ** power for d in range(4)] for power in (0.3, 1.6)]
     for layer, biases in zip(layers, expected, strict=True):
-        i, f, z, o = layer.cell.bias.view(2, 4, 4).unbind(1)
+        i, f, z, o = layer.mixer.cell.bias.view(2, 4, 4).unbind(1)
         torch.testing.assert_close(f, torch.tensor([biases, biases]))
-        assert not torch.stack([i, z, o]).any() and not layer.cell.recurrent.any()
+        assert not torch.stack([i, z, o]).any() and not layer.mixer.cell.recurrent.any()
+
+
+@pytest.mark.parametrize(("every", "kinds"), [(2, "msms"), (4, "mmms"), (1, "ssss")])
+def test_an_xlstm_alternates(every, kinds):
+    core = XLSTM(8, 8, num_layers=4, slstm_every=every, num_heads=2, inner_size=8)
+    assert "".join(type(layer.mixer).__name__[0].lower() for layer in core.layers) == kinds
 
 
 def test_rmc_golden():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
@@ -12,6 +13,7 @@ from engram.analysis.axes import finish, make_panels, open_axes, say
 from engram.common.colours import COLOURS, GREY, colour
 
 MARKERS = "os^v"
+LINE: dict[str, Any] = {"markersize": 4, "linewidth": 1.2}
 
 
 def draw_core_times(
@@ -32,22 +34,21 @@ def draw_core_times(
     for axes, (family, lines) in zip(grid, panels.items(), strict=True):
         if not lines:
             say(axes, "nothing was measured within the budget")
-        for place, (name, points) in enumerate(lines.items()):
-            is_dashed = name in dashed
-            axes.plot(
-                *zip(*points, strict=True),
-                "--" if is_dashed else "-",
-                color=GREY if is_dashed else colour(place),
-                marker=MARKERS[place // len(COLOURS) % len(MARKERS)],
-                markersize=4,
-                linewidth=1.2,
-                label=name,
-            )
+        for place, name in enumerate(name for name in lines if name not in dashed):
+            marker = MARKERS[place // len(COLOURS) % len(MARKERS)]
+            axes.plot(*_points(lines[name]), "-", color=colour(place), marker=marker, label=name, **LINE)
+        for place, name in enumerate(name for name in lines if name in dashed):
+            marker = MARKERS[place % len(MARKERS)]
+            axes.plot(*_points(lines[name]), "--", color=GREY, marker=marker, label=name, **LINE)
         _finish_panel(axes, family)
     inch = 1 / figure.get_figheight()
     words = f"{title}\ndashed lines are no cores, but what these are compared with"
     figure.suptitle(words, fontsize=10, y=1 - 0.1 * inch)
     return finish(figure, path)
+
+
+def _points(line: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
+    return [length for length, _ in line], [seconds for _, seconds in line]
 
 
 def _finish_panel(axes: Axes, name: str) -> None:

@@ -41,6 +41,7 @@ class Aaren(LayeredCore, ScanCore):
             "What matters shows by itself, in whatever row it stands, and an average of the episode tells it. Not "
             "where the newest of several has to be told from the older ones: it knows no order and never forgets."
         ),
+        shown_by="diagnostic/t_maze",
     )
 
     def __init__(

@@ -49,9 +49,10 @@ class AGaLiTe(LayeredCore, ScanCore):
         training_cost="O(T L (H (H + M) + D η r)); only O(T L D η r) elementwise work goes row by row",
         memory_length="what its gates learn to keep, as far back as gradients reach; 2 to 512 rows at first",
         choose_when=(
-            "A transformer's layers with a small carry that never grows, and forgetting by content. Not where pairs "
-            "must be kept apart exactly: its products of keys and values are approximate."
+            "A transformer's layers are wanted with a small carry that never grows, and forgetting by content. Not "
+            "where pairs must be kept apart exactly: its products of keys and values are approximate."
         ),
+        shown_by="diagnostic/t_maze",
     )
 
     def __init__(

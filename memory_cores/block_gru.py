@@ -42,9 +42,10 @@ class BlockGRU(LoopCore):
         training_cost="O(T H (I + P + H/G)); all but the input's product go row by row, in small products",
         memory_length="what its gates learn to keep, as far back as gradients reach, as a GRU's",
         choose_when=(
-            "The memory of DreamerV3, for wide states: an eighth of a GRU's recurrent weights at 8 blocks. Narrow "
-            "states are faster as a GRU."
+            "The state is wide, as DreamerV3's: an eighth of a GRU's recurrent weights at 8 blocks. Narrow states are "
+            "faster as a GRU."
         ),
+        shown_by="memory_maze/9x9",
     )
 
     def __init__(

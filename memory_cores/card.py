@@ -21,7 +21,7 @@ class CoreCard:
         training_cost: time of T rows, and what in it is serial.
         memory_length: how far back the core can remember.
         choose_when: the reason to take it, as a sentence that begins "take it when" would go on, and the reason not to.
-        shown_by: the task of Engram that shows its strength, as `env=` names it.
+        shown_by: a task of Engram that shows what it can do, as `env=` names it.
     """
 
     family: Family

@@ -39,9 +39,10 @@ class CfC(LoopCore):
         training_cost="O(T U (I + H)); all but the input's product go row by row, in two products in turn",
         memory_length="tens of rows: no gate of it keeps what it holds as it is",
         choose_when=(
-            "Continuous control with smooth signals, where it is compared with liquid networks. Not for long horizons: "
-            "as published it is an LSTM's addition that remembers."
+            "Signals are smooth, as in continuous control, and liquid networks are what it is compared with. Not for "
+            "long horizons: as published it is an LSTM's addition that remembers."
         ),
+        shown_by="popgym/noisy_position_only_pendulum_easy",
     )
 
     def __init__(

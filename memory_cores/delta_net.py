@@ -45,6 +45,7 @@ class DeltaNet(LayeredCore, MatrixCore):
             "Pairs must be kept and replaced, as a map is; with `allow_neg_eigval` states are tracked too. Not where "
             "the past must fade by itself: then `gated_delta_net`."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

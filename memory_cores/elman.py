@@ -38,9 +38,10 @@ class Elman(LoopCore):
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
         memory_length="tens of rows: nothing shields what is kept from what comes in",
         choose_when=(
-            "The control that shows what gates are worth: the smallest recurrence there is, and a strong one where "
-            "states must be tracked. Not for long horizons."
+            "It is to be shown what gates are worth: the smallest recurrence there is, strong where states must be "
+            "tracked. Not for long horizons."
         ),
+        shown_by="diagnostic/parity",
     )
 
     def __init__(

@@ -49,9 +49,10 @@ class FFM(ScanCore):
         training_cost="O(T (I (m + H) + m c H)); only O(T m c) elementwise work goes row by row",
         memory_length="set by `max_period`: its slowest trace is then forgotten, unless rates learn otherwise",
         choose_when=(
-            "Few parameters, fast, and how far it remembers is known beforehand. Not where what is kept must depend on "
-            "later inputs: traces decay alike whatever comes."
+            "It must be small and fast, and how far back counts is known. Not where what is kept must depend on later "
+            "inputs: traces decay alike whatever comes."
         ),
+        shown_by="popgym/repeat_previous_easy",
     )
 
     def __init__(

@@ -31,7 +31,8 @@ class FrameStack(MemoryCore):
         step_cost="O(H (w I + H)), window w",
         training_cost="O(T H (w I + H)); rows are independent",
         memory_length="exactly w - 1 rows back",
-        choose_when="A control, and enough where the last few observations tell all. Not for anything longer.",
+        choose_when=("The last few observations tell all, and as a control. Not for anything longer."),
+        shown_by="popgym/position_only_cart_pole_easy",
     )
 
     def __init__(self, input_size: Size, hidden_size: Size = 256, window: Size = 4) -> None:

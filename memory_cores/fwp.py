@@ -41,6 +41,7 @@ class FWP(LayeredCore, MatrixCore):
             "be replaced: a key's earlier values stay in what it reads, and reads grow with the episode. DeltaNet "
             "mends both."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -50,6 +50,7 @@ class GatedDeltaNet(LayeredCore, MatrixCore):
             "Pairs must be kept and replaced, and what is over must go: the strongest of the matrix memories in its "
             "paper. Not for the last bit of speed: the delta rule costs a triangular solve for each chunk."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

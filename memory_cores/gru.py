@@ -36,9 +36,10 @@ class GRU(LoopCore):
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
         memory_length="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
-            "As an LSTM, with three quarters of its weights and half of its state; often the best core in "
-            "POPGym's published comparison."
+            "An LSTM would do: it has three quarters of its weights and half of its state, and is often the best core "
+            "in POPGym's published comparison."
         ),
+        shown_by="diagnostic/permutations",
     )
 
     def __init__(

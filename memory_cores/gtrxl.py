@@ -46,6 +46,7 @@ class GTrXL(LayeredCacheCore):
             "Every one of the last rows may matter and is compared with the present one. Not for horizons far "
             "beyond W, with which costs grow, nor where the carry must be small (L W H numbers)."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -50,6 +50,7 @@ class HCAM(LayeredCacheCore):
             "Single events must be recalled in detail after a long time. Not where the carry must be small (M C H "
             "numbers a layer); with gradients into the store stopped, what is stored is shaped only by its own row."
         ),
+        shown_by="diagnostic/memory_chain",
     )
 
     def __init__(

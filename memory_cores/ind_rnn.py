@@ -72,9 +72,10 @@ class IndRNN(LayeredCore):
         training_cost="O(T (I H + L H H)); only O(T L H) elementwise work goes row by row",
         memory_length="its units' own rates: `max_time_scale` rows at first; they are learnt",
         choose_when=(
-            "A loop at nearly the cost of a scan, since no product goes round it, yet not a linear one. Not where "
-            "forgetting must depend on the input: rates are the same whatever comes."
+            "A loop is wanted at nearly the cost of a scan: no product goes round it, and yet it is not linear. Not "
+            "where forgetting must depend on the input: rates are the same whatever comes."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

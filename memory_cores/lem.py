@@ -37,9 +37,10 @@ class LEM(LoopCore):
         training_cost="O(T H (I + H)); its two O(T H H) recurrent products go row by row",
         memory_length="what its time steps learn to keep, as far back as gradients reach, as a GRU's",
         choose_when=(
-            "Signals of several time scales at once, with gradients bounded by design. Two states in turn: a row "
+            "Signals have several time scales at once; gradients are bounded by design. Two states in turn: a row "
             "takes two products, one after the other, where a GRU's takes one."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

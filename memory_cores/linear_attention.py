@@ -42,6 +42,7 @@ class LinearAttention(LayeredCore, MatrixCore):
             "What matters is found by its content, however old, and attention to every row would cost too much. Not "
             "for long episodes of which the end counts: it cannot forget, and averages over more and more rows."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

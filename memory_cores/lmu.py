@@ -36,6 +36,7 @@ class LMU(LoopCore):
             "How far back counts is known, and one number a row says what to keep. Not where several things must be "
             "kept apart or for longer than `theta` rows: all of the input goes through one signal."
         ),
+        shown_by="popgym/repeat_previous_easy",
     )
 
     transition: Tensor

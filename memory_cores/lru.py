@@ -41,9 +41,10 @@ class LRU(LayeredCore, ScanCore):
         training_cost="O(T (I H + L H (H + N))); only O(T L N) elementwise work goes row by row",
         memory_length="its slowest modes fade by e in 1 / (1 - `r_max`) rows at first; rates are learnt",
         choose_when=(
-            "As S5, in fewer words: no time steps, no HiPPO matrix, and every mode is heard from the start. Not where "
-            "forgetting must depend on the input."
+            "S5 would do: this is it in fewer words, without time steps or a HiPPO matrix, and every mode is heard "
+            "from the start. Not where forgetting must depend on the input."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

@@ -39,9 +39,10 @@ class LSTM(LoopCore):
         training_cost="O(T H (I + H)); only its O(T H H) recurrent products go row by row",
         memory_length="what its gates learn to keep, as far back as gradients reach: one rollout, or `bptt_length`",
         choose_when=(
-            "The baseline to beat, robust on most tasks. Not for long rollouts where training time counts: "
+            "A baseline is wanted that is robust on most tasks. Not for long rollouts where training time counts: "
             "rows cannot run in parallel."
         ),
+        shown_by="diagnostic/permutations",
     )
 
     def __init__(

@@ -75,9 +75,10 @@ class MinGRU(MinimalRNN):
         training_cost="O(T I H); only O(T H) elementwise work goes row by row",
         memory_length="what its gates keep: `max_time_scale` rows at first, for ever where one learns to close",
         choose_when=(
-            "The cheapest core that chooses by its input what to keep; in a `stack` where one layer is too little. Not "
-            "where what is kept must depend on what is known already."
+            "The input alone can choose what to keep: the cheapest core that does; in a `stack` where one layer is "
+            "too little. Not where what is kept must depend on what is known already."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(
@@ -119,7 +120,8 @@ class MinLSTM(MinimalRNN):
         step_cost="O(I H)",
         training_cost="O(T I H); only O(T H) elementwise work goes row by row",
         memory_length="what its gates keep: `max_time_scale` rows at first, for ever where one learns to close",
-        choose_when="As minGRU, with a gate more for keeping and writing apart; half as costly again.",
+        choose_when="minGRU would do but for one gate for both keeping and writing: it has two, and is half as costly again.",
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

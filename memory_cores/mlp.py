@@ -25,7 +25,8 @@ class MLP(MemoryCore):
         step_cost="O(H (I + L H)), L layers",
         training_cost="O(T H (I + L H)); rows are independent",
         memory_length="none",
-        choose_when="The control that shows whether a task needs memory at all.",
+        choose_when=("It is to be shown that a task needs memory at all: the control."),
+        shown_by="diagnostic/discounting_chain",
     )
 
     def __init__(self, input_size: Size, hidden_size: Size = 256, num_layers: Size = 2) -> None:

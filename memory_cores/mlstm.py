@@ -58,6 +58,7 @@ class MLSTM(LayeredCore, MatrixCore):
             "Much must be kept in detail, and what matters stands out when it comes: its input gates are exponential. "
             "Not where the carry must be small (N²/h numbers a layer)."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -33,9 +33,10 @@ class PosMLP(MemoryCore):
         training_cost="O(T H (I + L H)); rows are independent",
         memory_length="none, but for the number of the row",
         choose_when=(
-            "The control that shows whether knowing the time is all a task needs: some of POPGym's are solved best so. "
-            "Not a memory."
+            "It is to be shown whether knowing the time is all a task needs: the control that is best on some of "
+            "POPGym's. Not a memory."
         ),
+        shown_by="popgym/count_recall_medium",
     )
 
     def __init__(

@@ -40,7 +40,10 @@ class RetNet(LayeredCore, MatrixCore):
         step_cost="O(L (H² + h K V)), L layers, h heads of K by V",
         training_cost="O(T L (H² + h (K V + C (K + V)))) in chunks of C rows; only O(T / C) states go one by one",
         memory_length="its heads fade by e in 32, 64, 128, … rows, and never otherwise",
-        choose_when="The plainest matrix memory: many rows are kept apart by their keys, and forgotten by age alone.",
+        choose_when=(
+            "Many rows are to be kept apart by their keys and forgotten by age alone: the plainest matrix memory."
+        ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -51,9 +51,10 @@ class RGLRU(LayeredCore, ScanCore):
         training_cost="O(T L N (H + N/G)); only O(T L N) elementwise work goes row by row",
         memory_length="`max_time_scale` rows at first; its gates stretch them where nothing is to be taken",
         choose_when=(
-            "As LRU, with real states whose rates depend on the input: what does not matter is passed over. Not where "
-            "the choice must depend on what is known already."
+            "What does not matter must be passed over, as the input alone can tell: LRU, with real states and rates "
+            "that depend on it. Not where the choice must depend on what is known already."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

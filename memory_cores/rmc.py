@@ -44,6 +44,7 @@ class RMC(LoopCore):
             "Things that are kept must be compared with each other, not with the input alone. Every row runs an "
             "attention: the slowest loop for what it carries."
         ),
+        shown_by="popgym/higher_lower_easy",
     )
 
     def __init__(

@@ -60,9 +60,10 @@ class S4D(LayeredCore, ScanCore):
         training_cost="O(T (I H + L H (H + N))); only O(T L H N) elementwise work goes row by row",
         memory_length="its slowest modes fade by e in 2 / `dt_min` rows at first; rates are learnt",
         choose_when=(
-            "To compare with S4's line of work: a state of N numbers for every channel, several times S5's, which "
-            "costs as much more. S5 and LRU remember as long for less."
+            "S4's line of work is to be compared with: a state of N numbers for every channel, several times S5's, "
+            "which costs as much more. S5 and LRU remember as long for less."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

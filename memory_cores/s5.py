@@ -46,9 +46,10 @@ class S5(LayeredCore, ScanCore):
         training_cost="O(T (I H + L H (H + P))); only O(T L P) elementwise work goes row by row",
         memory_length="its slowest modes fade by e in 2 / `dt_min` rows at first; rates are learnt",
         choose_when=(
-            "Long sequences and long horizons at little cost, and deep. Not where forgetting must depend on the "
-            "input: decay rates are the same whatever comes."
+            "Sequences and horizons are long, and time is short. Not where forgetting must depend on the input: decay "
+            "rates are the same whatever comes."
         ),
+        shown_by="popgym/repeat_previous_medium",
     )
 
     def __init__(

@@ -49,6 +49,7 @@ class SHM(LoopCore):
             "Single facts must be kept, corrected or erased one by one over a long time. Not for speed, nor where a "
             "vector is memory enough."
         ),
+        shown_by="popgym/autoencode_easy",
     )
 
     seed: Tensor

@@ -58,6 +58,7 @@ class SLSTM(LayeredCore):
             "exponential gates let a new row outweigh all before. Rows take many small steps: the slowest of the gated "
             "cores."
         ),
+        shown_by="diagnostic/permutations",
     )
 
     def __init__(

@@ -28,9 +28,10 @@ class Stack(MemoryCore):
         training_cost="L times its core's",
         memory_length="its core's",
         choose_when=(
-            "Depth for a core that has a single layer, with the residual connections and norms that make it "
-            "train. Not for S5, which has layers of its own."
+            "A core that has a single layer needs depth, with the residual connections and norms that make it train. "
+            "Not for S5, which has layers of its own."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

@@ -40,6 +40,7 @@ class TCN(LayeredCacheCore):
             "What matters lies at fixed distances within a known window: fast, and simple to train. Not where it lies "
             "anywhere in the past, since rows are told apart by their age alone, nor where the carry must be small."
         ),
+        shown_by="popgym/repeat_previous_medium",
     )
 
     def __init__(

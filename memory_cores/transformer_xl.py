@@ -51,9 +51,11 @@ class TransformerXL(LayeredCacheCore):
         training_cost="O(T L (H H + (W + S) H)) in slices of S rows; parallel in each layer",
         memory_length="W rows in each layer, up to L W through the layers above",
         choose_when=(
-            "The transformer to compare with. In reinforcement learning GTrXL's gates make it train more surely, at "
-            "twice the weights. Not for horizons far beyond W, nor where the carry must be small (L W H numbers)."
+            "A transformer without gates is to be compared with. In reinforcement learning GTrXL's gates make it "
+            "train more surely, at twice the weights. Not for horizons far beyond W, nor where the carry must be "
+            "small (L W H numbers)."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -43,6 +43,7 @@ class XLSTM(LayeredCore, MatrixCore):
             "Much is to be kept in detail, and states are to be tracked too: one kind of layer does what the other "
             "cannot. Where one of the two is enough, its own core is faster."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engram.common.errors import UsageError
+from engram.envs.table import TASKS
 from engram.memory_cores import CacheCore, LoopCore, MatrixCore, ScanCore
 from engram.scripts import train
 from engram.tools.core_files import core_maker, core_names
@@ -38,11 +39,12 @@ BATCH, LENGTH = 3, 12
 
 @pytest.mark.parametrize("name", core_names())
 def test_every_core_has_a_card(name):
-    core = core_maker(name)(input_size=3)
-    assert core.card is not None, (
-        f"{type(core).__name__} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
+    card = core_maker(name).func.card
+    assert card is not None, (
+        f"{name} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
         "card = CoreCard(…) as memory_cores/gru.py does, then run python -m engram.tools.document_cores"
     )
+    assert card.shown_by in TASKS, f"shown_by of {name}'s card must be a task, as env= names it"
 
 
 def test_the_table_is_the_code_s():

@@ -76,7 +76,7 @@ def family_table(family: str, cores: Mapping[str, MemoryCore]) -> str:
         for name, card in cards(cores).items()
         if card.family == family
     ]
-    titles = ["`core=`", "what it is", "take it when …", "it remembers", "shown by `env=`"]
+    titles = ["`core=`", "what it is", "take it when …", "it remembers", "see it on `env=`"]
     return f"### {family.capitalize()}\n\n{FAMILIES[family]}\n\n{format_table(titles, lines)}"
 
 

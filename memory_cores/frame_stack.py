@@ -31,7 +31,7 @@ class FrameStack(MemoryCore):
         step_cost="O(H (w I + H)), window w",
         training_cost="O(T H (w I + H)); rows are independent",
         memory_length="exactly w - 1 rows back",
-        choose_when=("The last few observations tell all, and as a control. Not for anything longer."),
+        choose_when="The last few observations tell all, and as a control. Not for anything longer.",
         shown_by="popgym/position_only_cart_pole_easy",
     )
 

@@ -120,7 +120,7 @@ class MinLSTM(MinimalRNN):
         step_cost="O(I H)",
         training_cost="O(T I H); only O(T H) elementwise work goes row by row",
         memory_length="what its gates keep: `max_time_scale` rows at first, for ever where one learns to close",
-        choose_when="minGRU would do but for one gate for both keeping and writing: it has two, and is half as costly again.",
+        choose_when="minGRU would do, but for a gate of its own for writing; half as costly again.",
         shown_by="diagnostic/recall_first",
     )
 

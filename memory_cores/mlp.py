@@ -25,7 +25,7 @@ class MLP(MemoryCore):
         step_cost="O(H (I + L H)), L layers",
         training_cost="O(T H (I + L H)); rows are independent",
         memory_length="none",
-        choose_when=("It is to be shown that a task needs memory at all: the control."),
+        choose_when="It is to be shown that a task needs memory at all: the control.",
         shown_by="diagnostic/discounting_chain",
     )
 

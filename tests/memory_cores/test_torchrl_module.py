@@ -240,7 +240,7 @@ def test_gradients_reach_the_parameters_and_the_first_carry(memory):
         memory(data)["memory"].square().sum().backward()
     assert all(parameter.grad is not None for parameter in core.parameters())
     # A part of a carry may have none, such as a norm that is at its bound.
-    assert any(number.grad[:, 0].abs().sum() > 0 for number in numbers)
+    assert not numbers or any(number.grad[:, 0].abs().sum() > 0 for number in numbers)
     assert all(number.grad[:, 1:].abs().sum() == 0 for number in numbers)
 
 

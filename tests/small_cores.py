@@ -27,7 +27,7 @@ SMALL_OF: dict[str, dict[str, Any]] = {
 
 # Cases of every core. Of what an engine decides, or the form of the carry, the normal suite tries one core of each
 # family, and one without memory: the others are marked slow.
-FAMILIES = ("gru", "s5", "gated_delta_net", "gtrxl", "mlp")
+FAMILIES = ("gru", "s5", "ret_net", "gtrxl", "mlp")
 ONE_OF_EACH_FAMILY = [
     pytest.param(name, marks=() if name in FAMILIES else pytest.mark.slow) for name in NAMES
 ]

@@ -76,7 +76,7 @@ def test_no_environment_waits(id: str, meta_autocast) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_core_waits(name: str, meta_autocast) -> None:
-    play_on_meta("engram/popgym-BattleshipEasy-v0", make_small(name))
+    play_on_meta("engram/RecallFirst-v0", make_small(name))
 
 
 @pytest.mark.parametrize(

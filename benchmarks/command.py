@@ -32,7 +32,18 @@ from engram.scripts.faults.outputs import check_writable_file
 from engram.training.building import check_device
 from engram.training.new_run import versions
 
-BENCHMARKS = ("cores", "envs", "memory_maze", "ppo", "replay", "scan", "soak", "statistics", "world_model")
+BENCHMARKS = (
+    "cores",
+    "envs",
+    "matrix",
+    "memory_maze",
+    "ppo",
+    "replay",
+    "scan",
+    "soak",
+    "statistics",
+    "world_model",
+)
 
 
 def main(words: Sequence[str]) -> None:

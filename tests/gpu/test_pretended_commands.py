@@ -40,6 +40,7 @@ BENCHMARKS = (
     "world_model learners=[r2i/observation] sizes=[tiny] shapes=[2x8] memory=false repeats=1",
     "envs package=false num_envs=[3] seconds=0.001 repeats=1 envs=[popgym/repeat_previous_easy] captured_steps=2",
     "scan sizes=[[2,8,4]] dtypes=[float32] repeats=1",
+    "matrix batch_size=2 length=9 hidden_size=16 num_heads=2 key_size=2 value_size=3 repeats=1",
     "cores cores=[s5] peers=false lengths=[8] reset_rates=[0.03] repeats=1 acting_rows=[3] hidden_size=8",
 )
 

@@ -13,9 +13,12 @@ from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
 from engram.memory_cores.fwp import FWP
 from engram.memory_cores.gated_delta_net import GatedDeltaNet
+from engram.memory_cores.gla import GLA
 from engram.memory_cores.gru import GRU
+from engram.memory_cores.gsa import GSA
 from engram.memory_cores.gtrxl import GTrXL
 from engram.memory_cores.hcam import HCAM
+from engram.memory_cores.hgrn2 import HGRN2
 from engram.memory_cores.ind_rnn import IndRNN
 from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.lem import LEM
@@ -24,6 +27,7 @@ from engram.memory_cores.lmu import LMU
 from engram.memory_cores.loop_core import LoopCore, LoopLayer
 from engram.memory_cores.lru import LRU
 from engram.memory_cores.lstm import LSTM
+from engram.memory_cores.mamba2 import Mamba2
 from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.minimal_rnns import MinGRU, MinLSTM
 from engram.memory_cores.mlp import MLP
@@ -46,8 +50,11 @@ from engram.memory_cores.xlstm import XLSTM
 __all__ = [
     "FFM",
     "FWP",
+    "GLA",
     "GRU",
+    "GSA",
     "HCAM",
+    "HGRN2",
     "LEM",
     "LMU",
     "LRU",
@@ -79,6 +86,7 @@ __all__ = [
     "LinearAttention",
     "LoopCore",
     "LoopLayer",
+    "Mamba2",
     "MatrixCore",
     "MemoryCore",
     "MinGRU",

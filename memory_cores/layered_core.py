@@ -97,9 +97,9 @@ class ResidualLayer(Layer):
         """State what the mixer carries."""
         return self.mixer.carry_spec()
 
-    def forward(self, u: Tensor, memory: Any) -> Tensor:
-        """Run rows; see `Layer.forward`."""
-        u = u + self.mixer(self.norm(u), memory)
+    def forward(self, u: Tensor, memory: Any, *given: Any) -> Tensor:
+        """Run rows; see `Layer.forward`. What else is given goes to the mixer."""
+        u = u + self.mixer(self.norm(u), memory, *given)
         return u if self.mlp is None else u + self.mlp(u)
 
 

@@ -12,8 +12,8 @@ TimeScale = Annotated[int, Whole(2, example="256")]
 """A longest time scale in rows."""
 
 
-def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
-    """Draw biases of a gate σ that keeps a unit's content, so that it fades in τ rows: σ(bias) = 1 − 1 / τ.
+def chrono_bias(hidden_size: int, max_time_scale: int, root: int = 1) -> Tensor:
+    """Draw biases of a gate σ that keeps a unit's content, so that it fades in τ rows: σ(bias)^(1 / root) = 1 − 1 / τ.
 
     log τ is uniform from log 2 to log `max_time_scale`. The source draws τ itself uniformly, which leaves few units
     with short time scales: that made both gated cores slower to learn where little is to be remembered.
@@ -21,6 +21,7 @@ def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
     Args:
         hidden_size: Number of units.
         max_time_scale: Longest time scale in rows, 2 or more.
+        root: Which root of the gate is what is kept in a row. Default: 1.
 
     Returns:
         Biases, [hidden_size].
@@ -28,7 +29,10 @@ def chrono_bias(hidden_size: int, max_time_scale: int) -> Tensor:
     Source: Tallec and Ollivier, "Can recurrent neural networks warp time?", 2018, equation 16.
     """
     log_time_scale = torch.empty(hidden_size).uniform_(math.log(2), math.log(max_time_scale))
-    return torch.expm1(log_time_scale).log()
+    if root == 1:
+        return torch.expm1(log_time_scale).log()
+    log_gate = root * torch.log1p(-torch.exp(-log_time_scale))
+    return log_gate - torch.log(-torch.expm1(log_gate))
 
 
 def even_time_scales(count: int, max_time_scale: int) -> Tensor:

@@ -1,18 +1,24 @@
 """Cores of matrix memories against published rows and carries."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from golden_cases import assert_golden, load_golden, weights_of
+from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch.nn.functional import layer_norm, linear, pad
 
-from engram.memory_cores import LayeredCore, MatrixCore
+from engram.memory_cores import HGRN2, LayeredCore, Mamba2, MatrixCore
 from engram.memory_cores.delta_net import DeltaRule
 from engram.memory_cores.fwp import FastWeights
 from engram.memory_cores.gated_delta_net import GatedDeltaRule
+from engram.memory_cores.gla import GatedAttention
+from engram.memory_cores.gsa import SlotAttention
 from engram.memory_cores.linear_attention import Attention
+from engram.memory_cores.mamba2 import Mixer
 from engram.memory_cores.mlstm import MatrixLSTM
 from engram.memory_cores.ret_net import Retention
+from engram.memory_cores.time_scales import chrono_bias
 
 
 class Alone(LayeredCore, MatrixCore):
@@ -160,3 +166,101 @@ def test_fwp_equals_its_golden_rows():
         golden[f"carry_{when}.S"] = golden[f"carry_{when}.S"].mT.unsqueeze(1)
     names = HEADS | {"W_o": "read.output.weight"}
     assert_layer(FastWeights(6, 1, 6, 6), golden, names, {"S": "matrix"})
+
+
+def test_gla_equals_its_golden_rows():
+    names = HEADS | READ | {"W_g": "read.gate.weight", "W_a1": "reduce.weight"}
+    names |= {"W_a2": "decay.weight", "b_a2": "decay.bias"}
+    assert_layer(GatedAttention(4, 2, 3, 4, 3), load_golden("gla"), names, {"S": "matrix"})
+
+
+def test_mamba2_equals_its_golden_rows():
+    golden = load_golden("mamba2")
+    for when in ("initial", "before", "after"):
+        golden[f"carry_{when}.S"] = golden[f"carry_{when}.S"].mT
+    names = {"W_in": "project.weight", "W_out": "output.weight", "norm_w": "norm", "D": "skip"}
+    names |= {"A_log": "log_rate", "dt_bias": "step_bias"}
+    names |= {"conv_w": "convolution.weight", "conv_b": "convolution.bias"}
+    layer = Mixer(4, 8, 3, 1, 4, torch.ones(2), torch.ones(2))
+    assert_layer(layer, golden, names, {"S": "matrix", "conv": "inputs"})
+
+
+def by_rows(step, x, is_first, *states):
+    """Outputs and last states of an equation of one row, y, states = step(x[t], *states)."""
+    outputs = []
+    for t in range(x.shape[1]):
+        states = [torch.where(is_first[:, t].view(-1, 1, 1, 1), 0.0, state) for state in states]
+        y, states = step(x[:, t], *states)
+        outputs.append(y)
+    return torch.stack(outputs, dim=1), states
+
+
+def case_of(core, seed=0):
+    """A core with parameters that are all felt, rows with resets, and a carry amid an episode."""
+    torch.manual_seed(seed)
+    core = core.double()
+    for parameter in core.parameters():
+        parameter.data = torch.randn_like(parameter) / 2
+    carry = core.initial_carry(3).apply(torch.randn_like)
+    return core, torch.randn(3, 40, core.input_size, dtype=torch.float64), carry, torch.rand(3, 40) < 0.1
+
+
+def test_hgrn2_equals_its_equations_row_by_row():
+    core, x, carry, is_first = case_of(HGRN2(4, 4, num_layers=3, num_heads=2, key_size=3, value_size=4))
+    shares = torch.softmax(core.bound_logits, dim=0)
+    y, last = core(x, carry, is_first)
+    for index, layer in enumerate(core.layers):
+        mixer, bound = layer.mixer, shares[1 : index + 1].sum(0)
+
+        def step(u, matrix, mixer=mixer, bound=bound):
+            q, f, v = (part.view(3, 2, -1) for part in (mixer.query(u), mixer.key(u), mixer.value(u)))
+            f = bound + (1 - bound) * f.sigmoid()
+            q = q * q.sigmoid() / math.sqrt(3)
+            matrix = f[..., None] * matrix + torch.einsum("bhk,bhv->bhkv", 1 - f, v)
+            read = torch.einsum("bhk,bhkv->bhv", q, matrix).flatten(1)
+            normal = read / (read.square().mean(-1, keepdim=True) + 1e-5).sqrt() * mixer.read.norm.weight
+            return normal @ mixer.read.output.weight.T, [matrix]
+
+        mixed, (matrix,) = by_rows(step, layer.norm(x), is_first, carry[f"layer_{index}", "matrix"])
+        x = x + mixed
+        torch.testing.assert_close(last[f"layer_{index}", "matrix"], matrix, **TIGHT)
+    torch.testing.assert_close(y, x, **TIGHT)
+
+
+def test_gsa_equals_its_equations_row_by_row():
+    layer = SlotAttention(4, 2, 5, 3, 4, max_time_scale=64)
+    core, x, carry, is_first = case_of(Alone(layer, 4))
+
+    def step(u, keys, values):
+        q, k, v = (part.view(3, 2, -1) for part in (layer.query(u), layer.key(u), layer.value(u)))
+        q, k, v = q * q.sigmoid(), k * k.sigmoid(), v * v.sigmoid()
+        kept = layer.forget(u).view(3, 2, -1).sigmoid() ** (1 / 8)
+        keys = kept[..., None, :] * keys + torch.einsum("bhk,bhm->bhkm", k, 1 - kept)
+        values = kept[..., None] * values + torch.einsum("bhm,bhv->bhmv", 1 - kept, v)
+        weights = (torch.einsum("bhk,bhkm->bhm", q, keys) / math.sqrt(3)).exp()
+        read = torch.einsum("bhm,bhmv->bhv", weights / weights.sum(-1, keepdim=True), values).flatten(1)
+        read = read * read.sigmoid()
+        normal = read / (read.square().mean(-1, keepdim=True) + 1e-5).sqrt() * layer.read.norm.weight
+        return normal @ layer.read.output.weight.T, [keys, values]
+
+    y, last = core(x, carry, is_first)
+    before = carry["layer_0", "keys"], carry["layer_0", "values"]
+    expected, (keys, values) = by_rows(step, x, is_first, *before)
+    torch.testing.assert_close(y, expected, **TIGHT)
+    torch.testing.assert_close(last["layer_0", "keys"], keys, **TIGHT)
+    torch.testing.assert_close(last["layer_0", "values"], values, **TIGHT)
+
+
+@pytest.mark.parametrize("root", [1, 8, 16])
+def test_time_scales_of_a_root_of_a_gate(root):
+    torch.manual_seed(0)
+    kept = chrono_bias(1000, 256, root).double().sigmoid() ** (1 / root)
+    scales = 1 / (1 - kept)
+    assert 2 <= float(scales.min()) * 1.001 and float(scales.max()) <= 256 * 1.001
+    assert 20 < float(scales.log().mean().exp()) < 26  # √(2 · 256) = 22.6
+
+
+def test_mamba2_begins_with_the_time_scales_asked_for():
+    mixer = Mamba2(4, 8, num_layers=1, inner_size=12, num_heads=3, max_time_scale=512).layers[0].mixer
+    step = torch.nn.functional.softplus(mixer.step_bias)
+    torch.testing.assert_close(1 / (step * mixer.log_rate.exp()), torch.tensor([2.0, 32.0, 512.0]))

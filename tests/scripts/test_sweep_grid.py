@@ -96,7 +96,7 @@ def test_the_comparison_is_what_its_file_says():
 def test_the_ladder_asks_for_more_than_was_trained():
     plan = make_plan(["experiment=core_ladder", "core=s5,lstm"])
     assert len(plan.trials) == 6 and {trial.values["core"] for trial in plan.trials} == {"s5", "lstm"}
-    asked = {trial.values["env"]: trial.settings for trial in plan.trials}
+    asked = {trial.values["env"]: trial.settings for trial in plan.trials if trial.values["core"] == "s5"}
     assert asked == {
         "diagnostic/parity": {"evaluation.env.length": "64"},
         "diagnostic/permutations": {"evaluation.env.length": "64"},

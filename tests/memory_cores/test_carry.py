@@ -21,6 +21,7 @@ from core_cases import (
     run_steps,
     weighted_sum,
 )
+from small_cores import FAMILIES
 
 from engram.memory_cores import Resets
 
@@ -166,6 +167,20 @@ def test_wrong_arguments_get_a_sentence(name):
     for wrong in (0, -3, 2.5, True, "8", 2**28, 2**63, 10**400):
         with pytest.raises(ValueError, match=r"must be (a whole number from 1 to|a class)"):
             type(core)(INPUT_SIZE, **({"make_layer": None} if name == "stack" else {}), hidden_size=wrong)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_sequence_and_a_step_are_one_graph_each(name):
+    """Without the compiler, which takes its time: only what stands in the way of a graph."""
+    core = make(name, torch.float32)
+    x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
+    cases = [(core, (x, carry, is_first)), (core.step, (x[:, 0], carry, is_first[:, 0]))]
+    for function, case in cases:
+        torch._dynamo.reset()
+        y, last = torch.compile(function, fullgraph=True, backend="eager")(*case)
+        expected, expected_last = function(*case)
+        torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-5)
+        assert_same_carry(last, expected_last, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -1,8 +1,11 @@
 """World-model agents on the command line: every size composes, chooses its core and is accepted by the agent."""
 
 import dataclasses
+import re
 
 import pytest
+from omegaconf import OmegaConf
+from small_cores import FILES, NAMES
 
 from engram.agents.stored.build import build
 from engram.agents.world_model.settings import DreamerSettings
@@ -32,14 +35,21 @@ def test_every_size_composes(agent, size):
     assert settings.posterior == {"r2i": "observation", "dreamerv3": "memory"}[agent]
 
 
-@pytest.mark.parametrize("core", group_options("core"))
+@pytest.mark.parametrize("core", ["elman", "s5", "gtrxl"])
 def test_any_core_goes_with_a_size(core):
-    if core == "custom":
-        return
     composed = compose_config("train", ["agent=r2i", "size=tiny", f"core={core}"])
     assert composed.choices["core"] == core
-    expected = {"gru": 256, "block_gru": 256, "lstm": 256, "s5rl": 256, "gtrxl": 128}.get(core, 128)
-    assert composed.values["core"]["hidden_size"] == expected
+    assert composed.values["core"]["hidden_size"] == {"elman": 256, "s5": 128, "gtrxl": 128}[core]
+
+
+@pytest.mark.parametrize("core", NAMES)
+def test_what_a_core_takes_from_a_size_is_there(core):
+    """Without a size it would silently have its own."""
+    taken = set(re.findall(r"select:size\.(\w+)", FILES[core].read_text()))
+    assert taken <= {"hidden_size", "recurrent_size", "state_size", "num_layers", "init", "state_scale"}
+    sizes = {key: 3 for key in taken}
+    composed = OmegaConf.create({"size": sizes, "core": OmegaConf.load(FILES[core])})
+    assert list(OmegaConf.to_container(composed, resolve=True)["core"].values()).count(3) >= len(taken)
 
 
 def test_without_a_size_cores_keep_their_own():

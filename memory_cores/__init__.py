@@ -8,6 +8,7 @@ from engram.memory_cores.cache_core import CacheCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.cfc import CfC
 from engram.memory_cores.delta_net import DeltaNet
+from engram.memory_cores.dnc import DNC
 from engram.memory_cores.elman import Elman
 from engram.memory_cores.ffm import FFM
 from engram.memory_cores.frame_stack import FrameStack
@@ -48,6 +49,7 @@ from engram.memory_cores.transformer_xl import TransformerXL
 from engram.memory_cores.xlstm import XLSTM
 
 __all__ = [
+    "DNC",
     "FFM",
     "FWP",
     "GLA",

@@ -43,9 +43,10 @@ class GLA(LayeredCore, MatrixCore):
         training_cost="O(T L (H² + h (K V + C (K + V)))) in chunks of C rows; only O(T / C) states go one by one",
         memory_length="`max_time_scale` rows at first, in its slowest key channels; each row says what is kept",
         choose_when=(
-            "A matrix memory that learns what to forget, channel by channel and from the input, which RetNet cannot. "
-            "Not where one of many things must be replaced alone: a channel fades for all that was written to it."
+            "What is to be forgotten depends on the input, channel by channel, which RetNet cannot learn. Not "
+            "where one of many things must be replaced alone: a channel fades for all that was written to it."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

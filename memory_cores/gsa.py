@@ -47,9 +47,10 @@ class GSA(LayeredCore, MatrixCore):
         ),
         memory_length="`max_time_scale` rows at first, in its slowest slots; each row says which slots it goes to",
         choose_when=(
-            "A bounded store of a few things, from which one is picked sharply, as attention would. Not where time "
-            "counts: its memory is run twice in turn, at about double the time of GLA."
+            "One of a few things is to be picked sharply, as attention would, from a store that stays small. Not "
+            "where time counts: two memories are run in turn, at about double the time of GLA."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

@@ -45,9 +45,10 @@ class HGRN2(LayeredCore, MatrixCore):
         training_cost="O(T L (H² + h (K V + C (K + V)))) in chunks of C rows; only O(T / C) states go one by one",
         memory_length="`max_time_scale` rows at first, in its slowest key channels; longer in upper layers",
         choose_when=(
-            "As GLA with fewer weights: what a channel forgets is what it writes, so that states stay bounded in any "
-            "episode. Not where much must be written to a channel that forgets little."
+            "GLA is wanted with fewer weights: what a channel forgets is what it writes, so that states stay "
+            "bounded in any episode. Not where much must be written to a channel that forgets little."
         ),
+        shown_by="diagnostic/recall_pairs",
     )
 
     def __init__(

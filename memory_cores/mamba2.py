@@ -48,9 +48,10 @@ class Mamba2(LayeredCore, MatrixCore):
         training_cost="O(T L (H U + U (N + C))) in chunks of C rows; only O(T / C) states go one by one",
         memory_length="`max_time_scale` rows at first, in its slowest head; each row says how much time passes",
         choose_when=(
-            "The selective state-space model that others are compared with: rows that do not matter take no time, and "
-            "nothing fades. Not where something must be replaced alone, or what is counted has no end."
+            "The selective state-space model that others are compared with is wanted: each row says how much time "
+            "passes for its heads. Not where one of many things must be replaced alone, or parity be kept."
         ),
+        shown_by="diagnostic/recall_first",
     )
 
     def __init__(

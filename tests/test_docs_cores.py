@@ -52,6 +52,12 @@ def test_the_table_is_the_code_s():
     assert page == with_tables(page, make_tables()), "run python -m engram.tools.document_cores"
 
 
+def test_the_guide_names_cores_that_there_are():
+    guide = PAGE.read_text().split("## Which one")[1].split("\n\n")[1]
+    named = re.findall(r"`(\w+)`", guide)
+    assert len(named) > 10 and set(named) <= set(core_names())
+
+
 def test_a_core_without_a_card_is_named():
     core = core_maker("gru", hidden_size=8)(input_size=3)
     core.card = None

@@ -59,15 +59,17 @@ def test_a_single_point_is_a_dot(drawn, tmp_path):
 
 
 def test_times_of_cores_have_their_title_above_every_panel(drawn, tmp_path):
-    line = {"of": "gru", "label": "gru, resets 0.03", "points": [(32, 1e-3)], "dashed": True}
-    panels = {f"core{index}": [line] for index in range(11)} | {"slow": []}
-    draw_core_times(tmp_path / "times.png", "forward and backward", panels)
+    names = [f"core{index}" for index in range(9)] + ["nn.LSTM"]
+    panels = {family: {name: [(32, 1e-3)] for name in names} for family in ("scan", "loop", "cache")}
+    draw_core_times(tmp_path / "times.png", "forward and backward", panels | {"slow": {}}, {"nn.LSTM"})
     (figure,) = drawn
     title = figure._suptitle.get_window_extent()
     labels = [axes.title.get_window_extent() for axes in figure.axes]
     assert title.y0 > max(label.y1 for label in labels) and title.y1 <= figure.bbox.y1
-    assert figure.axes[0].lines[0].get_marker() == "o"
-    assert figure.axes[11].texts[0].get_text() == "nothing was measured within the budget"
+    lines = figure.axes[0].lines
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(names)
+    assert [line.get_label() for line in lines if line.get_linestyle() == "--"] == ["nn.LSTM"]
+    assert figure.axes[3].texts[0].get_text() == "nothing was measured within the budget"
 
 
 def marked(axes):

@@ -111,7 +111,7 @@ def cost_table(cores: Mapping[str, MemoryCore], times: Mapping[str, Any]) -> str
             "### What they cost",
             "",
             f"Bytes carried per environment and parameters are those of the files, at {INPUT_SIZE} inputs. Times are "
-            "measured, see below: one step without gradients, and forward and backward passes, of "
+            "[measured](core_times.md): one step without gradients, and forward and backward passes, of "
             f"{config['batch_size']} environments with {config['hidden_size']} units on one core of a CPU; blank is "
             "not measured, or not within the budget. Costs in symbols are per environment: T rows, I inputs, H hidden "
             "units.",

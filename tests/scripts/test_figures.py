@@ -67,7 +67,8 @@ def test_times_of_cores_have_their_title_above_every_panel(drawn, tmp_path):
     labels = [axes.title.get_window_extent() for axes in figure.axes]
     assert title.y0 > max(label.y1 for label in labels) and title.y1 <= figure.bbox.y1
     lines = figure.axes[0].lines
-    assert len({(line.get_color(), line.get_marker()) for line in lines}) == len(names)
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines}
+    assert len(looks) == len(names)
     assert [line.get_label() for line in lines if line.get_linestyle() == "--"] == ["nn.LSTM"]
     assert figure.axes[3].texts[0].get_text() == "nothing was measured within the budget"
 

@@ -86,9 +86,17 @@ def slow_hcam(core, x, is_first, num_chunks, top_k, attend_partial=True):
 SIZES = {"num_heads": HEADS, "num_layers": 1}
 
 
-@pytest.mark.parametrize("attend_partial", [True, False])
-@pytest.mark.parametrize("stop_gradient", [True, False])
-@pytest.mark.parametrize(("num_chunks", "top_k"), [(4, 4), (3, 2), (5, 1)])
+@pytest.mark.parametrize(
+    ("attend_partial", "stop_gradient", "num_chunks", "top_k"),
+    [
+        (True, True, 4, 4),
+        (False, False, 4, 4),
+        (True, False, 3, 2),
+        (False, True, 3, 2),
+        (True, True, 5, 1),
+        (False, False, 5, 1),
+    ],
+)
 def test_equals_a_loop_over_lists(monkeypatch, attend_partial, stop_gradient, num_chunks, top_k):
     """Values and gradients; 40 rows are many more than the store holds, and several slices."""
     monkeypatch.setattr(chunk_attention, "SLICE", 7)

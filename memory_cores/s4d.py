@@ -45,8 +45,8 @@ class S4D(LayeredCore, ScanCore):
         postnorm: Normalise each layer's output, with a norm of its own. Default: False.
         dt_min: Smallest initial time step. Default: 0.001.
         dt_max: Largest initial time step. Default: 0.1.
-        state_scale: Scale C as if inputs of unit variance gave the states this deviation; see `S5`. Default: None, as
-            published.
+        state_scale: Scale C as if inputs of unit variance gave the states this deviation; None leaves it as published,
+            where a single row is hardly heard at first. Default: 1.0.
 
     Raises:
         ValueError: `state_size` is odd, or `dt_min` above `dt_max`.
@@ -79,7 +79,7 @@ class S4D(LayeredCore, ScanCore):
         postnorm: bool = False,
         dt_min: Positive = 0.001,
         dt_max: Positive = 0.1,
-        state_scale: Positive | None = None,
+        state_scale: Positive | None = 1.0,
     ) -> None:
         require(state_size % 2 == 0, "state_size", "even", state_size, self)
         require(dt_min <= dt_max, "dt_min", f"at most dt_max ({dt_max:g})", dt_min, self)

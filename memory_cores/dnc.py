@@ -49,6 +49,7 @@ class DNC(LoopCore):
             "Things must be stored, found by content, and gone through in the order in which they came. The slowest "
             "core, and the hardest to train: take an attention or a matrix memory first."
         ),
+        shown_by="diagnostic/copy_sequence",
     )
 
     def __init__(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from engram import configs
 from engram.agents.stored.build import build
@@ -34,23 +34,23 @@ ONE_OF_EACH_FAMILY = [
 ]
 
 
-def small_options(name: str, config: DictConfig) -> dict[str, Any]:
+def small_options(name: str) -> dict[str, Any]:
     """The sizes of a small core; widths that no table names are 8."""
-    widths = {key: 8 for key, value in config.items() if str(key).endswith("_size") and value is not None}
+    widths = {key: 8 for key, value in OmegaConf.load(FILES[name]).items() if key.endswith("_size") and value}
     return widths | SMALL | SMALL_OF.get(name, {})
+
+
+def _make(name: str, options: dict[str, Any]) -> Callable[..., MemoryCore]:
+    config = OmegaConf.load(FILES[name])
+    config.update({key: value for key, value in options.items() if key in config})
+    return build(OmegaConf.to_container(config, resolve=True))
 
 
 def make_small(name: str, **options: Any) -> Callable[..., MemoryCore]:
     """What makes a small core from `input_size`; of the options those count that the core has."""
-    config = OmegaConf.load(FILES[name])
-    assert isinstance(config, DictConfig)
-    given = small_options(name, config) | options
-    config.update({key: value for key, value in given.items() if key in config})
-    return build(OmegaConf.to_container(config, resolve=True))
+    return _make(name, small_options(name) | options)
 
 
-def make_narrow(name: str, size: int) -> Callable[..., MemoryCore]:
-    """What makes a core of a width from `input_size`, all else as its file has it."""
-    config = OmegaConf.load(FILES[name])
-    config.update({key: size for key in ("hidden_size", "state_size", "memory_size") if key in config})
-    return build(OmegaConf.to_container(config, resolve=True))
+def make_narrow(name: str, size: int, **options: Any) -> Callable[..., MemoryCore]:
+    """What makes a core of a width from `input_size`; all else as its file has it, or given."""
+    return _make(name, {**dict.fromkeys(("hidden_size", "state_size", "memory_size"), size), **options})

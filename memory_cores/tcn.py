@@ -50,7 +50,8 @@ class TCN(LayeredCacheCore):
         num_layers: Annotated[int, Whole(1, 16)] = 6,
         kernel_size: Annotated[int, Whole(2, 256)] = 3,
     ) -> None:
-        layers = [TCNBlock(hidden_size, kernel_size, 2**index) for index in range(num_layers)]
+        # All blocks together begin no larger than the stream they are added to.
+        layers = [TCNBlock(hidden_size, kernel_size, 2**index, 2 / num_layers) for index in range(num_layers)]
         super().__init__(input_size, hidden_size, layers)
 
 
@@ -61,13 +62,15 @@ class TCNBlock(Layer):
         width: Of input and output.
         taps: Rows a convolution sees.
         dilation: Rows from one of these to the next.
+        scale: Initial variance of F before its last ReLU, for an input of variance 1.
     """
 
-    def __init__(self, width: int, taps: int, dilation: int) -> None:
+    def __init__(self, width: int, taps: int, dilation: int, scale: float) -> None:
         super().__init__()
         self.taps, self.dilation = taps, dilation
         self.ring = Leaf(((taps - 1) * dilation, width), "stored")
-        self.first, self.second = (NormalizedLinear(taps * width, width) for _ in range(2))
+        self.first = NormalizedLinear(taps * width, width, 2.0)
+        self.second = NormalizedLinear(taps * width, width, scale)
 
     def carry_spec(self) -> CarrySpec:
         """State `first` and `second`, a convolution's last inputs each: row n of the episode in slot n modulo slots."""
@@ -86,13 +89,14 @@ class NormalizedLinear(nn.Module):
     Args:
         size_in: Width of the input.
         size_out: Width of the output.
+        scale: Initial variance of the output, for an input of variance 1; V is drawn from N(0, scale / size_in).
 
-    Source: Salimans and Kingma, "Weight normalization", 2016. V is drawn as He et al. (2015) do for a ReLU.
+    Source: Salimans and Kingma, "Weight normalization", 2016.
     """
 
-    def __init__(self, size_in: int, size_out: int) -> None:
+    def __init__(self, size_in: int, size_out: int, scale: float) -> None:
         super().__init__()
-        self.direction = nn.Parameter(torch.randn(size_out, size_in) * (2 / size_in) ** 0.5)
+        self.direction = nn.Parameter(torch.randn(size_out, size_in) * (scale / size_in) ** 0.5)
         self.length = nn.Parameter(self.direction.detach().norm(dim=1, keepdim=True))
         self.bias = nn.Parameter(torch.zeros(size_out))
 

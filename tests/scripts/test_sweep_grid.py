@@ -98,7 +98,11 @@ def test_the_ladder_asks_for_more_than_was_trained():
     assert len(plan.trials) == 6 and {trial.values["core"] for trial in plan.trials} == {"s5", "lstm"}
     asked = {trial.values["env"]: trial.settings for trial in plan.trials if trial.values["core"] == "s5"}
     assert asked == {
-        "diagnostic/parity": {"evaluation.env.length": "64"},
+        "diagnostic/parity": {
+            "evaluation.env.length": "64",
+            "agent.learning_rate": "0.002",
+            "agent.entropy_coef": "0.1",
+        },
         "diagnostic/permutations": {"evaluation.env.length": "64"},
         "diagnostic/recall_pairs": {"evaluation.env.num_pairs": "8"},
     }

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from engram.common.option_types import Size
+from engram.common.option_types import Positive, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
 from engram.memory_cores.scan_core import ScanCore, ScanMemory
@@ -25,13 +25,17 @@ class MinimalRNN(ScanCore):
         hidden_size: Width of the hidden state and of the output.
         num_gates: Gates whose pre-activations W x + b a subclass makes f of.
         candidate: "linear": g(v) = v; "positive": g(v) = v + ½ where v ≥ 0, else σ(v).
+        gate_gain: Multiplies the initial W, which is drawn as that of a `torch.nn.Linear`.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, num_gates: int, candidate: Candidate) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, num_gates: int, candidate: Candidate, gate_gain: float
+    ) -> None:
         super().__init__(input_size, hidden_size)
         self.candidate = candidate
         self.gates = nn.Linear(input_size, num_gates * hidden_size)
         self.value = nn.Linear(input_size, hidden_size)
+        self.gates.weight.data.mul_(gate_gain)
 
     @abstractmethod
     def keep(self, gates: Tensor) -> Tensor:
@@ -63,8 +67,11 @@ class MinGRU(MinimalRNN):
         candidate: "linear": g(v) = v; "positive": g(v) = v + ½ where v ≥ 0, else σ(v), as published for a scan over
             logarithms, which the scan here needs not. An episode begins with h = 0 either way. Default: "linear".
         init: "chrono": units begin with time scales from 2 to `max_time_scale` rows (`chrono_bias`) in the update
-            gate; "published": biases as `torch.nn.Linear`, which forget within a few rows. Default: "chrono".
+            gate, whose weights are multiplied by `gate_gain`; "published": as `torch.nn.Linear`, which forgets within
+            a few rows. Default: "chrono".
         max_time_scale: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
+        gate_gain: So large that slow units take in some rows and not others from the start, for "chrono" alone.
+            Default: 10.0.
 
     Source: Feng et al., "Were RNNs all we needed?", 2024, section 3.1.
     """
@@ -88,8 +95,9 @@ class MinGRU(MinimalRNN):
         candidate: Candidate = "linear",
         init: Init = "chrono",
         max_time_scale: TimeScale = 256,
+        gate_gain: Positive = 10.0,
     ) -> None:
-        super().__init__(input_size, hidden_size, 1, candidate)
+        super().__init__(input_size, hidden_size, 1, candidate, gate_gain if init == "chrono" else 1.0)
         if init == "chrono":
             self.gates.bias.data = -chrono_bias(hidden_size, max_time_scale)
 
@@ -108,9 +116,10 @@ class MinLSTM(MinimalRNN):
         hidden_size: Width of the hidden state and of the output. Default: 256.
         candidate: As of `MinGRU`. Default: "linear".
         init: "chrono": units begin with time scales from 2 to `max_time_scale` rows (`chrono_bias`) in the forget gate
-            and their opposites in the input gate; "published": biases as `torch.nn.Linear`, which forget within a few
-            rows. Default: "chrono".
+            and their opposites in the input gate, and the weights of both are multiplied by `gate_gain`; "published":
+            as `torch.nn.Linear`, which forgets within a few rows. Default: "chrono".
         max_time_scale: Longest time scale in rows, 2 or more, for "chrono" alone. Default: 256.
+        gate_gain: As of `MinGRU`. Default: 10.0.
 
     Source: Feng et al., "Were RNNs all we needed?", 2024, section 3.2.
     """
@@ -131,8 +140,9 @@ class MinLSTM(MinimalRNN):
         candidate: Candidate = "linear",
         init: Init = "chrono",
         max_time_scale: TimeScale = 256,
+        gate_gain: Positive = 10.0,
     ) -> None:
-        super().__init__(input_size, hidden_size, 2, candidate)
+        super().__init__(input_size, hidden_size, 2, candidate, gate_gain if init == "chrono" else 1.0)
         if init == "chrono":
             forget = chrono_bias(hidden_size, max_time_scale)
             self.gates.bias.data = torch.cat([forget, -forget])

@@ -88,6 +88,13 @@ def test_units_begin_with_time_scales_up_to_the_longest(kind):
 
 
 @pytest.mark.parametrize("kind", [MinGRU, MinLSTM])
+def test_gates_begin_with_weights_so_large_as_asked(kind):
+    for init, gain in (("chrono", 4.0), ("published", 1.0)):
+        weight = kind(9, hidden_size=500, init=init, gate_gain=4.0).gates.weight
+        assert weight.abs().max().item() == pytest.approx(gain / 3, rel=0.01)  # U(±1 / √9) as torch
+
+
+@pytest.mark.parametrize("kind", [MinGRU, MinLSTM])
 def test_gates_are_not_rounded_to_half_precision(kind):
     core = kind(1, hidden_size=1).bfloat16()
     with torch.no_grad():

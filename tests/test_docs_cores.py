@@ -42,7 +42,7 @@ def test_every_core_has_a_card(name):
     card = core_maker(name).func.card
     assert card is not None, (
         f"{name} has a file, configs/core/{name}.yaml, but no card: set the class attribute "
-        "card = CoreCard(…) as memory_cores/gru.py does, then run python -m engram.tools.document_cores"
+        "card = CoreCard(…) as memory_cores/cores/gru.py does, then run python -m engram.tools.document_cores"
     )
     assert card.shown_by in TASKS, f"shown_by of {name}'s card must be a task, as env= names it"
 

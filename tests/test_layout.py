@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,14 @@ def test_public_objects_are_described_and_annotated():
             parameters = [key for key in inspect.signature(value).parameters if key not in ("self", "cls")]
             untyped += [f"{name}({key})" for key in {*parameters, "return"} - value.__annotations__.keys()]
     assert not bare and not untyped
+
+
+def test_a_wheel_has_every_folder_of_code():
+    """But those that come with a clone alone; a folder left out would only be missed by who installs the wheel."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = [
+        path.parent.relative_to(ROOT) for name in MAY_IMPORT for path in (ROOT / name).rglob("__init__.py")
+    ]
+    in_clone = {".".join(("engram", *folder.parts)) for folder in folders}
+    clone_alone = {name for name in in_clone if name.split(".")[1] in ("benchmarks", "tools")}
+    assert set(listed) - {"engram"} == in_clone - clone_alone

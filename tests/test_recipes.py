@@ -115,7 +115,7 @@ def run(house, name, *words):
 def test_the_core_trains(house, tmp_path):
     assert set(NEW) == {
         *(
-            "memory_cores/leaky.py",
+            "memory_cores/cores/leaky.py",
             "configs/core/leaky.yaml",
             "agents/drqn/__init__.py",
             "configs/agent/drqn.yaml",
@@ -173,7 +173,7 @@ def test_the_loss_is_learnt_and_logged(house, tmp_path):
 def test_what_each_recipe_takes():
     """The page is short: what is added is this many lines."""
     assert {name: len([line for line in text.split("\n") if line.strip()]) for name, text in NEW.items()} == {
-        "memory_cores/leaky.py": 25,
+        "memory_cores/cores/leaky.py": 25,
         "configs/core/leaky.yaml": 4,
         "agents/drqn/__init__.py": 60,
         "configs/agent/drqn.yaml": 11,

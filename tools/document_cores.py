@@ -132,7 +132,7 @@ def cards(cores: Mapping[str, MemoryCore]) -> dict[str, CoreCard]:
         if core.card is None:
             raise UsageError(
                 f"A core with a file in configs/core/ must have a card, but {type(core).__name__} has none; "
-                "set the class attribute card = CoreCard(…), as in memory_cores/gru.py."
+                "set the class attribute card = CoreCard(…), as in memory_cores/cores/gru.py."
             )
         found[name] = core.card
     return found

@@ -6,7 +6,7 @@ from core_cases import BATCH, KINDS, LENGTH, flags, random_rows
 from golden_cases import assert_golden, load_golden
 
 from engram.memory_cores import Aaren, ScanCore
-from engram.memory_cores.aaren import QueryAttention
+from engram.memory_cores.cores.aaren import QueryAttention
 from engram.memory_cores.scan.maximum import running_maximum, running_maximum_reference
 
 

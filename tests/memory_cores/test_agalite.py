@@ -6,7 +6,7 @@ from core_cases import BATCH, flags, make, random_rows
 from golden_cases import assert_golden, load_golden, weights_of
 
 from engram.memory_cores import ScanCore, approximate_attention
-from engram.memory_cores.approximate_attention import ApproximateAttention
+from engram.memory_cores.cores.approximate_attention import ApproximateAttention
 
 
 class Alone(ScanCore):

@@ -9,7 +9,7 @@ from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch.nn.functional import softplus
 
 from engram.memory_cores import RGLRU, MinGRU, MinLSTM
-from engram.memory_cores.rg_lru import RealGatedUnit
+from engram.memory_cores.cores.rg_lru import RealGatedUnit
 
 BATCH, LENGTH, INPUT, HIDDEN = 2, 9, 4, 6
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engram.memory_cores import FFM, S5
-from engram.memory_cores.ffm import decay_limit, decay_range
+from engram.memory_cores.cores.ffm import decay_limit, decay_range
 from engram.memory_cores.scan import linear_scan, linear_scan_reference
 from engram.memory_cores.state_space import discretize
 from engram.memory_cores.state_space.hippo import hippo_blocks, hippo_normal

@@ -4,7 +4,7 @@ import torch
 from golden_cases import assert_golden, load_golden, weights_of
 
 from engram.memory_cores import LMU
-from engram.memory_cores.lmu import legendre_matrices
+from engram.memory_cores.cores.lmu import legendre_matrices
 
 
 def test_lmu_is_the_published_one():

@@ -9,15 +9,15 @@ from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 from torch.nn.functional import layer_norm, linear, pad
 
 from engram.memory_cores import HGRN2, LayeredCore, Mamba2, MatrixCore
-from engram.memory_cores.delta_net import DeltaRule
-from engram.memory_cores.fwp import FastWeights
-from engram.memory_cores.gated_delta_net import GatedDeltaRule
-from engram.memory_cores.gla import GatedAttention
-from engram.memory_cores.gsa import SlotAttention
-from engram.memory_cores.linear_attention import Attention
-from engram.memory_cores.mamba2 import Mixer
-from engram.memory_cores.mlstm import MatrixLSTM
-from engram.memory_cores.ret_net import Retention
+from engram.memory_cores.cores.delta_net import DeltaRule
+from engram.memory_cores.cores.fwp import FastWeights
+from engram.memory_cores.cores.gated_delta_net import GatedDeltaRule
+from engram.memory_cores.cores.gla import GatedAttention
+from engram.memory_cores.cores.gsa import SlotAttention
+from engram.memory_cores.cores.linear_attention import Attention
+from engram.memory_cores.cores.mamba2 import Mixer
+from engram.memory_cores.cores.mlstm import MatrixLSTM
+from engram.memory_cores.cores.ret_net import Retention
 from engram.memory_cores.time_scales import chrono_bias
 
 

@@ -7,7 +7,7 @@ from golden_cases import assert_golden, load_golden, weights_of
 from test_contract import TIGHT, assert_same_results, results, sequence, split_at, steps
 
 from engram.memory_cores import SHM
-from engram.memory_cores import shm as module
+from engram.memory_cores.cores import shm as module
 
 
 def test_shm_is_the_published_one(monkeypatch):

@@ -9,8 +9,8 @@ import torch
 from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 
 from engram.memory_cores import LRU, S4D, ScanCore
-from engram.memory_cores.lru import LinearRecurrentUnit
-from engram.memory_cores.s4d import ChannelSSM, frequencies
+from engram.memory_cores.cores.lru import LinearRecurrentUnit
+from engram.memory_cores.cores.s4d import ChannelSSM, frequencies
 from engram.memory_cores.state_space import interleave
 
 

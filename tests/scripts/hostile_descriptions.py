@@ -182,7 +182,7 @@ NAMES = [
         "engram.agents:PPO",
         "ENGRAM.agents.PPO",
         "engram.agents.ppo.ppo",
-        "engram.memory_cores.gru",
+        "engram.memory_cores.cores.gru",
         "engram.agents.PPO\n",
         "engram.agents.PPO\x00",
         "os",

@@ -158,10 +158,12 @@ def test_a_core_in_a_file_of_its_own_belongs_to_the_table(monkeypatch):
     class NewCore(memory_cores.GRU):
         """As if `memory_cores/new_core.py` held it."""
 
-    NewCore.__module__, NewCore.__qualname__ = "engram.memory_cores.gru", "NewCore"
-    monkeypatch.setattr(importlib.import_module("engram.memory_cores.gru"), "NewCore", NewCore, raising=False)
-    assert find_target("engram.memory_cores.gru.NewCore") is NewCore
-    assert table()["engram.memory_cores.gru.NewCore"] is NewCore
+    NewCore.__module__, NewCore.__qualname__ = "engram.memory_cores.cores.gru", "NewCore"
+    monkeypatch.setattr(
+        importlib.import_module("engram.memory_cores.cores.gru"), "NewCore", NewCore, raising=False
+    )
+    assert find_target("engram.memory_cores.cores.gru.NewCore") is NewCore
+    assert table()["engram.memory_cores.cores.gru.NewCore"] is NewCore
 
 
 def test_what_an_allowed_package_offers_of_engram_stays_closed(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from engram.memory_cores.cache.chunk_attention import ChunkAttention
 from engram.memory_cores.cache_core import CacheMemory, LayeredCacheCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.cores.lstm import LSTM
 from engram.memory_cores.layered_core import Layer
-from engram.memory_cores.lstm import LSTM
 
 
 class HCAM(LayeredCacheCore):

@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
-from engram.memory_cores.delta_net import DeltaRule
+from engram.memory_cores.cores.delta_net import DeltaRule
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
 from engram.memory_cores.matrix_core import MatrixCore
 from engram.memory_cores.short_convolution import Taps

@@ -5,11 +5,11 @@ import torch
 from engram.common.checked import require
 from engram.common.option_types import Count, Size
 from engram.memory_cores.card import CoreCard
+from engram.memory_cores.cores.mlstm import BLOCK_SIZE, MatrixLSTM
+from engram.memory_cores.cores.slstm import InitSLSTM, scalar_block
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
 from engram.memory_cores.matrix_core import MatrixCore
-from engram.memory_cores.mlstm import BLOCK_SIZE, MatrixLSTM
 from engram.memory_cores.short_convolution import Taps
-from engram.memory_cores.slstm import InitSLSTM, scalar_block
 from engram.memory_cores.time_scales import TimeScale
 
 

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from engram.common.option_types import Number, Size
-from engram.memory_cores.approximate_attention import ApproximateAttention, init_orthogonal
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec
-from engram.memory_cores.gtrxl import Gate
+from engram.memory_cores.cores.approximate_attention import ApproximateAttention, init_orthogonal
+from engram.memory_cores.cores.gtrxl import Gate
 from engram.memory_cores.layered_core import Layer, LayeredCore
 from engram.memory_cores.scan_core import ScanCore, ScanMemory
 from engram.memory_cores.time_scales import TimeScale

@@ -7,8 +7,8 @@ from engram.common.option_types import Positive, Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
+from engram.memory_cores.cores.mlp import MLP
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.mlp import MLP
 
 
 class PosMLP(MemoryCore):

@@ -27,8 +27,9 @@ class CfC(LoopCore):
         backbone_size: Width of a. Default: 256.
         mode: "default"; "no_gate": h' = f + s ⊙ g; "pure": h' = A − A ⊙ exp(−|τ| − |V a + c|) ⊙ (V a + c), with A and
             τ learnt. Default: "default".
-        init: "identity": f and g read what W wrote, so that h' is near h at first; "published": Xavier's everywhere,
-            which forgets within a few rows, the only one for "pure". Default: "identity".
+        init: "orthogonal": f and g read what W wrote, so that h' is at first near h, turned by an orthogonal matrix;
+            "published": Xavier's everywhere, which forgets within a few rows, the only one for "pure". Default:
+            "orthogonal".
 
     Source: Hasani et al., "Closed-form continuous-time neural networks", 2022, with one layer before the candidates.
     """
@@ -51,7 +52,7 @@ class CfC(LoopCore):
         hidden_size: Size = 256,
         backbone_size: Size = 256,
         mode: Literal["default", "no_gate", "pure"] = "default",
-        init: Literal["identity", "published"] = "identity",
+        init: Literal["orthogonal", "published"] = "orthogonal",
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.hidden_size, self.mode = hidden_size, mode
@@ -68,10 +69,12 @@ class CfC(LoopCore):
             nn.init.uniform_(weight, -bound, bound)
         for weight in self.heads.weight.data.split(hidden_size):
             nn.init.xavier_uniform_(weight)
-        if init == "identity" and mode != "pure":
+        if init == "orthogonal" and mode != "pure":
             nn.init.orthogonal_(self.recurrent.weight)
+            # Turned, since what every row brings would else add up to a saturated state.
+            turn = nn.init.orthogonal_(torch.empty(hidden_size, hidden_size))
             for weight in self.heads.weight.data.split(hidden_size)[:2]:
-                weight.copy_(self.recurrent.weight.data.mT / (_OUTER * _INNER))
+                weight.copy_(turn @ self.recurrent.weight.data.mT / (_OUTER * _INNER))
             nn.init.zeros_(self.input.bias)
             nn.init.zeros_(self.heads.bias)
 

@@ -41,7 +41,7 @@ class Chunks(NamedTuple):
 
     def heads(self, x: Tensor) -> Tensor:
         """Cut rows of heads [B, T, H, *] into chunks [B, N, H, C, *]."""
-        return self.split(x).transpose(2, 3)
+        return self.split(x).transpose(2, 3).contiguous()  # else every product copies it
 
     def is_row(self, device: torch.device) -> Tensor:
         """Tell rows of the sequence from padding, [N, C] bool."""
@@ -105,7 +105,7 @@ class Segments(NamedTuple):
 
 
 def finite_where_reset(before: Tensor, has_reset: Tensor) -> Tensor:
-    """Hide what is not finite of the states before chunks in which an episode begins.
+    """Hide states before chunks in which an episode begins, if they are not finite.
 
     Rows after the beginning read such a state with a weight of zero, which does not take a NaN away.
 
@@ -113,8 +113,9 @@ def finite_where_reset(before: Tensor, has_reset: Tensor) -> Tensor:
         before: [B, N, *].
         has_reset: [B, N].
     """
-    has_reset = has_reset.reshape(*has_reset.shape, *(1,) * (before.dim() - 2))
-    return torch.where(has_reset & ~before.isfinite(), 0.0, before)
+    each = before.detach().flatten(2)
+    is_hidden = has_reset & ~(each.amax(-1) - each.amin(-1)).isfinite()
+    return torch.where(is_hidden.reshape(*has_reset.shape, *(1,) * (before.dim() - 2)), 0.0, before)
 
 
 def before_chunks(state: Tensor, after: Tensor) -> Tensor:
@@ -123,8 +124,8 @@ def before_chunks(state: Tensor, after: Tensor) -> Tensor:
 
 
 def selected_exp(selected: Tensor, exponent: Tensor) -> Tensor:
-    """Return exp where selected, else 0; selected before the exponential too, since what is not may overflow."""
-    return torch.where(selected, torch.where(selected, exponent, 0.0).exp(), 0.0)
+    """Return exp where selected, else 0; selected before the exponential, since what is not may overflow."""
+    return torch.where(selected, exponent, -torch.inf).exp()
 
 
 def _pad_rows(x: Tensor, length: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Decays of single channels within a chunk: by halves, so that nothing overflows and no pair of rows is kept apart."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -7,6 +8,9 @@ from engram.memory_cores.matrix.chunks import selected_exp
 
 LEAF = 4
 """Rows within which decays are taken pair by pair."""
+
+Rows = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""q, k, v, the decay and the episode's number, of blocks of rows."""
 
 
 def within_of_channels(
@@ -34,30 +38,33 @@ def within_of_channels(
         size *= 2
     q, k, v, decay = (pad(part, (0, 0, 0, size - num_rows)) for part in (q, k, v, decay))
     number = pad(number, (0, size - num_rows), value=-1).unsqueeze(2).unsqueeze(-1)  # [B, N, 1, C, 1]
-    leaves = tuple(_blocks(part, LEAF) for part in (q, k, v, decay, number))
-    y = _leaves(leaves, of_values).flatten(-3, -2)
-    half = LEAF
+    rows = q, k, v, decay, number
+    found, half = _leaves(*(part.unflatten(-2, (-1, LEAF)) for part in rows), of_values), LEAF
     while half < size:
-        first, second = zip(
-            *(_blocks(part, 2 * half).split(half, dim=-2) for part in (q, k, v, decay, number)), strict=True
-        )
-        y = _blocks(y, 2 * half) + pad(_across(first, second, of_values), (0, 0, half, 0))
-        y, half = y.flatten(-3, -2), 2 * half
-    return y[..., :num_rows, :]
+        blocks = (part.unflatten(-2, (-1, 2, half)).unbind(-3) for part in rows)
+        across = _across(*zip(*blocks, strict=True), of_values)
+        upper, lower = found.unflatten(-3, (-1, 2)).unbind(-3)
+        if of_values:
+            lower = lower + across
+        else:
+            upper, lower = pad(upper, (0, half)), torch.cat([across, lower], dim=-1)
+        found, half = torch.cat([upper, lower], dim=-2), 2 * half
+    found = found.squeeze(-3)
+    return (found if of_values else found @ v)[..., :num_rows, :]
 
 
-def _leaves(rows: tuple[Tensor, ...], of_values: bool) -> Tensor:
-    """Read within blocks of (q, k, v, decay, number), [..., LEAF, n] each, by every pair of rows."""
-    q, k, v, decay, number = *rows[:-1], rows[-1].squeeze(-1)
+def _leaves(q: Tensor, k: Tensor, v: Tensor, decay: Tensor, number: Tensor, of_values: bool) -> Tensor:
+    """Return, within blocks of rows [..., LEAF, n], weights of pairs of rows or, of values, what is read."""
+    number = number.squeeze(-1)
     sees = (number.unsqueeze(-1) == number.unsqueeze(-2)).tril()
     left = selected_exp(sees.unsqueeze(-1), decay.unsqueeze(-2) - decay.unsqueeze(-3))  # [..., i, j, n]
     if of_values:
         return ((q @ k.mT).unsqueeze(-1) * left * v.unsqueeze(-3)).sum(-2)
-    return (q.unsqueeze(-2) * left * k.unsqueeze(-3)).sum(-1) @ v
+    return (q.unsqueeze(-2) * left * k.unsqueeze(-3)).sum(-1)
 
 
-def _across(first: tuple[Tensor, ...], second: tuple[Tensor, ...], of_values: bool) -> Tensor:
-    """Read with the second halves of blocks what the first ones wrote, (q, k, v, decay, number) each."""
+def _across(first: Rows, second: Rows, of_values: bool) -> Tensor:
+    """Return the like of second halves of blocks and the first ones: weights of pairs, or what is read."""
     _, k, v, decay, number = first
     q, _, _, later_decay, later_number = second
     border, at_border = decay[..., -1:, :], number[..., -1:, :]
@@ -65,8 +72,4 @@ def _across(first: tuple[Tensor, ...], second: tuple[Tensor, ...], of_values: bo
     left = selected_exp(later_number == at_border, later_decay - border)
     if of_values:
         return (q @ k.mT) @ (v * written) * left
-    return ((q * left) @ (k * written).mT) @ v
-
-
-def _blocks(x: Tensor, size: int) -> Tensor:
-    return x.unflatten(-2, (-1, size))
+    return (q * left) @ (k * written).mT

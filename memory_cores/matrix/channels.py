@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 
 from engram.memory_cores.matrix.chunks import selected_exp
 
-LEAF = 4
+LEAF = 2
 """Rows within which decays are taken pair by pair."""
 
 Rows = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]

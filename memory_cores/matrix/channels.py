@@ -9,7 +9,7 @@ from engram.memory_cores.matrix.chunks import selected_exp
 LEAF = 2
 """Rows within which decays are taken pair by pair."""
 
-Rows = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+Rows = tuple[Tensor, ...]
 """q, k, v, the decay and the episode's number, of blocks of rows."""
 
 
@@ -39,10 +39,11 @@ def within_of_channels(
     q, k, v, decay = (pad(part, (0, 0, 0, size - num_rows)) for part in (q, k, v, decay))
     number = pad(number, (0, size - num_rows), value=-1).unsqueeze(2).unsqueeze(-1)  # [B, N, 1, C, 1]
     rows = q, k, v, decay, number
-    found, half = _leaves(*(part.unflatten(-2, (-1, LEAF)) for part in rows), of_values), LEAF
+    found, half = _leaves(tuple(part.unflatten(-2, (-1, LEAF)) for part in rows), of_values), LEAF
     while half < size:
         blocks = (part.unflatten(-2, (-1, 2, half)).unbind(-3) for part in rows)
-        across = _across(*zip(*blocks, strict=True), of_values)
+        first, second = zip(*blocks, strict=True)
+        across = _across(first, second, of_values)
         upper, lower = found.unflatten(-3, (-1, 2)).unbind(-3)
         if of_values:
             lower = lower + across
@@ -53,9 +54,9 @@ def within_of_channels(
     return (found if of_values else found @ v)[..., :num_rows, :]
 
 
-def _leaves(q: Tensor, k: Tensor, v: Tensor, decay: Tensor, number: Tensor, of_values: bool) -> Tensor:
+def _leaves(rows: Rows, of_values: bool) -> Tensor:
     """Return, within blocks of rows [..., LEAF, n], weights of pairs of rows or, of values, what is read."""
-    number = number.squeeze(-1)
+    q, k, v, decay, number = *rows[:-1], rows[-1].squeeze(-1)
     sees = (number.unsqueeze(-1) == number.unsqueeze(-2)).tril()
     left = selected_exp(sees.unsqueeze(-1), decay.unsqueeze(-2) - decay.unsqueeze(-3))  # [..., i, j, n]
     if of_values:

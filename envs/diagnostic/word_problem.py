@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -20,7 +21,8 @@ class WordProblem(QuestionEnv):
     """See tokens, each of which moves a state that is never shown, and say where it is.
 
     Row t, from 0, shows token t, drawn uniformly and independently; its action is to be the state after this token.
-    The state begins at 0. After `length` actions the last row shows the blank, the number of tokens.
+    A subclass says what its tokens do. The state begins at 0. After `length` actions the last row shows the blank, the
+    number of tokens.
 
     Args:
         name: of the task.
@@ -32,6 +34,7 @@ class WordProblem(QuestionEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
+    @abstractmethod
     def __init__(
         self,
         name: str,

@@ -5,7 +5,8 @@ import torch
 from core_cases import BATCH, flags, make, random_rows
 from golden_cases import assert_golden, load_golden, weights_of
 
-from engram.memory_cores import ScanCore, approximate_attention
+from engram.memory_cores import ScanCore
+from engram.memory_cores.cores import approximate_attention
 from engram.memory_cores.cores.approximate_attention import ApproximateAttention
 
 

@@ -11,7 +11,7 @@ from run_files import TINY
 SMALL = [word for word in TINY if not word.startswith(("core", "total_env_steps"))]
 # Command and words → exit code, and what is said: a whole line, numbers that vary left open.
 REFUSED = {
-    "train core=transformer": "error: core must be one of .*, gru, .*, stack.*, but got 'transformer'; "
+    "train core=transformer": r"error: core must be one of transformer_xl … \(\d+ in all\), but got 'transformer'; "
     "engram train --help all lists all.",
     "train --core=s5": "error: An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
     "train env=CartPole-v1": r"error: env must be one of the \d+ of --help, but got 'CartPole-v1'; write env=gymnasium "

@@ -20,11 +20,11 @@ from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, T
 from engram.scripts.command_line.suggestions import nearest_keys
 
 DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help all lists all options."
-CORES = ", ".join(sorted([*NAMES, "custom"]))
+COUNT = len([*NAMES, "custom"])
 HELP = "engram train --help all lists all."
 SENTENCES = {
-    "core=transformer": f"core must be one of {CORES}, but got 'transformer'; {HELP}",
-    "core=S5": f"core must be one of {CORES}, but got 'S5'; write core=s5.",
+    "core=transformer": f"core must be one of transformer_xl … ({COUNT} in all), but got 'transformer'; {HELP}",
+    "core=S5": f"core must be one of the {COUNT} of --help, but got 'S5'; write core=s5.",
     "agent=s5": "agent must be one of custom, dreamerv3, ppo, r2i, but got 's5'; write core=s5.",
     "core=s5,gru seed=1": "Training takes one value of every option, but got core=s5,gru; to train all of them: "
     "engram sweep core=s5,gru seed=1.",

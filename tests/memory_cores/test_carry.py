@@ -205,7 +205,7 @@ def test_sequence_compiles_as_one_graph(name, autocast):
     compiled ones must be about as near to those in float32 as the ones that were not compiled.
     """
     core = make(name, torch.float32)
-    x, carry, is_first = random_rows(torch.float32), random_carry(core), flags("random")
+    x, carry, is_first = random_rows(torch.float32, 4), random_carry(core), flags("random", 4)
 
     def run(function, autocast=autocast):
         core.zero_grad()

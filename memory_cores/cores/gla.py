@@ -8,7 +8,7 @@ from torch.nn.functional import logsigmoid
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
-from engram.memory_cores.matrix.heads import GatedRead, MatrixLayer, to_heads
+from engram.memory_cores.matrix.heads import FeatureMap, GatedRead, MatrixLayer, to_heads
 from engram.memory_cores.matrix_core import MatrixCore, MatrixMemory
 from engram.memory_cores.time_scales import TimeScale, chrono_bias
 
@@ -29,6 +29,8 @@ class GLA(LayeredCore, MatrixCore):
         key_size: Width of a head's keys, K. Default: 16.
         value_size: Width of a head's values, V. Default: 32.
         gate_rank: Rank of the decays' projection W₂ W₁. Default: 16.
+        feature_map: What q and k go through: "relu", with which rows that are alike and many leave room for one that
+            was not, or "none", as published. Default: "relu".
         mlp_size: Width of the perceptron's hidden layer; None is no perceptron. Default: None.
         init: Biases b: "chrono", channels begin with time scales from 2 to `max_time_scale` rows (`chrono_bias`);
             "published", around zero, which fades by e in some 23 rows. Default: "chrono".
@@ -58,6 +60,7 @@ class GLA(LayeredCore, MatrixCore):
         key_size: Size = 16,
         value_size: Size = 32,
         gate_rank: Size = 16,
+        feature_map: FeatureMap = "relu",
         mlp_size: Size | None = None,
         init: Literal["chrono", "published"] = "chrono",
         max_time_scale: TimeScale = 1024,
@@ -65,7 +68,8 @@ class GLA(LayeredCore, MatrixCore):
         sizes = hidden_size, num_heads, key_size, value_size, gate_rank
         longest = max_time_scale if init == "chrono" else None
         layers = [
-            ResidualLayer(hidden_size, GatedAttention(*sizes, longest), mlp_size) for _ in range(num_layers)
+            ResidualLayer(hidden_size, GatedAttention(*sizes, longest, feature_map), mlp_size)
+            for _ in range(num_layers)
         ]
         super().__init__(input_size, hidden_size, layers)
 
@@ -80,6 +84,7 @@ class GatedAttention(MatrixLayer):
         value_size: V.
         gate_rank: Rank of the decays' projection.
         max_time_scale: Longest initial time scale; None leaves the biases as they are drawn. Default: None.
+        feature_map: What queries and keys go through. Default: "none".
     """
 
     def __init__(
@@ -90,8 +95,9 @@ class GatedAttention(MatrixLayer):
         value_size: int,
         gate_rank: int,
         max_time_scale: int | None = None,
+        feature_map: FeatureMap = "none",
     ) -> None:
-        super().__init__(hidden_size, num_heads, key_size, value_size)
+        super().__init__(hidden_size, num_heads, key_size, value_size, feature_map)
         self.reduce = nn.Linear(hidden_size, gate_rank, bias=False)
         self.decay = nn.Linear(gate_rank, num_heads * key_size)
         if max_time_scale is not None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
-from engram.memory_cores.matrix.heads import GatedRead, MatrixLayer
+from engram.memory_cores.matrix.heads import FeatureMap, GatedRead, MatrixLayer
 from engram.memory_cores.matrix_core import MatrixCore, MatrixMemory
 from engram.memory_cores.time_scales import TimeScale, even_time_scales
 
@@ -27,6 +27,8 @@ class RetNet(LayeredCore, MatrixCore):
         num_heads: Heads of a layer, H. Default: 4.
         key_size: Width of a head's keys, K. Default: 16.
         value_size: Width of a head's values, V. Default: 32.
+        feature_map: What q and k go through: "relu", with which rows that are alike and many leave room for one that
+            was not, or "none", as published. Default: "relu".
         mlp_size: Width of the perceptron's hidden layer; None is no perceptron. Default: None.
         init: Decays: "published", γ = 1 − 2^(−5 − h) for head h, which fade by e in 32, 64, … rows; "spread": in time
             scales from 2 to `max_time_scale` rows, evenly in their logarithm. Default: "published".
@@ -54,6 +56,7 @@ class RetNet(LayeredCore, MatrixCore):
         num_heads: Size = 4,
         key_size: Size = 16,
         value_size: Size = 32,
+        feature_map: FeatureMap = "relu",
         mlp_size: Size | None = None,
         init: Literal["published", "spread"] = "published",
         max_time_scale: TimeScale = 1024,
@@ -62,8 +65,9 @@ class RetNet(LayeredCore, MatrixCore):
             time_scales = 2.0 ** (5 + torch.arange(num_heads, dtype=torch.float64))
         else:
             time_scales = even_time_scales(num_heads, max_time_scale)
+        sizes = hidden_size, key_size, value_size
         layers = [
-            ResidualLayer(hidden_size, Retention(hidden_size, key_size, value_size, time_scales), mlp_size)
+            ResidualLayer(hidden_size, Retention(*sizes, time_scales, feature_map), mlp_size)
             for _ in range(num_layers)
         ]
         super().__init__(input_size, hidden_size, layers)
@@ -77,12 +81,20 @@ class Retention(MatrixLayer):
         key_size: K.
         value_size: V.
         time_scales: Of the heads in rows, τ with γ = 1 − 1 / τ, [H].
+        feature_map: What queries and keys go through. Default: "none".
     """
 
     log_decay: Tensor
 
-    def __init__(self, hidden_size: int, key_size: int, value_size: int, time_scales: Tensor) -> None:
-        super().__init__(hidden_size, len(time_scales), key_size, value_size)
+    def __init__(
+        self,
+        hidden_size: int,
+        key_size: int,
+        value_size: int,
+        time_scales: Tensor,
+        feature_map: FeatureMap = "none",
+    ) -> None:
+        super().__init__(hidden_size, len(time_scales), key_size, value_size, feature_map)
         self.read = GatedRead(hidden_size, self.num_heads, value_size)
         decay = torch.log1p(-1 / time_scales)
         self.register_buffer("log_decay", decay, persistent=False)

@@ -1,10 +1,16 @@
 """What the layers of matrix memories share: projections to heads, and a norm and a gate behind what is read."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.layered_core import Layer
+
+FeatureMap = Literal["relu", "none"]
+"""Of queries and keys. With relu about half of the channels are silent in any row: what is written again and again
+leaves the others to what was written once."""
 
 
 def to_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -20,10 +26,19 @@ class MatrixLayer(Layer):
         num_heads: H.
         key_size: K.
         value_size: V.
+        feature_map: What queries and keys go through. Default: "none".
     """
 
-    def __init__(self, hidden_size: int, num_heads: int, key_size: int, value_size: int) -> None:
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        key_size: int,
+        value_size: int,
+        feature_map: FeatureMap = "none",
+    ) -> None:
         super().__init__()
+        self.feature_map = feature_map
         self.num_heads, self.key_size, self.value_size = num_heads, key_size, value_size
         self.query = nn.Linear(hidden_size, num_heads * key_size, bias=False)
         self.key = nn.Linear(hidden_size, num_heads * key_size, bias=False)
@@ -36,7 +51,7 @@ class MatrixLayer(Layer):
     def heads(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Project rows [*, hidden_size] to q [*, H, K], k [*, H, K] and v [*, H, V]."""
         q, k, v = (to_heads(part(u), self.num_heads) for part in (self.query, self.key, self.value))
-        return q, k, v
+        return (q.relu(), k.relu(), v) if self.feature_map == "relu" else (q, k, v)
 
 
 class GatedRead(nn.Module):

@@ -23,7 +23,7 @@ def needs_graph(*grads: Tensor | None) -> bool:
 
 def reference_gradients(
     reference: Callable[..., tuple[Tensor, ...]],
-    inputs: Sequence[Tensor],
+    inputs: Sequence[Tensor | None],
     needed: Sequence[bool],
     grads: Sequence[Tensor | None],
 ) -> tuple[Tensor | None, ...]:
@@ -31,7 +31,7 @@ def reference_gradients(
 
     Args:
         reference: Maps the inputs to the outputs.
-        inputs: As they were saved for the reverse, with the graph they have.
+        inputs: As they were saved for the reverse, with the graph they have; None is passed on.
         needed: Which inputs a gradient is asked for.
         grads: Of the outputs; None is zero.
 
@@ -42,11 +42,11 @@ def reference_gradients(
     with torch.enable_grad():
         # Views, so that an input which depends on another one is still a variable of its own.
         views = [
-            value.view_as(value) if need else value.detach()
+            value if value is None else value.view_as(value) if need else value.detach()
             for value, need in zip(inputs, needed, strict=True)
         ]
         pairs = zip(reference(*views), grads, strict=True)
         outputs, given = zip(*((out, grad) for out, grad in pairs if grad is not None), strict=True)
-        wanted = [view for view, need in zip(views, needed, strict=True) if need]
+        wanted = [view for view, need in zip(views, needed, strict=True) if need and view is not None]
         found = iter(torch.autograd.grad(outputs, wanted, given, create_graph=keep, allow_unused=True))
     return tuple(next(found) if need else None for need in needed)

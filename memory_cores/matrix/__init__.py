@@ -1,7 +1,6 @@
-"""The matrix engine: memories that outer products are written to, by chunks of rows and row by row."""
+"""The matrix engine: memories that outer products are written to, of sequences and of single rows."""
 
-from engram.memory_cores.matrix.decay import decayed_memory
-from engram.memory_cores.matrix.delta import delta_memory
+from engram.memory_cores.matrix.engine import decayed_memory, delta_memory
 from engram.memory_cores.matrix.reference import decayed_row, delta_row, stabilised_row
 from engram.memory_cores.matrix.stabilised import stabilised_memory
 

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+CHUNK = 32
+"""Rows of a chunk: within it work is quadratic in rows, between chunks a state is kept for the gradients."""
+
 
 class Chunks(NamedTuple):
     """A sequence cut into N chunks of C rows, so that carries that are wanted lie at the ends of chunks.

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from engram.memory_cores.matrix.channels import within_of_channels
 from engram.memory_cores.matrix.chunks import (
+    CHUNK,
     Chunks,
     Segments,
     before_chunks,
@@ -12,37 +13,21 @@ from engram.memory_cores.matrix.chunks import (
 )
 from engram.memory_cores.scan import linear_scan
 
-CHUNK = 32
-"""Rows of a chunk: within it work is quadratic in rows, between chunks a state is kept for the gradients."""
 
-
-def decayed_memory(
+def decayed_chunks(
     query: Tensor,
     key: Tensor,
     value: Tensor,
     log_decay: Tensor | None,
     is_first: Tensor,
     state: Tensor,
-    carry_every: int = 0,
-    of_values: bool = False,
+    carry_every: int,
+    of_values: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Run S[t] = exp(g[t]) S[t−1] + k[t] v[t]ᵀ, y[t] = q[t]ᵀ S[t], where S[t−1] is zero wherever an episode begins.
+    """Compute what `decayed_memory` does, whose arguments and result these are.
 
     All chunks are computed at once, but for the elementwise recurrence of the states at their ends, which the scan
     runs. Only these, T / 32, are kept for the gradients. Resets are flags of who sees whom, never a decay of −∞.
-
-    Args:
-        query: q, finite, [B, T, H, K].
-        key: k, finite, [B, T, H, K].
-        value: v, finite, [B, T, H, V].
-        log_decay: g, finite and at most 0, of heads [B, T, H] or of their key channels [B, T, H, K]; None is zero.
-        is_first: Whether a row begins an episode, [B, T] bool.
-        state: S before row 0, [B, H, K, V].
-        carry_every: Which states are wanted, as `take_rows` has it. Default: 0, the last.
-        of_values: Decay the value channels, g [B, T, H, V], in the place of the key channels. Default: False.
-
-    Returns:
-        y [B, T, H, V], and the states, [B, H, K, V] or with `carry_every` [B, T // carry_every, H, K, V].
 
     Source: Yang et al., "Gated linear attention transformers with hardware-efficient training", 2023, section 3; Dao
     and Gu, "Transformers are SSMs", 2024, section 6.

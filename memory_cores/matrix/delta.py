@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from engram.memory_cores.matrix.chunks import Chunks, Segments, finite_where_reset
-from engram.memory_cores.matrix.decay import CHUNK, decay_between, weights_across
+from engram.memory_cores.matrix.chunks import CHUNK, Chunks, Segments, finite_where_reset
+from engram.memory_cores.matrix.decay import decay_between, weights_across
 
 
-def delta_memory(
+def delta_chunks(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -15,26 +15,13 @@ def delta_memory(
     log_decay: Tensor | None,
     is_first: Tensor,
     state: Tensor,
-    carry_every: int = 0,
+    carry_every: int,
 ) -> tuple[Tensor, Tensor]:
-    """Run S̃ = exp(g[t]) S[t−1], S[t] = S̃ + k[t] (β[t] (v[t] − S̃ᵀ k[t]))ᵀ, y[t] = q[t]ᵀ S[t].
+    """Compute what `delta_memory` does, whose arguments and result these are.
 
-    S[t−1] is zero wherever an episode begins. What the rows of a chunk write, W, solves (I + A) W = β (v − kᵀ of the
-    decayed state before it), where A[i, j], for j before i, is β[i] k[i]ᵀk[j] times what is left at row i of row j. One
-    solve for all chunks; only two products with the state go chunk by chunk.
-
-    Args:
-        query: q, finite, [B, T, H, K].
-        key: k, finite, [B, T, H, K], of length one as a rule.
-        value: v, finite, [B, T, H, V].
-        strength: β, finite, [B, T, H]; between 0 and 1, or up to 2 if eigenvalues may be negative.
-        log_decay: g, finite and at most 0, [B, T, H]; None is zero.
-        is_first: Whether a row begins an episode, [B, T] bool.
-        state: S before row 0, [B, H, K, V].
-        carry_every: Which states are wanted, as `take_rows` has it. Default: 0, the last.
-
-    Returns:
-        y [B, T, H, V], and the states, [B, H, K, V] or with `carry_every` [B, T // carry_every, H, K, V].
+    What the rows of a chunk write, W, solves (I + A) W = β (v − kᵀ of the decayed state before it), where A[i, j], for
+    j before i, is β[i] k[i]ᵀk[j] times what is left at row i of row j. One solve for all chunks; only two products with
+    the state go chunk by chunk.
 
     Source: Yang et al., "Parallelizing linear transformers with the delta rule over sequence length", 2024, section 3;
     Yang et al., "Gated delta networks: improving Mamba2 with delta rule", 2025, section 3.3.

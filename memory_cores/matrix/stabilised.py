@@ -6,13 +6,14 @@ from torch.nn.functional import logsigmoid, pad
 
 from engram.memory_cores.carry import select_initial
 from engram.memory_cores.matrix.chunks import (
+    CHUNK,
     Chunks,
     Segments,
     before_chunks,
     finite_where_reset,
     selected_exp,
 )
-from engram.memory_cores.matrix.decay import CHUNK, carry_over
+from engram.memory_cores.matrix.decay import carry_over
 from engram.memory_cores.matrix.reference import EPSILON
 
 LOWEST = -1e30

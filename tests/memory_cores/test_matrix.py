@@ -1,4 +1,4 @@
-"""The matrix engine by chunks equals the rows it stands for, wherever episodes begin."""
+"""The matrix engine, by chunks and by loops, equals the rows it stands for, wherever episodes begin."""
 
 import math
 
@@ -7,6 +7,8 @@ import torch
 
 from engram.memory_cores.matrix import decayed_memory, delta_memory, stabilised_memory
 from engram.memory_cores.matrix.chunks import Chunks
+from engram.memory_cores.matrix.decay import decayed_chunks
+from engram.memory_cores.matrix.delta import delta_chunks
 from engram.memory_cores.matrix.reference import (
     decayed_memory_reference,
     delta_memory_reference,
@@ -15,6 +17,12 @@ from engram.memory_cores.matrix.reference import (
 
 H, K, V = 2, 3, 4
 FORMS = ("plain", "heads", "key channels", "value channels", "delta", "gated delta", "stabilised")
+WAYS = [*((form, "loops") for form in FORMS[:-1]), *((form, "chunks") for form in FORMS)]
+FUNCTIONS = {
+    "rows": (decayed_memory_reference, delta_memory_reference, stabilised_memory_reference),
+    "loops": (decayed_memory, delta_memory, None),
+    "chunks": (decayed_chunks, delta_chunks, stabilised_memory),
+}
 
 
 class Case:
@@ -40,52 +48,51 @@ class Case:
         self.is_first = torch.rand(batch, length, generator=generator) < reset_rate
         self.states = [draw(H, K, V), draw(H, K), draw(H)][: 3 if form == "stabilised" else 1]
 
-    def run(self, reference, carry_every=0, rows=None, states=None):
+    def run(self, way, carry_every=0, rows=None, states=None):
         rows, states = rows or self.rows, states or self.states
+        decayed, delta, stabilised = FUNCTIONS[way]
         if self.form == "stabilised":
-            function = stabilised_memory_reference if reference else stabilised_memory
-            y, after = function(*rows, self.is_first, tuple(states), carry_every)
+            y, after = stabilised(*rows, self.is_first, tuple(states), carry_every)
             return y, *after
         if "delta" in self.form:
-            function = delta_memory_reference if reference else delta_memory
-            return function(*rows, self.is_first, states[0], carry_every)
-        function = decayed_memory_reference if reference else decayed_memory
-        return function(*rows, self.is_first, states[0], carry_every, self.form == "value channels")
+            return delta(*rows, self.is_first, states[0], carry_every)
+        return decayed(*rows, self.is_first, states[0], carry_every, self.form == "value channels")
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_chunks_equal_rows_in_random_cases(form):
-    """200 cases over all: lengths, reset rates, sizes of decays, and which carries are wanted."""
+@pytest.mark.parametrize(("form", "way"), WAYS)
+def test_random_cases_equal_rows(form, way):
+    """377 cases over all: lengths, reset rates, sizes of decays, and which carries are wanted."""
     for trial in range(29):
         length = 1 + (trial * 17) % 101
         rate, scale = (0.0, 0.05, 0.5, 1.0)[trial % 4], (0.01, 1.0, 100.0)[trial % 3]
         case = Case(form, length, rate, scale, seed=trial)
         carry_every = (0, 1, 7, 33, 200)[trial % 5]
-        for actual, expected in zip(case.run(False, carry_every), case.run(True, carry_every), strict=True):
+        for actual, expected in zip(case.run(way, carry_every), case.run("rows", carry_every), strict=True):
             assert actual.shape == expected.shape
             torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_gradients_of_chunks_equal_those_of_rows(form):
+@pytest.mark.parametrize(("form", "way"), WAYS)
+@pytest.mark.parametrize("carry_every", [0, 9])
+def test_gradients_equal_those_of_rows(form, way, carry_every):
     case = Case(form, length=70)
 
-    def gradients(reference):
+    def gradients(way):
         rows = [None if part is None else part.clone().requires_grad_() for part in case.rows]
         states = [part.clone().requires_grad_() for part in case.states]
-        outputs = case.run(reference, rows=rows, states=states)
+        outputs = case.run(way, carry_every, rows, states)
         total = sum(
             (part * torch.arange(1.0, part.numel() + 1).cos().view_as(part)).sum() for part in outputs
         )
         return torch.autograd.grad(total, [part for part in (*rows, *states) if part is not None])
 
-    for actual, expected in zip(gradients(False), gradients(True), strict=True):
+    for actual, expected in zip(gradients(way), gradients("rows"), strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "way"), WAYS)
 @pytest.mark.parametrize("state", [math.nan, math.inf])
-def test_no_carried_nan_reaches_past_a_reset(form, state):
+def test_no_carried_nan_reaches_past_a_reset(form, way, state):
     """Values to the bit, and gradients to the rows after it and to the carry, which are zero."""
     case = Case(form, length=40, reset_rate=0.0)
     case.is_first[:, 5] = True
@@ -93,7 +100,7 @@ def test_no_carried_nan_reaches_past_a_reset(form, state):
     def after_reset(states):
         rows = [None if part is None else part.clone().requires_grad_() for part in case.rows]
         states = [part.clone().requires_grad_() for part in states]
-        y, *after = case.run(False, rows=rows, states=states)
+        y, *after = case.run(way, rows=rows, states=states)
         total = y[:, 5:].sum() + sum(part.sum() for part in after)
         wanted = [part for part in (*rows, *states) if part is not None]
         return y[:, 5:], *after, *torch.autograd.grad(total, wanted)
@@ -101,6 +108,24 @@ def test_no_carried_nan_reaches_past_a_reset(form, state):
     poisoned = after_reset([torch.full_like(part, state) for part in case.states])
     for actual, expected in zip(poisoned, after_reset(case.states), strict=True):
         assert torch.equal(actual, expected)
+
+
+@pytest.mark.parametrize("form", FORMS[:-1])
+def test_loops_are_differentiable_twice(form):
+    """The gradient's gradient is the chunks', and float32 rows go by loops of their own."""
+    case = Case(form, length=9)
+
+    def second(way):
+        rows = [None if part is None else part.clone().requires_grad_() for part in case.rows]
+        wanted = [part for part in rows if part is not None]
+        first = torch.autograd.grad(case.run(way, 4, rows)[0].cos().sum(), wanted, create_graph=True)
+        return torch.autograd.grad(sum(part.square().sum() for part in first), wanted)
+
+    for actual, expected in zip(second("loops"), second("rows"), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+    single = Case(form, length=40, dtype=torch.float32)
+    for actual, expected in zip(single.run("loops"), single.run("rows"), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_decayed_memory_by_hand():
@@ -149,15 +174,12 @@ def test_chunks_end_where_carries_are_wanted(length, carry_every, expected):
     )
 
 
-def test_only_states_at_chunk_ends_are_kept_for_gradients():
+@pytest.mark.parametrize("decayed", [decayed_memory, decayed_chunks])
+def test_only_states_at_chunk_ends_are_kept_for_gradients(decayed):
     """Of 512 rows of 8 × 8 matrices, a fraction of what a scan over outer products would keep."""
     rows = [torch.randn(1, 512, 1, 8, requires_grad=True) for _ in range(3)]
+    log_decay, is_first = torch.full((1, 512, 1), -0.1), torch.zeros(1, 512, dtype=torch.bool)
     sizes = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: sizes.append(x.numel()) or x, lambda x: x):
-        decayed_memory(
-            *rows,
-            torch.full((1, 512, 1), -0.1),
-            torch.zeros(1, 512, dtype=torch.bool),
-            torch.zeros(1, 1, 8, 8),
-        )
-    assert max(sizes) <= 512 * 32
+        decayed(*rows, log_decay, is_first, torch.zeros(1, 1, 8, 8), 0, False)
+    assert 0 < max(sizes) <= 512 * 32

@@ -128,8 +128,9 @@ def take_rows(states: Tensor, carry_every: int) -> Tensor:
         States, [B, ...] or [B, T // carry_every, ...].
     """
     if carry_every == 0:
-        # A clone, since a view would keep the states of all T rows alive for as long as the carry lives.
-        return states[:, -1].clone()
+        # A clone, since a view would keep the states of all T rows alive for as long as the carry lives. Not of one
+        # row: torch.compile drops such a clone without telling the reverse, which then writes over the carry.
+        return states[:, -1].clone() if states.shape[1] > 1 else states[:, 0]
     return states[:, carry_every - 1 :: carry_every]
 
 

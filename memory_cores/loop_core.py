@@ -72,10 +72,10 @@ class RowLoop(ABC):
             y, states = self.row(drive_t, states)
             outputs.append(y)
             kept.append(states)
-        kept = kept if carry_every else kept[-1:]
-        return torch.stack(outputs, dim=1), {
-            key: torch.stack([after[key] for after in kept], dim=1) for key in states
-        }
+        y = torch.stack(outputs, dim=1)
+        if carry_every == 0:
+            return y, {key: last.unsqueeze(1) for key, last in states.items()}
+        return y, {key: torch.stack([after[key] for after in kept], dim=1) for key in states}
 
     def run(self, x: Tensor, memory: Memory) -> Tensor:
         """Run the loop over all keys of a memory on rows [*, n]; returns rows."""

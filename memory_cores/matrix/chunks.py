@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from engram.memory_cores.carry import take_rows
+
 CHUNK = 32
 """Rows of a chunk: within it work is quadratic in rows, between chunks a state is kept for the gradients."""
 
@@ -59,7 +61,7 @@ class Chunks(NamedTuple):
     def carries(self, states: Tensor, carry_every: int) -> Tensor:
         """Pick from the states after every chunk, [B, N, *], those that are carried on, as `take_rows` does."""
         if carry_every == 0:
-            return states[:, -1].clone()  # a view would keep all of them alive
+            return take_rows(states, 0)
         return states[:, self.parts - 1 :: self.parts][:, : self.num_rows // carry_every]
 
 

@@ -16,9 +16,9 @@ from engram.benchmarks.table import Columns, Table
 from engram.benchmarks.timing import in_turn, median_ratio, rate
 from engram.common.actions import action_layout
 from engram.common.checked import settings
+from engram.common.cuda_graph import record_cuda_graph, warm_up
 from engram.common.option_types import Count, Positive, Seed
 from engram.envs import NativeVectorEnv
-from engram.envs.captured import record_cuda_graph, warm_up
 
 # Steps whose actions are drawn before; then they come again.
 ACTIONS = 64

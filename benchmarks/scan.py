@@ -18,8 +18,8 @@ from engram.benchmarks.options import DeviceOptions, Sizes
 from engram.benchmarks.table import Table
 from engram.benchmarks.timing import in_turn, median_ratio, medians, seconds_of
 from engram.common.checked import settings
+from engram.common.cuda_graph import record_cuda_graph
 from engram.common.option_types import Count, Positive
-from engram.envs.captured import record_cuda_graph
 from engram.memory_cores.scan import linear_scan, linear_scan_reference, scan_engine
 
 PASSES = 8

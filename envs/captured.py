@@ -1,19 +1,21 @@
-"""A whole rollout, policy and environments, recorded once as a CUDA graph and replayed without the host."""
+"""Rows of a rollout, policy and environments, recorded once as a CUDA graph and replayed without the host."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import torch
 from tensordict import TensorDict
 
-from engram.common.rows import Act, Rollout
+from engram.common.cuda_graph import Recorder, copy_into, record_cuda_graph, warm_up
+from engram.common.rows import Act, Rollout, stack_time
 from engram.common.vector_env import VectorEnv
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
 
-# Runs a function without arguments or results in such a way that calling what it returns does it again.
-Recorder = Callable[[Callable[[], None]], Callable[[], None]]
+# Of a recording. A graph of all rows would take long to build and much memory; to replay one of so many costs the
+# host far less than the device needs for it.
+MOST_ROWS = 16
 
 
 def check_capture(env: VectorEnv) -> None:
@@ -29,47 +31,22 @@ def check_capture(env: VectorEnv) -> None:
         )
 
 
-def record_cuda_graph(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """Record the function's kernels as a CUDA graph.
-
-    Args:
-        function: reads and writes only tensors that outlive it, all on the device.
-        device: whose graph it is; the library's own stream would be of the current device, which may be another.
-
-    Returns:
-        The graph's replay.
-    """
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
-        function()
-    return graph.replay
-
-
-def warm_up(function: Callable[[], object], device: torch.device) -> None:
-    """Call the function on a stream of its own, as comes before recording it.
-
-    Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
-    """
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(stream):
-        function()
-    torch.cuda.current_stream(device).wait_stream(stream)
-
-
 class CapturedPlay:
-    """`engram.envs.play.play` for one environment and policy, recorded at the first call.
+    """`engram.envs.play.play` for one environment and policy: some rows recorded at the first call, then replayed.
 
     A recording works on fixed addresses: it reads the state, row and carry from tensors of its own, writes
-    everything played into others, and leaves the state, row and carry of the end where it began. The policy's
-    parameters are read where they are, so a policy may learn in place between two calls.
+    everything played into others, and leaves the state, row and carry of the end where it began. So it is replayed
+    until the rollout is whole, and the policy may learn in place between two calls.
 
     Args:
         env: native environments.
         act: the policy; everything it reads but the row and the carry stays at its address.
         rollout_length: T.
         carry_every: keep the carry before every so many rows.
-        recorder: how to record; a CUDA graph on the environment's device by default.
+        recorder: how to record.
+
+    Attributes:
+        piece_length: rows of the recording: at most `MOST_ROWS`, and carries are kept between two of them.
     """
 
     def __init__(
@@ -78,10 +55,12 @@ class CapturedPlay:
         act: Act,
         rollout_length: int,
         carry_every: int,
-        recorder: Recorder | None = None,
+        recorder: Recorder = record_cuda_graph,
     ) -> None:
         self._env, self._act = env, act
         self._rollout_length, self._carry_every = rollout_length, carry_every
+        common = math.gcd(rollout_length, carry_every)
+        self.piece_length = next(rows for rows in range(MOST_ROWS, 0, -1) if common % rows == 0)
         self._recorder = recorder
         self._replay: Callable[[], None] | None = None
         self._start: dict[str, TensorDict] = {}
@@ -103,50 +82,49 @@ class CapturedPlay:
         if self._replay is None:
             self._replay = self._record(before)
         for name, tensors in before.items():
-            _copy(tensors, self._start[name])
-        self._replay()
+            copy_into(self._start[name], tensors)
+        whole = {name: _make_room(tensors, self._rollout_length) for name, tensors in self._played.items()}
+        carries = []
+        for time in range(0, self._rollout_length, self.piece_length):
+            if time % self._carry_every == 0:
+                carries.append(self._start["carry"].clone())
+            self._replay()
+            for name, tensors in self._played.items():
+                copy_into(whole[name][:, time : time + self.piece_length], tensors)
         after = {name: tensors.clone() for name, tensors in self._start.items()}
         self._env.set_state(after["state"], after["row"])
-        played = {name: tensors.clone() for name, tensors in self._played.items()}
-        reports = dict(played["reports"].items())
-        return Rollout(played["rows"], played["carries"], after["row"], after["carry"], reports=reports)
+        reports = dict(whole["reports"].items())
+        return Rollout(whole["rows"], stack_time(carries), after["row"], after["carry"], reports=reports)
 
     def _record(self, before: dict[str, TensorDict]) -> Callable[[], None]:
         """Make the recording's tensors, warm up on them and record."""
         # Cloned leaf by leaf: leaves that share memory with one another must not do so here.
         self._start = {name: tensors.clone() for name, tensors in before.items()}
-        if self._recorder is not None:
-            self._begin()
-            return self._recorder(self._play_in_place)
-        device = self._env.device
-        warm_up(self._begin, device)
-        warm_up(self._play_in_place, device)
-        return record_cuda_graph(self._play_in_place, device)
+        warm_up(self._play_piece, self._env.device)
+        return self._recorder(self._play_piece, self._env.device)
 
-    def _begin(self) -> None:
-        """Play once to make the tensors of what is played."""
-        self._played = self._play_once()
-
-    def _play_in_place(self) -> None:
-        """Play once and write everything to the recording's own tensors."""
-        for name, tensors in self._play_once().items():
-            _copy(tensors, self._played[name])
-
-    def _play_once(self) -> dict[str, TensorDict]:
-        """Play from the recording's start and move the start to the end; return what was played."""
+    def _play_piece(self) -> None:
+        """Play from the recording's start and move the start to the end; what is played stays where it comes about."""
         start = self._start
         self._env.set_state(start["state"], start["row"])
-        played = play(
-            self._env, self._act, start["row"], start["carry"], self._rollout_length, self._carry_every
-        )
+        played = play(self._env, self._act, start["row"], start["carry"], self.piece_length)
         assert self._env.state is not None
         ends = {"state": self._env.state, "row": played.pending, "carry": played.pending_carry}
         # All ends are read before any start is written: an end may be a view of another start.
         ends = {name: _apart(ends[name], tensors) for name, tensors in start.items()}
         for name, tensors in ends.items():
-            _copy(tensors, start[name])
+            copy_into(start[name], tensors)
         reports = TensorDict(dict(played.reports), batch_size=played.rows.batch_size)
-        return {"rows": played.rows, "carries": played.carries, "reports": reports}
+        self._played = {"rows": played.rows, "reports": reports}
+
+
+def _make_room(piece: TensorDict, length: int) -> TensorDict:
+    """Make a TensorDict [B, length] whose leaves are like those of `piece` [B, T]."""
+    shape = (piece.batch_size[0], length)
+    room = TensorDict({}, batch_size=shape)
+    for key, leaf in piece.items(True, True):
+        room[key] = leaf.new_empty(*shape, *leaf.shape[2:])
+    return room
 
 
 def _apart(tensors: TensorDict, start: TensorDict) -> TensorDict:
@@ -157,10 +135,3 @@ def _apart(tensors: TensorDict, start: TensorDict) -> TensorDict:
         if value.data_ptr() != stayed[key]:
             apart[key] = value.clone()
     return apart
-
-
-def _copy(source: TensorDict, target: TensorDict) -> None:
-    """Write every leaf of `source` to the same leaf of `target`, in place."""
-    for key, value in target.items(True, True):
-        if value.data_ptr() != source[key].data_ptr():
-            value.copy_(source[key])

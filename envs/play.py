@@ -19,7 +19,12 @@ _LARGE_BYTES = 1024
 
 
 def play(
-    env: VectorEnv, act: Act, row: TensorDict, carry: TensorDict, rollout_length: int, carry_every: int
+    env: VectorEnv,
+    act: Act,
+    row: TensorDict,
+    carry: TensorDict,
+    rollout_length: int,
+    carry_every: int | None = None,
 ) -> Rollout:
     """Play `rollout_length` rows in every environment.
 
@@ -31,7 +36,7 @@ def play(
         row: the pending row [B].
         carry: the policy's carry before it [B].
         rollout_length: T.
-        carry_every: keep the carry before every so many rows.
+        carry_every: keep the carry before every so many rows; None keeps none.
 
     Returns:
         What was played, its episodes not counted; `pending` and `pending_carry` are the environment's and the
@@ -44,7 +49,7 @@ def play(
     reports: list[Mapping[str, Tensor]] = []
     large = _make_large_leaves(row, rollout_length)
     for time in range(rollout_length):
-        if time % carry_every == 0:
+        if carry_every is not None and time % carry_every == 0:
             carries.append(carry.clone())  # the policy may overwrite its own
         is_end = time == rollout_length - 1  # so that a rollout names all that is ever reported
         reports.append(env.report() if is_end or _may_report(row) else {})
@@ -64,7 +69,8 @@ def play(
         stacked.set(key, leaf)
     stacked["action"] = torch.stack(actions, dim=1)
     stacked.update(stack_time(extras))
-    return Rollout(stacked, stack_time(carries), row, carry, reports=stack_reports(reports))
+    kept = stack_time(carries) if carries else TensorDict({}, batch_size=[*row.batch_size, 0])
+    return Rollout(stacked, kept, row, carry, reports=stack_reports(reports))
 
 
 def _may_report(row: TensorDict) -> bool:

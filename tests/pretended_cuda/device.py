@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ class Graph:
     """A recorded CUDA graph: operations on the inner tensors, done again by `replay`."""
 
     def __init__(self) -> None:
-        self.operations: list[Callable[[], Any]] = []
+        self.operations: Sequence[Callable[[], Any]] = ()
 
     def replay(self) -> None:
         with off(), torch.no_grad():
@@ -46,11 +46,9 @@ class Graph:
 @contextlib.contextmanager
 def record(graph: Graph, *_: Any, **__: Any) -> Iterator[None]:
     """Stand in for `torch.cuda.graph`."""
-    MACHINE.recording = graph.operations
-    try:
+    with MACHINE.record() as operations:
         yield
-    finally:
-        MACHINE.recording = None
+    graph.operations = operations
 
 
 class Stream:

@@ -121,6 +121,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.recording: list[Callable[[], Any]] | None = None
+        self._overwritten: dict[int, tuple[Tensor, Tensor]] = {}
         self.refuses_waits = False
         self.reset()
 
@@ -128,6 +129,34 @@ class Machine:
         self.launches: Counter[str] = Counter()
         self.launches_at: Counter[str] = Counter()
         self.events: Counter[Event] = Counter()
+
+    @contextmanager
+    def record(self) -> Iterator[list[Callable[[], Any]]]:
+        """Record a CUDA graph, and undo in the end what the recorded operations wrote: on a card none has run."""
+        self.recording, self._overwritten = [], {}
+        try:
+            yield self.recording
+        finally:
+            self.recording = None
+            with off(), torch.no_grad():
+                for whole, before in self._overwritten.values():
+                    whole.copy_(before)
+            self._overwritten = {}
+
+    def _keep_written(self, operation: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        """While recording, keep the values that an operation is about to write over."""
+        if self.recording is None:
+            return
+        for index, argument in enumerate(operation._schema.arguments):
+            if argument.alias_info is None or not argument.alias_info.is_write:
+                continue
+            given = args[index] if index < len(args) else kwargs.get(argument.name)
+            for value in tree_leaves(given):
+                if isinstance(value, Tensor) and value.untyped_storage().data_ptr() not in self._overwritten:
+                    storage = value.untyped_storage()
+                    with off():
+                        whole = torch.empty(0, dtype=torch.uint8).set_(storage)
+                        self._overwritten[storage.data_ptr()] = whole, whole.clone()
 
     def event(self, kind: str) -> None:
         """Note a wait or a copy; refuse it where CUDA would."""
@@ -175,6 +204,7 @@ class Machine:
         if "pin_memory" in inner_kwargs:
             inner_kwargs["pin_memory"] = False
         function = STAND_INS.get(name, operation)
+        self._keep_written(operation, inner_args, inner_kwargs)
 
         def call() -> Any:
             return function(*inner_args, **inner_kwargs)
@@ -219,6 +249,7 @@ class Machine:
                 self.count("copy_")
             else:
                 self.event("H2D" if isinstance(target, CudaTensor) else "D2H")
+            self._keep_written(operation, inner_args, kwargs)
             operation(*inner_args, **kwargs)
             if self.recording is not None:
                 self.recording.append(lambda: operation(*inner_args, **kwargs))

@@ -1,0 +1,58 @@
+"""Recording a function's kernels as a CUDA graph, and copies to a device that nothing waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from tensordict import TensorDictBase
+from torch import Tensor
+
+# Makes of a function, which reads and writes only tensors that outlive it, one that does the same again.
+Recorder = Callable[[Callable[[], None], torch.device], Callable[[], None]]
+
+
+def record_cuda_graph(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """Record the function's kernels as a CUDA graph; none of them runs yet.
+
+    Args:
+        function: reads and writes only tensors that outlive it, all on the device.
+        device: whose graph it is; the library's own stream would be of the current device, which may be another.
+
+    Returns:
+        The graph's replay.
+    """
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
+        function()
+    return graph.replay
+
+
+def warm_up(function: Callable[[], object], device: torch.device) -> None:
+    """Call the function on a stream of its own, as comes before recording it; elsewhere than on CUDA just call it.
+
+    Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
+    """
+    if device.type != "cuda":
+        function()
+        return
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        function()
+    torch.cuda.current_stream(device).wait_stream(stream)
+
+
+def copy_into(target: Tensor | TensorDictBase, source: Tensor | TensorDictBase) -> None:
+    """Write a tensor, or every leaf of a TensorDict, in place, but for what lies there already."""
+    if isinstance(target, Tensor):
+        if target.data_ptr() != source.data_ptr():
+            target.copy_(source)
+        return
+    for key, leaf in target.items(True, True):
+        copy_into(leaf, source[key])
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor from host memory to a device without waiting for the device."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

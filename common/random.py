@@ -1,5 +1,6 @@
 """Counter-based randomness: every draw is a hash of what it is for, so nothing has a hidden state.
 
+On a CUDA device a draw is one kernel, with the same numbers.
 For streams that one key names, as an agent's noise, see `engram.common.streams`: one hash a number.
 """
 
@@ -32,6 +33,8 @@ def hash_integers(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tenso
     Returns:
         int64 tensor of the broadcast shape (0-d on the CPU if no part is a tensor).
     """
+    if _is_on_cuda(prefix, *parts):
+        return _draw_on_cuda("hash", prefix, parts)
     state = _absorb(prefix, parts)
     if isinstance(state, Tensor):
         return shift_right(state, 32)
@@ -49,6 +52,8 @@ def hash_prefix(*parts: int | str | Tensor) -> Tensor:
     Returns:
         int64 tensor of the broadcast shape: `h` of the definition, all 64 bits.
     """
+    if _is_on_cuda(*parts):
+        return _draw_on_cuda("state", 0, parts)
     state = _absorb(0, parts)
     assert isinstance(state, Tensor), "a prefix without a tensor saves nothing: give its parts themselves"
     return state
@@ -69,6 +74,8 @@ def purpose(name: str) -> int:
 
 def uniform(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     """Draw float32 in [0, 1): the upper 24 bits of `hash_integers(*parts)`, exact on every device."""
+    if _is_on_cuda(prefix, *parts):
+        return _draw_on_cuda("uniform", prefix, parts)
     return (hash_integers(*parts, prefix=prefix) >> 8).to(torch.float32) * 2.0**-24
 
 
@@ -83,6 +90,8 @@ def randint(high: int | Tensor, *parts: int | str | Tensor, prefix: int | Tensor
     Returns:
         int64 tensor of the broadcast shape.
     """
+    if _is_on_cuda(high, prefix, *parts):
+        return _draw_on_cuda("integer", prefix, parts, high)
     return (hash_integers(*parts, prefix=prefix) * high) >> 32
 
 
@@ -101,12 +110,37 @@ def normal(*parts: int | str | Tensor, prefix: int | Tensor = 0) -> Tensor:
     Returns:
         float32 tensor of the broadcast shape and a last dimension of 2.
     """
+    if _is_on_cuda(prefix, *parts):
+        return _draw_on_cuda("normal", prefix, parts)
     bits = _absorb(prefix, parts)
     assert isinstance(bits, Tensor), "normal numbers are drawn for tensors"
     upper = (shift_right(bits, 32) + 1).to(torch.float64) * 2.0**-32
     angle = (bits & 0xFFFFFFFF).to(torch.float64) * (math.tau * 2.0**-32)
     radius = (-2.0 * upper.log()).sqrt()
     return torch.stack((radius * angle.cos(), radius * angle.sin()), dim=-1).to(torch.float32)
+
+
+def _is_on_cuda(*parts: int | str | Tensor) -> bool:
+    """Whether the kernel of `engram.common.keyed_hash` draws; what is compiled is fused into as few by itself."""
+    is_there = any(isinstance(part, Tensor) and part.is_cuda for part in parts)
+    return is_there and not torch.compiler.is_compiling()
+
+
+def _draw_on_cuda(
+    kind: Any, state: int | Tensor, parts: tuple[int | str | Tensor, ...], bound: int | Tensor = 0
+) -> Tensor:
+    """Draw by one kernel; numbers before the first tensor are absorbed here."""
+    from engram.common.keyed_hash import cuda
+
+    rest: list[int | Tensor] = []
+    for part in parts:
+        if isinstance(part, Tensor):
+            rest.append(part)
+        elif rest or isinstance(state, Tensor):
+            rest.append(signed(_integer(part)))
+        else:
+            state = _mix_integers(state, part)
+    return cuda.draw(kind, state if isinstance(state, Tensor) else signed(state), rest, bound)
 
 
 def _absorb(state: int | Tensor, parts: tuple[int | str | Tensor, ...]) -> int | Tensor:

@@ -73,6 +73,10 @@ def stream_uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     Returns:
         float32 `[B, count]`, strictly between 0 and 1: (k + ½) / 2²³.
     """
+    if keys.is_cuda and not torch.compiler.is_compiling():
+        from engram.common.keyed_hash import cuda
+
+        return cuda.stream_uniform(keys, counter, count)
     # Two odd steps, so that draws and the numbers within one walk apart; a single mix, as this is on the
     # path of every action.
     column = torch.arange(1, count + 1, dtype=torch.int64, device=keys.device) * _WEYL

@@ -35,6 +35,18 @@ def test_literal_values_on_cuda(parts: tuple, expected: int) -> None:
     assert hash_integers(*tensors).item() == expected
 
 
+@pytest.mark.gpu
+def test_every_kind_is_the_same_on_cuda() -> None:
+    index = torch.arange(-3, 1000)
+    for draw in (
+        lambda index: hash_prefix(5, "deal", index, 2**40, -7),
+        lambda index: hash_integers(index[:9, None], 3, index, prefix=hash_prefix(index[:9, None])),
+        lambda index: uniform(index[::2].expand(3, 2, -1), 16),
+        lambda index: randint(index.abs() + 1, 1, prefix=index),
+    ):
+        assert torch.equal(draw(index.cuda()).cpu(), draw(index))
+
+
 def test_a_string_is_its_crc32() -> None:
     assert hash_integers("cue", 3) == hash_integers(zlib.crc32(b"cue"), 3)
 

@@ -32,6 +32,13 @@ def test_literal_values():
     assert whole_numbers(key, 2).tolist() == [8845755643700764233, 575849752048476524]
 
 
+@pytest.mark.gpu
+def test_the_same_numbers_on_cuda():
+    keys, counter = environment_keys(3, 1000, 5, CPU), torch.arange(2000)[::2]
+    drawn = stream_uniform(keys.cuda(), counter.cuda(), 7)
+    assert torch.equal(drawn.cpu(), stream_uniform(keys, counter, 7))
+
+
 def test_noise_does_not_depend_on_the_batch():
     counter = torch.full((8,), 5)
     whole = stream_uniform(environment_keys(3, 8, 0, CPU), counter, 4)

@@ -73,3 +73,14 @@ def test_the_maze_keeps_a_small_stack(count, compiled):
     textures = load_textures(procedural=True)
     used = compiled(cuda, "draw_frames", lambda: cuda.render_frames(scene, textures, 64, 0.75, 0.0))
     assert used["REG"] <= 64 and used["STACK"] <= 32, used
+
+
+@pytest.mark.parametrize("kind", ["integer", "normal"])
+def test_keyed_draws_spill_nothing(kind, compiled):
+    from engram.common.keyed_hash import cuda
+
+    index = torch.arange(40)
+    used = compiled(cuda, "draw_kernel", lambda: cuda.draw(kind, -(2**63), (index, 7, index[:, None]), index))
+    assert used["REG"] <= 64 and used["STACK"] <= (0 if kind != "normal" else 48), used
+    used = compiled(cuda, "stream_kernel", lambda: cuda.stream_uniform(index, index, 3))
+    assert used["REG"] <= 64 and used["STACK"] == 0, used

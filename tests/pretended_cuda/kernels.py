@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 import engram.memory_cores.loop.engine as loop
 from engram.agents.replay.storage import Storage
+from engram.common import keyed_hash, random, streams
 from engram.envs.memory_maze import motion, rendering
 from engram.envs.memory_maze.motion import cpu as motion_cpu
 from engram.envs.memory_maze.rendering import camera, shading
@@ -30,6 +32,7 @@ from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
 def replace_kernels() -> None:
     """Put the CPU's in the place of what launches on CUDA: the modules `cuda`, which engines import when asked to."""
+    _replace(keyed_hash, draw=draw, stream_uniform=stream_uniform)
     _replace(scan, scan_forward=scan_forward, scan_backward=scan_backward)
     _replace(motion, move=move)
     _replace(rendering, render_frames=render_frames)
@@ -61,6 +64,23 @@ def _take(kernel: str, *tensors: Tensor | None) -> list[Any]:
             MACHINE.event(f"argument copied for {kernel}")
             MACHINE.count("contiguous")
     return [inner_of(tensor) for tensor in tensors]
+
+
+def draw(kind: str, state: Any, parts: Any, bound: Any = 0) -> Tensor:
+    before, high, *hashed = map(inner_of, (state, bound, *parts))
+    plain: dict[str, Callable[..., Any]] = {
+        "state": lambda *parts, prefix: random._absorb(prefix, parts),
+        "hash": random.hash_integers,
+        "integer": partial(random.randint, high),
+        "uniform": random.uniform,
+        "normal": random.normal,
+    }
+    return MACHINE.kernel("keyed_draw", lambda: (plain[kind](*hashed, prefix=before),))[0]
+
+
+def stream_uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
+    values = inner_of(keys), inner_of(counter)
+    return MACHINE.kernel("keyed_draw", lambda: (streams.stream_uniform(*values, count),))[0]
 
 
 def scan_forward(a: Tensor, b: Tensor, is_first: Tensor, carry: Tensor, initial: Tensor | None) -> Tensor:

@@ -1,0 +1,1 @@
+"""Keyed draws on a CUDA device, one kernel each; `engram.common.random` and `engram.common.streams` define them."""

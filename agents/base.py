@@ -15,6 +15,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.learned_state import LearnedState
+from engram.agents.precision import Precision
 from engram.agents.settings import AgentSettings
 from engram.agents.trainable import Metrics, Trainable, Updates
 from engram.common.box_actions import ActionConverter, BoxAction
@@ -38,6 +39,8 @@ class Agent(LearnedState, Trainable, Checked, ABC):
     Attributes:
         settings: as given.
         device: where the parameters live.
+        precision: in force in `choose`, and in `learn_from`, which wraps its networks' forward passes in
+            `precision.autocast()` itself.
         num_uniforms: uniform numbers that `choose` is given for every row.
         box_action: how its environment brings Box actions between the bounds, as in `engram.envs.BoxActions`.
     """
@@ -50,6 +53,7 @@ class Agent(LearnedState, Trainable, Checked, ABC):
     ) -> None:
         self.observation_space, self.action_space = observation_space, action_space
         self.settings, self.device = settings, torch.device(settings.device)
+        self.precision = Precision(settings.precision, self.device)
         self.rollout_length = self.carry_every = settings.rollout_length
         self.num_updates = 0
 
@@ -131,7 +135,8 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             to be stored with the row.
         """
         noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
-        action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
+        with self.precision.products(), self.precision.autocast():
+            action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
         next_carry["noise_key"] = carry["noise_key"]
         next_carry["noise_counter"] = carry["noise_counter"] + 1
         return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
@@ -171,7 +176,8 @@ class Agent(LearnedState, Trainable, Checked, ABC):
 
     def update(self, experience: Any, env_steps: int) -> Metrics:
         """Make one update and count it; arguments and errors as of `learn_from`."""
-        metrics = self.learn_from(experience, env_steps)
+        with self.precision.products():
+            metrics = self.learn_from(experience, env_steps)
         self.num_updates += 1
         return metrics
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from engram.agents.precision import PrecisionName
 from engram.common.checked import settings
 from engram.common.option_types import Count, Seed
 
@@ -17,6 +18,7 @@ class AgentSettings:
         seed: of the parameters and of all noise.
         device: where the parameters live.
         rollout_length: rows per environment that are collected at once.
+        precision: `float32`, `tf32`, `bfloat16` (mixed) or `auto`, see `engram.agents.precision.Precision`.
 
     Raises:
         ValueError: for a value outside its range.
@@ -26,3 +28,4 @@ class AgentSettings:
     seed: Seed = 0
     device: str | torch.device = "cpu"
     rollout_length: Count = 16
+    precision: PrecisionName = "auto"

@@ -146,8 +146,7 @@ class EngramLearner:
         agent, rows = self.agent, self.batch.rows
         noise = agent.noise("posterior", *rows.batch_size, agent.settings.num_categoricals)
         every = agent.settings.imagine_every
-        low = agent.settings.precision == "bfloat16"
-        with torch.autocast(agent.device.type, torch.bfloat16, enabled=low):
+        with agent.precision.products(), agent.precision.autocast():
             observed = agent.world_model.observe(
                 rows.to(agent.device), self.batch.carry, noise, every, rows["is_first"].cpu()
             )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from engram.agents.networks.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.mlp import MLP, Activation, linear
+from engram.agents.precision import without_autocast
 from engram.common.checked import Checked
 from engram.common.option_types import Count, NotNegative, Number
 from engram.memory_cores import MemoryCore, Resets
@@ -138,15 +139,22 @@ class ActorCritic(Checked, nn.Module):
         return distribution, value, TensorDict(next_carry, batch_size=row.batch_size)
 
     def _policy(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> ActionDistribution:
-        outputs = self.policy_head(self._read(x, y))
+        outputs = self._read(self.policy_head, x, y)
         return make_distribution(self.action_space, outputs, self.log_std, rows.get("action_mask", None))
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.value_head(self._read(x, y)).squeeze(-1)
+        return self._read(self.value_head, x, y).squeeze(-1)
 
-    def _read(self, x: Tensor, y: Tensor) -> Tensor:
-        """What a head reads: the core's output `y`, and the features `x` too with the shortcut."""
-        return torch.cat([x, y], dim=-1) if self.shortcut else y
+    def _read(self, head: nn.Sequential, x: Tensor, y: Tensor) -> Tensor:
+        """Let a head read the core's output `y`, and the features `x` too with the shortcut.
+
+        Its last layer never computes in half precision, to which values and log-probabilities would be rounded.
+        """
+        body, last = head
+        hidden = body(torch.cat([x, y], dim=-1) if self.shortcut else y)
+        with without_autocast(hidden.device):
+            outputs: Tensor = last(hidden.to(last.weight.dtype))
+        return outputs
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

@@ -42,7 +42,7 @@ class Encoder(Checked, nn.Module):
         image_depth: channels of its first convolution.
         image_features: features of each image; None leaves out the dense layer after the convolutions.
         image_norm: norm after each convolution: `none`, `layer` or `rms`.
-        image_dtype: precision in which images are encoded: `float32`, `bfloat16`, or `auto` for the faster one.
+        image_dtype: precision of images: `float32`, as everything else; `bfloat16`; or `auto`, the faster one.
         image_layout: of the images' axes, see `engram.agents.networks.image_layout.find_layout`.
         leaves: how to read parts of the observation instead, by their key; see
             `engram.agents.networks.leaves.observation_leaves`.

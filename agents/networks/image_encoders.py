@@ -37,9 +37,9 @@ class ImageEncoder(Checked, nn.Module, ABC):
         norm: over the channels of every pixel, after each convolution: `none`, `layer` or `rms`.
         layout: of its axes; None: see `engram.agents.networks.image_layout.find_layout`.
         scale: what brings values between 0 and 1; a number is what they are divided by.
-        dtype: `float32`; `bfloat16` to compute in mixed precision, with parameters and results in float32; or
-            `auto`, which is `bfloat16` on devices that compute it natively, about twice as fast. Others are
-            many times slower with it.
+        dtype: `float32`, unless the call is within an agent's mixed precision; `bfloat16` to compute in mixed
+            precision in any case, with parameters and results in float32; or `auto`, which is `bfloat16` on devices
+            that compute it natively, about twice as fast. Others are many times slower with it.
 
     Attributes:
         output_size: features out.
@@ -83,7 +83,8 @@ class ImageEncoder(Checked, nn.Module, ABC):
     def _encode(self, images: Tensor) -> Tensor:
         """Encode `[N, *shape]` to `[N, output_size]`."""
         images = self.layout.to_channels(images)
-        mixed = self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bfloat16(images.device))
+        chosen = self.dtype == "bfloat16" or (self.dtype == "auto" and computes_bfloat16(images.device))
+        mixed = chosen or torch.is_autocast_enabled(images.device.type)
         scaled = self.scale(images, torch.bfloat16 if mixed else torch.float32)
         scaled = scaled.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=mixed):

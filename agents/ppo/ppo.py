@@ -120,7 +120,8 @@ class PPO(Agent):
     def _prepare(self, rollout: Rollout) -> TensorDict:
         """Add masks, advantages and targets; cut into sequences of `bptt_length` rows, `[N]`."""
         settings, rows = self.settings, rollout.rows
-        _, pending_value, _ = self.network.step(rollout.pending, rollout.pending_carry)
+        with self.precision.autocast():
+            _, pending_value, _ = self.network.step(rollout.pending, rollout.pending_carry)
 
         def shifted(key: str) -> Tensor:
             return torch.cat([rows[key][:, 1:], rollout.pending[key].unsqueeze(1)], dim=1)
@@ -165,7 +166,8 @@ class PPO(Agent):
     ) -> dict[str, Tensor]:
         """One gradient step on sequences `[N, T]`; returns the terms of the loss, detached."""
         settings = self.settings
-        distribution, value = self.network(rows, carry, host_is_first)
+        with self.precision.autocast():
+            distribution, value = self.network(rows, carry, host_is_first)
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
         log_prob = distribution.log_prob(rows["action"])
         if settings.normalize_advantage == "minibatch":

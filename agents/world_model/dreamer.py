@@ -71,10 +71,9 @@ class Dreamer(ReplayAgent):
         """Choose actions; z is drawn from the posterior in any case. There are no extras."""
         num_latents = self.settings.num_categoricals
         z_noise, action_noise = noise.split([num_latents, self.num_uniforms - num_latents], dim=-1)
-        with self._autocast():
-            latent, _, next_memory = self.world_model.step(row, memory, z_noise, donate)
-            reads = self.behavior.read(self.world_model, latent.h, latent.z, latent.core)
-            policy = self.behavior.actor(reads, row.get("action_mask", None))
+        latent, _, next_memory = self.world_model.step(row, memory, z_noise, donate)
+        reads = self.behavior.read(self.world_model, latent.h, latent.z, latent.core)
+        policy = self.behavior.actor(reads, row.get("action_mask", None))
         return policy.mode() if deterministic else policy.sample(action_noise), next_memory, {}
 
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
@@ -84,7 +83,7 @@ class Dreamer(ReplayAgent):
         mask = batch.is_trained.to(self.device)
         host_is_first = batch.rows["is_first"].cpu()
         noise = self.noise("posterior", *rows.batch_size, settings.num_categoricals)
-        with self._autocast():
+        with self.precision.autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
             row_losses, measured = self.world_model.losses(rows, observed)
         losses = {name: masked_mean(loss, mask) for name, loss in self._weighted(row_losses).items()}
@@ -93,7 +92,7 @@ class Dreamer(ReplayAgent):
         starts = settings.start_rows
         imagined = self._imagine(observed, "action_mask" in rows.keys())
         continues = (~rows["is_terminal"][:, starts]).float().flatten()
-        with self._autocast():
+        with self.precision.autocast():
             behavior_losses, returns, behavior_measured = self.behavior.losses(
                 self.world_model, imagined, continues, mask[:, starts].flatten()
             )
@@ -151,7 +150,7 @@ class Dreamer(ReplayAgent):
             action = actor(kept["reads"].detach(), allowed).sample(action_noise[time])
             return action, TensorDict(kept, batch_size=[num_starts])
 
-        with torch.set_grad_enabled(through_model), self._autocast():
+        with torch.set_grad_enabled(through_model), self.precision.autocast():
             return self.world_model.imagine(starts, policy, horizon, z_noise)
 
     def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -168,10 +167,6 @@ class Dreamer(ReplayAgent):
     def clip_gradients(self) -> dict[str, Tensor]:
         """Clip the gradients of model, core, actor and critic; returns their norms before it."""
         return clip_groups(self.optimizer)
-
-    def _autocast(self) -> torch.autocast:
-        # A context of its own for every part: casts that were cached without gradients must not be met with them.
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
 
     def _check_actor_gradient(self) -> None:
         if self.settings.actor_gradient == "dynamics" and not isinstance(self.action_space, spaces.Box):

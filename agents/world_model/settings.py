@@ -95,7 +95,6 @@ class DreamerSettings(ReplayAgentSettings):
         critic_max_grad_norm: the critic's, with `adam` and `muon`.
         adaptive_clip: largest ratio of gradient to parameter norm, with `laprop`.
         warmup_updates: updates over which the learning rates rise linearly.
-        precision: `float32`, or `bfloat16` for mixed precision.
 
     Raises:
         ValueError: for a value outside its range.
@@ -144,7 +143,6 @@ class DreamerSettings(ReplayAgentSettings):
     critic_max_grad_norm: Positive | None = 100.0
     adaptive_clip: Positive | None = 0.3
     warmup_updates: Index = 0
-    precision: Literal["float32", "bfloat16"] = "float32"
 
     def check(self) -> None:
         """Hold what depends on several options."""

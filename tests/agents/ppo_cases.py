@@ -20,7 +20,8 @@ def make_agent(env, core=GRU, **options):
         shortcut=options.pop("shortcut", False),
         make_encoder=functools.partial(Encoder, hidden_sizes=(8,), **options.pop("encoder", {})),
     )
-    settings = {"rollout_length": 30, "num_epochs": 1, "num_minibatches": 1, **options}
+    settings = {"rollout_length": 30, "num_epochs": 1, "num_minibatches": 1, "precision": "float32"}
+    settings |= options
     return PPO(env.single_observation_space, env.single_action_space, core, make_network=network, **settings)
 
 
@@ -37,7 +38,7 @@ def recomputed_difference(agent, rollout):
     """Largest differences of log-probability and value between acting and learning, on valid rows."""
     batch = agent._prepare(rollout)
     rows = batch["rows"]
-    with torch.no_grad():
+    with torch.no_grad(), agent.precision.products(), agent.precision.autocast():
         distribution, value = agent.network(rows, batch["carry"], rows["is_first"].cpu())
     mask = rows["mask"]
     log_prob_difference = (distribution.log_prob(rows["action"]) - rows["log_prob"]).abs()[mask].max()

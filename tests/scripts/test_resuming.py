@@ -6,6 +6,7 @@ import shlex
 import pytest
 import yaml
 
+from engram import agents
 from engram.common.errors import UsageError
 from engram.run_files.run_folder import stored_config
 from engram.scripts.command_line.resuming import (
@@ -164,3 +165,23 @@ def test_what_is_stored_stands_for_nothing_else(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(stored))
     config = resumed_config(tmp_path, ["total_env_steps=7"])
     assert config["env"]["texts"] == texts and config["allow"] == [] and config["total_env_steps"] == 7
+
+
+def test_a_run_keeps_its_precision(run, tmp_path):
+    words = (*TINY, "agent.precision=bfloat16", "total_env_steps=200", f"logging.runs_dir={tmp_path}")
+    assert run("train", *words).code == 0
+    (folder,) = (path.parent for path in tmp_path.rglob("checkpoints"))
+    assert agents.load(folder).settings.precision == "bfloat16"
+    refused = run("train", f"resume={folder}", "agent.precision=float32")
+    assert refused.code == 2 and "keeps its own configuration" in refused.err
+    single = (
+        *TINY,
+        "agent.precision=float32",
+        "total_env_steps=400",
+        f"logging.runs_dir={tmp_path / 'single'}",
+    )
+    assert run("train", *single).code == run("train", f"resume={folder}", "total_env_steps=400").code == 0
+    (other,) = (path.parent for path in (tmp_path / "single").rglob("checkpoints"))
+    name = "losses/value"
+    continued, straight = (metric_lines(one)[-1][name] for one in (folder, other))
+    assert continued != straight and float(continued) == pytest.approx(float(straight), rel=0.02)

@@ -24,6 +24,7 @@ SMALL |= {
     "batch_length": 12,
     "imagine_every": 4,
     "actor_reads": ("h", "z"),
+    "precision": "float32",
 }
 SYMBOLS = spaces.Discrete(5)
 VECTOR = spaces.Box(-np.inf, np.inf, (3,), np.float32)

@@ -34,6 +34,7 @@ from engram.training.new_run import versions
 
 BENCHMARKS = (
     "cores",
+    "dense",
     "envs",
     "matrix",
     "memory_maze",

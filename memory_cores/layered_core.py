@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from engram.common.dense import Linear
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.carry import CarrySpec
 from engram.memory_cores.memory import Memory
@@ -47,7 +48,7 @@ class LayeredCore(MemoryCore):
     def __init__(self, input_size: int, hidden_size: int, layers: Iterable[Layer]) -> None:
         super().__init__(input_size, hidden_size)
         self.embed: nn.Module = (
-            nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+            Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         )
         self.layers = nn.ModuleList(layers)
 
@@ -88,9 +89,9 @@ class ResidualLayer(Layer):
         if mlp_size is not None:
             self.mlp = nn.Sequential(
                 nn.LayerNorm(hidden_size),
-                nn.Linear(hidden_size, 2 * mlp_size if gated else mlp_size),
+                Linear(hidden_size, 2 * mlp_size if gated else mlp_size),
                 GatedGELU() if gated else nn.GELU(),
-                nn.Linear(mlp_size, hidden_size),
+                Linear(mlp_size, hidden_size),
             )
 
     def carry_spec(self) -> CarrySpec:

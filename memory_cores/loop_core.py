@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.common.tracing import is_traced
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.carry import select_initial
 from engram.memory_cores.layered_core import Layer
 from engram.memory_cores.memory import Memory
-from engram.memory_cores.tracing import is_traced
 
 States = dict[str, Tensor]
 """The states of a loop by their keys, [B, *] each, or after several rows [B, N, *]."""

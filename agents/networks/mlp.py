@@ -9,6 +9,7 @@ from typing import Literal
 from torch import nn
 
 from engram.common.checked import checked
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 
 Activation = Literal["relu", "leaky_relu", "tanh", "gelu", "silu"]
@@ -24,7 +25,7 @@ ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 
 def linear(input_size: int, output_size: int, gain: float = math.sqrt(2.0)) -> nn.Linear:
     """Make a linear layer with orthogonal weights of the given gain and zero bias."""
-    layer = nn.Linear(input_size, output_size)
+    layer = Linear(input_size, output_size)
     nn.init.orthogonal_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
     return layer

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from engram.agents.world_model.two_hot import Spacing, TwoHot, make_bins
+from engram.common.dense import Linear
 
 Norm = Literal["layer", "rms"]
 # Standard deviation of a standard normal cut at ±2.
@@ -30,7 +31,7 @@ def init_weight(weight: Tensor, fan_in: int, scale: float = 1.0) -> None:
 
 def dense(input_size: int, output_size: int, scale: float = 1.0, bias: bool = True) -> nn.Linear:
     """Make a linear layer with cut normal weights (`init_weight`) and zero bias."""
-    layer = nn.Linear(input_size, output_size, bias=bias)
+    layer = Linear(input_size, output_size, bias=bias)
     init_weight(layer.weight, input_size, scale)
     if bias:
         nn.init.zeros_(layer.bias)

@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
+from engram.common.dense import Linear, linear
 from engram.memory_cores.cache.attention import (
     SLICE,
     init_linear,
@@ -53,11 +53,11 @@ class ChunkAttention(nn.Module):
         self.top_k = top_k
         self.num_heads = num_heads
         self.attend_partial = attend_partial
-        self.relevance_query = init_linear(nn.Linear(width, width, bias=False), 2.0)
-        self.relevance_key = init_linear(nn.Linear(width, width, bias=False), 2.0)
-        self.query = init_linear(nn.Linear(width, width, bias=False), 2.0)
-        self.key_value = init_linear(nn.Linear(width, 2 * width, bias=False), 2.0)
-        self.output = init_linear(nn.Linear(width, width, bias=False), 2.0)
+        self.relevance_query = init_linear(Linear(width, width, bias=False), 2.0)
+        self.relevance_key = init_linear(Linear(width, width, bias=False), 2.0)
+        self.query = init_linear(Linear(width, width, bias=False), 2.0)
+        self.key_value = init_linear(Linear(width, 2 * width, bias=False), 2.0)
+        self.output = init_linear(Linear(width, width, bias=False), 2.0)
         # Counted backwards: a complete chunk's newest token has position 0.
         self.encoding: Tensor
         self.register_buffer("encoding", sinusoids(chunk_length, width).flip(0), persistent=False)

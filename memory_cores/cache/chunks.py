@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from engram.common.tracing import is_traced
 from engram.memory_cores.cache.store import Timeline, finite, rows_kept, stores_after, take, write
-from engram.memory_cores.tracing import is_traced
 
 
 class ChunkList(NamedTuple):

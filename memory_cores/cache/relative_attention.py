@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from engram.common.dense import Linear
 from engram.memory_cores.cache.attention import (
     init_linear,
     masked_softmax,
@@ -32,12 +33,12 @@ class RelativeAttention(WindowAttention):
         width = num_heads * head_size
         self.num_heads = num_heads
         self.scale = head_size**-0.5
-        self.query = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
-        self.key_value = init_linear(nn.Linear(hidden_size, 2 * width, bias=False), 1.0)
-        self.age = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
+        self.query = init_linear(Linear(hidden_size, width, bias=False), 1.0)
+        self.key_value = init_linear(Linear(hidden_size, 2 * width, bias=False), 1.0)
+        self.age = init_linear(Linear(hidden_size, width, bias=False), 1.0)
         self.content_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
         self.age_bias = nn.Parameter(torch.zeros(num_heads, 1, head_size))
-        self.output = init_linear(nn.Linear(width, hidden_size), scale)
+        self.output = init_linear(Linear(width, hidden_size), scale)
         self.encoding: Tensor
         self.register_buffer("encoding", sinusoids(memory_length + 1, hidden_size), persistent=False)
 

@@ -1,8 +1,9 @@
 """Attention whose queries and keys are turned by their age, over a window that moves with the rows."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from engram.common.dense import Linear
 from engram.memory_cores.cache.attention import init_linear, masked_softmax, merge_heads, split_heads
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.carry import state_dtype
@@ -27,9 +28,9 @@ class RotaryAttention(WindowAttention):
         super().__init__()
         width = num_heads * head_size
         self.num_heads, self.head_size = num_heads, head_size
-        self.query = init_linear(nn.Linear(hidden_size, width, bias=False), 1.0)
-        self.key_value = init_linear(nn.Linear(hidden_size, 2 * width, bias=False), 1.0)
-        self.output = init_linear(nn.Linear(width, hidden_size), scale)
+        self.query = init_linear(Linear(hidden_size, width, bias=False), 1.0)
+        self.key_value = init_linear(Linear(hidden_size, 2 * width, bias=False), 1.0)
+        self.output = init_linear(Linear(width, hidden_size), scale)
 
     def token(self, x: Tensor) -> Tensor:
         """Compute keys and values, [*, 2 * width]."""

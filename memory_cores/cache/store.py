@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from engram.common.tracing import is_traced
 from engram.memory_cores.carry import select_initial
-from engram.memory_cores.tracing import is_traced
 
 
 class Timeline(NamedTuple):

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.common.second_order import needs_graph, reference_gradients
+from engram.common.tracing import is_traced
 from engram.memory_cores.carry import select_initial
-from engram.memory_cores.second_order import needs_graph, reference_gradients
-from engram.memory_cores.tracing import is_traced
 
 
 def episode_convolution_reference(x: Tensor, before: Tensor, is_first: Tensor, weight: Tensor) -> Tensor:

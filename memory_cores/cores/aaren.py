@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, select_initial
@@ -66,9 +67,9 @@ class AarenLayer(Layer):
         self.attention = QueryAttention(hidden_size, num_heads, head_size)
         self.mlp = nn.Sequential(
             nn.LayerNorm(hidden_size),
-            nn.Linear(hidden_size, mlp_size),
+            Linear(hidden_size, mlp_size),
             nn.ReLU(),
-            nn.Linear(mlp_size, hidden_size),
+            Linear(mlp_size, hidden_size),
         )
 
     def carry_spec(self) -> CarrySpec:
@@ -87,9 +88,9 @@ class QueryAttention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int, head_size: int) -> None:
         super().__init__()
         self.query = nn.Parameter(torch.randn(num_heads, head_size))
-        self.key = nn.Linear(hidden_size, num_heads * head_size, bias=False)
-        self.value = nn.Linear(hidden_size, num_heads * head_size, bias=False)
-        self.output = nn.Linear(num_heads * head_size, hidden_size, bias=False)
+        self.key = Linear(hidden_size, num_heads * head_size, bias=False)
+        self.value = Linear(hidden_size, num_heads * head_size, bias=False)
+        self.output = Linear(num_heads * head_size, hidden_size, bias=False)
 
     def carry_spec(self) -> CarrySpec:
         """State `maximum` m and `count` c, [B, num_heads], and `values` w, [B, num_heads, head_size]; zero at first."""

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Number, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec
@@ -76,7 +77,7 @@ class AGaLiTe(LayeredCore, ScanCore):
                 attention.spread_time_scales(max_time_scale)
             layers.append(AGaLiTeLayer(attention, hidden_size, mlp_size, gate_bias))
         super().__init__(input_size, hidden_size, layers)
-        self.embed = nn.Sequential(init_orthogonal(nn.Linear(input_size, hidden_size)), nn.ReLU())
+        self.embed = nn.Sequential(init_orthogonal(Linear(input_size, hidden_size)), nn.ReLU())
 
 
 class AGaLiTeLayer(Layer):
@@ -91,9 +92,9 @@ class AGaLiTeLayer(Layer):
         self.attention_gate = Gate(hidden_size, gate_bias)
         self.mlp = nn.Sequential(
             nn.LayerNorm(hidden_size),
-            init_orthogonal(nn.Linear(hidden_size, mlp_size)),
+            init_orthogonal(Linear(hidden_size, mlp_size)),
             nn.ReLU(),
-            init_orthogonal(nn.Linear(mlp_size, hidden_size)),
+            init_orthogonal(Linear(mlp_size, hidden_size)),
         )
         self.mlp_gate = Gate(hidden_size, gate_bias)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from engram.common.dense import Linear
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.scan_core import ScanMemory
 from engram.memory_cores.time_scales import chrono_bias
@@ -23,9 +24,9 @@ class ApproximateAttention(nn.Module):
         places = [(-1 + 2 * j / (r - 1) if r > 1 else -1) for j in range((r + 1) // 2)]
         self.frequencies = [math.pi * -place for place in places]
         self.counts = [1 if 2 * j + 1 == r else 2 for j in range(len(places))]
-        self.project = init_orthogonal(nn.Linear(hidden_size, num_heads * 5 * head_size))  # k, q, v, b, g
-        self.widen = init_orthogonal(nn.Linear(hidden_size, num_heads * 3 * eta))  # p₁, p₂, p₃
-        self.output = init_orthogonal(nn.Linear(num_heads * head_size, hidden_size))
+        self.project = init_orthogonal(Linear(hidden_size, num_heads * 5 * head_size))  # k, q, v, b, g
+        self.widen = init_orthogonal(Linear(hidden_size, num_heads * 3 * eta))  # p₁, p₂, p₃
+        self.output = init_orthogonal(Linear(num_heads * head_size, hidden_size))
 
     def spread_time_scales(self, max_time_scale: int) -> None:
         """Let the traces fade in different numbers of rows, by the biases of b and g."""

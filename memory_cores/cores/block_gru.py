@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, silu
+from torch.nn.functional import silu
 
 from engram.common.checked import require
+from engram.common.dense import Linear, linear
 from engram.common.option_types import Number, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
@@ -62,10 +63,10 @@ class BlockGRU(LoopCore):
         )
         self.hidden_size, self.blocks, self.update_bias = hidden_size, blocks, update_bias
         block = hidden_size // blocks
-        self.projection = nn.Linear(hidden_size, projection_size)
+        self.projection = Linear(hidden_size, projection_size)
         self.projection_norm = nn.RMSNorm(projection_size, eps=_NORM_EPSILON)
-        self.input = nn.Linear(input_size, hidden_size)
-        self.shared = nn.Linear(projection_size, hidden_size, bias=False)
+        self.input = Linear(input_size, hidden_size)
+        self.shared = Linear(projection_size, hidden_size, bias=False)
         self.own = nn.Parameter(torch.empty(blocks, block, block))
         self.norm = nn.RMSNorm(hidden_size, eps=_NORM_EPSILON)
         self.gate_weight = nn.Parameter(torch.empty(blocks, block, 3 * block))

@@ -1,9 +1,10 @@
 """DeltaNet: heads of matrix memories that overwrite what a key held."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import silu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -97,9 +98,9 @@ class DeltaRule(Layer):
         self.num_heads, self.key_size, self.value_size = num_heads, key_size, value_size
         self.largest_strength = 2.0 if allow_neg_eigval else 1.0
         width = num_heads * (2 * key_size + value_size)
-        self.project = nn.Linear(hidden_size, width, bias=False)
+        self.project = Linear(hidden_size, width, bias=False)
         self.convolution = ShortConvolution(width, convolution_size, bias=False)
-        self.strength = nn.Linear(hidden_size, num_heads, bias=False)
+        self.strength = Linear(hidden_size, num_heads, bias=False)
         self.read = GatedRead(hidden_size, num_heads, value_size, gate)
 
     def carry_spec(self) -> CarrySpec:

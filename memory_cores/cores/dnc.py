@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from engram.common.dense import Linear
 from engram.common.option_types import Count, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
@@ -68,7 +69,7 @@ class DNC(LoopCore):
         self.input = WideLinear(input_size, 4 * hidden_size)  # i, f, o and the candidate
         self.recurrent = WideLinear(hidden_size + num_reads * word_size, 4 * hidden_size, bias=False)
         self.interface = WideLinear(hidden_size, sum(self._interface_sizes()))
-        self.readout = nn.Linear(hidden_size + num_reads * word_size, hidden_size)
+        self.readout = Linear(hidden_size + num_reads * word_size, hidden_size)
         nn.init.zeros_(self.input.bias)
         if init == "chrono":
             forget = chrono_bias(hidden_size, max_time_scale)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Positive, Real, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -73,8 +74,8 @@ class FFM(ScanCore):
             min_period <= max_period, "min_period", f"at most max_period ({max_period:g})", min_period, self
         )
         self.memory_size, self.context_size = memory_size, context_size
-        self.project = nn.Linear(input_size, 2 * memory_size + 2 * hidden_size)
-        self.readout = nn.Linear(2 * memory_size * context_size, hidden_size)
+        self.project = Linear(input_size, 2 * memory_size + 2 * hidden_size)
+        self.readout = Linear(2 * memory_size * context_size, hidden_size)
         self.limit = decay_limit(max_length)
         fastest, slowest = decay_range(self.limit, max_period, forgotten_at)
         periods = torch.linspace(min_period, max_period, context_size, dtype=torch.float64)

@@ -1,9 +1,10 @@
 """A window over the last inputs of the episode: memory without recurrence."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import leaky_relu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
@@ -38,8 +39,8 @@ class FrameStack(MemoryCore):
     def __init__(self, input_size: Size, hidden_size: Size = 256, window: Size = 4) -> None:
         super().__init__(input_size, hidden_size)
         self.window = window
-        self.mix = nn.Linear(window * (input_size + 1), hidden_size)
-        self.readout = nn.Linear(hidden_size, hidden_size)
+        self.mix = Linear(window * (input_size + 1), hidden_size)
+        self.readout = Linear(hidden_size, hidden_size)
 
     def carry_spec(self) -> CarrySpec:
         """State an empty window: `frames` [B, window - 1, input_size], `is_valid` [B, window - 1] bool."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.cores.delta_net import DeltaRule
@@ -104,7 +105,7 @@ class GatedDeltaRule(DeltaRule):
         super().__init__(
             hidden_size, num_heads, key_size, value_size, convolution_size, allow_neg_eigval, gate=True
         )
-        self.decay = nn.Linear(hidden_size, num_heads)
+        self.decay = Linear(hidden_size, num_heads)
         if time_scales is None:
             rate = torch.empty(num_heads).uniform_(1e-4, 16.0)
             rows = torch.empty(num_heads).uniform_(math.log(1e-3), math.log(0.1)).exp()

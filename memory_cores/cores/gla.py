@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.layered_core import LayeredCore, ResidualLayer
@@ -98,8 +99,8 @@ class GatedAttention(MatrixLayer):
         feature_map: FeatureMap = "none",
     ) -> None:
         super().__init__(hidden_size, num_heads, key_size, value_size, feature_map)
-        self.reduce = nn.Linear(hidden_size, gate_rank, bias=False)
-        self.decay = nn.Linear(gate_rank, num_heads * key_size)
+        self.reduce = Linear(hidden_size, gate_rank, bias=False)
+        self.decay = Linear(gate_rank, num_heads * key_size)
         if max_time_scale is not None:
             self.decay.bias.data = chrono_bias(num_heads * key_size, max_time_scale, ROOT)
         self.read = GatedRead(hidden_size, num_heads, value_size)

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -97,7 +98,7 @@ class SlotAttention(MatrixLayer):
     ) -> None:
         super().__init__(hidden_size, num_heads, key_size, value_size)
         self.num_slots = num_slots
-        self.forget = nn.Linear(hidden_size, num_heads * num_slots, bias=False)
+        self.forget = Linear(hidden_size, num_heads * num_slots, bias=False)
         if max_time_scale is not None:
             self.forget.bias = nn.Parameter(chrono_bias(num_heads * num_slots, max_time_scale, ROOT))
         self.read = GatedRead(hidden_size, 1, num_heads * value_size, gate=False)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Number, Size
 from engram.memory_cores.cache.attention import init_linear
 from engram.memory_cores.cache.relative_attention import RelativeAttention
@@ -84,9 +85,9 @@ class GTrXLLayer(Layer):
         self.attention_gate = Gate(hidden_size, gate_bias)
         self.mlp = nn.Sequential(
             nn.LayerNorm(hidden_size),
-            init_linear(nn.Linear(hidden_size, mlp_size), 2.0),
+            init_linear(Linear(hidden_size, mlp_size), 2.0),
             nn.ReLU(),
-            init_linear(nn.Linear(mlp_size, hidden_size), 2.0),
+            init_linear(Linear(mlp_size, hidden_size), 2.0),
         )
         self.mlp_gate = Gate(hidden_size, gate_bias)
 
@@ -110,9 +111,9 @@ class Gate(nn.Module):
 
     def __init__(self, hidden_size: int, bias: float) -> None:
         super().__init__()
-        self.branch = init_linear(nn.Linear(hidden_size, 3 * hidden_size, bias=False), 1.0)
-        self.stream = init_linear(nn.Linear(hidden_size, 2 * hidden_size, bias=False), 1.0)
-        self.candidate = init_linear(nn.Linear(hidden_size, hidden_size, bias=False), 1.0)
+        self.branch = init_linear(Linear(hidden_size, 3 * hidden_size, bias=False), 1.0)
+        self.stream = init_linear(Linear(hidden_size, 2 * hidden_size, bias=False), 1.0)
+        self.candidate = init_linear(Linear(hidden_size, hidden_size, bias=False), 1.0)
         self.bias = nn.Parameter(torch.full((hidden_size,), float(bias)))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu, softplus
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -117,13 +118,13 @@ class Mixer(Layer):
         self.state_size, self.head_size = state_size, inner_size // len(rates)
         convolved = inner_size + 2 * num_groups * state_size
         self.sizes = inner_size, convolved, self.num_heads
-        self.project = nn.Linear(hidden_size, sum(self.sizes), bias=False)
+        self.project = Linear(hidden_size, sum(self.sizes), bias=False)
         self.convolution = ShortConvolution(convolved, convolution_size)
         self.log_rate = nn.Parameter(rates.log())
         self.step_bias = nn.Parameter(inverse_softplus(steps))
         self.skip = nn.Parameter(torch.ones(self.num_heads))
         self.norm = nn.Parameter(torch.ones(inner_size))
-        self.output = nn.Linear(inner_size, hidden_size, bias=False)
+        self.output = Linear(inner_size, hidden_size, bias=False)
 
     def carry_spec(self) -> CarrySpec:
         """State `matrix`, [B, H, N, inner_size / H], and `inputs`, the convolution's; zero at first."""

@@ -4,9 +4,10 @@ from abc import abstractmethod
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from engram.common.dense import Linear
 from engram.common.option_types import Positive, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -33,8 +34,8 @@ class MinimalRNN(ScanCore):
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.candidate = candidate
-        self.gates = nn.Linear(input_size, num_gates * hidden_size)
-        self.value = nn.Linear(input_size, hidden_size)
+        self.gates = Linear(input_size, num_gates * hidden_size)
+        self.value = Linear(input_size, hidden_size)
         self.gates.weight.data.mul_(gate_gain)
 
     @abstractmethod

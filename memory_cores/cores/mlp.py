@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
@@ -34,7 +35,7 @@ class MLP(MemoryCore):
         widths = [input_size] + [hidden_size] * num_layers
         layers: list[nn.Module] = []
         for width_in, width_out in pairwise(widths):
-            layers += [nn.Linear(width_in, width_out), nn.LeakyReLU()]
+            layers += [Linear(width_in, width_out), nn.LeakyReLU()]
         self.layers = nn.Sequential(*layers)
 
     def carry_spec(self) -> CarrySpec:

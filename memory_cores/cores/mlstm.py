@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, silu
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
@@ -106,14 +107,14 @@ class MatrixLSTM(Layer):
     ) -> None:
         super().__init__()
         self.num_heads, self.head_size = len(forget_bias), inner_size // len(forget_bias)
-        self.up = nn.Linear(hidden_size, 2 * inner_size, bias=False)
+        self.up = Linear(hidden_size, 2 * inner_size, bias=False)
         self.convolution = ShortConvolution(inner_size, convolution_size)
         blocks = inner_size // BLOCK_SIZE
         self.query, self.key, self.value = (HeadwiseLinear(inner_size, blocks) for _ in range(3))
-        self.gates = nn.Linear(3 * inner_size, 2 * self.num_heads)  # of input, then of forgetting
+        self.gates = Linear(3 * inner_size, 2 * self.num_heads)  # of input, then of forgetting
         self.head_norm = nn.Parameter(torch.ones(inner_size))
         self.skip = nn.Parameter(torch.ones(inner_size))
-        self.output = nn.Linear(inner_size, hidden_size, bias=False)
+        self.output = Linear(inner_size, hidden_size, bias=False)
         nn.init.normal_(self.up.weight, std=(2 / (5 * hidden_size)) ** 0.5)
         # The more layers, the less each adds to their sum.
         nn.init.normal_(self.output.weight, std=2 / (depth * hidden_size**0.5))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from engram.common.dense import Linear
 from engram.common.option_types import Positive, Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
@@ -44,7 +45,7 @@ class PosMLP(MemoryCore):
     ) -> None:
         super().__init__(input_size, hidden_size)
         self.embed = nn.Sequential(
-            nn.Linear(input_size, hidden_size), nn.LayerNorm(hidden_size, elementwise_affine=False)
+            Linear(input_size, hidden_size), nn.LayerNorm(hidden_size, elementwise_affine=False)
         )
         self.strength = nn.Parameter(torch.zeros(()))
         self.mlp = MLP(hidden_size, hidden_size, num_layers).layers

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, softplus
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -93,11 +94,11 @@ class RecurrentBlock(Layer):
 
     def __init__(self, hidden_size: int, unit: "RealGatedUnit", convolution_size: int) -> None:
         super().__init__()
-        self.input = nn.Linear(hidden_size, unit.size)
-        self.gate = nn.Linear(hidden_size, unit.size)
+        self.input = Linear(hidden_size, unit.size)
+        self.gate = Linear(hidden_size, unit.size)
         self.convolution = ShortConvolution(unit.size, convolution_size)
         self.unit = unit
-        self.output = nn.Linear(unit.size, hidden_size)
+        self.output = Linear(unit.size, hidden_size)
 
     def carry_spec(self) -> CarrySpec:
         """State `inputs`, the convolution's, and what the unit carries."""

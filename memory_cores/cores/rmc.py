@@ -3,9 +3,10 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Count, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
@@ -69,7 +70,7 @@ class RMC(LoopCore):
         self.mlp_first, self.mlp_last = WideLinear(width, width), WideLinear(width, width)
         self.gates_of_slots = WideLinear(width, 2 * width, bias=False)  # i and f
         self.gates_of_input = WideLinear(width, 2 * width)
-        self.readout = nn.Linear(num_slots * width, hidden_size)
+        self.readout = Linear(num_slots * width, hidden_size)
         forget = chrono_bias(width, max_time_scale) if init == "chrono" else torch.ones(width)
         self.gates_of_input.bias.data = torch.cat([-forget if init == "chrono" else 0 * forget, forget])
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from engram.common.dense import Linear
 from engram.common.option_types import Positive, Size
 from engram.common.random import randint
 from engram.memory_cores.card import CoreCard
@@ -67,13 +68,13 @@ class SHM(LoopCore):
         super().__init__(input_size, hidden_size)
         self.memory_size, self.memory_limit, self.is_random = memory_size, memory_limit, theta == "random"
         self.norm = nn.LayerNorm(input_size)
-        self.project = nn.Linear(input_size, 4 * memory_size, bias=False)  # k, q, v, c
-        self.write = nn.Linear(input_size, 1, bias=False)
+        self.project = Linear(input_size, 4 * memory_size, bias=False)  # k, q, v, c
+        self.write = Linear(input_size, 1, bias=False)
         table = nn.init.xavier_uniform_(torch.empty(num_thetas, memory_size))
         self.theta = nn.Parameter(table if self.is_random else table[:1].clone())
         self.read_norm = nn.LayerNorm(memory_size) if norm else nn.Identity()
-        self.output = nn.Linear(memory_size, hidden_size)
-        self.skip = nn.Linear(input_size, hidden_size, bias=False)
+        self.output = Linear(memory_size, hidden_size)
+        self.skip = Linear(input_size, hidden_size, bias=False)
         if self.is_random:
             self.register_buffer("seed", torch.randint(2**31, ()))
 

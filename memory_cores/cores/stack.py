@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.card import CoreCard
@@ -42,7 +43,7 @@ class Stack(MemoryCore):
         num_layers: Size = 2,
     ) -> None:
         super().__init__(input_size, hidden_size)
-        self.embed = nn.Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
+        self.embed = Linear(input_size, hidden_size) if input_size != hidden_size else nn.Identity()
         cores = [make_layer(input_size=hidden_size) for _ in range(num_layers)]
         width = cores[0].output_size
         require(

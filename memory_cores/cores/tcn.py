@@ -4,8 +4,9 @@ from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, relu
+from torch.nn.functional import relu
 
+from engram.common.dense import linear
 from engram.common.option_types import Size, Whole
 from engram.memory_cores.cache_core import CacheMemory, LayeredCacheCore
 from engram.memory_cores.card import CoreCard

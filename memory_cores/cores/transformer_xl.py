@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from engram.common.checked import require
+from engram.common.dense import Linear
 from engram.common.option_types import Size
 from engram.memory_cores.cache.attention import init_linear
 from engram.memory_cores.cache.relative_attention import RelativeAttention
@@ -105,9 +106,9 @@ class TransformerXLLayer(Layer):
         token_size = hidden_size if is_relative else 2 * num_heads * head_size
         self.ring = Leaf((memory_length + 1, token_size), "stored")
         self.mlp = nn.Sequential(
-            init_linear(nn.Linear(hidden_size, mlp_size), 2.0),
+            init_linear(Linear(hidden_size, mlp_size), 2.0),
             nn.ReLU(),
-            init_linear(nn.Linear(mlp_size, hidden_size), scale),
+            init_linear(Linear(mlp_size, hidden_size), scale),
         )
 
     def carry_spec(self) -> CarrySpec:

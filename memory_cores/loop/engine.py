@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from engram.common.tracing import is_traced, is_transformed
 from engram.memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
 from engram.memory_cores.loop.packed_gru import PackedGRU
 from engram.memory_cores.loop.packed_lstm import PackedLSTM
@@ -11,7 +12,6 @@ from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_ref
 from engram.memory_cores.loop.stretched_lstm import stretched_lstm
 from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.resets import Resets
-from engram.memory_cores.tracing import is_traced, is_transformed
 
 MOST_RESETS = 0.125
 """Resets of an environment per row up to which added rows cost less than `PackedLSTM`, as measured."""

@@ -9,7 +9,7 @@ from warnings import catch_warnings, filterwarnings
 import torch
 from torch import Tensor
 
-from engram.memory_cores.second_order import needs_graph, reference_gradients
+from engram.common.second_order import needs_graph, reference_gradients
 
 
 @contextmanager

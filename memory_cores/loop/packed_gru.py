@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.common.dense import multiply, multiply_transposed
+from engram.common.second_order import needs_graph, reference_gradients
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference
 from engram.memory_cores.loop.weights import GateWeights
-from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
 class PackedGRU(torch.autograd.Function):
@@ -34,7 +35,7 @@ class PackedGRU(torch.autograd.Function):
         values = rows_x.new_empty(len(rows_x), 4 * size)
         values[:, :size] = bias_hh[2 * size :]
         bias = torch.cat([bias_ih[: 2 * size] + bias_hh[: 2 * size], bias_ih[2 * size :]])
-        torch.addmm(bias, rows_x, weight_ih.mT, out=values[:, size:])
+        multiply(rows_x, weight_ih, bias, out=values[:, size:])
         weight = weight_hh.roll(size, 0)  # to the order n, r, z
         hiddens = packing.begin(hidden)
         views = (values[:, : 3 * size], values[:, size : 3 * size], *values.split(size, dim=1))
@@ -76,10 +77,10 @@ class PackedGRU(torch.autograd.Function):
         return (
             None,
             None,
-            packing.unpack(from_input @ weight_ih) if ctx.needs_input_grad[2] else None,
+            packing.unpack(multiply(from_input, weight_ih.mT)) if ctx.needs_input_grad[2] else None,
             dhs[packing.carried],
-            from_input.mT @ rows_x,
-            (from_hidden.mT @ previous_hidden).roll(-size, 0),
+            multiply_transposed(from_input, rows_x),
+            multiply_transposed(from_hidden, previous_hidden).roll(-size, 0),
             from_input.sum(0),
             from_hidden.sum(0).roll(-size, 0),
         )

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.common.dense import multiply, multiply_transposed
+from engram.common.second_order import needs_graph, reference_gradients
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import lstm_loop_reference
 from engram.memory_cores.loop.weights import GateWeights
-from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 
 class PackedLSTM(torch.autograd.Function):
@@ -37,7 +38,7 @@ class PackedLSTM(torch.autograd.Function):
         inputs = (x, hidden, cell, weight_ih, weight_hh, bias)
         weight_ih, weight_hh, bias = (rows.roll(size, 0) for rows in (weight_ih, weight_hh, bias))
         rows_x = packing.pack(x)
-        gates = torch.addmm(bias, rows_x, weight_ih.mT)  # [B * T, 4H], in place: the gates' values
+        gates = multiply(rows_x, weight_ih, bias)  # [B * T, 4H], in place: the gates' values
         hiddens, cells = packing.begin(hidden), packing.begin(cell)
         tanh_cells = gates.new_empty(len(gates), size)
         views = (gates, gates[:, : 3 * size], *gates.split(size, dim=1), tanh_cells)
@@ -91,11 +92,11 @@ class PackedLSTM(torch.autograd.Function):
         return (
             None,
             None,
-            packing.unpack(grads @ weight_ih) if ctx.needs_input_grad[2] else None,
+            packing.unpack(multiply(grads, weight_ih.mT)) if ctx.needs_input_grad[2] else None,
             dhs[packing.carried],
             dcs[packing.carried],
-            (grads.mT @ rows_x).roll(-size, 0),
-            (grads.mT @ hiddens[packing.previous]).roll(-size, 0),
+            multiply_transposed(grads, rows_x).roll(-size, 0),
+            multiply_transposed(grads, hiddens[packing.previous]).roll(-size, 0),
             grads.sum(0).roll(-size, 0),
         )
 

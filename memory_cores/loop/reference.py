@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
+from engram.common.dense import linear
 from engram.memory_cores.loop.weights import GateWeights
 
 

@@ -2,10 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import layer_norm
+
+from engram.common.dense import Linear, linear
 
 
-class WideLinear(nn.Linear):
+class WideLinear(Linear):
     """A linear layer in the dtype of its input."""
 
     def forward(self, input: Tensor) -> Tensor:

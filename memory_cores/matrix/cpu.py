@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engram.common.second_order import needs_graph, reference_gradients
 from engram.memory_cores.matrix.chunks import CHUNK
-from engram.memory_cores.second_order import needs_graph, reference_gradients
 
 Memory = tuple[Tensor, Tensor]
 """What is read, [B, T, H, V], and the states that are carried on."""

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from engram.common.tracing import is_traced
 from engram.memory_cores.matrix.decay import decayed_chunks
 from engram.memory_cores.matrix.delta import delta_chunks
-from engram.memory_cores.tracing import is_traced
 
 
 def decayed_memory(

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from engram.common.dense import Linear
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.layered_core import Layer
 
@@ -40,9 +41,9 @@ class MatrixLayer(Layer):
         super().__init__()
         self.feature_map = feature_map
         self.num_heads, self.key_size, self.value_size = num_heads, key_size, value_size
-        self.query = nn.Linear(hidden_size, num_heads * key_size, bias=False)
-        self.key = nn.Linear(hidden_size, num_heads * key_size, bias=False)
-        self.value = nn.Linear(hidden_size, num_heads * value_size, bias=False)
+        self.query = Linear(hidden_size, num_heads * key_size, bias=False)
+        self.key = Linear(hidden_size, num_heads * key_size, bias=False)
+        self.value = Linear(hidden_size, num_heads * value_size, bias=False)
 
     def carry_spec(self) -> CarrySpec:
         """State `matrix`, [B, num_heads, key_size, value_size], zero at first."""
@@ -71,8 +72,8 @@ class GatedRead(nn.Module):
         super().__init__()
         width = num_heads * value_size
         self.norm = nn.RMSNorm(value_size, eps=1e-5) if norm else nn.Identity()
-        self.gate = nn.Linear(hidden_size, width, bias=False) if gate else None
-        self.output = nn.Linear(width, hidden_size, bias=False)
+        self.gate = Linear(hidden_size, width, bias=False) if gate else None
+        self.output = Linear(width, hidden_size, bias=False)
 
     def forward(self, x: Tensor, read: Tensor) -> Tensor:
         """Put out what was read, [*, H, V], for the rows x [*, hidden_size]; returns [*, hidden_size]."""

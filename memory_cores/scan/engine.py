@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.common.second_order import needs_graph
+from engram.common.tracing import is_batched, is_transformed
 from engram.memory_cores.scan.gradients import linear_scan_gradients
-from engram.memory_cores.second_order import needs_graph
-from engram.memory_cores.tracing import is_batched, is_transformed
 
 
 def linear_scan_reference(

@@ -4,8 +4,8 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
+from engram.common.dense import linear
 from engram.memory_cores.carry import Leaf
 from engram.memory_cores.scan_core import Scan
 from engram.memory_cores.state_space.layer import StateSpaceModel

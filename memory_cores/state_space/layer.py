@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from engram.common.dense import Linear
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.layered_core import Layer
 from engram.memory_cores.scan_core import Scan, ScanMemory
@@ -54,8 +55,8 @@ class StateSpaceLayer(Layer):
         self.activation = activation
         self.prenorm = nn.LayerNorm(hidden_size) if prenorm else nn.Identity()
         self.postnorm = nn.LayerNorm(hidden_size) if postnorm else nn.Identity()
-        self.value = nn.Linear(hidden_size, hidden_size) if activation == "full_glu" else nn.Identity()
-        self.gate = nn.Linear(hidden_size, hidden_size) if activation != "gelu" else nn.Identity()
+        self.value = Linear(hidden_size, hidden_size) if activation == "full_glu" else nn.Identity()
+        self.gate = Linear(hidden_size, hidden_size) if activation != "gelu" else nn.Identity()
 
     def carry_spec(self) -> CarrySpec:
         """State `state`, that of the state-space model."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from engram.memory_cores.tracing import is_batched
+from engram.common.tracing import is_batched
 
 
 def needs_graph(*grads: Tensor | None) -> bool:

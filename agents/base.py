@@ -15,11 +15,13 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.learned_state import LearnedState
+from engram.agents.optim.groups import make_capturable
 from engram.agents.precision import Precision
 from engram.agents.settings import AgentSettings
 from engram.agents.trainable import Metrics, Trainable, Updates
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.checked import Checked
+from engram.common.cuda_graph import Recorder, record_cuda_graph
 from engram.common.rows import Act, Rollout
 from engram.common.streams import environment_keys, seeded_initializers, stream_key, stream_uniform
 
@@ -173,6 +175,22 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             bounds.
         """
         return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
+
+    def why_not_captured(self) -> str | None:
+        """See `Trainable.why_not_captured`; an agent whose attributes hold a `CapturedUpdate` can be captured."""
+        return None if self.captured_updates else super().why_not_captured()
+
+    def capture_updates(self, recorder: Recorder = record_cuda_graph) -> None:
+        """Record the parts of updates that are a `CapturedUpdate`, and let optimisers step in recordings.
+
+        Args:
+            recorder: how to record.
+        """
+        if self.captured_updates:
+            for optimizer in self.optimizers.values():
+                make_capturable(optimizer)
+        for update in self.captured_updates.values():
+            update.capture(recorder)
 
     def update(self, experience: Any, env_steps: int) -> Metrics:
         """Make one update and count it; arguments and errors as of `learn_from`."""

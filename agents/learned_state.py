@@ -10,6 +10,7 @@ import torch
 from tensordict import TensorDict
 from torch import nn
 
+from engram.agents.captured_update import CapturedUpdate
 from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from engram.common.state_form import Whole
 from engram.memory_cores import MemoryCore
@@ -39,6 +40,11 @@ class LearnedState(ABC):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers among the attributes, by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)}
+
+    @property
+    def captured_updates(self) -> dict[str, CapturedUpdate]:
+        """The parts of an update that can be recorded among the attributes, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, CapturedUpdate)}
 
     def sizes(self) -> dict[str, int]:
         """Count what the agent learns and what it remembers.
@@ -85,6 +91,8 @@ class LearnedState(ABC):
             load_optimizer_state(optimizer, state[name])
         for name in self.counters:
             setattr(self, name, state[name])
+        for update in self.captured_updates.values():
+            update.forget()  # moments lie elsewhere now
 
 
 def _count_trained(modules: Iterable[nn.Module]) -> int:

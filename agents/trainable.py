@@ -91,6 +91,13 @@ class Trainable(ABC):
             ValueError: says what would work.
         """
 
+    def why_not_captured(self) -> str | None:
+        """Say why updates are not to be recorded as CUDA graphs unless it is asked for; None if they are."""
+        return "this agent's updates are not written for it"
+
+    def capture_updates(self) -> None:
+        """Record updates as CUDA graphs from here on, as far as that is possible."""
+
     def check_rows(self, row: TensorDictBase) -> None:
         """Refuse environments whose rows the agent cannot learn from, before anything is written.
 

@@ -1,6 +1,8 @@
-"""What is done to an optimiser's groups of parameters beside moving them: clipped gradients, and rates that warm up."""
+"""What is done to an optimiser's groups of parameters beside moving them: gradients are clipped, rates are set."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,4 +38,23 @@ def warm_up(optimizer: torch.optim.Optimizer, num_updates: int, warmup_updates: 
     """
     share = min(1.0, (num_updates + 1) / warmup_updates) if warmup_updates else 1.0
     for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * share
+        set_learning_rate(group, group["initial_lr"] * share)
+
+
+def make_capturable(optimizer: torch.optim.Optimizer) -> None:
+    """Let the optimiser's steps be recorded as a CUDA graph: rates and counters are tensors, which a step reads there.
+
+    Args:
+        optimizer: has not moved anything yet, or is loaded after this.
+    """
+    for group in optimizer.param_groups:
+        group["capturable"] = True
+        group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=group["params"][0].device)
+
+
+def set_learning_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of an optimiser's group; in place, where a recorded step reads it."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate

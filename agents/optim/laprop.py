@@ -22,6 +22,8 @@ class LaProp(torch.optim.Optimizer):
         betas: β₁ of the momentum, β₂ of the mean square.
         eps: ε.
 
+    A group may be made `capturable`, see `engram.agents.optim.groups.make_capturable`.
+
     Source: Ziyin et al. 2020 (LaProp); Brock et al. 2021 (adaptive clipping); constants of DreamerV3.
     """
 
@@ -33,7 +35,7 @@ class LaProp(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-20,
     ) -> None:
-        super().__init__(parameters, {"lr": lr})
+        super().__init__(parameters, {"lr": lr, "capturable": False})
         self.clip, self.betas, self.epsilon = clip, betas, eps
 
     @torch.no_grad()
@@ -42,23 +44,49 @@ class LaProp(torch.optim.Optimizer):
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
-                self._step_group(parameters, group["lr"])
+                self._step_group(parameters, group)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` gave."""
         super().load_state_dict(state_dict)
-        # A checkpoint is read to the parameters' device, and the host would wait for every counter that lies there.
-        for state in self.state.values():
-            state["step"] = state["step"].cpu()
+        for group in self.param_groups:
+            self._share_counters(group)
 
-    def _step_group(self, parameters: list[Tensor], learning_rate: float) -> None:
-        for parameter in parameters:
-            if not self.state[parameter]:
+    def _share_counters(self, group: dict[str, Any]) -> None:
+        """Let parameters that have moved equally often have one counter: on the device if steps are recorded.
+
+        Elsewhere it lies in host memory, because the host would wait for it in every step.
+        """
+        counters: dict[float, Tensor] = {}
+        for parameter in group["params"]:
+            state = self.state.get(parameter, {})
+            if state:
+                device = parameter.device if group["capturable"] else torch.device("cpu")
+                count = float(state["step"])
+                state["step"] = counters.setdefault(count, torch.tensor(count, device=device))
+
+    def _begin(self, parameters: list[Tensor], is_captured: bool) -> None:
+        """Make the states of parameters that have none; they share a counter."""
+        new = [parameter for parameter in parameters if not self.state[parameter]]
+        if new:
+            count = torch.zeros((), device=new[0].device if is_captured else None)
+            for parameter in new:
                 self.state[parameter] = {
-                    "step": torch.zeros((), dtype=torch.float32),
+                    "step": count,
                     "mean_square": torch.zeros_like(parameter),
                     "momentum": torch.zeros_like(parameter),
                 }
+
+    def _step_group(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        self._begin(parameters, group["capturable"])
+        alike: dict[int, list[Tensor]] = {}
+        for parameter in parameters:
+            alike.setdefault(id(self.state[parameter]["step"]), []).append(parameter)
+        for own in alike.values():
+            self._move(own, group)
+
+    def _move(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move parameters that share a counter."""
         states = [self.state[parameter] for parameter in parameters]
         updates = self._clipped(parameters)
         mean_squares = [state["mean_square"] for state in states]
@@ -66,15 +94,13 @@ class LaProp(torch.optim.Optimizer):
         beta1, beta2 = self.betas
         torch._foreach_mul_(mean_squares, beta2)
         torch._foreach_addcmul_(mean_squares, updates, updates, 1 - beta2)
-        for state in states:
-            state["step"] += 1
-        counts = [float(state["step"]) for state in states]
-        roots = torch._foreach_div(mean_squares, [1 - beta2**count for count in counts])
+        count = _count(states, group["capturable"])
+        roots = torch._foreach_div(mean_squares, _as_factor(1 - beta2**count))
         torch._foreach_sqrt_(roots)
         torch._foreach_add_(roots, self.epsilon)
         torch._foreach_div_(updates, roots)
         torch._foreach_lerp_(momenta, updates, 1 - beta1)
-        moves = torch._foreach_mul(momenta, [-learning_rate / (1 - beta1**count) for count in counts])
+        moves = torch._foreach_mul(momenta, _as_factor(-group["lr"] / (1 - beta1**count)))
         torch._foreach_add_(parameters, moves)
 
     def _clipped(self, parameters: list[Tensor]) -> list[Tensor]:
@@ -85,3 +111,18 @@ class LaProp(torch.optim.Optimizer):
         excess = torch._foreach_div(torch._foreach_norm(gradients), limits)
         torch._foreach_clamp_min_(excess, 1.0)
         return list(torch._foreach_div(gradients, excess))
+
+
+def _count(states: list[dict[str, Tensor]], is_captured: bool) -> Any:
+    """Count a step in states that share a counter: in place on a device that reads it, else on the host."""
+    if is_captured:
+        return states[0]["step"].add_(1).double()
+    counter = states[0]["step"] + 1  # a new one: who has no gradient this time keeps the other
+    for state in states:
+        state["step"] = counter
+    return float(counter)
+
+
+def _as_factor(value: Any) -> Any:
+    """A number, or a tensor of one in the dtype that many tensors can be multiplied by at once."""
+    return value.float() if isinstance(value, Tensor) else value

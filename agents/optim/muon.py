@@ -37,7 +37,11 @@ class Muon(torch.optim.Muon):
         update = orthogonalize(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
         matrix.mul_(1 - lr * group["weight_decay"])
         # An orthogonal matrix has a root mean square of 1 / sqrt(its longer side), and a step of Adam one of about 0.2.
-        matrix.add_(update, alpha=-0.2 * lr * max(matrix.shape) ** 0.5)
+        length = -0.2 * lr * max(matrix.shape) ** 0.5
+        if isinstance(length, Tensor):  # the rate of a recorded step
+            matrix.addcmul_(update.to(matrix.dtype), length)
+        else:
+            matrix.add_(update, alpha=length)
 
 
 def orthogonalize(

@@ -11,9 +11,11 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.base import Agent
+from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
+from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
 from engram.agents.ppo.loss import (
     approximate_kl,
@@ -25,6 +27,7 @@ from engram.agents.ppo.loss import (
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.returns import generalized_advantages, masked_mean, normalize
 from engram.agents.trainable import Metrics
+from engram.common.cuda_graph import to_device
 from engram.common.rows import Rollout
 from engram.common.state_form import Real
 from engram.common.streams import permutation, stream_key
@@ -71,6 +74,7 @@ class PPO(Agent):
         else:
             self.optimizer = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
         self.kl_coef = self.settings.kl_coef
+        self._minibatch = CapturedUpdate(self._learn_minibatch, self.device)
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
@@ -102,11 +106,16 @@ class PPO(Agent):
         learning_rate = self._set_learning_rate(env_steps)
         batch = self._prepare(rollout)
         rows = batch["rows"]
-        host_is_first = rows["is_first"].cpu()  # one copy per update; cores choose their path by it
-        terms = []
+        # One copy per update: cores choose their path by it, but a recording has one path for all resets.
+        host_is_first = None if self._minibatch.is_captured else rows["is_first"].cpu()
+        kl_coef = torch.full((), self.kl_coef, device=self.device)
+        names, found = [], []
         for host_index, index in self._minibatches(batch.batch_size[0]):
-            terms.append(self._learn_minibatch(rows[index], batch["carry"][index], host_is_first[host_index]))
-        stacked = {name: torch.stack([term[name] for term in terms]) for name in terms[0]}
+            resets = None if host_is_first is None else host_is_first[host_index]
+            terms = self._minibatch(batch=batch, index=index, kl_coef=kl_coef, host_is_first=resets)
+            names = list(terms)
+            found.append(torch.stack(list(terms.values())))
+        stacked = dict(zip(names, torch.stack(found, dim=1), strict=True))
         measured = {name: values.mean() for name, values in stacked.items()}
         measured["explained_variance"] = explained_variance(rows["value"], rows["target"], rows["mask"])
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
@@ -158,16 +167,16 @@ class PPO(Agent):
         ]
         orders = torch.stack([permutation(num_sequences, key) for key in keys])
         count = self.settings.num_minibatches
-        for order, device_order in zip(orders, orders.to(self.device), strict=True):  # one copy per update
+        for order, device_order in zip(orders, to_device(orders, self.device), strict=True):
             yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
 
     def _learn_minibatch(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+        self, batch: TensorDictBase, index: Tensor, kl_coef: Tensor, host_is_first: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """One gradient step on sequences `[N, T]`; returns the terms of the loss, detached."""
-        settings = self.settings
+        """One gradient step on the sequences `index` of a batch `[N]`; returns the terms of the loss, detached."""
+        settings, rows = self.settings, batch["rows"][index]
         with self.precision.autocast():
-            distribution, value = self.network(rows, carry, host_is_first)
+            distribution, value = self.network(rows, batch["carry"][index], host_is_first)
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
         log_prob = distribution.log_prob(rows["action"])
         if settings.normalize_advantage == "minibatch":
@@ -183,7 +192,7 @@ class PPO(Agent):
         if settings.kl_coef > 0:
             divergence = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
             terms["kl_divergence"] = masked_mean(divergence, mask)
-            loss = loss + self.kl_coef * terms["kl_divergence"]
+            loss = loss + kl_coef * terms["kl_divergence"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
@@ -200,7 +209,7 @@ class PPO(Agent):
     def _set_learning_rate(self, env_steps: int) -> float:
         learning_rate = self.settings.scheduled_learning_rate(env_steps / self.settings.total_env_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            set_learning_rate(group, learning_rate)
         return learning_rate
 
     def _adapt_kl_coef(self, kl_divergence: float) -> None:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = {
     "device": ["tests/gpu/test_pretended_device.py"],
     "ppo": ["tests/gpu/test_pretended_ppo.py"],
+    "captured": ["tests/gpu/test_pretended_captured.py"],
     "natives": ["tests/gpu/test_pretended_natives.py"],
     "world_models": ["tests/gpu/test_pretended_world_models.py"],
     "commands": ["tests/gpu/test_pretended_commands.py"],
@@ -22,6 +23,7 @@ PARTS = {
 QUICK = [
     "tests/gpu/test_pretended_device.py",
     "tests/gpu/test_pretended_ppo.py",
+    "tests/gpu/test_pretended_captured.py",
     "-k",
     "pretended_device or s5]",
 ]

@@ -52,10 +52,11 @@ benchmark: setup
 	$(BIN)/python -m engram.benchmarks ppo
 	$(BIN)/python -m engram.benchmarks cores
 
-# On a machine with a CUDA card; nothing is installed. Folder of wheels: python tests/gpu/session.py --download .wheels
+# On a machine with a CUDA card; nothing is installed. Wheels: python tools/bare_copy.py --download .wheels
 GPU_PYTHON := $(or $(PYTHON),$(wildcard $(BIN)/python),python3)
 gpu:
-	$(GPU_PYTHON) tests/gpu/session.py --minutes $(or $(MINUTES),9) $(if $(WHEELS),--wheels $(WHEELS)) $(if $(ONLY),--only $(ONLY))
+	$(GPU_PYTHON) tools/bare_copy.py $(if $(WHEELS),--wheels $(WHEELS)) all device=cuda minutes=$(or $(MINUTES),9) \
+	    'only=$(if $(ONLY),[$(ONLY)],all)' output=docs/benchmarks/all_cuda.json
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from hydra.core.config_store import ConfigStore
 
+from engram.benchmarks.document import write_document
 from engram.common.errors import UsageError
 from engram.common.say import say
-from engram.run_files.json_text import json_text
 from engram.scripts.command_line.config import compose_config, compose_plain
 from engram.scripts.command_line.flags import HELP, answer
 from engram.scripts.command_line.help import (
@@ -30,9 +30,9 @@ from engram.scripts.command_line.help import (
 from engram.scripts.faults.errors import run, usage_errors
 from engram.scripts.faults.outputs import check_writable_file
 from engram.training.building import check_device
-from engram.training.new_run import versions
 
 BENCHMARKS = (
+    "all",
     "cores",
     "dense",
     "envs",
@@ -72,15 +72,9 @@ def main(words: Sequence[str]) -> None:
         torch.set_num_threads(options.threads)
     before = os.getloadavg()[0]
     measured = benchmark.measure(options)
-    load_average = [before, os.getloadavg()[0]]
-    say(f"load average before and after: {load_average[0]:.1f}, {load_average[1]:.1f}")
+    say(f"load average before and after: {before:.1f}, {os.getloadavg()[0]:.1f}")
     if options.output:
-        document = {
-            "config": asdict(options),
-            "versions": versions(device),
-            "load_average": load_average,
-        }
-        Path(options.output).write_text(json_text(document | measured, indent=1) + "\n")
+        write_document(options, measured, before)
         say(f"written: {options.output}", file=sys.stderr)
 
 

@@ -1,0 +1,135 @@
+"""The one command: its steps exist, and none of them ends another or the report."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engram.benchmarks import all as everything
+from engram.benchmarks import step_runner
+from engram.benchmarks.command import command, make_options
+from engram.benchmarks.step_runner import StepRunner, read_tests
+from engram.benchmarks.steps import Step, stages
+from engram.scripts.command_line.config import compose_config
+from engram.tools import bare_copy
+
+PLANS = {device: [step for stage in stages(device) for step in stage] for device in ("cpu", "cuda")}
+STEPS = [
+    pytest.param(device, step, id=f"{device}-{step.name}") for device, plan in PLANS.items() for step in plan
+]
+
+
+@pytest.mark.parametrize(("device", "step"), STEPS)
+def test_every_option_exists(device, step):
+    if step.command == "pytest":
+        assert device == "cuda"
+        return
+    assert importlib.util.find_spec(f"engram.{step.command}")
+    if step.command == "benchmarks":
+        assert make_options(step.words[0], step.words[1:]).device == device
+    else:
+        assert compose_config(step.command.removeprefix("scripts."), step.words).values["device"] == device
+
+
+@pytest.mark.parametrize("device", PLANS)
+def test_names_are_different_and_the_most_wanted_fit_into_the_time(device):
+    assert len({step.name for step in PLANS[device]}) == len(PLANS[device])
+    limits = [max(step.limit for step in stage) for stage in stages(device)]
+    most_wanted = -4 if device == "cuda" else 6
+    assert sum(limits[:most_wanted]) < 60 * 7
+    assert all(len(stage) == 1 for stage in stages("cpu"))
+
+
+class Lines(StepRunner):
+    """Steps are lines of Python."""
+
+    def command(self, step):
+        code = step.words[0].replace("OUTPUT", repr(str(self._path(step, "json"))))
+        return [sys.executable, "-c", code]
+
+
+def line(name, code, limit=30):
+    return Step(name, limit, "", (code,))
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Lets the command run these stages in place of its own."""
+    monkeypatch.setattr(step_runner, "LEAST", 0)
+    monkeypatch.setattr(everything, "StepRunner", Lines)
+    return lambda *plan: monkeypatch.setattr(everything, "stages", lambda device: plan)
+
+
+def test_a_step_that_fails_or_hangs_ends_no_other(given, tmp_path, capsys):
+    output = tmp_path / "all.json"
+    measures = (
+        f"import os; print(os.path.exists({str(output)!r})); open(OUTPUT, 'w').write('{{\"speed\": 7}}')"
+    )
+    given(
+        [line("fails", "raise SystemExit(3)"), line("hangs", "while True: pass", limit=1)],
+        [line("measures", measures)],
+    )
+    assert command(["all", f"output={output}", "commit=abc"]) == 2
+    assert "All steps must succeed, but fails, hangs did not" in capsys.readouterr().err
+    document = json.loads(output.read_text())
+    ends = [(step["step"], step["rc"]) for step in document["steps"]]
+    assert ends == [("fails", 3), ("hangs", -9), ("measures", 0)]
+    assert document["results"] == {"measures": {"speed": 7}}
+    assert document["steps"][2]["tail"] == "True\n", "the report is there before the next step"
+    assert document["commit"] == "abc" and document["config"]["minutes"] == 9 and document["versions"]
+
+
+def test_only_what_is_asked_for(given, tmp_path, capsys):
+    given([line("one", "print(1)"), line("two", "print(2)")], [line("three", "print(3)")])
+    assert command(["all", "only=[two]", f"output={tmp_path / 'all.json'}"]) == 0
+    assert [step["step"] for step in json.loads((tmp_path / "all.json").read_text())["steps"]] == ["two"]
+    assert command(["all", "only=[four]"]) == 2
+    assert "only must be all, or a list of one, two, three, but got 'four'" in capsys.readouterr().err
+
+
+def test_nothing_begins_that_cannot_end(tmp_path):
+    runner = Lines(tmp_path, seconds=1)
+    runner.run([line("late", "print('begun')")])
+    assert runner.steps == [{"step": "late", "rc": None, "seconds": 0, "tail": "no time was left"}]
+
+
+def test_an_interruption_ends_what_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(step_runner, "LEAST", 0)
+    began, runner = [], Lines(tmp_path, seconds=60)
+    begin = runner._begin
+    monkeypatch.setattr(runner, "_begin", lambda step: began.append(begin(step)) or began[-1])
+    monkeypatch.setattr(runner, "_note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([line("ends", "pass"), line("goes_on", "while True: pass")])
+    assert [process.returncode for process in began] == [0, -9]
+
+
+def test_without_a_device_it_is_one_sentence(tmp_path, capsys):
+    assert command(["all", "device=cuda:99", f"output={tmp_path / 'all.json'}"]) == 2
+    assert "The device must be one of cpu" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_copy_of_any_name_runs_without_being_installed(tmp_path):
+    copy = tmp_path / "copy of it"
+    copy.symlink_to(bare_copy.ROOT)
+    command = [sys.executable, str(copy / "tools" / "bare_copy.py"), "all", "--help"]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "minutes" in done.stdout, done.stderr
+
+
+def test_wheels_must_be_there(tmp_path):
+    with pytest.raises(SystemExit, match="holds none; get them with --download"):
+        bare_copy.main(["--wheels", str(tmp_path), "all"])
+
+
+def test_failed_tests_are_named():
+    text = (
+        '<testsuite name="pytest" errors="0" failures="1" skipped="2" tests="5" time="1.0">'
+        '<testcase classname="tests.test_a" name="test_b" time="0.1"><failure message="assert 1 == 2">…'
+    )
+    counts = {"errors": 0, "failures": 1, "skipped": 2, "tests": 5}
+    assert read_tests(text) == {**counts, "failed": [("tests.test_a", "test_b", "assert 1 == 2")]}

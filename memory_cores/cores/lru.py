@@ -1,14 +1,14 @@
 """LRU: a stack of linear recurrent units, whose complex modes begin on a ring within the unit circle."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engram.common.checked import require
 from engram.common.option_types import Fraction, Positive, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.layered_core import LayeredCore
 from engram.memory_cores.scan_core import ScanCore
-from engram.memory_cores.state_space import Activation, DiagonalSSM, StateSpaceLayer
+from engram.memory_cores.state_space import Activation, DiagonalSSM, Modes, Rule, StateSpaceLayer
 
 
 class LRU(LayeredCore, ScanCore):
@@ -93,7 +93,6 @@ class LinearRecurrentUnit(DiagonalSSM):
         self.log_phase = nn.Parameter(phase.log().to(dtype))
         self.log_scale = nn.Parameter((0.5 * (1 - squared).log()).to(dtype))
 
-    def transition(self) -> tuple[Tensor, Tensor]:
-        """Compute λ, complex [N], and exp(γ), [N]."""
-        exponent = torch.complex(-self.log_decay.double().exp(), self.log_phase.double().exp())
-        return exponent.exp(), self.log_scale.double().exp()
+    def modes(self) -> Modes:
+        """State ν, θ and γ, [N]."""
+        return Modes(Rule("exponential"), self.log_decay, self.log_phase, self.log_scale)

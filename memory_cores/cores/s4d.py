@@ -15,9 +15,10 @@ from engram.memory_cores.scan_core import Scan, ScanCore
 from engram.memory_cores.state_space import (
     Activation,
     Discretization,
+    Modes,
+    Rule,
     StateSpaceLayer,
     StateSpaceModel,
-    discretize,
     interleave,
     unit_deviation,
 )
@@ -105,7 +106,7 @@ class ChannelSSM(StateSpaceModel):
         state_scale: float | None,
     ) -> None:
         super().__init__()
-        self.discretization = discretization
+        self.rule = Rule(discretization, log_decay=True)
         self.skip = nn.Parameter(torch.randn(hidden_size))
         dtype, shape = self.skip.dtype, (hidden_size, state_size // 2)
         self.log_decay = nn.Parameter(torch.full(shape, math.log(0.5)))
@@ -116,14 +117,13 @@ class ChannelSSM(StateSpaceModel):
         c = torch.randn(shape, dtype=torch.complex64)
         if state_scale is not None:
             with torch.no_grad():
-                c = c * state_scale * unit_deviation(*self.transition())
+                c = c * state_scale * unit_deviation(*self.modes().transition())
         # C is stored conjugated, real and imaginary parts side by side, so that Re(C h) is a real product.
         self.output_matrix = nn.Parameter(interleave(c.conj()).to(dtype))  # [H, N]
 
-    def transition(self) -> tuple[Tensor, Tensor]:
-        """Compute Ā and B̄, complex [hidden_size, N / 2], in float64 as `DiagonalSSM` does."""
-        eigenvalues = torch.complex(-self.log_decay.double().exp(), self.frequency.double())
-        return discretize(eigenvalues, self.log_time_step.double().exp(), self.discretization)
+    def modes(self) -> Modes:
+        """State α and ω, [hidden_size, N / 2], and the logarithm of the time step, [hidden_size, 1]."""
+        return Modes(self.rule, self.log_decay, self.frequency, self.log_time_step)
 
     def leaf(self) -> Leaf:
         """State the modes, complex [hidden_size, N / 2], zero at first."""
@@ -131,8 +131,7 @@ class ChannelSSM(StateSpaceModel):
 
     def forward(self, u: Tensor, scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
-        dtype = torch.promote_types(self.skip.dtype, torch.complex64)
-        a, b = (part.to(dtype) for part in self.transition())
+        a, b = self.modes().rounded()
         real = torch.view_as_real(scan(a, b * u.unsqueeze(-1))).flatten(-2)
         read = (real * self.output_matrix).sum(-1).to(u.dtype)
         return 2 * read + self.skip * u

@@ -1,7 +1,5 @@
 """Diagonal state-space models whose modes read all channels and are read by all: those of S5 and LRU."""
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
@@ -14,9 +12,10 @@ from engram.memory_cores.state_space.layer import StateSpaceModel
 class DiagonalSSM(StateSpaceModel):
     """h[t] = Ā ⊙ h[t−1] + scale ⊙ B u[t], y[t] = κ Re(C h[t]) + D ⊙ u[t]; κ is 2 with conjugate symmetry, else 1.
 
-    A subclass states Ā and the scale. Complex parameters are stored as real ones, so that an optimizer treats the parts
-    separately and a cast of the module keeps them. B and C are stored with real and imaginary rows (columns) side by
-    side, so that B u and Re(C h) are one real matrix product each; C is stored conjugated. D begins as white noise.
+    A subclass states its modes, of which Ā and the scale are made. Complex parameters are stored as real ones, so that
+    an optimizer treats the parts separately and a cast of the module keeps them. B and C are stored with real and
+    imaginary rows (columns) side by side, so that B u and Re(C h) are one real matrix product each; C is stored
+    conjugated. D begins as white noise.
 
     Args:
         input_matrix: B at first, complex [P, hidden_size].
@@ -33,21 +32,13 @@ class DiagonalSSM(StateSpaceModel):
         self.output_matrix = nn.Parameter(interleave(output_matrix.conj()).to(dtype))  # [H, 2P]
         self.skip = nn.Parameter(torch.randn(hidden_size))
 
-    @abstractmethod
-    def transition(self) -> tuple[Tensor, Tensor]:
-        """Compute Ā, complex [P], and the scale, [P], from parameters cast to float64.
-
-        An error of Ā is multiplied by the rows that a mode remembers, thousands of them.
-        """
-
     def leaf(self) -> Leaf:
         """State the modes, complex [P], zero at first."""
         return Leaf((self.num_modes,), "complex")
 
     def forward(self, u: Tensor, scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
-        dtype = torch.promote_types(self.skip.dtype, torch.complex64)
-        transition, scale = (part.to(dtype) for part in self.transition())
+        transition, scale = self.modes().rounded()
         return self.read(u, scan(transition, self.drive(u, scale)))
 
     def drive(self, u: Tensor, scale: Tensor) -> Tensor:

@@ -1,11 +1,26 @@
 """From a differential equation to a recurrence over rows."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 Discretization = Literal["zoh", "bilinear"]
+
+
+class Rule(NamedTuple):
+    """How Ā and the scale are made of three real parameters: a decay, a frequency and a logarithm.
+
+    Attributes:
+        method: "zoh" and "bilinear" discretise Λ with the time step exp(logarithm), see `discretize`. "exponential":
+            Ā = exp(−exp(decay) + i exp(frequency)) and the scale is exp(logarithm).
+        log_decay: Λ = −exp(decay) + i frequency, else decay + i frequency.
+        max_decay: What the decay is held below, where it is none of a logarithm; None is no bound.
+    """
+
+    method: Literal["zoh", "bilinear", "exponential"]
+    log_decay: bool = False
+    max_decay: float | None = None
 
 
 def discretize(eigenvalues: Tensor, time_step: Tensor, method: Discretization) -> tuple[Tensor, Tensor]:

@@ -11,12 +11,17 @@ from engram.common.dense import Linear
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.layered_core import Layer
 from engram.memory_cores.scan_core import Scan, ScanMemory
+from engram.memory_cores.state_space.transition import Modes
 
 Activation = Literal["full_glu", "half_glu1", "half_glu2", "gelu"]
 
 
 class StateSpaceModel(nn.Module, ABC):
     """A linear map of sequences, through states that move linearly from row to row."""
+
+    @abstractmethod
+    def modes(self) -> Modes:
+        """State the parameters of its modes."""
 
     @abstractmethod
     def leaf(self) -> Leaf:

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from engram.memory_cores.carry import Leaf
 from engram.memory_cores.state_space.diagonal_ssm import DiagonalSSM
-from engram.memory_cores.state_space.discretization import Discretization, discretize, unit_deviation
+from engram.memory_cores.state_space.discretization import Discretization, Rule, unit_deviation
 from engram.memory_cores.state_space.hippo import hippo_blocks
+from engram.memory_cores.state_space.transition import Modes
 
 
 class S5SSM(DiagonalSSM):
@@ -48,8 +49,7 @@ class S5SSM(DiagonalSSM):
         b = lecun_normal(state_size, hidden_size, fan_in=hidden_size)
         c = torch.complex(*(lecun_normal(hidden_size, state_size, fan_in=state_size) for _ in range(2)))
         super().__init__(vectors.mH @ b.to(vectors.dtype), c @ vectors, conj_sym)
-        self.discretization = discretization
-        self.clip_eigenvalues = clip_eigenvalues
+        self.rule = Rule(discretization, max_decay=-1e-4 if clip_eigenvalues else None)
         dtype = self.skip.dtype
         self.eigenvalue_real = nn.Parameter(eigenvalues.real.to(dtype))
         self.eigenvalue_imag = nn.Parameter(eigenvalues.imag.to(dtype))
@@ -59,7 +59,7 @@ class S5SSM(DiagonalSSM):
         self.initial_parts = nn.Parameter(zeros) if learned_initial else None
         if state_scale is not None:
             with torch.no_grad():
-                factor = (state_scale * unit_deviation(*self.transition())).to(dtype)
+                factor = (state_scale * unit_deviation(*self.modes().transition())).to(dtype)
                 self.input_matrix.mul_(factor.repeat_interleave(2).unsqueeze(-1))
 
     def leaf(self) -> Leaf:
@@ -71,13 +71,9 @@ class S5SSM(DiagonalSSM):
         initial = torch.view_as_complex(self.initial_parts.to(dtype).unflatten(0, (self.num_modes, 2)))
         return super().leaf()._replace(initial=initial)
 
-    def transition(self) -> tuple[Tensor, Tensor]:
-        """Compute Ā and the factor that makes B̄ of B, complex [P] each."""
-        real = self.eigenvalue_real.double()
-        if self.clip_eigenvalues:
-            real = real.clamp(max=-1e-4)
-        eigenvalues = torch.complex(real, self.eigenvalue_imag.double())
-        return discretize(eigenvalues, self.log_time_step.double().exp(), self.discretization)
+    def modes(self) -> Modes:
+        """State Λ and the logarithm of Δ, [P]."""
+        return Modes(self.rule, self.eigenvalue_real, self.eigenvalue_imag, self.log_time_step)
 
 
 def lecun_normal(rows: int, columns: int, fan_in: int) -> Tensor:

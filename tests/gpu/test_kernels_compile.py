@@ -84,3 +84,20 @@ def test_keyed_draws_spill_nothing(kind, compiled):
     assert used["REG"] <= 64 and used["STACK"] <= (0 if kind != "normal" else 48), used
     used = compiled(cuda, "stream_kernel", lambda: cuda.stream_uniform(index, index, 3))
     assert used["REG"] <= 64 and used["STACK"] == 0, used
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear", "exponential"])
+def test_transitions_keep_a_small_stack(method, compiled):
+    from engram.memory_cores.state_space import Rule, cuda
+
+    rule = Rule(method, log_decay=method == "zoh", max_decay=-1e-4)
+    parameters, grad = (
+        [torch.zeros(64, 4)] * 2 + [torch.zeros(64, 1)],
+        torch.zeros(64, 4, dtype=torch.complex64),
+    )
+    for name, launch in (
+        ("forward_kernel", lambda: cuda.transition_forward(rule, *parameters)),
+        ("backward_kernel", lambda: cuda.transition_backward(rule, *parameters, grad, grad)),
+    ):
+        used = compiled(cuda, name, launch)
+        assert used["REG"] <= 64 and used["STACK"] <= 64, used  # the library's, for large angles

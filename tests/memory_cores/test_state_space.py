@@ -8,7 +8,7 @@ import pytest
 import torch
 from golden_cases import TIGHT, assert_golden, load_golden, weights_of
 
-from engram.memory_cores import LRU, S4D, ScanCore
+from engram.memory_cores import LRU, S4D, S5, ScanCore
 from engram.memory_cores.cores.lru import LinearRecurrentUnit
 from engram.memory_cores.cores.s4d import ChannelSSM, frequencies
 from engram.memory_cores.state_space import interleave
@@ -46,7 +46,7 @@ def test_modes_begin_on_the_ring_and_with_the_variance_of_their_inputs():
     torch.manual_seed(0)
     unit = LinearRecurrentUnit(64, 4000, 0.9, 0.99, 0.3)
     with torch.no_grad():
-        transition, scale = unit.transition()
+        transition, scale = unit.modes().transition()
     squared = transition.abs().square()
     torch.testing.assert_close(scale, (1 - squared).sqrt(), rtol=1e-4, atol=1e-6)
     assert 0.9 <= transition.abs().min() and transition.abs().max() <= 0.99
@@ -62,7 +62,7 @@ def test_no_value_of_its_parameters_makes_it_explode():
     unit = LinearRecurrentUnit(2, 2, 0.0, 1.0, 2 * math.pi)
     with torch.no_grad():
         unit.log_decay.copy_(torch.tensor([-30.0, 30.0]))
-        assert unit.transition()[0].abs().max() <= 1
+        assert unit.modes().transition()[0].abs().max() <= 1
 
 
 def test_radii_in_the_wrong_order_get_a_sentence():
@@ -133,3 +133,31 @@ def test_s4d_reads_its_states_as_large_as_it_is_asked_to(state_scale, low, high)
 def test_wrong_s4d_options_get_a_sentence(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         S4D(3, hidden_size=4, **options)
+
+
+@pytest.mark.parametrize("make", [S5, LRU, S4D])
+def test_no_step_uses_what_was_made_of_earlier_parameters(make):
+    """An optimiser moves parameters in place, and a checkpoint is read into them; both count at once."""
+    torch.manual_seed(0)
+    core, other = make(3, 8), make(3, 8)
+    x, carry, never = torch.randn(2, 3), core.initial_carry(2), torch.zeros(2, dtype=torch.bool)
+    carry = carry.apply(torch.ones_like)
+    with torch.no_grad():
+        before = core.step(x, carry, never)[1], core(x[:, None], carry, never[:, None])[1]
+        for parameter in core.parameters():
+            parameter.add_(0.1)
+        other.load_state_dict(core.state_dict())
+        for after, fresh, earlier in zip(
+            (core.step(x, carry, never)[1], core(x[:, None], carry, never[:, None])[1]),
+            (other.step(x, carry, never)[1], other(x[:, None], carry, never[:, None])[1]),
+            before,
+            strict=True,
+        ):
+            assert all(
+                torch.equal(a, b)
+                for a, b in zip(after.values(True, True), fresh.values(True, True), strict=True)
+            )
+            assert not any(
+                torch.equal(a, b)
+                for a, b in zip(after.values(True, True), earlier.values(True, True), strict=True)
+            )

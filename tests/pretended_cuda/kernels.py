@@ -22,17 +22,19 @@ from engram.envs.memory_maze import motion, rendering
 from engram.envs.memory_maze.motion import cpu as motion_cpu
 from engram.envs.memory_maze.rendering import camera, shading
 from engram.envs.memory_maze.rendering import cpu as rendering_cpu
-from engram.memory_cores import scan
+from engram.memory_cores import scan, state_space
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from engram.memory_cores.loop.weights import GateWeights
 from engram.memory_cores.scan import cpu as scan_cpu
+from engram.memory_cores.state_space import Modes
 from pretended_cuda.machine import MACHINE, CudaTensor, inner_of, off
 
 
 def replace_kernels() -> None:
     """Put the CPU's in the place of what launches on CUDA: the modules `cuda`, which engines import when asked to."""
     _replace(keyed_hash, draw=draw, stream_uniform=stream_uniform)
+    _replace(state_space, transition_forward=transition_forward, transition_backward=transition_backward)
     _replace(scan, scan_forward=scan_forward, scan_backward=scan_backward)
     _replace(motion, move=move)
     _replace(rendering, render_frames=render_frames)
@@ -100,6 +102,24 @@ def scan_backward(
     values = _take("scan", a, is_first, carry, initial, states, grad)
     MACHINE.count("sum", 2 if needs_a else 1)
     return MACHINE.kernel("scan_backward", lambda: scan_cpu.scan_backward(*values, needs_a))
+
+
+def transition_forward(rule: Any, *parameters: Tensor) -> tuple[Tensor, ...]:
+    modes = Modes(rule, *_take("transition", *parameters))
+    return MACHINE.kernel("transition", modes.rounded)
+
+
+def transition_backward(rule: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+    *parameters, to_transition, to_scale = _take("transition", *tensors)
+    shared = parameters[2].numel() < parameters[0].numel()
+    MACHINE.count("sum", int(shared))
+
+    def gradients() -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            own = [parameter.detach().requires_grad_() for parameter in parameters]
+            return torch.autograd.grad(Modes(rule, *own).rounded(), own, (to_transition, to_scale))
+
+    return MACHINE.kernel("transition_backward", gradients)
 
 
 def move(

@@ -1,8 +1,7 @@
 """The matrix engine: memories that outer products are written to, of sequences and of single rows."""
 
-from engram.memory_cores.matrix.engine import decayed_memory, delta_memory
+from engram.memory_cores.matrix.engine import decayed_memory, delta_memory, stabilised_memory
 from engram.memory_cores.matrix.reference import decayed_row, delta_row, stabilised_row
-from engram.memory_cores.matrix.stabilised import stabilised_memory
 
 __all__ = [
     "decayed_memory",

@@ -60,8 +60,10 @@ class MatrixRows(torch.autograd.Function):
         states = state.new_empty(batch, length // carry_every if carry_every else 1, *state.shape[1:])
         kept = state.new_empty(batch, -(-length // CHUNK) if needs_grad else 0, *state.shape[1:])
         rows = _rows(query, key, value, log_decay, strength)
-        outputs = (_array(part) for part in (y, states, kept))
-        forward(rows, _array(is_first), _array(state.unsqueeze(1)), of_values, carry_every, CHUNK, *outputs)
+        outputs = (as_array(part) for part in (y, states, kept))
+        forward(
+            rows, as_array(is_first), as_array(state.unsqueeze(1)), of_values, carry_every, CHUNK, *outputs
+        )
         ctx.options = chunks, carry_every, of_values
         ctx.save_for_backward(is_first, query, key, value, log_decay, strength, state, kept)
         return y, states if carry_every else states.squeeze(1)
@@ -80,18 +82,18 @@ class MatrixRows(torch.autograd.Function):
         rows = _rows(*inputs[:5])
         grads = tuple(torch.zeros(part.shape, dtype=kept.dtype) for part in rows)
         grad_before = kept.new_empty(len(kept), 1, *kept.shape[2:])
-        given = (_array(grad_y), _array(grad_states if carry_every else grad_states.unsqueeze(1)))
-        arrays = tuple(_array(part) for part in grads)
+        given = (as_array(grad_y), as_array(grad_states if carry_every else grad_states.unsqueeze(1)))
+        arrays = tuple(as_array(part) for part in grads)
         backward(
             rows,
-            _array(is_first),
-            _array(kept),
+            as_array(is_first),
+            as_array(kept),
             of_values,
             carry_every,
             CHUNK,
             *given,
             arrays,
-            _array(grad_before),
+            as_array(grad_before),
         )
         of_decay, of_strength = (
             None if part is None else grad.view(part.shape)
@@ -109,9 +111,9 @@ def _rows(
     keep = torch.ones(q.shape[:3], dtype=q.dtype) if log_decay is None else log_decay.detach().exp()
     keep = keep if keep.dim() == 4 else keep.unsqueeze(-1)
     beta = q.new_empty(0, 0, 0, 0) if strength is None else strength.unsqueeze(-1)
-    return tuple(_array(part) for part in (q, k, v, keep, beta))
+    return tuple(as_array(part) for part in (q, k, v, keep, beta))
 
 
-def _array(tensor: Tensor) -> NDArray:
+def as_array(tensor: Tensor) -> NDArray:
     """View a tensor as a contiguous array, a copy if it is not."""
     return tensor.detach().contiguous().numpy()

@@ -314,5 +314,44 @@ def _backward(
             copy_matrix(grad, grad_before[i, 0, h])
 
 
+def _run_maxima(scores: Real, gains: Real, is_first: Flags, before: Real, maxima: Real) -> None:
+    """Write m[t] = max(m[t−1] + gains[t], scores[t]), all [B, T, H]; m[t−1] is zero where an episode begins."""
+    for i in range(len(scores)):
+        for t in range(scores.shape[1]):
+            last, row = maxima[i, t - 1] if t else before[i], maxima[i, t]
+            for h in range(scores.shape[2]):
+                carried = gains[i, t, h] if is_first[i, t] else last[h] + gains[i, t, h]
+                row[h] = max(carried, scores[i, t, h])
+
+
+def _reverse_maxima(
+    scores: Real,
+    gains: Real,
+    is_first: Flags,
+    before: Real,
+    maxima: Real,
+    grad: Real,
+    grad_scores: Real,
+    grad_gains: Real,
+    grad_before: Real,
+) -> None:
+    """Write the gradients; that to the maximum of equal ones goes to both by halves, as torch's does."""
+    none, half, one = grad.dtype.type(0), grad.dtype.type(0.5), grad.dtype.type(1)
+    for i in range(len(scores)):
+        back = grad_before[i]  # what comes back to the row before
+        clear(back)
+        for t in range(scores.shape[1] - 1, -1, -1):
+            last = maxima[i, t - 1] if t else before[i]
+            for h in range(scores.shape[2]):
+                carried = gains[i, t, h] if is_first[i, t] else last[h] + gains[i, t, h]
+                given = grad[i, t, h] + back[h]
+                share = half if carried == scores[i, t, h] else (one if carried > scores[i, t, h] else none)
+                grad_gains[i, t, h] = share * given
+                grad_scores[i, t, h] = given - share * given
+                back[h] = none if is_first[i, t] else share * given
+
+
 forward = compiled(_forward, fastmath=FAST)
 backward = compiled(_backward, fastmath=FAST)
+run_maxima = compiled(_run_maxima)
+reverse_maxima = compiled(_reverse_maxima)

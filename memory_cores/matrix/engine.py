@@ -2,10 +2,14 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from engram.common.tracing import is_traced
+from engram.memory_cores.carry import select_initial, take_rows
+from engram.memory_cores.matrix.chunks import finite_where_reset
 from engram.memory_cores.matrix.decay import decayed_chunks
 from engram.memory_cores.matrix.delta import delta_chunks
+from engram.memory_cores.matrix.stabilised import States, joined, normalised, parted, stabilised_chunks
 
 
 def decayed_memory(
@@ -39,12 +43,13 @@ def decayed_memory(
     ) -> tuple[Tensor, Tensor]:
         return decayed_chunks(q, k, v, g, is_first, before, carry_every, of_values)
 
-    rows = query, key, value, log_decay, None, state
+    rows = query, key, value, log_decay, None
     if not _has_loops(query):
-        return chunks(*rows)
+        return chunks(*rows, state)
     from engram.memory_cores.matrix.cpu import MatrixRows
 
-    return MatrixRows.apply(chunks, carry_every, of_values, is_first, *rows, torch.is_grad_enabled())
+    state = _finite_before_reset(state, is_first)
+    return MatrixRows.apply(chunks, carry_every, of_values, is_first, *rows, state, torch.is_grad_enabled())
 
 
 def delta_memory(
@@ -80,13 +85,59 @@ def delta_memory(
     ) -> tuple[Tensor, Tensor]:
         return delta_chunks(q, k, v, beta, g, is_first, before, carry_every)
 
-    rows = query, key, value, log_decay, strength, state
+    rows = query, key, value, log_decay, strength
     if not _has_loops(query):
-        return chunks(*rows)
+        return chunks(*rows, state)
     from engram.memory_cores.matrix.cpu import MatrixRows
 
-    return MatrixRows.apply(chunks, carry_every, False, is_first, *rows, torch.is_grad_enabled())
+    state = _finite_before_reset(state, is_first)
+    return MatrixRows.apply(chunks, carry_every, False, is_first, *rows, state, torch.is_grad_enabled())
+
+
+def stabilised_memory(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    input_gate: Tensor,
+    forget_gate: Tensor,
+    is_first: Tensor,
+    states: States,
+    carry_every: int = 0,
+) -> tuple[Tensor, States]:
+    """Run mLSTM's memory, whose equations are `stabilised_row`'s; all states are zero where an episode begins.
+
+    Args:
+        query: q, finite, [B, T, H, K].
+        key: k, finite and scaled already, [B, T, H, K].
+        value: v, finite, [B, T, H, V].
+        input_gate: i before its exponential, finite, [B, T, H].
+        forget_gate: f before its sigmoid, finite, [B, T, H].
+        is_first: Whether a row begins an episode, [B, T] bool.
+        states: C [B, H, K, V], n [B, H, K] and m [B, H] before row 0.
+        carry_every: Which states are wanted, as `take_rows` has it. Default: 0, the last.
+
+    Returns:
+        y [B, T, H, V], and the states, shaped as those given, or with `carry_every` [B, T // carry_every, …] each.
+    """
+    if not _has_loops(query):
+        return stabilised_chunks(query, key, value, input_gate, forget_gate, is_first, states, carry_every)
+    from engram.memory_cores.matrix.maxima import RunningMaxima
+
+    first = _finite_before_reset(states[2], is_first)
+    gain = logsigmoid(forget_gate)
+    maximum = RunningMaxima.apply(input_gate, gain, is_first, first)
+    before = torch.cat([first.unsqueeze(1), maximum[:, :-1]], dim=1)
+    log_decay = select_initial(is_first, 0.0, before) + gain - maximum
+    value, state = joined(value, states)
+    key = key * (input_gate - maximum).exp().unsqueeze(-1)
+    read, after = decayed_memory(query, key, value, log_decay, is_first, state, carry_every)
+    return normalised(read, maximum), (*parted(after), take_rows(maximum, carry_every))
 
 
 def _has_loops(rows: Tensor) -> bool:
     return not is_traced() and rows.device.type == "cpu" and rows.dtype in (torch.float32, torch.float64)
+
+
+def _finite_before_reset(state: Tensor, is_first: Tensor) -> Tensor:
+    """Hide a carried state that is not finite, [B, *], if its episode ends within the rows, [B, T]."""
+    return finite_where_reset(state.unsqueeze(1), is_first.any(dim=1, keepdim=True)).squeeze(1)

@@ -22,7 +22,7 @@ LOWEST = -1e30
 States = tuple[Tensor, Tensor, Tensor]
 
 
-def stabilised_memory(
+def stabilised_chunks(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -30,37 +30,22 @@ def stabilised_memory(
     forget_gate: Tensor,
     is_first: Tensor,
     states: States,
-    carry_every: int = 0,
+    carry_every: int,
 ) -> tuple[Tensor, States]:
-    """Run mLSTM's memory, whose equations are `stabilised_row`'s; all states are zero where an episode begins.
-
-    Args:
-        query: q, finite, [B, T, H, K].
-        key: k, finite and scaled already, [B, T, H, K].
-        value: v, finite, [B, T, H, V].
-        input_gate: i before its exponential, finite, [B, T, H].
-        forget_gate: f before its sigmoid, finite, [B, T, H].
-        is_first: Whether a row begins an episode, [B, T] bool.
-        states: C [B, H, K, V], n [B, H, K] and m [B, H] before row 0.
-        carry_every: Which states are wanted, as `take_rows` has it. Default: 0, the last.
-
-    Returns:
-        y [B, T, H, V], and the states, shaped as those given, or with `carry_every` [B, T // carry_every, …] each.
+    """Compute what `stabilised_memory` does, whose arguments and result these are.
 
     Source: Beck et al., "xLSTM: extended long short-term memory", 2024, section 2.3 and appendix A.
     """
     chunks = Chunks.of(query.shape[1], carry_every, CHUNK)
-    # A column of ones makes the normaliser a column of the matrix.
-    q, k, v = (chunks.heads(part) for part in (query, key, pad(value, (0, 1), value=1.0)))
-    matrix, normaliser, maximum = states
-    state = torch.cat([matrix, normaliser.unsqueeze(-1)], dim=-1)
+    value, state = joined(value, states)
+    q, k, v = (chunks.heads(part) for part in (query, key, value))
     segments = Segments.of(chunks.split(is_first))
     decay = segments.summed(chunks.heads(logsigmoid(forget_gate)))
     written = torch.where(chunks.is_row(q.device).unsqueeze(1), chunks.heads(input_gate), LOWEST) - decay
     sees, is_carried = segments.sees.unsqueeze(2), segments.is_carried.unsqueeze(2)
     exponent = torch.where(sees, decay.unsqueeze(-1) + written.unsqueeze(-2), 2 * LOWEST)  # [B, N, H, C, C]
     highest = exponent.amax(-1)
-    before, after = _maxima(highest[..., -1], decay[..., -1], segments.has_reset, maximum)
+    before, after = _maxima(highest[..., -1], decay[..., -1], segments.has_reset, states[2])
     carried = decay + torch.where(is_carried, before.unsqueeze(-1), 0.0)
     highest = torch.maximum(highest, carried)  # m of every row, [B, N, H, C]
     to_row = selected_exp(is_carried, carried - highest).unsqueeze(-1)
@@ -69,10 +54,24 @@ def stabilised_memory(
     begin = finite_where_reset(before_chunks(state, ends), segments.has_reset)
     between = selected_exp(sees, exponent - highest.unsqueeze(-1))
     read = (q @ k.mT * between) @ v + (q * to_row) @ begin
-    bound = torch.maximum(read[..., -1:].abs(), (-highest).exp().unsqueeze(-1)) + EPSILON
-    matrix, normaliser = chunks.carries(ends, carry_every).split((value.shape[-1], 1), dim=-1)
-    carry = matrix, normaliser.squeeze(-1), chunks.carries(after, carry_every)
-    return chunks.merge(read[..., :-1] / bound), carry
+    matrix, normaliser = parted(chunks.carries(ends, carry_every))
+    return chunks.merge(normalised(read, highest)), (matrix, normaliser, chunks.carries(after, carry_every))
+
+
+def joined(value: Tensor, states: States) -> tuple[Tensor, Tensor]:
+    """Make the normaliser a column of the matrix: a column of ones beside the values writes it."""
+    matrix, normaliser, _ = states
+    return pad(value, (0, 1), value=1.0), torch.cat([matrix, normaliser.unsqueeze(-1)], dim=-1)
+
+
+def parted(state: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the normaliser apart from the matrix, [..., K, V + 1]."""
+    return state[..., :-1], state[..., -1]
+
+
+def normalised(read: Tensor, maximum: Tensor) -> Tensor:
+    """Divide what was read, [..., V + 1], by its last number, or by exp(−m) if that is more; m is [...]."""
+    return read[..., :-1] / (torch.maximum(read[..., -1:].abs(), (-maximum).exp().unsqueeze(-1)) + EPSILON)
 
 
 def _maxima(highest: Tensor, decay: Tensor, has_reset: Tensor, maximum: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,14 +14,15 @@ from engram.memory_cores.matrix.reference import (
     delta_memory_reference,
     stabilised_memory_reference,
 )
+from engram.memory_cores.matrix.stabilised import stabilised_chunks
 
 H, K, V = 2, 3, 4
 FORMS = ("plain", "heads", "key channels", "value channels", "delta", "gated delta", "stabilised")
-WAYS = [*((form, "loops") for form in FORMS[:-1]), *((form, "chunks") for form in FORMS)]
+WAYS = [(form, way) for form in FORMS for way in ("loops", "chunks")]
 FUNCTIONS = {
     "rows": (decayed_memory_reference, delta_memory_reference, stabilised_memory_reference),
-    "loops": (decayed_memory, delta_memory, None),
-    "chunks": (decayed_chunks, delta_chunks, stabilised_memory),
+    "loops": (decayed_memory, delta_memory, stabilised_memory),
+    "chunks": (decayed_chunks, delta_chunks, stabilised_chunks),
 }
 
 
@@ -61,7 +62,7 @@ class Case:
 
 @pytest.mark.parametrize(("form", "way"), WAYS)
 def test_random_cases_equal_rows(form, way):
-    """377 cases over all: lengths, reset rates, sizes of decays, and which carries are wanted."""
+    """406 cases over all: lengths, reset rates, sizes of decays, and which carries are wanted."""
     for trial in range(29):
         length = 1 + (trial * 17) % 101
         rate, scale = (0.0, 0.05, 0.5, 1.0)[trial % 4], (0.01, 1.0, 100.0)[trial % 3]
@@ -110,7 +111,7 @@ def test_no_carried_nan_reaches_past_a_reset(form, way, state):
         assert torch.equal(actual, expected)
 
 
-@pytest.mark.parametrize("form", FORMS[:-1])
+@pytest.mark.parametrize("form", FORMS)
 def test_loops_are_differentiable_twice(form):
     """The gradient's gradient is the chunks', and float32 rows go by loops of their own."""
     case = Case(form, length=9)

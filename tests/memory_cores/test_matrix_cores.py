@@ -185,6 +185,32 @@ def test_mamba2_equals_its_golden_rows():
     assert_layer(layer, golden, names, {"S": "matrix", "conv": "inputs"})
 
 
+def test_mamba2_of_two_groups_is_the_sum_of_one_of_each():
+    """Heads of a group share B and C and are normalised together; the output is linear in the groups."""
+    both = Mixer(4, 8, 3, 2, 4, torch.ones(4), torch.ones(4))
+    core, x, carry, is_first = case_of(Alone(both, 4))
+    y, _ = core(x, core.initial_carry(3), is_first)
+    expected = 0.0
+    for group in range(2):
+        one = Mixer(4, 4, 3, 1, 4, torch.ones(2), torch.ones(2)).double()
+
+        def rows(first, width, group=group):
+            return torch.arange(first + group * width, first + (group + 1) * width)
+
+        of_inner, of_heads = rows(0, 4), rows(0, 2)
+        convolved = torch.cat([rows(0, 4), rows(8, 3), rows(14, 3)])  # v, B, C
+        kept = torch.cat([of_inner, 8 + convolved, rows(28, 2)])
+        one.project.weight.data = both.project.weight[kept]
+        one.convolution.weight.data = both.convolution.weight[convolved]
+        one.convolution.bias.data = both.convolution.bias[convolved]
+        for name in ("log_rate", "step_bias", "skip"):
+            getattr(one, name).data = getattr(both, name)[of_heads]
+        one.norm.data, one.output.weight.data = both.norm[of_inner], both.output.weight[:, of_inner]
+        alone = Alone(one, 4).double()
+        expected = expected + alone(x, alone.initial_carry(3), is_first)[0]
+    torch.testing.assert_close(y, expected, **TIGHT)
+
+
 def by_rows(step, x, is_first, *states):
     """Outputs and last states of an equation of one row, y, states = step(x[t], *states)."""
     outputs = []

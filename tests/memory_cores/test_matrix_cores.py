@@ -188,7 +188,7 @@ def test_mamba2_equals_its_golden_rows():
 def test_mamba2_of_two_groups_is_the_sum_of_one_of_each():
     """Heads of a group share B and C and are normalised together; the output is linear in the groups."""
     both = Mixer(4, 8, 3, 2, 4, torch.ones(4), torch.ones(4))
-    core, x, carry, is_first = case_of(Alone(both, 4))
+    core, x, _, is_first = case_of(Alone(both, 4))
     y, _ = core(x, core.initial_carry(3), is_first)
     expected = 0.0
     for group in range(2):

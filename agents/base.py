@@ -21,9 +21,15 @@ from engram.agents.settings import AgentSettings
 from engram.agents.trainable import Metrics, Trainable, Updates
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.checked import Checked
-from engram.common.cuda_graph import Recorder, record_cuda_graph
+from engram.common.cuda_graph import Recorder, record_cuda_graph, to_device
 from engram.common.rows import Act, Rollout
-from engram.common.streams import environment_keys, seeded_initializers, stream_key, stream_uniform
+from engram.common.streams import (
+    environment_keys,
+    seeded_initializers,
+    stream_key,
+    stream_noise,
+    stream_uniform,
+)
 
 
 class Agent(LearnedState, Trainable, Checked, ABC):
@@ -143,12 +149,15 @@ class Agent(LearnedState, Trainable, Checked, ABC):
         next_carry["noise_counter"] = carry["noise_counter"] + 1
         return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
 
+    def noise_keys(self, *purposes: str) -> TensorDict:
+        """Name streams of noise for this update, by their purposes, `[]` int64 each; for `stream_noise`."""
+        keys = [stream_key(self.settings.seed, purpose, self.num_updates) for purpose in purposes]
+        on_device = to_device(torch.tensor(keys), self.device)
+        return TensorDict(dict(zip(purposes, on_device.unbind(), strict=True)), batch_size=[])
+
     def noise(self, purpose: str, *shape: int) -> Tensor:
         """Draw uniform numbers in (0, 1) for this update, `shape`; the same whenever they are asked for."""
-        key = stream_key(self.settings.seed, purpose, self.num_updates)
-        *batch, count = shape
-        keys = environment_keys(key, int(torch.Size(batch).numel()), 0, self.device)
-        return stream_uniform(keys, torch.zeros_like(keys), count).reshape(shape)
+        return stream_noise(self.noise_keys(purpose)[purpose], *shape)
 
     @functools.cached_property
     def own_policy(self) -> Act:
@@ -178,7 +187,12 @@ class Agent(LearnedState, Trainable, Checked, ABC):
 
     def why_not_captured(self) -> str | None:
         """See `Trainable.why_not_captured`; an agent whose attributes hold a `CapturedUpdate` can be captured."""
-        return None if self.captured_updates else super().why_not_captured()
+        if not self.captured_updates:
+            return super().why_not_captured()
+        names = {type(core).__name__ for core in self.cores if core.reads_host_resets}
+        if not names:
+            return None
+        return f"the library's kernels for {' and '.join(sorted(names))} need the resets in host memory"
 
     def capture_updates(self, recorder: Recorder = record_cuda_graph) -> None:
         """Record the parts of updates that are a `CapturedUpdate`, and let optimisers step in recordings.

@@ -42,6 +42,12 @@ class LearnedState(ABC):
         return {name: value for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)}
 
     @property
+    def cores(self) -> list[MemoryCore]:
+        """The memory cores in the networks, those inside of others too."""
+        parts = (part for network in self.networks.values() for part in network.modules())
+        return [part for part in parts if isinstance(part, MemoryCore)]
+
+    @property
     def captured_updates(self) -> dict[str, CapturedUpdate]:
         """The parts of an update that can be recorded among the attributes, by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, CapturedUpdate)}
@@ -54,12 +60,10 @@ class LearnedState(ABC):
             that a copy such as a slow critic counts for nothing, and `carry_bytes_per_env`, what it remembers from
             row to row for each environment.
         """
-        parts = [part for network in self.networks.values() for part in network.modules()]
-        cores = [part for part in parts if isinstance(part, MemoryCore)]
         memory = self.initial_memory(1).values(include_nested=True, leaves_only=True)
         return {
             "parameters": _count_trained(self.networks.values()),
-            "core_parameters": _count_trained(cores),
+            "core_parameters": _count_trained(self.cores),
             "carry_bytes_per_env": sum(value.numel() * value.element_size() for value in memory),
         }
 

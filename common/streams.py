@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Iterator
 
 import torch
@@ -46,11 +47,11 @@ def seeded_initializers(key: int) -> Iterator[None]:
         yield
 
 
-def environment_keys(key: int, batch_size: int, first_index: int, device: torch.device) -> Tensor:
+def environment_keys(key: int | Tensor, batch_size: int, first_index: int, device: torch.device) -> Tensor:
     """Derive one stream per environment from `key`.
 
     Args:
-        key: from `stream_key`.
+        key: from `stream_key`; a recorded update has it as a tensor on the device.
         batch_size: number of environments B.
         first_index: global index of the first one, so that several processes draw different noise.
         device: where the keys live.
@@ -83,6 +84,21 @@ def stream_uniform(keys: Tensor, counter: Tensor, count: int) -> Tensor:
     state = torch.add(keys, counter, alpha=_COUNTER_STEP).unsqueeze(-1) + column
     bits = shift_right(mix_(state), 41)
     return (bits.float() + 0.5) * 2.0**-23
+
+
+def stream_noise(key: Tensor, *shape: int) -> Tensor:
+    """Draw uniform numbers by `key` alone.
+
+    Args:
+        key: from `stream_key`, int64 without dimensions.
+        *shape: of the numbers; every row of the last dimension is a draw of its own.
+
+    Returns:
+        float32 `shape`, strictly between 0 and 1, on the key's device.
+    """
+    *batch, count = shape
+    keys = environment_keys(key, math.prod(batch), 0, key.device)
+    return stream_uniform(keys, torch.zeros_like(keys), count).reshape(shape)
 
 
 def whole_numbers(key: int, count: int) -> Tensor:

@@ -31,6 +31,9 @@ class MemoryCore(Checked, nn.Module, ABC):
     memory_class: ClassVar[type[Memory]] = Memory
     """What the equations are written in."""
 
+    reads_host_resets: ClassVar[bool] = False
+    """Whether its fastest way through a sequence on a device is chosen by `Resets.host`."""
+
     card: CoreCard | None = None
     """What it costs and when to choose it; a core with a file in `configs/core/` has one."""
 

@@ -148,8 +148,8 @@ class Behavior(nn.Module):
     @torch.no_grad()
     def update_slow_critic(self) -> None:
         """Move the critic's moving average by one update."""
-        for slow, fast in zip(self.slow_critic.parameters(), self.critic.parameters(), strict=True):
-            slow.lerp_(fast, self.settings.slow_critic_rate)
+        slow, fast = tuple(self.slow_critic.parameters()), tuple(self.critic.parameters())
+        torch._foreach_lerp_(slow, fast, self.settings.slow_critic_rate)
 
     def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy with the target and with the moving average's mean, `[...]`."""

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.optim.groups import clip_groups, warm_up
@@ -22,9 +23,12 @@ from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizer import make_optimizer
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
+from engram.common.streams import stream_noise
 
 # More would take megabytes at every evaluation.
 DRAWN_WINDOWS, DRAWN_ROWS = 3, 128
+# What an update draws noise for.
+NOISES = ("posterior", "prior", "imagined_actions")
 
 
 class Dreamer(ReplayAgent):
@@ -60,6 +64,7 @@ class Dreamer(ReplayAgent):
         self.behavior.to(self.device)
         self.optimizer = make_optimizer(self.world_model, self.behavior, self.settings)
         self.num_uniforms = self.settings.num_categoricals + self.behavior.actor.num_outputs
+        self._learning = CapturedUpdate(self._fill_gradients, self.device, finish=self._move)
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the core's carry and z; see `Agent`."""
@@ -78,11 +83,30 @@ class Dreamer(ReplayAgent):
 
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Learn from a batch; see `Agent.learn_from`."""
+        rows = self.rows_of(batch)
+        warm_up(self.optimizer, self.num_updates, self.settings.warmup_updates)
+        found = self._learning(
+            rows=rows,
+            carry=batch.carry.to(self.device),
+            mask=batch.is_trained.to(self.device),
+            keys=self.noise_keys(*NOISES),
+            host_is_first=None if self._learning.is_captured else batch.rows["is_first"].cpu(),
+        )
+        metrics = read_metrics(found["metrics"], {"rows": rows, **found})
+        self._learning.finish()
+        return metrics
+
+    def _fill_gradients(
+        self,
+        rows: TensorDict,
+        carry: TensorDict,
+        mask: Tensor,
+        keys: TensorDict,
+        host_is_first: Tensor | None = None,
+    ) -> dict[str, dict[str, Tensor]]:
+        """Compute all losses and their gradients, clipped; returns the losses of rows, and what is measured."""
         settings = self.settings
-        rows, carry = self.rows_of(batch), batch.carry.to(self.device)
-        mask = batch.is_trained.to(self.device)
-        host_is_first = batch.rows["is_first"].cpu()
-        noise = self.noise("posterior", *rows.batch_size, settings.num_categoricals)
+        noise = stream_noise(keys["posterior"], *rows.batch_size, settings.num_categoricals)
         with self.precision.autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
             row_losses, measured = self.world_model.losses(rows, observed)
@@ -90,7 +114,7 @@ class Dreamer(ReplayAgent):
         measured = {name: masked_mean(value, mask) for name, value in measured.items()}
 
         starts = settings.start_rows
-        imagined = self._imagine(observed, "action_mask" in rows.keys())
+        imagined = self._imagine(observed, "action_mask" in rows.keys(), keys)
         continues = (~rows["is_terminal"][:, starts]).float().flatten()
         with self.precision.autocast():
             behavior_losses, returns, behavior_measured = self.behavior.losses(
@@ -103,11 +127,17 @@ class Dreamer(ReplayAgent):
                 )
         losses |= self._weighted(behavior_losses)
         metrics = {**losses, **measured, **behavior_measured, **self._backward(losses)}
-        found = read_metrics(metrics, {"rows": rows, "losses": row_losses, "metrics": metrics})
-        warm_up(self.optimizer, self.num_updates, settings.warmup_updates)
+        detached = {name: value.detach() for name, value in metrics.items()}
+        return {"losses": {name: loss.detach() for name, loss in row_losses.items()}, "metrics": detached}
+
+    def _move(self) -> None:
+        """Move all parameters by their gradients."""
         self.optimizer.step()
         self.behavior.update_slow_critic()
-        return found
+
+    def why_not_captured(self) -> str | None:
+        """See `Agent.why_not_captured`; a posterior that reads the memory goes row by row in any case."""
+        return None if self.settings.posterior == "memory" else super().why_not_captured()
 
     def open_loop(self, batch: Batch, context: int) -> dict[str, Any]:
         """Watch the first `context` rows of a batch and imagine the others; see `predict_open_loop`."""
@@ -128,7 +158,7 @@ class Dreamer(ReplayAgent):
             return rows
         return rows.copy().update({"reward": rows["reward"] * self.settings.reward_scale})
 
-    def _imagine(self, observed: Observed, masked: bool) -> Imagined:
+    def _imagine(self, observed: Observed, masked: bool, keys: TensorDictBase) -> Imagined:
         """Act from every k-th row after the burn-in, in detached states."""
         settings = self.settings
         horizon, through_model = settings.imagination_horizon, settings.actor_gradient == "dynamics"
@@ -139,8 +169,8 @@ class Dreamer(ReplayAgent):
             cores.detach().reshape(-1),
         )
         num_starts, actor = len(starts.h), self.behavior.actor
-        z_noise = self.noise("prior", horizon, num_starts, self.settings.num_categoricals)
-        action_noise = self.noise("imagined_actions", horizon + 1, num_starts, actor.num_outputs)
+        z_noise = stream_noise(keys["prior"], horizon, num_starts, self.settings.num_categoricals)
+        action_noise = stream_noise(keys["imagined_actions"], horizon + 1, num_starts, actor.num_outputs)
 
         def policy(latent: Latent, time: int) -> tuple[Tensor, TensorDict]:
             kept = {"reads": self.behavior.read(self.world_model, latent.h, latent.z, latent.core)}

@@ -30,6 +30,8 @@ class GRU(LoopCore):
     warp time?", 2018.
     """
 
+    reads_host_resets = True
+
     card = CoreCard(
         family="loop",
         step_cost="O(H (I + H))",

@@ -33,6 +33,8 @@ class LSTM(LoopCore):
     recurrent neural networks warp time?", 2018.
     """
 
+    reads_host_resets = True
+
     card = CoreCard(
         family="loop",
         step_cost="O(H (I + H))",

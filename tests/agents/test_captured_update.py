@@ -3,30 +3,14 @@
 import pytest
 import torch
 from ppo_cases import make_agent
+from recorders import Again, assert_same_state, run_plainly
 from small_cores import make_small
 from tensordict import TensorDict
 
 from engram import envs
 from engram.agents.captured_update import CapturedUpdate
-from engram.agents.optim.groups import make_capturable
 
 CPU = torch.device("cpu")
-
-
-class Again:
-    """A recorder that records nothing and counts: the function, which works in place, is its own replay."""
-
-    def __init__(self):
-        self.recorded = self.replayed = 0
-
-    def __call__(self, function, device):
-        self.recorded += 1
-
-        def replay():
-            self.replayed += 1
-            function()
-
-        return replay
 
 
 def test_every_call_counts_and_forms_are_apart():
@@ -87,37 +71,16 @@ def test_ppo_learns_the_same(variant):
     core, again = options.pop("core"), Again()
     env = envs.RecallFirst(num_envs=5, delay=5)
     plain, captured = (make_agent(env, make_small(core), **options) for _ in range(2))
-    make_capturable(plain.optimizer)
+    run_plainly(plain)
     captured.capture_updates(again)
     driver = envs.Driver(env, plain.carry_every)
     driver.start(0, plain.initial_carry(5))
     for _ in range(5):
         steps = driver.env_steps
         rollout = driver.collect(plain.own_policy, 30)
-        plain._minibatch._function = _without_host(plain._learn_minibatch)
         assert captured.update(rollout, steps) == plain.update(rollout, steps)
     assert_same_state(captured, plain)
     assert again.recorded in (1, 2) and again.replayed == 5 * 6 - again.recorded
-
-
-def _without_host(learn):
-    """As a recording calls it: cores have one path for all resets."""
-    return lambda batch, index, kl_coef, host_is_first: learn(batch, index, kl_coef)
-
-
-def assert_same_state(agent, other):
-    state, expected = (_leaves(one.state_dict()) for one in (agent, other))
-    assert state.keys() == expected.keys()
-    for name, value in state.items():
-        assert torch.equal(torch.as_tensor(value), torch.as_tensor(expected[name])), name
-
-
-def _leaves(state, prefix=""):
-    found = {}
-    for key, value in state.items():
-        name = f"{prefix}/{key}"
-        found.update(_leaves(value, name) if isinstance(value, dict) else {name: value})
-    return found
 
 
 def test_a_state_passes_between_captured_and_plain():

@@ -3,13 +3,14 @@
 from functools import partial
 
 import pytest
-import torch
+import world_model_cases
 from ppo_cases import make_agent
+from recorders import assert_same_state, run_plainly
 from small_cores import make_small
 from waits import CAPTURED_UPDATE, check_waits
+from world_model_cases import ACTIONS, make_batch
 
 from engram import envs
-from engram.agents.optim.groups import make_capturable
 
 pytestmark = pytest.mark.gpu
 PPO = {
@@ -18,13 +19,6 @@ PPO = {
     "hcam": {"separate_critic_core": True, "value_clip_range": 0.2},
     "muon": {"optimizer": "muon", "encoder": {"normalize": True}},
 }
-
-
-def assert_same_parameters(agent, other):
-    for name, network in agent.networks.items():
-        expected = other.networks[name].state_dict()
-        for key, value in network.state_dict().items():
-            assert torch.equal(value.cpu(), expected[key].cpu()), f"{name}.{key}"
 
 
 @pytest.mark.parametrize("kind", PPO)
@@ -36,9 +30,7 @@ def test_ppo_recorded_and_run(kind, machine):
     options |= {"learning_rate_schedule": "linear", "total_env_steps": 200}
     agent, plain = (make_agent(env, core, **options) for _ in range(2))
     agent.capture_updates()
-    make_capturable(plain.optimizer)
-    learn = plain._learn_minibatch
-    plain._minibatch._function = lambda batch, index, kl_coef, host_is_first: learn(batch, index, kl_coef)
+    run_plainly(plain)
     driver, act = envs.Driver(env, agent.carry_every, capture=True), partial(agent.act, donate=True)
     driver.start(0, agent.initial_carry(3))
     for number in range(5):
@@ -49,6 +41,31 @@ def test_ppo_recorded_and_run(kind, machine):
         if number > 2:
             check_waits(machine, CAPTURED_UPDATE)
         assert metrics == plain.update(rollout, steps)
-    assert_same_parameters(agent, plain)
+    assert_same_state(agent, plain)
     agent.load_state_dict(agent.state_dict())
     assert agent.update(rollout, 0) == plain.update(rollout, 0)
+
+
+DREAMER = {
+    "s5": {"core": "s5"},
+    "memory": {"core": "gru", "posterior": "memory"},
+    "laprop": {"core": "s5", "optimizer": "laprop", "burn_in": 4, "batch_length": 8},
+    "muon": {"core": "gru", "optimizer": "muon", "action": ACTIONS["box"], "actor_gradient": "dynamics"},
+}
+
+
+@pytest.mark.parametrize("kind", DREAMER)
+def test_a_world_model_recorded_and_run(kind, machine):
+    options = {"device": "cuda", "warmup_updates": 4, **DREAMER[kind]}
+    agent, plain = (world_model_cases.make_agent(**options) for _ in range(2))
+    agent.capture_updates()
+    run_plainly(plain)
+    for seed in range(5):
+        batch = make_batch(agent, seed=seed)
+        batch.rows, batch.is_trained = batch.rows.to("cuda"), batch.is_trained.to("cuda")
+        machine.reset()
+        metrics = agent.update(batch, 0)
+        if seed > 2:
+            check_waits(machine, CAPTURED_UPDATE)
+        assert metrics == plain.update(batch, 0)
+    assert_same_state(agent, plain)

@@ -7,6 +7,7 @@ from small_cores import ONE_OF_EACH_FAMILY
 from tensordict import TensorDict
 from world_model_cases import ACTIONS, make_agent, make_batch, make_rows, scramble
 
+from engram.agents.world_model.dreamer import NOISES
 from engram.agents.world_model.dynamics import Latent
 from engram.agents.world_model.world_model import Imagined
 
@@ -24,7 +25,7 @@ def test_it_starts_from_every_kth_row_and_goes_on_as_acting_would(name):
     rows = make_rows(agent)
     with torch.no_grad():
         observed = observe(agent, rows, all_carries=4)
-        imagined = agent._imagine(observed, masked=False)
+        imagined = agent._imagine(observed, masked=False, keys=agent.noise_keys(*NOISES))
     assert imagined.features.shape[:2] == (4 * 3, agent.settings.imagination_horizon + 1)
     starts = imagined.features[:, 0].view(4, 3, -1)
     torch.testing.assert_close(starts, observed.features[:, 3::4])
@@ -54,7 +55,9 @@ def test_a_real_step_and_an_imagined_one_share_the_memory():
 
 def test_burn_in_rows_are_not_imagined_from():
     agent = make_agent("gru", burn_in=4, batch_length=8)
-    imagined = agent._imagine(observe(agent, make_rows(agent), all_carries=4), masked=False)
+    imagined = agent._imagine(
+        observe(agent, make_rows(agent), all_carries=4), masked=False, keys=agent.noise_keys(*NOISES)
+    )
     assert len(imagined.features) == 4 * 2
 
 
@@ -135,7 +138,9 @@ def test_gradients_through_the_model_reach_the_actor_alone():
     scramble(agent.behavior.critic)
     scramble(agent.behavior.actor)
     batch = make_batch(agent)
-    imagined = agent._imagine(observe(agent, batch.rows, all_carries=4), masked=False)
+    imagined = agent._imagine(
+        observe(agent, batch.rows, all_carries=4), masked=False, keys=agent.noise_keys(*NOISES)
+    )
     mask = torch.ones(12, dtype=torch.bool)
     losses, _, _ = agent.behavior.losses(agent.world_model, imagined, torch.ones(12), mask)
     agent._backward(losses)
@@ -155,7 +160,9 @@ def test_masks_hold_in_imagination():
     assert "action_mask" in metrics
     with torch.no_grad():
         agent.world_model.mask_head[-1].bias.copy_(torch.tensor([50.0, -50.0, 50.0]))
-        imagined = agent._imagine(observe(agent, rows, all_carries=4), masked=True)
+        imagined = agent._imagine(
+            observe(agent, rows, all_carries=4), masked=True, keys=agent.noise_keys(*NOISES)
+        )
     assert set(imagined.actions.unique().tolist()) == {0, 2}
     assert "action_mask" not in agent.update(make_batch(agent), 0)
     # However sure the head is that nothing is allowed, something is.

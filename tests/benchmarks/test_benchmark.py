@@ -19,7 +19,7 @@ def test_a_folder_that_is_missing_is_named_before_anything_is_measured(capsys, n
 
 def test_an_unknown_benchmark(capsys):
     assert command(["memory"]) == 2
-    assert "A benchmark is one of cores, envs" in capsys.readouterr().err
+    assert "A benchmark is one of all, cores, dense" in capsys.readouterr().err
 
 
 def test_ppo_beside_its_floor(tmp_path, capsys):

@@ -8,7 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 # A run's machine, what it reports, and when it saves: nothing of what it learns.
-MACHINE = ("resume", "device", "capture", "threads", "logging", "checkpoint", "allow", "trust_edited")
+MACHINE = (
+    *("resume", "device", "capture", "threads", "profile", "logging", "checkpoint", "allow", "trust_edited"),
+)
 # How far and how fast it learns from here on.
 LEARNING = (
     "total_env_steps",

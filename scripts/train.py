@@ -6,7 +6,7 @@ import functools
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import torch
@@ -43,6 +43,7 @@ from engram.scripts.output.progress import ProgressLine
 from engram.training.faults import faults_of_environments, faults_of_the_machine
 from engram.training.headline import headline
 from engram.training.new_run import describe_agent, describe_run, make_given_dir, make_run_dir
+from engram.training.profiling import profiled
 from engram.training.restoring import stored_options
 from engram.training.schedule import Hooks
 from engram.training.session import Session
@@ -199,7 +200,8 @@ def _train(session: Session, run_dir: Path, logger: Logger, resume_step: int | N
         try:
             if resume_step is None or logger.is_edited:  # no other checkpoint counts on the log as it is
                 save("latest", session.driver.env_steps)
-            is_finished = session.train(hooks)
+            with profiled(session, run_dir) if config["profile"] else nullcontext():
+                is_finished = session.train(hooks)
         finally:
             progress.close()
     if not is_finished:

@@ -68,6 +68,7 @@ class TrainOptions:
     device: Word = "cpu"
     capture: bool = False
     threads: Count = 1
+    profile: bool = False
     evaluation: EvaluationOptions = EvaluationOptions()
     checkpoint: CheckpointOptions = CheckpointOptions()
     logging: LoggingOptions = LoggingOptions()

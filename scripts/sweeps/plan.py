@@ -47,6 +47,7 @@ _NO_PART_OF_A_SWEEP = (
     "device",
     "capture",
     "threads",
+    "profile",
     "trust_edited",
 )
 

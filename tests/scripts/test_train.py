@@ -199,3 +199,14 @@ def test_variants_train(run, tmp_path, variant):
     assert all(value is not None for row in rows for key, value in row.items() if not is_timing(key))
     assert all(row["losses/initial_log_prob_difference"] < 1e-3 for row in rows)
     assert (rows[0]["optim/learning_rate"] != rows[1]["optim/learning_rate"]) == (variant == "everything")
+
+
+def test_a_profiled_run_learns_the_same(run, tmp_path):
+    straight = train(run, tmp_path / "straight")
+    result = run("train", *TINY, "profile=true", f"logging.runs_dir={tmp_path / 'profiled'}")
+    profiled = result.run_dir
+    assert metric_lines(straight) == metric_lines(profiled)
+    assert "environment steps in" in result.err and "of it environments" in result.err
+    assert {path.name for path in (profiled / "profile").iterdir()} == {"summary.txt", "trace.json.gz"}
+    continued = run("train", f"resume={profiled}", "total_env_steps=700")
+    assert continued.code == 0 and "of it environments" not in continued.err

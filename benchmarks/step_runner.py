@@ -110,7 +110,9 @@ class StepRunner:
         say(f"{step.name}: exit code {code} after {seconds:.0f} s", flush=True)
         measured, tests = self._path(step, "json"), self._path(step, "xml")
         if measured.exists():
-            self.results[step.name] = json.loads(measured.read_text())
+            document = json.loads(measured.read_text())
+            document.get("config", {}).pop("output", None)  # a place of this machine
+            self.results[step.name] = document
         if tests.exists():
             self.results[step.name] = read_tests(tests.read_text(errors="replace"))
 

@@ -43,9 +43,9 @@ def stages(device: str) -> list[list[Step]]:
     return _on_cpu() if device == "cpu" else _on_cuda(device)
 
 
-def _train(name: str, device: str, words: str) -> Step:
+def _train(name: str, limit: int, device: str, words: str) -> Step:
     """A short run: does it work at all. These find what no test without a card can."""
-    return Step(name, 60, "scripts.train", tuple(f"device={device} {QUIET} {words}".split()))
+    return Step(name, limit, "scripts.train", tuple(f"device={device} {QUIET} {words}".split()))
 
 
 def _benchmark(name: str, limit: int, device: str, words: str) -> Step:
@@ -82,7 +82,7 @@ def _on_cuda(device: str) -> list[list[Step]]:
             for name in ("bfloat16", "float32")
         ),
     ]
-    return [[_train(name, device, words) for name, words in runs.items()], *([step] for step in rest)]
+    return [[_train(name, 60, device, words) for name, words in runs.items()], *([step] for step in rest)]
 
 
 def _on_cpu() -> list[list[Step]]:
@@ -90,16 +90,16 @@ def _on_cpu() -> list[list[Step]]:
     maze = f"env=memory_maze/tiny {ENCODER} num_envs=8 total_env_steps=1_000 agent.num_epochs=1"
     short = "num_envs=8 total_env_steps=1_500 agent.replay.prefill=1_000"
     steps = [
-        _train("run_ppo_s5", "cpu", "core=s5 total_env_steps=16_000"),
-        _train("run_maze", "cpu", maze),
-        _train("run_r2i", "cpu", f"agent=r2i size=tiny {short}"),
-        _train("run_dreamerv3", "cpu", f"agent=dreamerv3 size=1M {short}"),
+        _train("run_ppo_s5", 90, "cpu", "core=s5 total_env_steps=16_000"),
+        _train("run_r2i", 90, "cpu", f"agent=r2i size=tiny {short}"),
+        _train("run_dreamerv3", 120, "cpu", f"agent=dreamerv3 size=1M {short}"),
+        _train("run_maze", 180, "cpu", maze),
         *(
-            _benchmark(f"ppo_{core}", 60, "cpu", f"ppo {PPO} core={core} iterations=2")
+            _benchmark(f"ppo_{core}", 180, "cpu", f"ppo {PPO} core={core} iterations=2")
             for core in ("s5", "lstm", "gru", "ffm", "hcam")
         ),
         _benchmark(
-            "world_model", 60, "cpu", f"world_model {LEARNERS} sizes=[1M] shapes=[16x64] {PARTS} repeats=3"
+            "world_model", 120, "cpu", f"world_model {LEARNERS} sizes=[1M] shapes=[16x64] {PARTS} repeats=3"
         ),
         _benchmark(
             "world_model_tiny",
@@ -109,10 +109,11 @@ def _on_cpu() -> list[list[Step]]:
             f"{PARTS} repeats=3",
         ),
         _benchmark(
-            "memory_maze", 60, "cpu", "memory_maze package=false num_envs=[1024] seconds=0.3 repeats=2"
+            "memory_maze", 120, "cpu", "memory_maze package=false num_envs=[1024] seconds=0.3 repeats=2"
         ),
         _benchmark("envs", 60, "cpu", f"envs num_envs=[1024,16384] seconds=0.05 repeats=2 {ENVS}"),
         _benchmark("scan", 30, "cpu", "scan sizes=[[8,1024,128],[64,1024,256]] repeats=3"),
-        _benchmark("matrix", 90, "cpu", "matrix repeats=1"),
+        _benchmark("matrix", 120, "cpu", "matrix repeats=1"),
+        Step("dense", 60, "benchmarks", ("dense", "repeats=5")),
     ]
     return [[step] for step in steps]

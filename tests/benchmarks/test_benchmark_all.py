@@ -29,18 +29,20 @@ def test_every_option_exists(device, step):
         return
     assert importlib.util.find_spec(f"engram.{step.command}")
     if step.command == "benchmarks":
-        assert make_options(step.words[0], step.words[1:]).device == device
+        assert getattr(make_options(step.words[0], step.words[1:]), "device", "cpu") == device
     else:
         assert compose_config(step.command.removeprefix("scripts."), step.words).values["device"] == device
 
 
 @pytest.mark.parametrize("device", PLANS)
-def test_names_are_different_and_the_most_wanted_fit_into_the_time(device):
+def test_names_are_different_and_nothing_runs_at_once_on_a_cpu(device):
     assert len({step.name for step in PLANS[device]}) == len(PLANS[device])
-    limits = [max(step.limit for step in stage) for stage in stages(device)]
-    most_wanted = -4 if device == "cuda" else 6
-    assert sum(limits[:most_wanted]) < 60 * 7
-    assert all(len(stage) == 1 for stage in stages("cpu"))
+    assert device == "cuda" or all(len(stage) == 1 for stage in stages(device))
+
+
+def test_the_most_wanted_of_a_card_fit_into_seven_minutes():
+    limits = [max(step.limit for step in stage) for stage in stages("cuda")]
+    assert sum(limits[: [step.name for (step,) in stages("cuda")[1:]].index("tests") + 1]) < 420
 
 
 class Lines(StepRunner):

@@ -185,10 +185,10 @@ class Agent(LearnedState, Trainable, Checked, ABC):
         """
         return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
 
-    def why_not_captured(self) -> str | None:
-        """See `Trainable.why_not_captured`; an agent whose attributes hold a `CapturedUpdate` can be captured."""
+    def why_no_captured_updates(self) -> str | None:
+        """See `Trainable.why_no_captured_updates`; what can be recorded is a `CapturedUpdate` among the attributes."""
         if not self.captured_updates:
-            return super().why_not_captured()
+            return super().why_no_captured_updates()
         names = {type(core).__name__ for core in self.cores if core.reads_host_resets}
         if not names:
             return None

@@ -80,18 +80,21 @@ class Trainable(ABC):
             env_steps: as of `learn`.
         """
 
-    def check_run(self, num_envs: int, capture: bool = False) -> None:
+    def check_run(self, num_envs: int) -> None:
         """Refuse a run that the agent cannot learn from, before it begins.
 
         Args:
             num_envs: number of its environments.
-            capture: whether whole rollouts are recorded, so that one and the same policy acts in all of them.
 
         Raises:
             ValueError: says what would work.
         """
 
-    def why_not_captured(self) -> str | None:
+    def why_no_captured_rollouts(self) -> str | None:
+        """Say why rollouts cannot be recorded, in which one and the same policy acts; None if they can."""
+        return None
+
+    def why_no_captured_updates(self) -> str | None:
         """Say why updates are not to be recorded as CUDA graphs unless it is asked for; None if they are."""
         return "this agent's updates are not written for it"
 

@@ -22,12 +22,13 @@ from engram.benchmarks.table import Table
 from engram.benchmarks.timing import in_turn, median_parts, median_ratio, seconds_of
 from engram.common.checked import settings
 from engram.common.errors import UsageError
-from engram.common.option_types import Count, Group, Packages, Seed
+from engram.common.option_types import Capture, Count, Group, Packages, Seed
 from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.envs import TASKS, Driver
 from engram.scripts.faults.errors import usage_errors
 from engram.training.building import build_env
+from engram.training.capturing import capture
 
 # What is chosen by name, and what it has in place of its file's.
 GROUPS = {
@@ -52,7 +53,7 @@ class Options(DeviceOptions):
         env: likewise.
         seed: of parameters and episodes.
         num_envs: environments that step at once.
-        capture: rollouts as a CUDA graph; native environments on a CUDA device.
+        capture: rollouts and updates as CUDA graphs, as in `engram train`.
         iterations: measured ones of each, taken in turn; one more warms up.
         package: step POPGym's own environments, as the peer does; false: those of env.
         sb3: beside sb3-contrib's RecurrentPPO (needs the extra `benchmark`).
@@ -65,7 +66,7 @@ class Options(DeviceOptions):
     env: Group
     seed: Seed = 0
     num_envs: Count = 64
-    capture: bool = False
+    capture: Capture = "auto"
     iterations: Count = 5
     package: bool = True
     sb3: bool = True
@@ -117,7 +118,7 @@ class OurTraining:
         agent = build_agent(config, *spaces, options.device, options.allow)
         assert isinstance(agent, PPO)
         self.agent = agent
-        self.driver = Driver(env, self.agent.carry_every, options.capture)
+        self.driver = Driver(env, agent.carry_every, capture(options.capture, agent, env))
         self.watch = Stopwatch(agent.device)
         self.driver.start(options.seed, self.agent.initial_carry(env.num_envs))
 

@@ -119,6 +119,10 @@ NotNegative = Annotated[float, Real(least=0)]
 NotPositive = Annotated[float, Real(most=0, example="0.0")]
 Fraction = Annotated[float, Real(0, 1, example="0.5")]
 Word = Annotated[str, Fitting("a word", lambda value: isinstance(value, str) and value != "", "<name>")]
+Capture = Annotated[
+    bool | str,
+    Fitting("auto, true or false", lambda value: isinstance(value, bool) or value == "auto", "auto"),
+]
 Group = Annotated[
     Mapping[str, Any], Fitting("a group of options", lambda value: isinstance(value, Mapping), "<option>")
 ]

@@ -18,16 +18,25 @@ from engram.envs.play import play
 MOST_ROWS = 16
 
 
-def check_capture(env: VectorEnv) -> None:
-    """Refuse environments whose steps cannot be recorded.
+def why_no_captured_rollouts(env: VectorEnv) -> str | None:
+    """Say why rows of these environments cannot be recorded; None if they can."""
+    if isinstance(env, NativeVectorEnv) and env.device.type == "cuda":
+        return None
+    return (
+        "rollouts are captured for native environments on a CUDA device, but "
+        f"{env.name} is {type(env).__name__} on {env.device}"
+    )
+
+
+def check_capture(reason: str | None) -> None:
+    """Refuse to record where there is a reason not to.
 
     Raises:
-        ValueError: unless they are native and on a CUDA device.
+        ValueError: says it.
     """
-    if not isinstance(env, NativeVectorEnv) or env.device.type != "cuda":
+    if reason is not None:
         raise ValueError(
-            "Rollouts are captured for native environments on a CUDA device, but "
-            f"{env.name} is {type(env).__name__} on {env.device}: set capture=false."
+            f"{reason[0].upper()}{reason[1:]}: set capture=false, or auto for what can be captured."
         )
 
 
@@ -116,6 +125,14 @@ class CapturedPlay:
             copy_into(start[name], tensors)
         reports = TensorDict(dict(played.reports), batch_size=played.rows.batch_size)
         self._played = {"rows": played.rows, "reports": reports}
+
+
+def capture_play(env: VectorEnv, act: Act) -> CapturedPlay | None:
+    """Prepare to record rows of environments and a policy, to be played on and on; None if they cannot be."""
+    if why_no_captured_rollouts(env) is not None:
+        return None
+    assert isinstance(env, NativeVectorEnv)
+    return CapturedPlay(env, act, MOST_ROWS, MOST_ROWS)
 
 
 def _make_room(piece: TensorDict, length: int) -> TensorDict:

@@ -16,7 +16,7 @@ from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
 from engram.common.vector_env import VectorEnv
 from engram.envs.action_masks import check_masks
-from engram.envs.captured import CapturedPlay, check_capture
+from engram.envs.captured import CapturedPlay, check_capture, why_no_captured_rollouts
 from engram.envs.finite import check_rollout
 from engram.envs.native import NativeVectorEnv
 from engram.envs.play import play
@@ -28,9 +28,9 @@ class Driver:
     Args:
         env: the environments; the driver alone steps them.
         carry_every: keep the carry before every so many rows, for training on chunks; None keeps the first.
-        capture: record a rollout, policy and environments together, as one CUDA graph at the first collection
-            and replay it from then on: nothing of it waits for the host. Needs native environments on a CUDA
-            device and one and the same policy function at every collection.
+        capture: record some rows, policy and environments together, as a CUDA graph at the first collection and
+            replay it from then on: nothing of it waits for the host. Needs native environments on a CUDA device and
+            one and the same policy function at every collection.
 
     Raises:
         ValueError: if `carry_every` is not positive, or the environments cannot be captured.
@@ -42,7 +42,7 @@ class Driver:
     @checked
     def __init__(self, env: VectorEnv, carry_every: Count | None = None, capture: bool = False) -> None:
         if capture:
-            check_capture(env)
+            check_capture(why_no_captured_rollouts(env))
         self.env = env
         self.carry_every = carry_every
         self.capture = capture

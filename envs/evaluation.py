@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor
 
 from engram.common.checked import checked
 from engram.common.metric_names import LENGTH, RETURN
 from engram.common.option_types import Count
 from engram.common.random import hash_to_int
+from engram.common.rows import Act
 from engram.common.vector_env import VectorEnv
-from engram.envs.driver import Act
+from engram.envs.captured import CapturedPlay
+from engram.envs.evaluation_rows import Report, RowStream
 from engram.envs.finite import check_finite
 
 
@@ -85,6 +86,7 @@ def evaluate(
     *,
     max_episode_steps: Count | None = None,
     should_stop: Callable[[], bool] | None = None,
+    captured: CapturedPlay | None = None,
 ) -> EvaluationResult:
     """Reset the environments and play until each has finished its share of the episodes.
 
@@ -103,6 +105,7 @@ def evaluate(
         on_frame: called with a picture (uint8 [height, width, 3]) of every row of environment 0's episodes.
         max_episode_steps: truncate episodes after so many actions; None waits for their ends.
         should_stop: asked before every step.
+        captured: a recording of the environments and the policy, which is played instead; without pictures.
 
     Returns:
         Exactly `episodes` episodes.
@@ -113,20 +116,19 @@ def evaluate(
         FloatingPointError: if an observation or a reward is not a finite number.
     """
     tally = _Tally(env.name, env.num_envs, episodes, max_episode_steps)
-    carry = initial_carry.clone()
+    assert captured is None or on_frame is None, "a recording draws no pictures"
+    stream = RowStream(env, act, initial_carry.clone(), captured)
     for attempt in itertools.count():
-        row = env.reset(hash_to_int("evaluation", seed, attempt) if attempt else seed)
+        first = env.reset(hash_to_int("evaluation", seed, attempt) if attempt else seed)
         tally.begin()
-        while True:
+        for row, report in stream.rows(first):
             if on_frame is not None and tally.is_playing[0]:
                 on_frame(env.render(0))
-            tally.add(row, env.report)
+            tally.add(row, report)
             if not tally.is_playing.any():
                 break
             if should_stop is not None and should_stop():
                 raise EvaluationStoppedError("The evaluation was asked to stop.")
-            action, carry, _ = act(row, carry)
-            row = env.step(action)
         if tally.is_complete:
             break
     return tally.result()
@@ -160,7 +162,7 @@ class _Tally:
             [len(own) < quota for own, quota in zip(self._episodes, self._quotas, strict=True)]
         )
 
-    def add(self, row: TensorDictBase, report: Callable[[], Mapping[str, Tensor]]) -> None:
+    def add(self, row: TensorDictBase, report: Report) -> None:
         """Count a row [B]; `report` gives what is reported at it."""
         self._total += row["reward"].cpu().numpy()
         self._length += ~row["is_first"].cpu().numpy()

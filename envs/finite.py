@@ -57,9 +57,9 @@ def check_rollout(env: VectorEnv, rows: TensorDictBase, pending: TensorDictBase)
     Raises:
         FloatingPointError: names the environment and the number.
     """
-    parts = [*_numbers(rows), *_numbers(pending)]
-    if not parts or torch.stack([torch.isfinite(leaf).all() for _, leaf in parts]).all():
+    if torch.stack([is_finite(rows), is_finite(pending)]).all():
         return
+    parts = [*_numbers(rows), *_numbers(pending)]
     bad = [(part, leaf, ~torch.isfinite(leaf).reshape(len(leaf), -1)) for part, leaf in parts]
     part, leaf, flags = next(one for one in bad if one[2].any())
     index = int(flags.any(1).nonzero()[0])
@@ -69,6 +69,11 @@ def check_rollout(env: VectorEnv, rows: TensorDictBase, pending: TensorDictBase)
         f"{float(leaf[index].flatten()[flags[index]][0])} in environment {number}; the run stops before "
         "anything is learnt from it, and its last checkpoint is intact. Mend the environment."
     )
+
+
+def is_finite(rows: TensorDictBase) -> Tensor:
+    """Tell whether every observation and reward of rows is a finite number: a bool on their device."""
+    return torch.stack([torch.isfinite(leaf).all() for _, leaf in _numbers(rows)]).all()
 
 
 def _numbers(rows: TensorDictBase) -> list[tuple[str, Tensor]]:

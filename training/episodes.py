@@ -6,7 +6,13 @@ import functools
 from typing import Any
 
 from engram.agents.base import Agent
+from engram.common.rows import Act
 from engram.envs import EvaluationResult, VectorEnv, evaluate
+
+
+def evaluation_policy(agent: Agent, deterministic: bool) -> Act:
+    """Make the policy of an evaluation: it takes the most likely action, or samples."""
+    return functools.partial(agent.act, deterministic=deterministic, donate=True)
 
 
 def play_episodes(
@@ -22,7 +28,7 @@ def play_episodes(
         seed: of the episodes and of the action noise.
         **arguments: further arguments of `engram.envs.evaluate`.
     """
-    act = functools.partial(agent.act, deterministic=deterministic, donate=True)
+    act = evaluation_policy(agent, deterministic)
     carry = agent.initial_carry(env.num_envs, seed=seed)
     return evaluate(env, act, carry, episodes=episodes, seed=seed, **arguments)
 

@@ -15,6 +15,7 @@ from engram.common.metric_names import STANDARD_ERROR, evaluation_key
 from engram.common.say import say
 from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
+from engram.envs.captured import CapturedPlay, capture_play
 from engram.envs.evaluation import mean_and_error
 from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest
@@ -23,7 +24,8 @@ from engram.run_files.progress import Progress
 from engram.run_files.run_folder import check_name, checkpoint_path
 from engram.run_files.stored_state import check_stored
 from engram.training.building import build_env, build_evaluation_env, check_device
-from engram.training.episodes import play_episodes, truncation_note
+from engram.training.capturing import capture
+from engram.training.episodes import evaluation_policy, play_episodes, truncation_note
 from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.restoring import check_acting, named, stored_form
@@ -41,6 +43,7 @@ class Session:
         evaluation_env: environments of the evaluation's own; None if there is no evaluation.
         progress: best and last evaluation.
         record: metrics that wait for the next log line.
+        captured_evaluation: evaluations recorded; None if they are not.
         counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
     """
 
@@ -49,6 +52,7 @@ class Session:
     driver: Driver
     evaluation_env: VectorEnv | None
     progress: Progress
+    captured_evaluation: CapturedPlay | None = None
     record: Record = field(default_factory=Record)
     counted: LogMark | None = None
     _has_noted_truncation: bool = False
@@ -71,9 +75,14 @@ class Session:
             config["allow"],
             env.box_action,
         )
-        agent.check_run(env.num_envs, config["capture"])
-        driver = Driver(env, agent.carry_every, config["capture"])
-        return cls(config, agent, driver, evaluation_env, Progress())
+        agent.check_run(env.num_envs)
+        is_captured = capture(config["capture"], agent, env)
+        driver = Driver(env, agent.carry_every, is_captured)
+        session = cls(config, agent, driver, evaluation_env, Progress())
+        if is_captured and evaluation_env is not None:
+            policy = evaluation_policy(agent, config["evaluation"]["deterministic"])
+            session.captured_evaluation = capture_play(evaluation_env, policy)
+        return session
 
     def start(self) -> None:
         """Begin the first episodes."""
@@ -169,6 +178,7 @@ class Session:
                 stream_key(self.config["seed"], "evaluation", env_steps),
                 max_episode_steps=limit,
                 should_stop=should_stop,
+                captured=self.captured_evaluation,
             )
         except EvaluationStoppedError:
             return None

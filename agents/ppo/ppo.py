@@ -80,7 +80,7 @@ class PPO(Agent):
         """Make the network's carry; see `Agent`."""
         return self.network.initial_carry(batch_size)
 
-    def check_run(self, num_envs: int, capture: bool = False) -> None:
+    def check_run(self, num_envs: int) -> None:
         """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""
         num_sequences = num_envs * self.rollout_length // self.carry_every
         if self.settings.num_minibatches > num_sequences:

@@ -95,13 +95,8 @@ class ReplayAgent(Agent):
         rows_due = max(0, num_steps - self.prefill) * self.settings.train_ratio
         return max(0, int(rows_due / rows_per_batch) - num_batches)
 
-    def check_run(self, num_envs: int, capture: bool = False) -> None:
-        """Refuse a prefill that is too short, and random actions in recorded rollouts; see `Trainable`."""
-        if capture and self.settings.replay.prefill_policy == "random":
-            raise ValueError(
-                "Captured rollouts hold one policy, the agent's, but agent.replay.prefill_policy is random; "
-                "set agent.replay.prefill_policy=own or capture=false."
-            )
+    def check_run(self, num_envs: int) -> None:
+        """Refuse a prefill that is too short; see `Trainable`."""
         window = self.settings.window_length
         if self.prefill < num_envs * window:
             raise ValueError(
@@ -109,6 +104,12 @@ class ReplayAgent(Agent):
                 f">= {num_envs} environments x {window} rows = {num_envs * window}, but got {self.prefill}; raise it "
                 "or take shorter windows."
             )
+
+    def why_no_captured_rollouts(self) -> str | None:
+        """See `Trainable.why_no_captured_rollouts`."""
+        if self.settings.replay.prefill_policy != "random":
+            return None
+        return "captured rollouts hold one policy, the agent's, but agent.replay.prefill_policy is random"
 
     def check_rows(self, row: TensorDictBase) -> None:
         """Refuse limits in which no window of such rows has room; see `Trainable`."""

@@ -135,9 +135,9 @@ class Dreamer(ReplayAgent):
         self.optimizer.step()
         self.behavior.update_slow_critic()
 
-    def why_not_captured(self) -> str | None:
-        """See `Agent.why_not_captured`; a posterior that reads the memory goes row by row in any case."""
-        return None if self.settings.posterior == "memory" else super().why_not_captured()
+    def why_no_captured_updates(self) -> str | None:
+        """See `Agent.why_no_captured_updates`; a posterior that reads the memory goes row by row in any case."""
+        return None if self.settings.posterior == "memory" else super().why_no_captured_updates()
 
     def open_loop(self, batch: Batch, context: int) -> dict[str, Any]:
         """Watch the first `context` rows of a batch and imagine the others; see `predict_open_loop`."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from engram.common.checked import settings
 from engram.common.option_types import (
+    Capture,
     Count,
     Group,
     Index,
@@ -66,7 +67,7 @@ class TrainOptions:
     total_env_steps: Count = 1_000_000
     schedule_env_steps: Count = 1_000_000
     device: Word = "cpu"
-    capture: bool = False
+    capture: Capture = "auto"
     threads: Count = 1
     profile: bool = False
     evaluation: EvaluationOptions = EvaluationOptions()

@@ -15,6 +15,7 @@ from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.nested import dotted
 from engram.common.say import say
+from engram.envs.captured import check_capture
 from engram.scripts.command_line.axes import as_word, axis_values, split_words
 from engram.scripts.command_line.config import Composed, compose_config
 from engram.scripts.command_line.options import SweepOptions, TrainOptions
@@ -159,7 +160,10 @@ def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
         parts = {*((key, trial.values[key]) for key in axes if key != "seed"), tuple(trial.settings.items())}
         if not parts <= seen:
             config = check_options(compose_config("sweep", trial.words).values, TrainOptions)
-            _small_agent(config).check_run(config["num_envs"], config["capture"])
+            agent = _small_agent(config)
+            agent.check_run(config["num_envs"])
+            if config["capture"] is True:
+                check_capture(agent.why_no_captured_rollouts())
         seen |= parts
     folders = {trial.folder for trial in trials}
     if len(folders) < len(trials):

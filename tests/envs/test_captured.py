@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from contract import assert_equal
+from recorders import Again
 
 from engram import envs
 from engram.agents import PPO
@@ -20,11 +21,6 @@ CORES = {
     "s5": partial(S5, hidden_size=16),
     "hcam": partial(HCAM, hidden_size=16, num_heads=2, chunk_length=4, num_chunks=4, top_k=2),
 }
-
-
-def run_again(function, device):
-    """The recorder of a device without graphs: the function, which only works in place, is its own replay."""
-    return function
 
 
 def build(device: str, core: str = "gru", task: str = "popgym/repeat_previous_easy", num_envs: int = 5):
@@ -46,7 +42,7 @@ def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
     env, agent = build("cpu", core, task)
     other, _ = build("cpu", core, task)
     act = partial(agent.act, donate=True)
-    captured = CapturedPlay(env, act, 8, every, recorder=run_again)
+    captured = CapturedPlay(env, act, 8, every, recorder=Again())
     (row, carry), (other_row, other_carry) = begin(env, agent), begin(other, agent)
     for _ in range(9):  # 72 rows: episodes end within and between rollouts
         given_row, given_carry = row.clone(), carry.clone()
@@ -69,7 +65,7 @@ def test_replays_equal_the_plain_loop(core: str, task: str, every: int) -> None:
 
 def test_what_was_played_is_nobody_elses() -> None:
     env, agent = build("cpu")
-    captured = CapturedPlay(env, partial(agent.act, donate=True), 8, 8, recorder=run_again)
+    captured = CapturedPlay(env, partial(agent.act, donate=True), 8, 8, recorder=Again())
     played = captured(*begin(env, agent))
     kept = played.rows.clone()
     captured(played.pending, played.pending_carry)
@@ -78,7 +74,7 @@ def test_what_was_played_is_nobody_elses() -> None:
 
 def test_a_policy_may_learn_in_place_between_rollouts() -> None:
     env, agent = build("cpu")
-    captured = CapturedPlay(env, agent.act, 8, 8, recorder=run_again)
+    captured = CapturedPlay(env, agent.act, 8, 8, recorder=Again())
     start = begin(env, agent)
     state = env.state.clone()
     first = captured(*start)

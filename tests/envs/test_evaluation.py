@@ -1,14 +1,26 @@
 """Evaluation plays a fixed share per environment."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from recorders import Again
 from tensordict import TensorDict
 from toy_envs import Painted, Scripted, ScriptedNative, register
 
-from engram.envs import EvaluationResult, EvaluationStoppedError, GymnasiumEnv, RecallFirst, evaluate
+from engram.agents import PPO
+from engram.envs import (
+    EvaluationResult,
+    EvaluationStoppedError,
+    GymnasiumEnv,
+    RecallFirst,
+    evaluate,
+    make_env,
+)
+from engram.envs.captured import MOST_ROWS, CapturedPlay
+from engram.memory_cores import GRU
 
 
 def constant(row: TensorDict, carry: TensorDict):
@@ -132,3 +144,43 @@ def test_at_least_one_episode() -> None:
         ValueError, match="episodes of evaluate must be a whole number of at least 1, but got 0"
     ):
         evaluate(ScriptedNative(2), constant, TensorDict({}, [2]), episodes=0, seed=0)
+
+
+@pytest.mark.parametrize("task", ["popgym/battleship_easy", "diagnostic/recall_first"])
+def test_recorded_rows_count_alike(task: str) -> None:
+    """Played in pieces of 16 rows, of which a replay leaves some over: the same episodes, reports included."""
+    env, other = make_env(task, num_envs=3), make_env(task, num_envs=3)
+    agent = PPO(env.single_observation_space, env.single_action_space, partial(GRU, hidden_size=4))
+    again = Again()
+    captured = CapturedPlay(other, agent.act, MOST_ROWS, MOST_ROWS, again)
+    for seed in range(2):
+        expected = evaluate(env, agent.act, agent.initial_carry(3), 7, seed)
+        assert evaluate(other, agent.act, agent.initial_carry(3), 7, seed, captured=captured) == expected
+    assert again.recorded == 1 and again.replayed > 1
+
+
+def test_recorded_rows_may_be_truncated_and_stopped() -> None:
+    env = RecallFirst(num_envs=3, delay=20)
+    agent = PPO(env.single_observation_space, env.single_action_space, partial(GRU, hidden_size=4))
+    captured = CapturedPlay(env, agent.act, MOST_ROWS, MOST_ROWS, Again())
+    arguments = {"episodes": 5, "seed": 0, "captured": captured}
+    result = evaluate(env, agent.act, agent.initial_carry(3), max_episode_steps=4, **arguments)
+    assert result.lengths == [4] * 5 and result.num_truncated == 5
+    with pytest.raises(EvaluationStoppedError):
+        evaluate(env, agent.act, agent.initial_carry(3), should_stop=lambda: True, **arguments)
+
+
+def test_a_recorded_row_that_is_not_finite_is_named() -> None:
+    class Spoilt(ScriptedNative):
+        def observe(self, task, time):
+            seen = super().observe(task, time).float()
+            return torch.where(time == 2, torch.nan, seen)
+
+    messages = []
+    for is_captured in (False, True):
+        env = Spoilt(2)
+        captured = CapturedPlay(env, constant, MOST_ROWS, MOST_ROWS, Again()) if is_captured else None
+        with pytest.raises(FloatingPointError) as error:
+            evaluate(env, constant, TensorDict({}, [2]), episodes=6, seed=0, captured=captured)
+        messages.append(str(error.value))
+    assert messages[0] == messages[1] and "observation nan in episode" in messages[0]

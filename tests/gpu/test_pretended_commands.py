@@ -20,7 +20,7 @@ DREAMER = (
 )
 
 
-@pytest.mark.parametrize(("kind", "capture"), [(PPO, "true"), (PPO, "false"), (DREAMER, "false")])
+@pytest.mark.parametrize(("kind", "capture"), [(PPO, "true"), (PPO, "false"), (DREAMER, "auto")])
 def test_train_continue_evaluate(kind, capture, machine, tmp_path):
     words = [*SMALL.split(), *kind.split(), f"capture={capture}", f"logging.runs_dir={tmp_path}"]
     assert train.command([*words, "device=cuda"]) == 0

@@ -23,7 +23,7 @@ GRU = functools.partial(memory_cores.GRU, hidden_size=8)
 class Run:
     """A run in a folder, with its hooks' calls written down."""
 
-    def __init__(self, folder, replay=None, num_envs=3, delay=3, capture=False, **options):
+    def __init__(self, folder, replay=None, num_envs=3, delay=3, **options):
         env = envs.RecallFirst(num_envs=num_envs, delay=delay)
         replay = {
             "capacity_bytes": 60_000,
@@ -34,7 +34,7 @@ class Run:
         }
         spaces = env.single_observation_space, env.single_action_space
         self.agent = RewardPredictor(*spaces, GRU, replay=replay, **options)
-        self.agent.check_run(num_envs, capture)
+        self.agent.check_run(num_envs)
         self.driver = envs.Driver(env, self.agent.carry_every)
         self.driver.start(0, self.agent.initial_carry(num_envs))
         self.agent.check_rows(self.driver.row)
@@ -273,7 +273,6 @@ def test_random_prefill_ends(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "options", "message"),
     [
-        ({"prefill_policy": "random"}, {"capture": True}, "prefill_policy is random; set"),
         ({"prefill": 35}, {}, r"expected agent.replay.prefill >= 3 environments x 12 rows = 36, but got 35"),
         ({"prefill": 47}, {"burn_in": 4}, r"3 environments x 16 rows = 48, but got 47"),
         ({"capacity_bytes": 900}, {}, r"expected capacity_bytes >= [\d,]+, but got 900"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+from engram.common.zero_where import zero_unless, zero_where
 
 
 def generalized_advantages(
@@ -40,14 +44,14 @@ def generalized_advantages(
     Source: Schulman et al. 2016, eq. 16; boundary handling as in the rows of this project.
     """
     # Selection, not multiplication: the value of a terminal row may be anything, even NaN.
-    bootstrap = torch.where(is_terminal_tp1, 0.0, value_tp1)
+    bootstrap = zero_where(is_terminal_tp1, value_tp1)
     deltas = torch.add(reward_tp1, bootstrap, alpha=gamma).sub_(value_t).unbind(1)
     ends = (is_last_tp1 | is_terminal_tp1).unbind(1)
 
     advantage = torch.zeros_like(deltas[0])
     advantages = []
     for delta, end in zip(reversed(deltas), reversed(ends), strict=True):
-        advantage = torch.add(delta, torch.where(end, 0.0, advantage), alpha=gamma * gae_lambda)
+        advantage = torch.add(delta, zero_where(end, advantage), alpha=gamma * gae_lambda)
         advantages.append(advantage)
     advantages.reverse()
     return torch.stack(advantages, dim=1)
@@ -86,7 +90,7 @@ def lambda_returns(
     if is_last_tp1 is None:
         closing = (1 - gae_lambda) * value_tp1
     else:
-        following = torch.where(is_last_tp1, 0.0, following)
+        following = zero_where(is_last_tp1, following)
         closing = torch.where(is_last_tp1, 1.0, 1 - gae_lambda) * value_tp1
     steps = torch.addcmul(reward_tp1, discount_tp1, closing).unbind(1)
     returned = value_tp1[:, -1]
@@ -108,8 +112,14 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     Returns:
         A scalar; 0 if no row is valid.
     """
-    total = torch.where(mask, x, 0.0).sum()
-    return total / mask.sum().clamp(min=1)
+    return zero_unless(mask, x).sum() / mask.sum().clamp(min=1)
+
+
+def masked_means(terms: Mapping[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
+    """`masked_mean` of several terms at once, each of the shape of `mask`: one sum and one count."""
+    stacked = zero_unless(mask, torch.stack(list(terms.values())))
+    means = stacked.flatten(1).sum(1) / mask.sum().clamp(min=1)
+    return dict(zip(terms, means.unbind(), strict=True))
 
 
 def normalize(x: Tensor, mask: Tensor, epsilon: float = 1e-8) -> Tensor:
@@ -123,6 +133,6 @@ def normalize(x: Tensor, mask: Tensor, epsilon: float = 1e-8) -> Tensor:
     Returns:
         The normalised tensor, 0 where `mask` is false.
     """
-    mean = masked_mean(x, mask)
-    variance = masked_mean((x - mean).square(), mask)
-    return torch.where(mask, (x - mean) / (variance.sqrt() + epsilon), 0.0)
+    count = mask.sum().clamp(min=1)
+    centred = zero_unless(mask, x - zero_unless(mask, x).sum() / count)
+    return centred / ((centred.square().sum() / count).sqrt() + epsilon)

@@ -8,6 +8,8 @@ import torch
 from tensordict import NestedKey, TensorDict
 from torch import Tensor
 
+from engram.common.zero_where import zero_where
+
 
 class Leaf(NamedTuple):
     """One tensor of a carry, as a core states it.
@@ -112,9 +114,10 @@ def select_initial(is_first: Tensor, initial: Tensor | float, value: Tensor) -> 
     Returns:
         A new tensor shaped and typed like `value`; the value not selected leaves no trace, NaN included.
     """
-    return torch.where(
-        is_first.reshape(is_first.shape + (1,) * (value.dim() - is_first.dim())), initial, value
-    )
+    condition = is_first.reshape(is_first.shape + (1,) * (value.dim() - is_first.dim()))
+    if not isinstance(initial, Tensor) and initial == 0:
+        return zero_where(condition, value)
+    return torch.where(condition, initial, value)
 
 
 def take_rows(states: Tensor, carry_every: int) -> Tensor:

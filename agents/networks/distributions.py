@@ -89,12 +89,12 @@ class Categorical(ActionDistribution):
     def entropy(self) -> Tensor:
         """Entropy `[...]`; impossible actions contribute 0."""
         probs = self.log_probs.exp()
-        return -torch.where(probs > 0, probs * self.log_probs, 0.0).sum(-1)
+        return -(probs * self.log_probs).sum(-1)
 
     def kl_divergence(self, other: Categorical) -> Tensor:
         """KL(self ‖ other) `[...]`."""
         probs = self.log_probs.exp()
-        return torch.where(probs > 0, probs * (self.log_probs - other.log_probs), 0.0).sum(-1)
+        return (probs * (self.log_probs - other.log_probs)).sum(-1)
 
 
 class MultiCategorical(ActionDistribution):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor
@@ -22,9 +21,10 @@ def one_hot(categories: Tensor, sizes: tuple[int, ...]) -> Tensor:
         float32 `[*batch, sum(sizes)]`.
     """
     if len(sizes) == 1:
-        return F.one_hot(categories, sizes[0]).float()
-    parts = [F.one_hot(part, n) for part, n in zip(categories.unbind(-1), sizes, strict=True)]
-    return torch.cat(parts, dim=-1).float()
+        zeros = categories.new_zeros(*categories.shape, sizes[0], dtype=torch.float32)
+        return zeros.scatter_(-1, categories.unsqueeze(-1), 1.0)
+    parts = zip(categories.unbind(-1), sizes, strict=True)
+    return torch.cat([one_hot(part, (size,)) for part, size in parts], dim=-1)
 
 
 def flatten_leaf(leaf: Leaf, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:

@@ -19,18 +19,19 @@ from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
 from engram.agents.ppo.loss import (
     approximate_kl,
-    clip_fraction,
     clipped_policy_loss,
     explained_variance,
+    is_clipped,
     value_loss,
 )
 from engram.agents.ppo.settings import PPOSettings
-from engram.agents.returns import generalized_advantages, masked_mean, normalize
+from engram.agents.returns import generalized_advantages, masked_means, normalize
 from engram.agents.trainable import Metrics
 from engram.common.cuda_graph import to_device
 from engram.common.rows import Rollout
 from engram.common.state_form import Real
 from engram.common.streams import permutation, stream_key
+from engram.common.zero_where import zero_unless
 
 
 class PPO(Agent):
@@ -149,12 +150,14 @@ class PPO(Agent):
         target = advantage + value
         if settings.normalize_advantage == "rollout":
             advantage = normalize(advantage, mask)
-        rows = rows.clone(recurse=False).update({"mask": mask, "advantage": advantage, "target": target})
+        # Minibatches are gathered leaf by leaf: what nothing reads any more is left out.
+        rows = rows.exclude("is_last", "is_terminal")
+        rows.update({"mask": mask, "advantage": advantage, "target": target})
         num_sequences = rows.batch_size[0] * rows.batch_size[1] // self.carry_every
         return TensorDict(
             {
                 "rows": rows.reshape(num_sequences, self.carry_every),
-                "carry": rollout.carries.reshape(num_sequences),
+                "carry": rollout.carries.exclude("noise_key", "noise_counter").reshape(num_sequences),
             },
             batch_size=[num_sequences],
         )
@@ -178,20 +181,24 @@ class PPO(Agent):
         with self.precision.autocast():
             distribution, value = self.network(rows, batch["carry"][index], host_is_first)
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
-        log_prob = distribution.log_prob(rows["action"])
+        log_ratio = distribution.log_prob(rows["action"]) - old_log_prob
+        ratio = log_ratio.exp()
         if settings.normalize_advantage == "minibatch":
             advantage = normalize(advantage, mask)
-        terms = {
-            "policy": clipped_policy_loss(log_prob, old_log_prob, advantage, mask, settings.clip_range),
-            "value": value_loss(value, rows["value"], rows["target"], mask, settings.value_clip_range),
-            "entropy": masked_mean(distribution.entropy(), mask),
+        of_rows = {
+            "policy": clipped_policy_loss(ratio, advantage, settings.clip_range),
+            "value": value_loss(value, rows["value"], rows["target"], settings.value_clip_range),
+            "entropy": distribution.entropy(),
+            "approximate_kl": approximate_kl(log_ratio.detach(), ratio.detach()),
+            "clip_fraction": is_clipped(ratio.detach(), settings.clip_range),
         }
+        if settings.kl_coef > 0:
+            of_rows["kl_divergence"] = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
+        terms = masked_means(of_rows, mask)
         loss = (
             terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
         )
         if settings.kl_coef > 0:
-            divergence = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
-            terms["kl_divergence"] = masked_mean(divergence, mask)
             loss = loss + kl_coef * terms["kl_divergence"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -199,11 +206,7 @@ class PPO(Agent):
             self._parameters, settings.max_grad_norm or float("inf")
         )
         self.optimizer.step()
-        with torch.no_grad():
-            terms["approximate_kl"] = approximate_kl(log_prob, old_log_prob, mask)
-            terms["clip_fraction"] = clip_fraction(log_prob, old_log_prob, mask, settings.clip_range)
-            difference = torch.where(mask, (log_prob - old_log_prob).abs(), 0.0)
-            terms["log_prob_difference"] = difference.max()
+        terms["log_prob_difference"] = zero_unless(mask, log_ratio.detach().abs()).max()
         return {name: term.detach() for name, term in terms.items()}
 
     def _set_learning_rate(self, env_steps: int) -> float:

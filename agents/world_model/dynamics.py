@@ -12,7 +12,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from engram.agents.networks.actor_critic import MakeCore
-from engram.agents.networks.features import action_feature_size, action_features
+from engram.agents.networks.features import action_feature_size, action_features, one_hot
 from engram.agents.world_model.latents import sample, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from engram.memory_cores import Resets
@@ -225,7 +225,7 @@ class Dynamics(nn.Module):
 
     def one_hot(self, classes: Tensor) -> Tensor:
         """Read classes `[..., C]` as one-hot vectors `[..., C, K]`."""
-        return F.one_hot(classes.long(), self.num_classes).float()
+        return one_hot(classes.long(), (self.num_classes,))
 
     def _observe_stepwise(
         self,

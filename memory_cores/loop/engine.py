@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from engram.common.tracing import is_traced, is_transformed
+from engram.common.zero_where import zero_where
 from engram.memory_cores.loop.library import cells_from_hiddens, library_gru, library_lstm
 from engram.memory_cores.loop.packed_gru import PackedGRU
 from engram.memory_cores.loop.packed_lstm import PackedLSTM
@@ -31,7 +32,7 @@ def lstm_loop(
     if is_traced() or host_is_first is None:
         return lstm_loop_reference(x, is_first, hidden, cell, weights, all_cells)
     first = is_first[:, :1]
-    hidden, cell = torch.where(first, 0.0, hidden), torch.where(first, 0.0, cell)
+    hidden, cell = zero_where(first, hidden), zero_where(first, cell)
     if _prefers_library(x):
         hiddens, last_cell = library_lstm(x, host_is_first, hidden, cell, weights)
         if not all_cells:
@@ -63,7 +64,7 @@ def gru_loop(x: Tensor, resets: Resets, hidden: Tensor, weights: GateWeights) ->
     is_first, host_is_first = resets
     if is_traced() or host_is_first is None:
         return gru_loop_reference(x, is_first, hidden, weights)
-    hidden = torch.where(is_first[:, :1], 0.0, hidden)
+    hidden = zero_where(is_first[:, :1], hidden)
     if _prefers_library(x):
         return library_gru(x, host_is_first, hidden, weights)
     return PackedGRU.apply(Packing.of(host_is_first), is_first, x, hidden, *weights)

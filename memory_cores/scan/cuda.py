@@ -38,14 +38,14 @@ def scan_backward(
     learned, varying = initial is not None, a.dim() == 3
     grad_b, grad_carry = a.new_empty(states.shape), a.new_empty(batch, width)
     # Each environment has its own sum of a constant's gradients: adding them up later has a fixed order.
-    grad_initial = a.new_empty(batch, width) if learned else a.new_zeros(1, width)
+    grad_initial = a.new_empty(batch if learned else 1, width)
     grad_a = a.new_empty(states.shape if varying else (batch, width)) if needs_a else a.new_empty(0)
     start = carry if initial is None else initial
     tensors = (a, is_first, carry, start, states, grad, grad_a, grad_b, grad_carry, grad_initial)
     _launch(backward_kernel, tensors, grad, 2, NEEDS_A=needs_a, LEARNED=learned, VARYING=varying)
     if needs_a and not varying:
         grad_a = grad_a.sum(0)
-    return grad_a, grad_b, grad_carry, grad_initial.sum(0)
+    return grad_a, grad_b, grad_carry, grad_initial.sum(0) if learned else grad_initial[0]
 
 
 def _launch(kernel: Any, tensors: tuple[Tensor, ...], rows: Tensor, streams: int, **flags: bool) -> None:

@@ -50,7 +50,7 @@ class DiagonalSSM(StateSpaceModel):
         """Compute κ Re(C h) + D ⊙ u, [*, hidden_size]."""
         real = torch.view_as_real(state).flatten(-2).to(self.output_matrix.dtype)
         read = linear(real, self.output_matrix)
-        return (2 * read if self.conj_sym else read) + self.skip * u
+        return torch.add(self.skip * u, read, alpha=2 if self.conj_sym else 1)
 
 
 def interleave(matrix: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from small_cores import FAMILIES, NAMES, make_narrow, make_small
 from engram import envs, memory_cores
 from engram.agents.ppo.loss import (
     approximate_kl,
-    clip_fraction,
     clipped_policy_loss,
     explained_variance,
+    is_clipped,
     value_loss,
 )
+from engram.agents.returns import masked_means
 
 
 @pytest.mark.parametrize(
@@ -239,28 +240,32 @@ def test_policy_loss_literal():
     new = torch.tensor([[0.5, 2.0, 0.9, 5.0]]).log()
     advantage = torch.tensor([[1.0, 1.0, -2.0, 9.0]])
     # min(0.5, 0.8) = 0.5; min(2, 1.2) = 1.2; min(-1.8, -1.8) = -1.8; the last row is masked
-    loss = clipped_policy_loss(new, old, advantage, MASK, 0.2)
-    torch.testing.assert_close(loss, torch.tensor(-(0.5 + 1.2 - 1.8) / 3))
-    torch.testing.assert_close(clip_fraction(new, old, MASK, 0.2), torch.tensor(2 / 3))
+    ratio = (new - old).exp()
+    terms = {
+        "policy": clipped_policy_loss(ratio, advantage, 0.2),
+        "clip_fraction": is_clipped(ratio, 0.2),
+    }
+    means = masked_means(terms, MASK)
+    torch.testing.assert_close(means["policy"], torch.tensor(-(0.5 + 1.2 - 1.8) / 3))
+    torch.testing.assert_close(means["clip_fraction"], torch.tensor(2 / 3))
 
 
 def test_value_loss_literal():
     value, old, target = (
         torch.tensor([row]) for row in ([1.0, 0.0, 2.0, 7.0], [0.0] * 4, [1.0, 1.0, 1.0, 0.0])
     )
-    torch.testing.assert_close(
-        value_loss(value, old, target, MASK, None), torch.tensor(0.5 * (0 + 1 + 1) / 3)
-    )
-    # Clipped values 0.2, 0, 0.2: the larger errors are 0.64, 1, 1.
-    torch.testing.assert_close(
-        value_loss(value, old, target, MASK, 0.2), torch.tensor(0.5 * (0.64 + 1 + 1) / 3)
-    )
+    plain = value_loss(value, old, target, None)
+    torch.testing.assert_close(plain, torch.tensor([[0.0, 0.5, 0.5, 24.5]]))
+    # Clipped values 0.2, 0, 0.2, 0.2: the larger errors of the first three are 0.64, 1, 1.
+    clipped = value_loss(value, old, target, 0.2)
+    torch.testing.assert_close(clipped, torch.tensor([[0.32, 0.5, 0.5, 24.5]]))
 
 
 def test_kl_and_explained_variance_literal():
     old, new = torch.zeros(1, 4), torch.tensor([[0.0, 1.0, -1.0, 50.0]])
     expected = ((torch.e - 2) + (1 / torch.e)) / 3
-    torch.testing.assert_close(approximate_kl(new, old, MASK), torch.tensor(expected))
+    divergence = approximate_kl(new - old, (new - old).exp())
+    torch.testing.assert_close(masked_means({"kl": divergence}, MASK)["kl"], torch.tensor(expected))
     target = torch.tensor([[1.0, 2.0, 3.0, 100.0]])
     torch.testing.assert_close(explained_variance(target, target, MASK), torch.tensor(1.0))
     torch.testing.assert_close(

@@ -14,6 +14,7 @@ PARTS = {
     "captured": ["tests/gpu/test_pretended_captured.py"],
     "natives": ["tests/gpu/test_pretended_natives.py"],
     "world_models": ["tests/gpu/test_pretended_world_models.py"],
+    "launches": ["tests/gpu/test_pretended_launches.py"],
     "commands": ["tests/gpu/test_pretended_commands.py"],
     "agents": ["tests/agents"],
     "cores": ["tests/memory_cores"],
@@ -24,6 +25,7 @@ QUICK = [
     "tests/gpu/test_pretended_device.py",
     "tests/gpu/test_pretended_ppo.py",
     "tests/gpu/test_pretended_captured.py",
+    "tests/gpu/test_pretended_launches.py",
     "-k",
     "pretended_device or s5]",
 ]

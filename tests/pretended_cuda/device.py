@@ -13,6 +13,9 @@ from pretended_cuda.guard import load_guard
 from pretended_cuda.kernels import replace_kernels
 from pretended_cuda.machine import MACHINE, CudaTensor, Machine, Mode, off
 
+FUSED_NORMS = torch.library.Library("aten", "IMPL")
+"""What it registers lasts as long as it does."""
+
 
 @contextlib.contextmanager
 def pretend() -> Iterator[Machine]:
@@ -25,6 +28,7 @@ def pretend() -> Iterator[Machine]:
     torch._C._set_only_lift_cpu_tensors(True)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     _answer_for_a_device()
+    _know_fused_norms()
     _take_lists_of_tensors()
     replace_kernels()
     with torch.autograd.set_multithreading_enabled(False), Mode():
@@ -117,6 +121,11 @@ def _answer_for_a_device() -> None:
     # Generators of the device are not pretended: nothing here draws from one.
     fork: Any = torch.random.fork_rng
     torch.random.fork_rng = lambda *_, **__: fork(devices=[])  # type: ignore[assignment]
+
+
+def _know_fused_norms() -> None:
+    """Let RMS norms be one operation, as where torch has a kernel of the device for it; it is never called."""
+    FUSED_NORMS.impl("_fused_rms_norm", _always(None), "CUDA")
 
 
 def _take_lists_of_tensors() -> None:

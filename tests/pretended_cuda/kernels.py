@@ -100,7 +100,7 @@ def scan_backward(
     needs_a: bool,
 ) -> tuple[Tensor, ...]:
     values = _take("scan", a, is_first, carry, initial, states, grad)
-    MACHINE.count("sum", 2 if needs_a else 1)
+    MACHINE.count("sum", int(needs_a) + int(initial is not None))
     return MACHINE.kernel("scan_backward", lambda: scan_cpu.scan_backward(*values, needs_a))
 
 

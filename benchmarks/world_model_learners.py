@@ -68,9 +68,11 @@ class Learner(Protocol):
 
     Attributes:
         num_parameters: of all that is learnt.
+        watch: tells the parts of an update.
     """
 
     num_parameters: int
+    watch: Stopwatch
 
     def update(self) -> dict[str, float]:
         """Learn from the batch once; returns the seconds of every one of `PARTS`."""

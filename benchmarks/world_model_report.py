@@ -28,6 +28,7 @@ class Result:
         observed: seconds of observing alone, forward and backward; empty if not measured.
         peak: memory of one update; None if not measured, or too much.
         exceeded: whether an update took more memory than allowed.
+        wholes: seconds of updates within which nothing waits for the device; empty where nothing ever does.
     """
 
     problem: Problem
@@ -37,11 +38,12 @@ class Result:
     observed: list[float]
     peak: Peak | None
     exceeded: bool
+    wholes: Sequence[float] = ()
 
     @property
     def totals(self) -> list[float]:
-        """Seconds of every update."""
-        return [sum(parts.values()) for parts in self.updates]
+        """Seconds of every update, those that nothing waits in where there is a difference."""
+        return list(self.wholes) or [sum(parts.values()) for parts in self.updates]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, the medians among them."""

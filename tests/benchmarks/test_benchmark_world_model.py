@@ -9,7 +9,7 @@ from engram.benchmarks.command import command
 from engram.benchmarks.fresh_process import _measure, peak_of
 from engram.benchmarks.stopwatch import Stopwatch
 from engram.benchmarks.timing import in_turn
-from engram.benchmarks.world_model import make_learner
+from engram.benchmarks.world_model import make_learner, update_through
 from engram.benchmarks.world_model_learners import PARTS, Problem, make_rows
 from engram.benchmarks.world_model_report import Result, find_ratios, print_problem
 
@@ -114,6 +114,20 @@ def test_a_stopwatch_charges_parts(monkeypatch):
     assert work.outer() == "done"
     # before 0-1, outer until inner begins 1-3, inner 3-7, rest of outer 7-15, then the rest.
     assert watch.stop("rest") == {"before": 1.0, "outer": 10.0, "inner": 4.0, "rest": 16.0}
+
+
+def test_the_whole_is_not_waited_for_in_between(monkeypatch):
+    waits = []
+    monkeypatch.setattr("engram.benchmarks.stopwatch.now", lambda device: waits.append(device) or 5.0)
+    learner = make_learner("gru/memory", SMALL_PROBLEM)
+    learner.update()
+    assert len(waits) > 8
+    waits.clear()
+    update_through(learner)
+    assert len(waits) == 2 and learner.watch.waits
+    parts = [{"observe": 3.0, "losses": 4.0}]
+    measured = Result(SMALL_PROBLEM, "gru/memory", 1, parts, [], None, False, wholes=[6.5])
+    assert measured.totals == [6.5] and measured.as_dict()["update_seconds"] == 6.5
 
 
 @pytest.mark.parametrize("name", ["r2i/observation", "gru/memory", "torchrl/gru", "torchrl/block_gru"])

@@ -21,6 +21,7 @@ from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Positive, Word
 from engram.scripts.faults.errors import usage_errors
+from engram.scripts.faults.stop_request import StopRequest
 
 
 @settings()
@@ -43,18 +44,22 @@ def measure(options: Options) -> dict[str, Any]:
 
     Raises:
         UsageError: names the steps that did not succeed, once all is written.
+        StoppedError: if a signal asked it to stop; what ran is ended, and written.
     """
     plan, before = stages(options.device), os.getloadavg()[0]
     with usage_errors():
         names = chosen("only", options.only, [step.name for stage in plan for step in stage])
     measured: dict[str, Any] = {"commit": options.commit, "cuda": describe_cuda(options.device)}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        runner = StepRunner(Path(scratch), options.minutes * 60)
+    stop = StopRequest("stopping: what runs is ended")
+    with stop, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        runner = StepRunner(Path(scratch), options.minutes * 60, stop.is_asked)
         measured |= {"steps": runner.steps, "results": runner.results}
         for stage in plan:
             runner.run([step for step in stage if step.name in names])
             if options.output:
                 write_document(options, measured, before)
+            if stop.is_asked():
+                raise stop.error()
     failed = [step["step"] for step in runner.steps if step["rc"] != 0]
     if failed:
         where = f" in {options.output}" if options.output else " with output=<file>"

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ from engram.common.say import say
 ROOT = Path(__file__).resolve().parents[1]
 LEAST = 15
 """Seconds that must be left for a step to begin."""
+POLL = 0.05
+"""Seconds between two looks at what runs."""
 
 
 class _Running(NamedTuple):
@@ -34,14 +36,17 @@ class StepRunner:
     Args:
         scratch: an empty folder for logs, runs and results.
         seconds: for all steps together.
+        should_stop: says whether everything is to end now.
 
     Attributes:
         steps: name, exit code (None: no time was left), seconds and last lines of each.
         results: what the steps measured, by name.
     """
 
-    def __init__(self, scratch: Path, seconds: float) -> None:
-        self.scratch = scratch
+    def __init__(
+        self, scratch: Path, seconds: float, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.scratch, self._should_stop = scratch, should_stop
         self.steps: list[dict[str, Any]] = []
         self.results: dict[str, Any] = {}
         self._end = time.monotonic() + seconds
@@ -62,10 +67,10 @@ class StepRunner:
                 else:
                     running.append(_Running(step, self._begin(step), began + limit))
             for step, process, deadline in running:
-                try:
-                    process.wait(max(0.0, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    _kill(process)
+                while process.poll() is None:
+                    if time.monotonic() > deadline or self._should_stop():
+                        _kill(process)
+                    time.sleep(POLL)
                 self._note(step, process.returncode, time.monotonic() - began)
         finally:
             for _, process, _ in running:

@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,15 +100,20 @@ def test_nothing_begins_that_cannot_end(tmp_path):
     assert runner.steps == [{"step": "late", "rc": None, "seconds": 0, "tail": "no time was left"}]
 
 
-def test_an_interruption_ends_what_runs(monkeypatch, tmp_path):
-    monkeypatch.setattr(step_runner, "LEAST", 0)
-    began, runner = [], Lines(tmp_path, seconds=60)
-    begin = runner._begin
-    monkeypatch.setattr(runner, "_begin", lambda step: began.append(begin(step)) or began[-1])
-    monkeypatch.setattr(runner, "_note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        runner.run([line("ends", "pass"), line("goes_on", "while True: pass")])
-    assert [process.returncode for process in began] == [0, -9]
+def test_a_signal_ends_what_runs(given, tmp_path):
+    """And what that has started; nothing else begins."""
+    pid, output = tmp_path / "pid", tmp_path / "all.json"
+    code = (
+        "import os, subprocess, signal; "
+        f"open({str(pid)!r}, 'w').write(str(subprocess.Popen(['sleep', '60']).pid)); "
+        f"os.kill({os.getpid()}, signal.SIGTERM); "
+        "signal.pause()"
+    )
+    given([line("asks", code)], [line("late", "print('begun')")])
+    assert command(["all", f"output={output}"]) == 128 + signal.SIGTERM
+    assert [(step["step"], step["rc"]) for step in json.loads(output.read_text())["steps"]] == [("asks", -9)]
+    state = Path("/proc", pid.read_text(), "stat")
+    assert not state.exists() or ") Z" in state.read_text()
 
 
 def test_without_a_device_it_is_one_sentence(tmp_path, capsys):

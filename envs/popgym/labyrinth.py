@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -19,6 +19,7 @@ from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environ
 from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
 
 _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
+MAZES_ON_A_DEVICE = 16_384
 _NO_ACTION = 4
 _EXPLORED = 4
 _COLORS: tuple[Color, ...] = (WHITE, INK, GREEN, YELLOW, (176, 206, 240))
@@ -34,7 +35,7 @@ class Labyrinth(NativeVectorEnv):
 
     In host memory a maze costs some microseconds where an episode begins. On a device, and in a compiled
     step, every step carves mazes for all environments, in `maze_dims[0]**2 / 4` rounds of 30 small kernels
-    there: give `num_mazes` to make that a table look-up.
+    there; so the mazes are drawn from a table on a device, unless `num_mazes` says otherwise.
 
     Args:
         num_envs: number of environments B.
@@ -44,7 +45,7 @@ class Labyrinth(NativeVectorEnv):
             default, the view from row 0 begins at row 0, has its second row below the middle and walls as its
             third; likewise in column 0.
         num_mazes: how many different mazes there are, the same ones under every seed; None for a new one in
-            every episode.
+            every episode, as on the CPU by default. `auto` is `MAZES_ON_A_DEVICE` elsewhere.
         device: where everything lives.
         env_index_offset: index of the first environment, where several processes share one run.
     """
@@ -62,7 +63,7 @@ class Labyrinth(NativeVectorEnv):
         maze_dims: Sequence[Count] = (10, 10),
         episode_length: Annotated[int, Whole(2)] = 1024,
         centered_view: bool = False,
-        num_mazes: Count | None = None,
+        num_mazes: Count | Literal["auto"] | None = "auto",
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
@@ -79,6 +80,8 @@ class Labyrinth(NativeVectorEnv):
         self._targets = self._list_targets().to(self.device)
         self._views = self._list_views(centered_view).to(self.device)
         self._pool: tuple[Tensor, Tensor] | None = None
+        if num_mazes == "auto":
+            num_mazes = None if self.device.type == "cpu" else MAZES_ON_A_DEVICE
         if num_mazes is not None:
             grids, start = self._finish(*draw_mazes(self.rooms, _POOL, torch.arange(num_mazes)))
             self._pool = grids.to(self.device), start.to(self.device)

@@ -129,7 +129,8 @@ def test_a_rollout_compiles_without_a_graph_break(name: str) -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", CLASSES)
 def test_the_same_on_cuda(name: str) -> None:
-    env, other = short(name, 32), short(name, 32, device="cuda")
+    options = {"num_mazes": None} if name.startswith("Labyrinth") else {}
+    env, other = short(name, 32), short(name, 32, device="cuda", **options)
     assert_equal(env.reset(1), other.reset(1).cpu())
     generator = torch.Generator().manual_seed(0)
     for _ in range(30):
@@ -149,6 +150,21 @@ def test_a_pool_of_mazes_is_the_same_under_every_seed(make) -> None:
     env = make(300)
     env.reset(0)
     assert len({bytes(grid) for grid in env.state["task"]["grid"].numpy()}) == 300
+
+
+@pytest.mark.gpu
+def test_on_a_device_mazes_come_from_a_table(machine) -> None:
+    """To carve them takes hundreds of kernels a row."""
+    env = LabyrinthEscape(3, device="cuda")
+    env.reset(0)
+    machine.reset()
+    env.step(torch.zeros(3, dtype=torch.int64, device="cuda"))
+    assert sum(machine.launches.values()) < 150 and not machine.events
+    carving = LabyrinthEscape(3, num_mazes=None, device="cuda")
+    carving.reset(0)
+    machine.reset()
+    carving.step(torch.zeros(3, dtype=torch.int64, device="cuda"))
+    assert sum(machine.launches.values()) > 500
 
 
 def test_a_centered_view_has_the_position_in_its_middle() -> None:
@@ -175,7 +191,7 @@ def test_a_centered_view_has_the_position_in_its_middle() -> None:
         ),
         (
             lambda: LabyrinthExplore(1, num_mazes=0),
-            "num_mazes of LabyrinthExplore must be a whole number of at least 1, or null",
+            "num_mazes of LabyrinthExplore must be a whole number of at least 1 or one of auto, or null",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias
 
@@ -119,7 +120,10 @@ class _Part:
     def __call__(self) -> Any:
         if not self._has_run:
             self._has_run = True
-            warm_up(self._run, self._device)
+            with warnings.catch_warnings():
+                # It is right that a step which can be recorded is not yet.
+                warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
+                warm_up(self._run, self._device)
             return self._result
         if self._replay is None:
             self._replay = self._recorder(self._run, self._device)

@@ -1,5 +1,7 @@
 """Updates that are recorded, replayed by calling the function again: on a CPU there are no graphs."""
 
+import warnings
+
 import pytest
 import torch
 from ppo_cases import make_agent
@@ -81,6 +83,17 @@ def test_ppo_learns_the_same(variant):
         assert captured.update(rollout, steps) == plain.update(rollout, steps)
     assert_same_state(captured, plain)
     assert again.recorded in (1, 2) and again.replayed == 5 * 6 - again.recorded
+
+
+def test_nothing_is_said_of_a_first_step_that_is_not_recorded_yet(recwarn):
+    def step():
+        warnings.warn("This instance was constructed with capturable=True or so", stacklevel=2)
+
+    update = CapturedUpdate(lambda: torch.zeros(()), CPU, finish=step)
+    update.capture(lambda function, device: lambda: None)
+    update()
+    update.finish()
+    assert not recwarn
 
 
 def test_a_state_passes_between_captured_and_plain():

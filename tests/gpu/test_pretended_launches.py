@@ -13,14 +13,14 @@ from engram.training.session import Session
 pytestmark = pytest.mark.gpu
 LENGTH = 16
 PPO = (
-    f"env=popgym/repeat_previous_easy device=cuda num_envs=8 evaluation.interval=null agent.rollout_length={LENGTH} "
-    "agent.num_minibatches=2 core="
+    "env=popgym/repeat_previous_easy device=cuda capture=false num_envs=8 evaluation.interval=null "
+    f"agent.rollout_length={LENGTH} agent.num_minibatches=2 core="
 )
 PPO_LAUNCHES = {"s5": (116, 239), "lstm": (88, 150), "gru": (86, 147), "hcam": (190, 493)}
 """By core: of a row, acting and the environment's step, and of a minibatch."""
 
 WORLD_MODEL = (
-    "device=cuda num_envs=4 evaluation.interval=null agent.replay.capacity_bytes=30_000_000 "
+    "device=cuda capture=false num_envs=4 evaluation.interval=null agent.replay.capacity_bytes=30_000_000 "
     "agent.replay.prefill=300 agent.burn_in=0 agent.batch_length=64 "
 )
 WORLD_MODEL_LAUNCHES = {

@@ -13,8 +13,9 @@ from engram.training.session import Session
 
 pytestmark = pytest.mark.gpu
 WORDS = (
-    "device=cuda num_envs=2 evaluation.interval=null agent.replay.capacity_bytes=3_000_000 agent.replay.prefill=100 "
-    "agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 agent.imagination_horizon=3 size=tiny "
+    "device=cuda capture=false num_envs=2 evaluation.interval=null agent.replay.capacity_bytes=3_000_000 "
+    "agent.replay.prefill=100 agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 "
+    "agent.imagination_horizon=3 size=tiny "
 )
 EXTEND = {
     ("D2H", "agents/replay/ring.py:Ring._write"): (

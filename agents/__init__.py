@@ -1,10 +1,24 @@
 """Agents: learners that act through a memory core."""
 
 from engram.agents.base import Agent
+from engram.agents.impala.impala import IMPALA
 from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.q_network import QNetwork
 from engram.agents.ppo.ppo import PPO
+from engram.agents.pqn.pqn import PQN
 from engram.agents.stored.loading import load
 from engram.agents.world_model import Dreamer, WorldModel
 
-__all__ = ["PPO", "ActorCritic", "Agent", "Dreamer", "Encoder", "WorldModel", "load"]
+__all__ = [
+    "IMPALA",
+    "PPO",
+    "PQN",
+    "ActorCritic",
+    "Agent",
+    "Dreamer",
+    "Encoder",
+    "QNetwork",
+    "WorldModel",
+    "load",
+]

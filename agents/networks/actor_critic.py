@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from engram.agents.networks.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.mlp import MLP, Activation, linear
-from engram.agents.precision import without_autocast
+from engram.agents.networks.heads import Head, beside
+from engram.agents.networks.mlp import Activation
 from engram.common.checked import Checked
 from engram.common.option_types import Count, NotNegative, Number
 from engram.memory_cores import MemoryCore, Resets
@@ -74,12 +74,9 @@ class ActorCritic(Checked, nn.Module):
 
         input_size = self.core.output_size + (self.encoder.output_size if shortcut else 0)
 
-        def head(num_outputs: int, gain: float) -> nn.Sequential:
-            body = MLP(input_size, head_hidden_sizes, activation, head_gain)
-            return nn.Sequential(body, linear(body.output_size, num_outputs, gain))
-
-        self.policy_head = head(num_outputs, policy_gain)
-        self.value_head = head(1, 1.0)
+        layers = head_hidden_sizes, num_outputs, activation, head_gain, policy_gain
+        self.policy_head = Head(input_size, *layers)
+        self.value_head = Head(input_size, head_hidden_sizes, 1, activation, head_gain)
         is_continuous = isinstance(action_space, spaces.Box)
         self.log_std = nn.Parameter(torch.full((num_outputs,), initial_log_std)) if is_continuous else None
 
@@ -139,22 +136,11 @@ class ActorCritic(Checked, nn.Module):
         return distribution, value, TensorDict(next_carry, batch_size=row.batch_size)
 
     def _policy(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> ActionDistribution:
-        outputs = self._read(self.policy_head, x, y)
+        outputs = self.policy_head(beside(y, x, self.shortcut))
         return make_distribution(self.action_space, outputs, self.log_std, rows.get("action_mask", None))
 
     def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._read(self.value_head, x, y).squeeze(-1)
-
-    def _read(self, head: nn.Sequential, x: Tensor, y: Tensor) -> Tensor:
-        """Let a head read the core's output `y`, and the features `x` too with the shortcut.
-
-        Its last layer never computes in half precision, to which values and log-probabilities would be rounded.
-        """
-        body, last = head
-        hidden = body(torch.cat([x, y], dim=-1) if self.shortcut else y)
-        with without_autocast(hidden.device):
-            outputs: Tensor = last(hidden.to(last.weight.dtype))
-        return outputs
+        return self.value_head(beside(y, x, self.shortcut)).squeeze(-1)
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

@@ -15,7 +15,7 @@ from engram.agents.networks.features import action_feature_size, action_features
 from engram.agents.networks.image_encoders import IMAGE_ENCODERS, ImageDtype, ImageEncoderName, ImageNorm
 from engram.agents.networks.image_layout import LayoutName
 from engram.agents.networks.leaves import observation_leaves
-from engram.agents.networks.mlp import MLP, Activation
+from engram.agents.networks.mlp import MLP, Activation, Norm
 from engram.agents.networks.normalizer import RunningNormalizer
 from engram.agents.networks.observation_features import ObservationFeatures
 from engram.common.checked import Checked
@@ -34,6 +34,7 @@ class Encoder(Checked, nn.Module):
         hidden_sizes: widths of the multilayer perceptron after the concatenation.
         activation: name of its activation.
         layer_norm: LayerNorm without parameters in place of the first activation.
+        norm: `layer` puts a LayerNorm before every activation; `none`.
         previous_action: feed the previous action.
         first_flag: feed `is_first` as a one-hot pair.
         previous_reward: feed the reward that arrived with the observation.
@@ -61,6 +62,7 @@ class Encoder(Checked, nn.Module):
         hidden_sizes: Sequence[Count] = (128,),
         activation: Activation = "leaky_relu",
         layer_norm: bool = False,
+        norm: Norm = "none",
         previous_action: bool = True,
         first_flag: bool = True,
         previous_reward: bool = False,
@@ -90,7 +92,7 @@ class Encoder(Checked, nn.Module):
         self.observation = ObservationFeatures(parts, make_image_encoder, make_normalizer)
         row_size = previous_action * action_feature_size(action_space) + 2 * first_flag + previous_reward
         input_size = self.observation.flat_size + row_size + self.observation.image_size
-        self.mlp = MLP(input_size, hidden_sizes, activation=activation, layer_norm=layer_norm)
+        self.mlp = MLP(input_size, hidden_sizes, activation=activation, layer_norm=layer_norm, norm=norm)
         self.output_size = self.mlp.output_size
 
     def forward(self, rows: TensorDictBase) -> Tensor:

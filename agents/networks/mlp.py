@@ -13,6 +13,7 @@ from engram.common.dense import Linear
 from engram.common.option_types import Size
 
 Activation = Literal["relu", "leaky_relu", "tanh", "gelu", "silu"]
+Norm = Literal["none", "layer"]
 
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -41,6 +42,7 @@ class MLP(nn.Sequential):
         gain: gain of the orthogonal weights.
         layer_norm: follow the first linear layer by a LayerNorm without parameters instead of the
             activation, as POPGym's models do.
+        norm: `layer` puts a LayerNorm between every linear layer and its activation, as PQN does.
 
     Raises:
         ValueError: for a width below 1.
@@ -57,6 +59,7 @@ class MLP(nn.Sequential):
         activation: Activation = "leaky_relu",
         gain: float = math.sqrt(2.0),
         layer_norm: bool = False,
+        norm: Norm = "none",
     ) -> None:
         layers: list[nn.Module] = []
         width = input_size
@@ -65,6 +68,7 @@ class MLP(nn.Sequential):
             if layer_norm and index == 0:
                 layers.append(nn.LayerNorm(hidden_size, elementwise_affine=False))
             else:
+                layers += [nn.LayerNorm(hidden_size)] if norm == "layer" else []
                 layers.append(ACTIVATIONS[activation]())
             width = hidden_size
         super().__init__(*layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -10,13 +10,10 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.base import Agent
-from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
-from engram.agents.optim.groups import set_learning_rate
-from engram.agents.optim.muon import MuonWithAdam
+from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.ppo.loss import (
     approximate_kl,
     clipped_policy_loss,
@@ -27,14 +24,12 @@ from engram.agents.ppo.loss import (
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.returns import generalized_advantages, masked_means, normalize
 from engram.agents.trainable import Metrics
-from engram.common.cuda_graph import to_device
 from engram.common.rows import Rollout
 from engram.common.state_form import Real
-from engram.common.streams import permutation, stream_key
 from engram.common.zero_where import zero_unless
 
 
-class PPO(Agent):
+class PPO(OnPolicyAgent):
     """PPO with any memory core: acts row by row, learns from whole sequences.
 
     Args:
@@ -51,7 +46,7 @@ class PPO(Agent):
     """
 
     settings: PPOSettings
-    counters: ClassVar = {**Agent.counters, "kl_coef": Real(low=0)}
+    counters: ClassVar = {**OnPolicyAgent.counters, "kl_coef": Real(low=0)}
 
     def __init__(
         self,
@@ -63,33 +58,15 @@ class PPO(Agent):
         **settings: Annotated[Any, PPOSettings],
     ) -> None:
         super().__init__(observation_space, action_space, PPOSettings(**settings))
-        self.carry_every = self.settings.bptt_length or self.settings.rollout_length
         self.num_uniforms = num_policy_outputs(action_space)
         with self.seeded():
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
-        self._parameters = list(self.network.parameters())
-        rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
-        self.optimizer: torch.optim.Optimizer
-        if self.settings.optimizer == "muon":
-            self.optimizer = MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
-        else:
-            self.optimizer = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
+        self.optimizer = self.make_optimizer(self.network)
         self.kl_coef = self.settings.kl_coef
-        self._minibatch = CapturedUpdate(self._learn_minibatch, self.device)
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
         return self.network.initial_carry(batch_size)
-
-    def check_run(self, num_envs: int) -> None:
-        """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""
-        num_sequences = num_envs * self.rollout_length // self.carry_every
-        if self.settings.num_minibatches > num_sequences:
-            raise ValueError(
-                "Minibatches are drawn over sequences, so there can be no more minibatches than sequences: "
-                f"expected num_minibatches <= {num_sequences}, but got {self.settings.num_minibatches}; "
-                "use more environments, fewer minibatches or a shorter bptt_length."
-            )
 
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
@@ -104,27 +81,18 @@ class PPO(Agent):
 
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout, in minibatches; see `Agent.learn_from`."""
-        learning_rate = self._set_learning_rate(env_steps)
         batch = self._prepare(rollout)
         rows = batch["rows"]
-        # One copy per update: cores choose their path by it, but a recording has one path for all resets.
-        host_is_first = None if self._minibatch.is_captured else rows["is_first"].cpu()
         kl_coef = torch.full((), self.kl_coef, device=self.device)
-        names, found = [], []
-        for host_index, index in self._minibatches(batch.batch_size[0]):
-            resets = None if host_is_first is None else host_is_first[host_index]
-            terms = self._minibatch(batch=batch, index=index, kl_coef=kl_coef, host_is_first=resets)
-            names = list(terms)
-            found.append(torch.stack(list(terms.values())))
-        stacked = dict(zip(names, torch.stack(found, dim=1), strict=True))
-        measured = {name: values.mean() for name, values in stacked.items()}
+        terms = self.learn_minibatches(batch, env_steps, kl_coef=kl_coef)
+        measured = {name: values.mean() for name, values in terms.items()}
         measured["explained_variance"] = explained_variance(rows["value"], rows["target"], rows["mask"])
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
-        measured["initial_log_prob_difference"] = stacked["log_prob_difference"][0]
-        metrics = read_metrics(measured, {"rows": rows, "losses": stacked})
+        measured["initial_log_prob_difference"] = terms["log_prob_difference"][0]
+        metrics = read_metrics(measured, {"rows": rows, "losses": terms})
         self.network.update_normalizers(rollout.rows)
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
-        return {**metrics, "optim/learning_rate": learning_rate}
+        return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
 
     @torch.no_grad()
     def _prepare(self, rollout: Rollout) -> TensorDict:
@@ -162,24 +130,13 @@ class PPO(Agent):
             batch_size=[num_sequences],
         )
 
-    def _minibatches(self, num_sequences: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the sequences of every minibatch of every epoch, in host memory and on the device."""
-        keys = [
-            stream_key(self.settings.seed, "minibatches", self.num_updates, epoch)
-            for epoch in range(self.settings.num_epochs)
-        ]
-        orders = torch.stack([permutation(num_sequences, key) for key in keys])
-        count = self.settings.num_minibatches
-        for order, device_order in zip(orders, to_device(orders, self.device), strict=True):
-            yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
-
-    def _learn_minibatch(
-        self, batch: TensorDictBase, index: Tensor, kl_coef: Tensor, host_is_first: Tensor | None = None
+    def learn_minibatch(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
     ) -> dict[str, Tensor]:
-        """One gradient step on the sequences `index` of a batch `[N]`; returns the terms of the loss, detached."""
-        settings, rows = self.settings, batch["rows"][index]
+        """One gradient step; see `OnPolicyAgent.learn_minibatch`."""
+        settings = self.settings
         with self.precision.autocast():
-            distribution, value = self.network(rows, batch["carry"][index], host_is_first)
+            distribution, value = self.network(rows, carry, host_is_first)
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
         log_ratio = distribution.log_prob(rows["action"]) - old_log_prob
         ratio = log_ratio.exp()
@@ -199,21 +156,10 @@ class PPO(Agent):
             terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
         )
         if settings.kl_coef > 0:
-            loss = loss + kl_coef * terms["kl_divergence"]
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(
-            self._parameters, settings.max_grad_norm or float("inf")
-        )
-        self.optimizer.step()
+            loss = loss + inputs["kl_coef"] * terms["kl_divergence"]
+        terms["optim/gradient_norm"] = self.descend(loss)
         terms["log_prob_difference"] = zero_unless(mask, log_ratio.detach().abs()).max()
-        return {name: term.detach() for name, term in terms.items()}
-
-    def _set_learning_rate(self, env_steps: int) -> float:
-        learning_rate = self.settings.scheduled_learning_rate(env_steps / self.settings.total_env_steps)
-        for group in self.optimizer.param_groups:
-            set_learning_rate(group, learning_rate)
-        return learning_rate
+        return terms
 
     def _adapt_kl_coef(self, kl_divergence: float) -> None:
         """Steer the KL penalty towards `kl_target`, as RLlib does (Schulman et al. 2017, section 4)."""

@@ -17,12 +17,13 @@ from typing import Any
 from engram.agents.base import Agent
 from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.q_network import QNetwork
 from engram.common.vector_env import VectorEnv
 from engram.memory_cores import MemoryCore
 
 OWN_PACKAGE = "engram"
 _OFFERING = ("engram.agents", "engram.envs", "engram.memory_cores")
-BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, Encoder, VectorEnv)
+BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, QNetwork, Encoder, VectorEnv)
 
 
 def package_of(found: Any) -> str:

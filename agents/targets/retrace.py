@@ -13,7 +13,7 @@ def retrace_returns(
     ratio_tp1: Tensor,
     *,
     gamma: float,
-    trace_lambda: float,
+    gae_lambda: float,
 ) -> Tensor:
     """Follow a trace as long as the actions are those the policy would have chosen.
 
@@ -33,7 +33,7 @@ def retrace_returns(
         ratio_tp1: Probability of the actions of rows 1 … T, the policy's over that which chose, `[B, T]`; row T's
             is not read.
         gamma: Discount per step.
-        trace_lambda: λ, 0 to 1.
+        gae_lambda: λ, 0 to 1.
 
     Returns:
         Returns of rows 0 … T-1, `[B, T]`.
@@ -42,7 +42,7 @@ def retrace_returns(
     """
     bootstrap = torch.where(is_terminal_tp1, 0.0, expected_value_tp1)
     deltas = (reward_tp1 + gamma * bootstrap - value_t).unbind(1)
-    traces = (gamma * trace_lambda * ratio_tp1.clamp(max=1)).unbind(1)
+    traces = (gamma * gae_lambda * ratio_tp1.clamp(max=1)).unbind(1)
     ends = (is_last_tp1 | is_terminal_tp1).unbind(1)
     correction = deltas[-1]
     corrections = [correction]

@@ -27,7 +27,7 @@ def vtrace(
     ratio_t: Tensor,
     *,
     gamma: float,
-    trace_lambda: float = 1.0,
+    gae_lambda: float = 1.0,
     rho_bar: float = 1.0,
     c_bar: float = 1.0,
     policy_rho_bar: float = 1.0,
@@ -51,7 +51,7 @@ def vtrace(
         value_tp1: The learner's values of rows 1 … T, `[B, T]`.
         ratio_t: Probability of row t's action, the learner's over the actor's; of all its parts together, `[B, T]`.
         gamma: Discount per step.
-        trace_lambda: Weight of longer returns, 0 to 1. Default: 1.
+        gae_lambda: Weight of longer returns, 0 to 1. Default: 1.
         rho_bar: Bound of the ratio on a step, which says whose values are found. Default: 1.
         c_bar: Bound of the ratio along a trace. Default: 1.
         policy_rho_bar: Bound of the ratio in the advantage. Default: 1.
@@ -62,7 +62,7 @@ def vtrace(
     # Selection, not multiplication: the value of a terminal row may be anything, even NaN.
     bootstrap = torch.where(is_terminal_tp1, 0.0, value_tp1)
     deltas = (ratio_t.clamp(max=rho_bar) * (reward_tp1 + gamma * bootstrap - value_t)).unbind(1)
-    traces = (gamma * trace_lambda * ratio_t.clamp(max=c_bar)).unbind(1)
+    traces = (gamma * gae_lambda * ratio_t.clamp(max=c_bar)).unbind(1)
     ends = (is_last_tp1 | is_terminal_tp1).unbind(1)
     correction = torch.zeros_like(deltas[0])
     corrections = []

@@ -166,7 +166,7 @@ def test_masked_rows_do_not_reach_the_gradient():
         rollout.rows["log_prob"][last] += garbage
         rollout.rows["action"][last] = 1 if garbage else 2
         batch = agent._prepare(rollout)
-        agent._learn_minibatch(batch, torch.arange(len(batch)), torch.zeros(()))
+        agent._learn_minibatch(batch, torch.arange(len(batch)), kl_coef=torch.zeros(()))
         gradients.append([p.grad.clone() for p in agent.network.parameters()])
     for a, b in zip(*gradients, strict=True):
         assert torch.equal(a, b)

@@ -38,7 +38,7 @@ def traced(value=VALUE, reward=REWARD, is_last=IS_LAST, is_terminal=IS_TERMINAL,
         ({}, [2.989, 2.21, 3.8, 1.025, 2.25], [2.489, 1.21, 4.3, 0.775, 0.75]),
         ({"rho_bar": 2.0}, [5.25975, 3.1775, 5.95, 1.125, 2.25], [3.35975, 2.1775, 4.3, 0.775, 0.75]),
         (
-            {"trace_lambda": 0.95},
+            {"gae_lambda": 0.95},
             [2.85182875, 2.11325, 3.8, 0.99125, 2.25],
             [2.401925, 1.21, 4.3, 0.775, 0.75],
         ),
@@ -178,7 +178,7 @@ def test_retrace_by_hand():
         expected_value[:, 1:],
         ratio[:, 1:],
         gamma=GAMMA,
-        trace_lambda=0.95,
+        gae_lambda=0.95,
     )
     assert found[0, ACTED].tolist() == pytest.approx([2.90812825, 2.10015, 2.63, 2.04875, 3.45], abs=1e-9)
 
@@ -207,9 +207,7 @@ def of_rows(name, rows):
     if name == "n_step":
         return n_step_returns(*ends, value[:, 1:], gamma=GAMMA, num_steps=3)
     if name == "retrace":
-        return retrace_returns(
-            value[:, :-1], *ends, value[:, 1:], ratio[:, 1:], gamma=GAMMA, trace_lambda=0.95
-        )
+        return retrace_returns(value[:, :-1], *ends, value[:, 1:], ratio[:, 1:], gamma=GAMMA, gae_lambda=0.95)
     discount = torch.where(is_terminal[:, 1:], 0.0, GAMMA)
     bootstrap = torch.where(is_terminal, 0.0, value)[:, 1:]
     return lambda_returns(reward[:, 1:], discount, bootstrap, is_last[:, 1:], gae_lambda=0.5)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from engram.agents.impala import IMPALASettings
 from engram.agents.ppo.settings import PPOSettings
+from engram.agents.pqn import PQNSettings
 from engram.agents.world_model.settings import DreamerSettings
 from engram.common.errors import UsageError
 from engram.scripts.command_line.config import compose_config
@@ -51,7 +53,15 @@ def test_a_wrong_word_is_refused_in_help_too():
 
 
 @pytest.mark.parametrize(
-    ("agent", "settings"), [("ppo", PPOSettings), ("r2i", DreamerSettings), ("dreamerv3", DreamerSettings)]
+    ("agent", "settings"),
+    [
+        ("ppo", PPOSettings),
+        ("impala", IMPALASettings),
+        ("a2c", IMPALASettings),
+        ("pqn", PQNSettings),
+        ("r2i", DreamerSettings),
+        ("dreamerv3", DreamerSettings),
+    ],
 )
 def test_the_file_of_an_agent_lists_all_its_settings(agent, settings):
     listed = compose_config("train", [f"agent={agent}"]).values["agent"].keys()

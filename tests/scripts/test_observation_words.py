@@ -37,13 +37,14 @@ def test_what_is_composed_stays_as_it_is():
     assert set_readings(values, ["leaves.a=none", "image_layout=chw"]) != values == ppo()
 
 
-@pytest.mark.parametrize("agent", ["ppo", "r2i", "dreamerv3"])
+@pytest.mark.parametrize("agent", ["ppo", "impala", "a2c", "pqn", "r2i", "dreamerv3"])
 def test_every_agent_has_them(agent):
     words = [f"agent={agent}", "leaves.camera=chw", "image_layout=hwc"]
-    if agent != "ppo":
+    is_world_model = agent in ("r2i", "dreamerv3")
+    if is_world_model:
         words[1] = "agent.leaves.camera=chw"
     values = compose_config("train", words).values["agent"]
-    options = values["make_network"]["make_encoder"] if agent == "ppo" else values
+    options = values["make_network"]["make_encoder"] if not is_world_model else values
     assert (options["leaves"], options["image_layout"]) == ({"camera": "chw"}, "hwc")
 
 

@@ -1,0 +1,133 @@
+"""IMPALA: an actor-critic that corrects for how its policy has moved on since the rows were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+from engram.agents.diagnosis import read_metrics
+from engram.agents.impala.settings import IMPALASettings
+from engram.agents.networks.actor_critic import ActorCritic, MakeCore
+from engram.agents.networks.distributions import num_policy_outputs
+from engram.agents.on_policy.agent import OnPolicyAgent
+from engram.agents.on_policy.sequences import sequences_with_next
+from engram.agents.ppo.loss import approximate_kl, value_loss
+from engram.agents.returns import masked_means, normalize
+from engram.agents.targets import VTrace, vtrace
+from engram.agents.trainable import Metrics
+from engram.common.rows import Rollout
+from engram.common.zero_where import zero_unless
+
+
+class IMPALA(OnPolicyAgent):
+    """IMPALA's learner with any memory core, acting itself; with `correction="none"` A2C.
+
+    Values are the learner's own, of the row behind a sequence too, by one pass of the memory from the carry that was
+    stored while acting. An action of several parts has one ratio, that of all of them together.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: Discrete, MultiDiscrete or Box.
+        make_core: builds a memory core from `input_size`.
+        make_network: builds the actor-critic from the two spaces and `make_core`.
+        **settings: the fields of `IMPALASettings`.
+
+    Raises:
+        ValueError: for a space or a setting that cannot work.
+
+    Source: Espeholt et al., "IMPALA: scalable distributed deep-RL with importance weighted actor-learner
+    architectures", 2018; Mnih et al., "Asynchronous methods for deep reinforcement learning", 2016.
+    """
+
+    settings: IMPALASettings
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        make_core: MakeCore,
+        *,
+        make_network: Callable[..., ActorCritic] = ActorCritic,
+        **settings: Annotated[Any, IMPALASettings],
+    ) -> None:
+        super().__init__(observation_space, action_space, IMPALASettings(**settings))
+        self.num_uniforms = num_policy_outputs(action_space)
+        with self.seeded():
+            self.network = make_network(observation_space, action_space, make_core).to(self.device)
+        self.optimizer = self.make_optimizer(self.network)
+
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """Make the network's carry; see `Agent`."""
+        return self.network.initial_carry(batch_size)
+
+    def choose(
+        self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
+    ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
+        """Choose actions; the extra is their `log_prob` `[B]`."""
+        distribution, _, next_memory = self.network.step(row, memory, donate=donate)
+        action = distribution.mode() if deterministic else distribution.sample(noise)
+        return action, next_memory, {"log_prob": distribution.log_prob(action)}
+
+    def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
+        """Learn from a rollout; see `Agent.learn_from`."""
+        batch = sequences_with_next(rollout, self.carry_every)
+        terms = self.learn_minibatches(batch, env_steps)
+        measured = {name: values.mean() for name, values in terms.items()}
+        # Acting and learning must agree on the collected rows: this is the standing check for leaks.
+        measured["initial_log_prob_difference"] = terms["log_prob_difference"][0]
+        metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms})
+        self.network.update_normalizers(rollout.rows)
+        return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
+
+    def learn_minibatch(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """One gradient step; see `OnPolicyAgent.learn_minibatch`."""
+        settings = self.settings
+        with self.precision.autocast():
+            distribution, values = self.network(rows, carry, host_is_first)
+        value, mask, old_log_prob = values[:, :-1], rows["mask"][:, :-1], rows["log_prob"][:, :-1]
+        log_prob, entropy = distribution.log_prob(rows["action"])[:, :-1], distribution.entropy()[:, :-1]
+        with torch.no_grad():
+            log_ratio = log_prob - old_log_prob
+            ratio = log_ratio.exp()
+            target, advantage = self._targets(rows, values, ratio)
+            if settings.normalize_advantage == "minibatch":
+                advantage = normalize(advantage, mask)
+        of_rows = {
+            "policy": -log_prob * advantage,
+            "value": value_loss(value, value, target, None),
+            "entropy": entropy,
+            "approximate_kl": approximate_kl(log_ratio, ratio),
+            "mean_ratio": ratio,
+            "rho_clipped": (ratio > settings.rho_bar).float(),
+        }
+        terms = masked_means(of_rows, mask)
+        loss = (
+            terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
+        )
+        terms["optim/gradient_norm"] = self.descend(loss)
+        terms["log_prob_difference"] = zero_unless(mask, log_ratio.abs()).max()
+        return terms
+
+    def _targets(self, rows: TensorDictBase, values: Tensor, ratio: Tensor) -> VTrace:
+        """Compute what values and actions are taught, `[n, T]`, of rows and values `[n, T + 1]`."""
+        settings = self.settings
+        return vtrace(
+            values[:, :-1],
+            rows["reward"][:, 1:],
+            rows["is_last"][:, 1:],
+            rows["is_terminal"][:, 1:],
+            values[:, 1:],
+            ratio if settings.correction == "vtrace" else torch.ones_like(ratio),
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+            rho_bar=settings.rho_bar,
+            c_bar=settings.c_bar,
+            policy_rho_bar=settings.policy_rho_bar,
+        )

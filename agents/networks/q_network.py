@@ -1,0 +1,137 @@
+"""Encoder → memory core → values of all actions, one module for acting and learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor, nn
+
+from engram.agents.networks.actor_critic import MakeCore
+from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.heads import Head, beside
+from engram.agents.networks.mlp import Activation
+from engram.common.checked import Checked
+from engram.common.option_types import Count, NotNegative
+from engram.memory_cores import Resets
+
+
+class QNetwork(Checked, nn.Module):
+    """A recurrent network of action values: the only place where a value-based agent touches its memory core.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: Discrete.
+        make_core: builds a memory core from `input_size`.
+        make_encoder: builds the encoder from the two spaces.
+        head_hidden_sizes: widths of the layers between the core and the values.
+        activation: of these layers.
+        head_gain: orthogonal gain of these layers.
+        value_gain: orthogonal gain of the last layer; small, so that no action leads before it is tried.
+        core_norm: LayerNorm of the core's output, with which values stay bounded without a target network.
+        dueling: Q = V + A − the mean of A over the allowed actions, with a head for each.
+        shortcut: the heads read the encoder's features beside the core's output.
+
+    Raises:
+        ValueError: for a space that the agent cannot read or act in.
+
+    Source: Mnih et al. 2015; Wang et al. 2016 for `dueling`; Gallici et al. 2024 for the norms.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        make_core: MakeCore,
+        *,
+        make_encoder: Callable[..., Encoder] = Encoder,
+        head_hidden_sizes: Sequence[Count] = (128,),
+        activation: Activation = "leaky_relu",
+        head_gain: NotNegative = 2.0,
+        value_gain: NotNegative = 0.01,
+        core_norm: bool = True,
+        dueling: bool = False,
+        shortcut: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(action_space, spaces.Discrete):
+            raise ValueError(
+                f"Values of all actions need a Discrete action space, but got {action_space}; take agent=ppo."
+            )
+        self.shortcut = shortcut
+        self.encoder = make_encoder(observation_space, action_space)
+        self.core = make_core(input_size=self.encoder.output_size)
+        self.norm = nn.LayerNorm(self.core.output_size) if core_norm else nn.Identity()
+        input_size = self.core.output_size + (self.encoder.output_size if shortcut else 0)
+        layers = activation, head_gain, value_gain
+        self.advantage_head = Head(input_size, head_hidden_sizes, int(action_space.n), *layers)
+        self.value_head = Head(input_size, head_hidden_sizes, 1, *layers) if dueling else None
+
+    def initial_carry(self, batch_size: int) -> TensorDict:
+        """Carry of the core, `[B]`."""
+        return TensorDict({"core": self.core.initial_carry(batch_size)}, batch_size=[batch_size])
+
+    def forward(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+    ) -> Tensor:
+        """Values of all actions on every row of a sequence, by one call of the core.
+
+        Args:
+            rows: `[B, T]`.
+            carry: before row 0, `[B]`.
+            host_is_first: the rows' `is_first` in host memory, for the cores' fastest paths on a device.
+
+        Returns:
+            `[B, T, n]`; what is forbidden has a value like any other, see `best_value`.
+        """
+        x = self.encoder(rows)
+        y, _ = self.core(x, carry["core"], Resets(rows["is_first"], host_is_first))
+        return self._values(rows, x, y)
+
+    def step(
+        self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
+    ) -> tuple[Tensor, TensorDict]:
+        """The same for one row per environment.
+
+        Args:
+            row: `[B]`.
+            carry: before this row, `[B]`.
+            donate: allow the core to overwrite `carry`.
+
+        Returns:
+            Values `[B, n]`, and the carry after this row.
+        """
+        x = self.encoder(row)
+        y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
+        return self._values(row, x, y), TensorDict({"core": core}, batch_size=row.batch_size)
+
+    def update_normalizers(self, rows: TensorDictBase) -> None:
+        """Take the observations of `rows` into the running statistics, where normalisation is on."""
+        self.encoder.observation.update_normalizers(rows)
+
+    def _values(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> Tensor:
+        features = beside(self.norm(y), x, self.shortcut)
+        advantage: Tensor = self.advantage_head(features)
+        if self.value_head is None:
+            return advantage
+        mask = rows.get("action_mask", None)
+        if mask is None:
+            mean = advantage.mean(-1, keepdim=True)
+        else:
+            allowed = torch.where(mask, advantage, 0.0).sum(-1, keepdim=True)
+            mean = allowed / mask.sum(-1, keepdim=True).clamp(min=1)
+        return self.value_head(features) + advantage - mean
+
+
+def allowed_values(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Put what is forbidden below all that is allowed, `[*, n]`; where nothing is, as may be on a last row, all is."""
+    if mask is None:
+        return values
+    return torch.where(mask | ~mask.any(-1, keepdim=True), values, torch.finfo(values.dtype).min)
+
+
+def best_value(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the highest value of an allowed action, `[*]`."""
+    return allowed_values(values, mask).amax(-1)

@@ -1,0 +1,134 @@
+"""Agents that learn from whole rollouts in minibatches of sequences: how these are drawn and learnt from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDictBase
+from torch import Tensor, nn
+
+from engram.agents.base import Agent
+from engram.agents.captured_update import CapturedUpdate
+from engram.agents.on_policy.settings import OnPolicySettings
+from engram.agents.optim.groups import set_learning_rate
+from engram.agents.optim.muon import MuonWithAdam
+from engram.common.cuda_graph import to_device
+from engram.common.streams import permutation, stream_key
+
+
+class OnPolicyAgent(Agent):
+    """An agent that learns from a rollout when it has come, several times over, and then drops it.
+
+    A subclass makes its network and, by `make_optimizer`, its optimiser; its `learn_from` cuts the rollout into
+    sequences and calls `learn_minibatches`, which calls its `learn_minibatch`.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: single Gymnasium space.
+        settings: all other options.
+
+    Attributes:
+        optimizer: moves the parameters that it was made for.
+    """
+
+    settings: OnPolicySettings
+    optimizer: torch.optim.Optimizer
+
+    def __init__(
+        self, observation_space: spaces.Space, action_space: spaces.Space, settings: OnPolicySettings
+    ) -> None:
+        super().__init__(observation_space, action_space, settings)
+        self.carry_every = settings.bptt_length or settings.rollout_length
+        self._minibatch = CapturedUpdate(self._learn_minibatch, self.device)
+
+    def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """Make the optimiser that the settings name, for a network's parameters."""
+        self._parameters = list(network.parameters())
+        rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
+        if self.settings.optimizer == "muon":
+            return MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
+        if self.settings.optimizer == "radam":
+            return torch.optim.RAdam(self._parameters, lr=rate, eps=epsilon)
+        return torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
+
+    def check_run(self, num_envs: int) -> None:
+        """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""
+        num_sequences = num_envs * self.rollout_length // self.carry_every
+        if self.settings.num_minibatches > num_sequences:
+            raise ValueError(
+                "Minibatches are drawn over sequences, so there can be no more minibatches than sequences: "
+                f"expected num_minibatches <= {num_sequences}, but got {self.settings.num_minibatches}; "
+                "use more environments, fewer minibatches or a shorter bptt_length."
+            )
+
+    def learning_rate(self, env_steps: int) -> float:
+        """Say the learning rate of the update at `env_steps`."""
+        return self.settings.scheduled_learning_rate(env_steps / self.settings.total_env_steps)
+
+    def learn_minibatches(self, batch: TensorDictBase, env_steps: int, **inputs: Tensor) -> dict[str, Tensor]:
+        """Learn from sequences, every minibatch of every epoch.
+
+        Args:
+            batch: `rows` `[N, T]` and the `carry` before them, `[N]`.
+            env_steps: as of `learn`.
+            **inputs: of `learn_minibatch`.
+
+        Returns:
+            What `learn_minibatch` returned, `[num_epochs * num_minibatches]` each.
+        """
+        for group in self.optimizer.param_groups:
+            set_learning_rate(group, self.learning_rate(env_steps))
+        # One copy per update: cores choose their path by it, but a recording has one path for all resets.
+        host_is_first = None if self._minibatch.is_captured else batch["rows", "is_first"].cpu()
+        names, found = [], []
+        for host_index, index in self._minibatches(batch.batch_size[0]):
+            resets = None if host_is_first is None else host_is_first[host_index]
+            terms = self._minibatch(batch=batch, index=index, host_is_first=resets, **inputs)
+            names = list(terms)
+            found.append(torch.stack(list(terms.values())))
+        return dict(zip(names, torch.stack(found, dim=1), strict=True))
+
+    @abstractmethod
+    def learn_minibatch(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """Make one gradient step, by `descend`.
+
+        Args:
+            rows: `[n, T]`.
+            carry: before row 0, `[n]`.
+            host_is_first: the rows' `is_first` in host memory, if it is there.
+            **inputs: as given to `learn_minibatches`.
+
+        Returns:
+            The terms of the loss and what else is to be logged, a number each.
+        """
+
+    def descend(self, loss: Tensor) -> Tensor:
+        """Step down the gradient of a loss, clipped; returns its norm before that."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.settings.max_grad_norm or float("inf"))
+        self.optimizer.step()
+        return norm
+
+    def _minibatches(self, num_sequences: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the sequences of every minibatch of every epoch, in host memory and on the device."""
+        keys = [
+            stream_key(self.settings.seed, "minibatches", self.num_updates, epoch)
+            for epoch in range(self.settings.num_epochs)
+        ]
+        orders = torch.stack([permutation(num_sequences, key) for key in keys])
+        count = self.settings.num_minibatches
+        for order, device_order in zip(orders, to_device(orders, self.device), strict=True):
+            yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
+
+    def _learn_minibatch(
+        self, batch: TensorDictBase, index: Tensor, host_is_first: Tensor | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """Pick the sequences `index` and learn from them."""
+        terms = self.learn_minibatch(batch["rows"][index], batch["carry"][index], host_is_first, **inputs)
+        return {name: term.detach() for name, term in terms.items()}

@@ -15,8 +15,8 @@ from engram.agents.impala.settings import IMPALASettings
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.on_policy.agent import OnPolicyAgent
+from engram.agents.on_policy.losses import approximate_kl, value_loss
 from engram.agents.on_policy.sequences import sequences_with_next
-from engram.agents.ppo.loss import approximate_kl, value_loss
 from engram.agents.returns import masked_means, normalize
 from engram.agents.targets import VTrace, vtrace
 from engram.agents.trainable import Metrics

@@ -14,7 +14,7 @@ from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.on_policy.agent import OnPolicyAgent
-from engram.agents.ppo.loss import (
+from engram.agents.on_policy.losses import (
     approximate_kl,
     clipped_policy_loss,
     explained_variance,

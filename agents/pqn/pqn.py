@@ -15,8 +15,8 @@ from engram.agents.exploration import annealed, epsilon_greedy
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values, best_value
 from engram.agents.on_policy.agent import OnPolicyAgent
+from engram.agents.on_policy.losses import value_loss
 from engram.agents.on_policy.sequences import sequences_with_next
-from engram.agents.ppo.loss import value_loss
 from engram.agents.pqn.settings import PQNSettings
 from engram.agents.returns import lambda_returns, masked_means
 from engram.agents.trainable import Metrics

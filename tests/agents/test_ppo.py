@@ -8,7 +8,7 @@ from ppo_cases import collect, make_agent, recomputed_difference
 from small_cores import FAMILIES, NAMES, make_narrow, make_small
 
 from engram import envs, memory_cores
-from engram.agents.ppo.loss import (
+from engram.agents.on_policy.losses import (
     approximate_kl,
     clipped_policy_loss,
     explained_variance,

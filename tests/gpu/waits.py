@@ -15,7 +15,7 @@ ROLLOUT: Allowed = {
 }
 PPO_UPDATE: Allowed = {
     ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
-    ("D2H", "agents/ppo/ppo.py:PPO.learn_from"): (
+    ("D2H", "agents/on_policy/agent.py:OnPolicyAgent.learn_minibatches"): (
         1,
         "resets: cores choose their path by a copy in host memory",
     ),

@@ -146,7 +146,10 @@ def test_the_table_is_of_cores_agents_networks_and_environments():
         "engram.agents.ActorCritic",
         "engram.agents.Dreamer",
         "engram.agents.Encoder",
+        "engram.agents.IMPALA",
         "engram.agents.PPO",
+        "engram.agents.PQN",
+        "engram.agents.QNetwork",
     }
     functions = {name for name, value in table().items() if inspect.isfunction(value)}
     assert functions == {"engram.envs.make_env"}

@@ -1,4 +1,4 @@
-"""The terms of PPO's loss as pure functions of tensors."""
+"""Terms of the losses of on-policy agents: pure functions of tensors."""
 
 from __future__ import annotations
 

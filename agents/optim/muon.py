@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -23,25 +23,64 @@ class Muon(torch.optim.Muon):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    self._move(matrix, matrix.grad, group)
+            matrices = [matrix for matrix in group["params"] if matrix.grad is not None]
+            if matrices:
+                self._move(matrices, group)
         return loss
 
-    def _move(self, matrix: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        state, momentum, lr = self.state[matrix], group["momentum"], group["lr"]
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(matrix)
-        average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
-        update = gradient.lerp(average, momentum) if group["nesterov"] else average
-        update = orthogonalize(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-        matrix.mul_(1 - lr * group["weight_decay"])
+    def _move(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
+        updates = self._directions(matrices, group)
+        updates = orthogonalize_all(updates, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        lr = group["lr"]  # a number, or a tensor where the step is recorded
+        torch._foreach_mul_(matrices, 1 - lr * group["weight_decay"])
         # An orthogonal matrix has a root mean square of 1 / sqrt(its longer side), and a step of Adam one of about 0.2.
-        length = -0.2 * lr * max(matrix.shape) ** 0.5
-        if isinstance(length, Tensor):  # the rate of a recorded step
-            matrix.addcmul_(update.to(matrix.dtype), length)
-        else:
-            matrix.add_(update, alpha=length)
+        roots = [max(matrix.shape) ** 0.5 for matrix in matrices]
+        if matrices[0].device.type == "cpu" and not isinstance(lr, Tensor):
+            for matrix, update, root in zip(matrices, updates, roots, strict=True):
+                matrix.add_(update, alpha=-0.2 * lr * root)
+            return
+        moves = torch._foreach_mul(updates, roots)
+        torch._foreach_mul_(moves, -0.2 * lr)
+        torch._foreach_add_(matrices, moves)
+
+    def _directions(self, matrices: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        """Take gradients into the momenta; returns what is to be made orthogonal."""
+        for matrix in matrices:
+            if not self.state[matrix]:
+                self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+        averages = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        momentum = group["momentum"]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        return list(torch._foreach_lerp(gradients, averages, momentum)) if group["nesterov"] else averages
+
+
+def orthogonalize_all(
+    matrices: Sequence[Tensor], coefficients: tuple[float, float, float], num_steps: int, eps: float
+) -> list[Tensor]:
+    """Do what `orthogonalize` does to each of several matrices: on a device to all of one shape at once.
+
+    Args:
+        matrices: [rows, columns] each.
+        coefficients: as in `orthogonalize`.
+        num_steps: as in `orthogonalize`.
+        eps: as in `orthogonalize`.
+
+    Returns:
+        What becomes of each, in their order; on a device of their dtype.
+    """
+    if matrices[0].device.type == "cpu":
+        return [orthogonalize(matrix, coefficients, num_steps, eps) for matrix in matrices]
+    places: dict[torch.Size, list[int]] = {}
+    for place, matrix in enumerate(matrices):
+        places.setdefault(matrix.shape, []).append(place)
+    found: dict[int, Tensor] = {}
+    for shape, own in places.items():
+        batch = orthogonalize(torch.stack([matrices[place] for place in own]), coefficients, num_steps, eps)
+        # Of the matrices' dtype and order, as lists of tensors must be for one kernel to take them.
+        moves = torch.empty((len(own), *shape), dtype=matrices[0].dtype, device=batch.device).copy_(batch)
+        found.update(zip(own, moves.unbind(), strict=True))
+    return [found[place] for place in range(len(matrices))]
 
 
 def orthogonalize(
@@ -50,25 +89,26 @@ def orthogonalize(
     """Bring the singular values of a matrix near 1 by Newton-Schulz steps.
 
     Args:
-        matrix: [rows, columns].
+        matrix: [rows, columns], or a batch [N, rows, columns] of them.
         coefficients: (a, b, c) of the step s -> a s + b s³ + c s⁵, which each singular value s takes.
         num_steps: so many; five bring all but the smallest to between 0.7 and 1.2.
         eps: the least Frobenius norm that `matrix` is divided by before.
 
     Returns:
-        [rows, columns], bfloat16 on CUDA and float32 elsewhere.
+        Of the same shape, bfloat16 on CUDA and float32 elsewhere.
 
     Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
     """
     a, b, c = coefficients
+    add_product = torch.addmm if matrix.ndim == 2 else torch.baddbmm
     x = matrix.to(torch.bfloat16 if matrix.is_cuda else torch.float32)
-    is_tall = x.shape[0] > x.shape[1]
-    x = x.T if is_tall else x
-    x = x / x.norm().clamp(min=eps)
+    is_tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if is_tall else x
+    x = x / (x.norm() if x.ndim == 2 else x.norm(dim=(-2, -1), keepdim=True)).clamp(min=eps)
     for _ in range(num_steps):
-        squares = x @ x.T
-        x = torch.addmm(x, torch.addmm(squares, squares, squares, beta=b, alpha=c), x, beta=a)
-    return x.T if is_tall else x
+        squares = x @ x.mT
+        x = add_product(x, add_product(squares, squares, squares, beta=b, alpha=c), x, beta=a)
+    return x.mT if is_tall else x
 
 
 class MuonWithAdam(torch.optim.Optimizer):

@@ -24,7 +24,7 @@ WORLD_MODEL = (
     "agent.replay.prefill=300 agent.burn_in=0 agent.batch_length=64 "
 )
 WORLD_MODEL_LAUNCHES = {
-    "agent=r2i size=tiny": (150, 2853),
+    "agent=r2i size=tiny": (150, 2600),
     "agent=dreamerv3 size=1M": (144, 11133),
 }
 """By agent: of a row, and of an update on windows of 64 rows."""

@@ -61,6 +61,31 @@ def test_singular_values_follow_the_polynomial(shape):
     torch.testing.assert_close(orthogonalize(matrix, (a, b, c), 5, 1e-7), expected.float(), atol=1e-4, rtol=0)
 
 
+def test_several_matrices_at_once_become_what_each_would():
+    matrices = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(0))
+    rule = (3.4445, -4.775, 2.0315), 5, 1e-7
+    for given in (matrices, matrices.mT):
+        each = torch.stack([orthogonalize(matrix, *rule) for matrix in given])
+        torch.testing.assert_close(orthogonalize(given, *rule), each, atol=1e-5, rtol=0)
+
+
+@pytest.mark.gpu
+def test_matrices_of_one_shape_move_together_on_a_device():
+    mine = [parameter for seed in range(3) for parameter in make_parameters(seed)]
+    mine.insert(2, nn.Parameter(torch.ones(4, 6)))
+    theirs = [nn.Parameter(parameter.detach().cuda()) for parameter in mine]
+    optimizers = [MuonWithAdam(own, lr=0.01, weight_decay=0.1) for own in (mine, theirs)]
+    for _ in range(3):
+        for a, b in zip(mine, theirs, strict=True):
+            a.grad = torch.randn(a.shape)
+            b.grad = a.grad.cuda()
+        for optimizer in optimizers:
+            optimizer.step()
+    # The device orthogonalises in bfloat16.
+    for a, b in zip(mine, theirs, strict=True):
+        torch.testing.assert_close(b.cpu(), a, atol=5e-4, rtol=1e-5)
+
+
 def test_groups_keep_their_rates():
     first, second = make_parameters(), make_parameters(1)
     before = [parameter.detach().clone() for parameter in first]

@@ -9,6 +9,7 @@ from engram.common.dense import Linear, linear
 from engram.common.option_types import Number, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
+from engram.memory_cores.loop.block_gates import block_gates, join_blocks
 from engram.memory_cores.loop_core import LoopCore, States
 
 _NORM_EPSILON = 1e-4
@@ -91,22 +92,15 @@ class BlockGRU(LoopCore):
         """Move the state by one row; see `RowLoop.row`."""
         hidden = states["hidden"]
         projected = silu(self.projection_norm(self.projection(hidden)))
-        own = _join(torch.bmm(self._split(hidden), self.own))
+        own = join_blocks(torch.bmm(self._split(hidden), self.own))
         state = silu(self.norm(drive + linear(projected, self.shared.weight) + own))
         gates = torch.baddbmm(self.gate_bias, self._split(state), self.gate_weight)  # [G, B, 3 H / G]
-        reset, candidate, update = (_join(gate) for gate in gates.chunk(3, dim=-1))
-        candidate = (reset.sigmoid() * candidate).tanh()
-        hidden = hidden + (update + self.update_bias).sigmoid() * (candidate - hidden)
+        hidden = block_gates(gates, hidden, self.update_bias)
         return hidden, {"hidden": hidden}
 
     def _split(self, state: Tensor) -> Tensor:
         """Part [B, H] into blocks, [G, B, H / G]."""
         return state.unflatten(-1, (self.blocks, -1)).transpose(0, 1)
-
-
-def _join(blocks: Tensor) -> Tensor:
-    """Join blocks [G, B, n] to [B, G n]."""
-    return blocks.transpose(0, 1).flatten(1)
 
 
 def _init_weight(weight: Tensor, fan_in: int) -> None:

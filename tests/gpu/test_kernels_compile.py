@@ -101,3 +101,15 @@ def test_transitions_keep_a_small_stack(method, compiled):
     ):
         used = compiled(cuda, name, launch)
         assert used["REG"] <= 64 and used["STACK"] <= 64, used  # the library's, for large angles
+
+
+def test_block_gates_spill_nothing(compiled):
+    from engram.memory_cores.loop import cuda
+
+    gates, hidden = torch.zeros(4, 3, 24), torch.zeros(3, 32)
+    for name, launch in (
+        ("forward_kernel", lambda: cuda.block_gates_forward(gates, hidden, -1.0)),
+        ("backward_kernel", lambda: cuda.block_gates_backward(gates, hidden, -1.0, hidden)),
+    ):
+        used = compiled(cuda, name, launch)
+        assert used["REG"] <= 64 and used["STACK"] == used["SHARED"] == 0, used

@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import engram.memory_cores.loop.engine as loop
+import engram.memory_cores.loop.engine as loop_engine
 from engram.agents.replay.storage import Storage
 from engram.common import keyed_hash, random, streams
 from engram.envs.memory_maze import motion, rendering
 from engram.envs.memory_maze.motion import cpu as motion_cpu
 from engram.envs.memory_maze.rendering import camera, shading
 from engram.envs.memory_maze.rendering import cpu as rendering_cpu
-from engram.memory_cores import scan, state_space
+from engram.memory_cores import loop, scan, state_space
+from engram.memory_cores.loop.block_gates import block_gates_reference
 from engram.memory_cores.loop.packing import Packing
 from engram.memory_cores.loop.reference import gru_loop_reference, lstm_loop_reference
 from engram.memory_cores.loop.weights import GateWeights
@@ -36,9 +37,10 @@ def replace_kernels() -> None:
     _replace(keyed_hash, draw=draw, stream_uniform=stream_uniform)
     _replace(state_space, transition_forward=transition_forward, transition_backward=transition_backward)
     _replace(scan, scan_forward=scan_forward, scan_backward=scan_backward)
+    _replace(loop, block_gates_forward=block_gates_forward, block_gates_backward=block_gates_backward)
     _replace(motion, move=move)
     _replace(rendering, render_frames=render_frames)
-    patched: Any = loop
+    patched: Any = loop_engine
     patched.library_lstm, patched.library_gru = library_lstm, library_gru
     patched = Storage
     patched._map = _without_the_machine(Storage._map)  # the library makes tensors of a class of its own
@@ -120,6 +122,24 @@ def transition_backward(rule: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
             return torch.autograd.grad(Modes(rule, *own).rounded(), own, (to_transition, to_scale))
 
     return MACHINE.kernel("transition_backward", gradients)
+
+
+def block_gates_forward(gates: Tensor, hidden: Tensor, update_bias: float) -> Tensor:
+    values = _take("gates", gates, hidden)
+    return MACHINE.kernel("block_gates", lambda: (block_gates_reference(*values, update_bias),))[0]
+
+
+def block_gates_backward(
+    gates: Tensor, hidden: Tensor, update_bias: float, grad: Tensor
+) -> tuple[Tensor, ...]:
+    *inputs, to_following = _take("gates", gates, hidden, grad)
+
+    def gradients() -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            own = [value.detach().requires_grad_() for value in inputs]
+            return torch.autograd.grad(block_gates_reference(*own, update_bias), own, to_following)
+
+    return MACHINE.kernel("block_gates_backward", gradients)
 
 
 def move(

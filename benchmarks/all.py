@@ -6,8 +6,10 @@ of its own and with its own limit. One that fails or hangs ends no other, and th
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ class Options(DeviceOptions):
 
     Args:
         minutes: in all.
-        only: all, or a list of steps, [run_ppo_s5,envs].
+        only: all, or a list of steps, [run_ppo_s5,envs]; then what `output` holds of others stays in it.
         commit: of a copy without git's files.
     """
 
@@ -53,9 +55,11 @@ def measure(options: Options) -> dict[str, Any]:
     stop = StopRequest("stopping: what runs is ended")
     with stop, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         runner = StepRunner(Path(scratch), options.minutes * 60, stop.is_asked)
-        measured |= {"steps": runner.steps, "results": runner.results}
+        kept = None if options.only == "all" or not options.output else Path(options.output)
+        steps, results = read_others(kept, names)
         for stage in plan:
             runner.run([step for step in stage if step.name in names])
+            measured |= {"steps": steps + runner.steps, "results": results | runner.results}
             if options.output:
                 write_document(options, measured, before)
             if stop.is_asked():
@@ -67,6 +71,19 @@ def measure(options: Options) -> dict[str, Any]:
             f"All steps must succeed, but {', '.join(failed)} did not; their last lines are{where}."
         )
     return measured
+
+
+def read_others(path: Path | None, names: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Read what a report holds of other steps than those named; every result says its own versions.
+
+    Returns:
+        How the steps ended, and what they measured; nothing if there is no report.
+    """
+    if path is None or not path.exists() or not path.read_text():
+        return [], {}
+    document = json.loads(path.read_text())
+    steps = [step for step in document["steps"] if step["step"] not in names]
+    return steps, {name: result for name, result in document["results"].items() if name not in names}
 
 
 def describe_cuda(device: str) -> dict[str, Any] | None:

@@ -32,14 +32,14 @@ DOCUMENT = {
     "cuda": {"name": "a card"},
     "load_average": [1.0, 2.0],
     "steps": [{"rc": 0}, {"rc": 1}],
-    "results": {"ppo_s5": PPO, "cores": {}},
+    "results": {"ppo_s5": PPO, "cores": {"versions": {"git_commit": "fedcba98765"}}},
 }
 
 
 def test_a_line_for_what_was_measured_and_a_word_for_what_was_not():
     tables = make_tables({"CPU": None, "CUDA": DOCUMENT})
     assert "| CUDA | S5 | 1,024 x 128 | bfloat16 | 12,346 | 500 | 1,250 | 1.50 |" in tables
-    assert "| CUDA | a card | 2.13.0 | 3.12.1 | `0123456789` | 1.0, 2.0 | 1 of 2 |" in tables
+    assert "| CUDA | a card | 2.13.0 | 3.12.1 | `0123456789`, `fedcba9876` | 1.0, 2.0 | 1 of 2 |" in tables
     assert tables.count("| CPU | not measured on CPU yet |") == 1 + len(SECTIONS)
     assert tables.count("| CUDA | not measured on CUDA yet |") == len(SECTIONS) - 1
 

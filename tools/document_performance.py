@@ -88,9 +88,20 @@ def _about(documents: Mapping[str, Document | None]) -> str:
         name = cuda["name"] if cuda else f"{document['config']['threads']} thread"
         load = ", ".join(f"{value:.1f}" for value in document["load_average"])
         ended = sum(step["rc"] == 0 for step in document["steps"])
-        commit = (document["commit"] or versions["git_commit"] or "")[:10]
+        own = {result.get("versions", {}).get("git_commit") for result in document["results"].values()}
+        commits = {(one or document["commit"] or "unknown")[:10] for one in own}
         count = f"{ended} of {len(document['steps'])}"
-        lines.append([device, name, versions["torch"], versions["python"], f"`{commit}`", load, count])
+        lines.append(
+            [
+                device,
+                name,
+                versions["torch"],
+                versions["python"],
+                ", ".join(f"`{commit}`" for commit in sorted(commits)),
+                load,
+                count,
+            ]
+        )
     titles = [
         "",
         "on",

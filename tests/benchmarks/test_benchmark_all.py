@@ -94,6 +94,18 @@ def test_only_what_is_asked_for(given, tmp_path, capsys):
     assert "only must be all, or a list of one, two, three, but got 'four'" in capsys.readouterr().err
 
 
+def test_what_is_run_again_takes_the_place_of_what_was(given, tmp_path):
+    fails, measures = "raise SystemExit(1)", "open(OUTPUT, 'w').write('{\"speed\": 7}')"
+    given([line("one", measures), line("two", fails)])
+    words = ["all", f"output={tmp_path / 'all.json'}"]
+    assert command(words) == 2
+    given([line("one", fails), line("two", measures)])
+    assert command([*words, "only=[two]"]) == 0
+    document = json.loads((tmp_path / "all.json").read_text())
+    assert [(step["step"], step["rc"]) for step in document["steps"]] == [("one", 0), ("two", 0)]
+    assert document["results"] == {"one": {"speed": 7}, "two": {"speed": 7}}
+
+
 def test_nothing_begins_that_cannot_end(tmp_path):
     runner = Lines(tmp_path, seconds=1)
     runner.run([line("late", "print('begun')")])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from on_policy_cases import make
 from ppo_cases import collect, make_agent, recomputed_difference
 from small_cores import NAMES, ONE_OF_EACH_FAMILY, make_small
 from torch.backends import cuda, cudnn
@@ -34,6 +35,18 @@ def test_learning_recomputes_in_bfloat16_what_acting_saw(name):
     assert agent.update(rollout, 0)["initial_log_prob_difference"] < BFLOAT16
     gradients = [parameter.grad for parameter in agent.network.parameters()]
     assert {gradient.dtype for gradient in gradients if gradient is not None} == {torch.float32}
+
+
+@pytest.mark.parametrize("kind", ["a2c", "impala", "pqn"])
+def test_other_agents_learn_in_bfloat16_nearly_what_they_do_in_float32(kind):
+    env = envs.RecallFirst(num_envs=5, delay=5)
+    single, half = (make(kind, env, precision=precision) for precision in ("float32", "bfloat16"))
+    rollout = collect(half, env)
+    floats = {key: value for key, value in rollout.rows.items() if value.is_floating_point()}
+    assert {value.dtype for value in floats.values()} == {torch.float32}
+    metrics = [agent.update(rollout, 0) for agent in (single, half)]
+    (name,) = {"value", "q"} & metrics[0].keys()
+    assert metrics[0][name] != metrics[1][name] == pytest.approx(metrics[0][name], rel=0.05)
 
 
 def test_bfloat16_is_near_float32_and_is_not_it():

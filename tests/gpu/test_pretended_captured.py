@@ -6,7 +6,7 @@ import pytest
 import world_model_cases
 from ppo_cases import make_agent
 from recorders import assert_same_state, run_plainly
-from small_cores import make_small
+from small_cores import NAMES, make_small
 from waits import CAPTURED_UPDATE, check_waits
 from world_model_cases import ACTIONS, make_batch
 
@@ -18,6 +18,7 @@ PPO = {
     "gru": {"kl_coef": 0.2, "bptt_length": 4},
     "hcam": {"separate_critic_core": True, "value_clip_range": 0.2},
     "muon": {"optimizer": "muon", "encoder": {"normalize": True}},
+    "bfloat16": {"precision": "bfloat16"},
 }
 
 
@@ -25,7 +26,7 @@ PPO = {
 def test_ppo_recorded_and_run(kind, machine):
     """Five updates with a falling rate, minibatches of two sizes and resets; a wait in a recording raises."""
     env = envs.RecallFirst(num_envs=3, delay=2, device="cuda")
-    core = make_small("s5" if kind == "muon" else kind)
+    core = make_small(kind if kind in NAMES else "s5")
     options = {"rollout_length": 8, "num_minibatches": 2, "num_epochs": 2, "device": "cuda"} | PPO[kind]
     options |= {"learning_rate_schedule": "linear", "total_env_steps": 200}
     agent, plain = (make_agent(env, core, **options) for _ in range(2))
@@ -48,6 +49,7 @@ def test_ppo_recorded_and_run(kind, machine):
 
 DREAMER = {
     "s5": {"core": "s5"},
+    "bfloat16": {"core": "s5", "precision": "bfloat16"},
     "memory": {"core": "gru", "posterior": "memory"},
     "laprop": {"core": "s5", "optimizer": "laprop", "burn_in": 4, "batch_length": 8},
     "muon": {"core": "gru", "optimizer": "muon", "action": ACTIONS["box"], "actor_gradient": "dynamics"},

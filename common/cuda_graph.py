@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from tensordict import TensorDictBase
+from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+Moved = TypeVar("Moved", Tensor, TensorDict)
 # Makes of a function, which reads and writes only tensors that outlive it, one that does the same again.
 Recorder = Callable[[Callable[[], None], torch.device], Callable[[], None]]
 
@@ -53,6 +55,11 @@ def copy_into(target: Tensor | TensorDictBase, source: Tensor | TensorDictBase) 
         copy_into(leaf, source[key])
 
 
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Copy a tensor from host memory to a device without waiting for the device."""
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+def to_device(value: Moved, device: torch.device) -> Moved:
+    """Copy a tensor or a TensorDict from host memory to a device, through pinned memory, so that nothing waits."""
+    if device.type != "cuda":
+        return value.to(device)
+    if isinstance(value, Tensor):
+        return value.pin_memory().to(device, non_blocking=True)
+    moved = {key: to_device(leaf, device) for key, leaf in value.items()}
+    return type(value)(moved, batch_size=value.batch_size, device=device)

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
@@ -63,6 +64,7 @@ class PPO(OnPolicyAgent):
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
         self.optimizer = self.make_optimizer(self.network)
         self.kl_coef = self.settings.kl_coef
+        self._preparation = CapturedUpdate(self._prepare_batch, self.device)
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
@@ -94,15 +96,28 @@ class PPO(OnPolicyAgent):
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
         return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
 
-    @torch.no_grad()
     def _prepare(self, rollout: Rollout) -> TensorDict:
         """Add masks, advantages and targets; cut into sequences of `bptt_length` rows, `[N]`."""
-        settings, rows = self.settings, rollout.rows
+        batch = self._preparation(
+            rows=rollout.rows,
+            carries=rollout.carries,
+            pending=rollout.pending,
+            pending_carry=rollout.pending_carry,
+        )
+        return (
+            batch.copy()
+        )  # a recording returns one and the same object, which minibatches would take for the last
+
+    @torch.no_grad()
+    def _prepare_batch(
+        self, rows: TensorDict, carries: TensorDict, pending: TensorDict, pending_carry: TensorDict
+    ) -> TensorDict:
+        settings = self.settings
         with self.precision.autocast():
-            _, pending_value, _ = self.network.step(rollout.pending, rollout.pending_carry)
+            _, pending_value, _ = self.network.step(pending, pending_carry)
 
         def shifted(key: str) -> Tensor:
-            return torch.cat([rows[key][:, 1:], rollout.pending[key].unsqueeze(1)], dim=1)
+            return torch.cat([rows[key][:, 1:], pending[key].unsqueeze(1)], dim=1)
 
         value = rows["value"]
         advantage = generalized_advantages(
@@ -125,7 +140,7 @@ class PPO(OnPolicyAgent):
         return TensorDict(
             {
                 "rows": rows.reshape(num_sequences, self.carry_every),
-                "carry": rollout.carries.exclude("noise_key", "noise_counter").reshape(num_sequences),
+                "carry": carries.exclude("noise_key", "noise_counter").reshape(num_sequences),
             },
             batch_size=[num_sequences],
         )

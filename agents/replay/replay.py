@@ -13,6 +13,7 @@ from engram.agents.replay.batch import Batch
 from engram.agents.replay.ring import Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
+from engram.common.cuda_graph import to_device
 from engram.common.state_form import Whole
 from engram.common.streams import stream_key
 
@@ -126,7 +127,7 @@ class Replay:
         else:
             rows["is_first"][:, 0] = True
             carry = self._initial_carry(self.batch_size)
-        return Batch(rows.to(self._device), carry, is_trained.to(self._device))
+        return Batch(to_device(rows, self._device), carry, to_device(is_trained, self._device))
 
     def _find_cuts(self, envs: list[int], starts: list[int], is_cut: Tensor) -> None:
         """Mark rows that end without `is_last` because the next one stored begins another episode, `[B, T]`."""
@@ -140,7 +141,7 @@ class Replay:
     def _read_carry(self, envs: Tensor, starts: Tensor) -> TensorDict:
         carry = TensorDict({}, batch_size=[self.batch_size])
         for column in self.ring.layout.carries:
-            carry[column.key] = self.ring.read_carries(column, envs, starts).to(self._device)
+            carry[column.key] = to_device(self.ring.read_carries(column, envs, starts), self._device)
         return carry
 
     def state_dict(self) -> dict[str, Any]:

@@ -47,6 +47,23 @@ def test_ppo_recorded_and_run(kind, machine):
     assert agent.update(rollout, 0) == plain.update(rollout, 0)
 
 
+@pytest.mark.parametrize("core", NAMES)
+def test_every_core_is_recorded(core, machine):
+    env = envs.RecallFirst(num_envs=2, delay=2, device="cuda")
+    options = {"rollout_length": 4, "num_minibatches": 1, "device": "cuda"}
+    agent, plain = (make_agent(env, make_small(core), **options) for _ in range(2))
+    agent.capture_updates()
+    run_plainly(plain)
+    driver = envs.Driver(env, 4)
+    driver.start(0, agent.initial_carry(2))
+    for _ in range(3):
+        rollout = driver.collect(agent.own_policy, 4)
+        machine.reset()
+        metrics = agent.update(rollout, 0)
+        check_waits(machine, CAPTURED_UPDATE)
+        assert metrics == plain.update(rollout, 0)
+
+
 DREAMER = {
     "s5": {"core": "s5"},
     "bfloat16": {"core": "s5", "precision": "bfloat16"},

@@ -23,12 +23,6 @@ PPO_UPDATE: Allowed = {
 CAPTURED_UPDATE: Allowed = {
     ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
 }
-SAMPLE: Allowed = {
-    ("H2D", "agents/replay/replay.py:Replay._draw"): (
-        12,
-        "the replay lies in host memory: one copy for every leaf",
-    ),
-}
 WORLD_MODEL_UPDATE: Allowed = {
     ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (
         1,

@@ -30,7 +30,7 @@ def is_recorded(agent):
 @pytest.mark.parametrize("choice", ["auto", True])
 def test_on_a_device_both_are_recorded(choice, capsys):
     agent, env = make(SMALL_S5)
-    assert capture(choice, agent, env) is True and is_recorded(agent) == [True]
+    assert capture(choice, agent, env) is True and set(is_recorded(agent)) == {True}
     assert isinstance(agent.optimizer.param_groups[0]["lr"], torch.Tensor)
     assert capsys.readouterr().err == ""
 
@@ -38,16 +38,16 @@ def test_on_a_device_both_are_recorded(choice, capsys):
 @pytest.mark.parametrize(("choice", "device"), [(False, "cuda"), ("auto", "cpu")])
 def test_nothing_is_recorded_elsewhere_or_unasked(choice, device, capsys):
     agent, env = make(SMALL_S5, device)
-    assert capture(choice, agent, env) is False and is_recorded(agent) == [False]
+    assert capture(choice, agent, env) is False and set(is_recorded(agent)) == {False}
     assert capsys.readouterr().err == ""
 
 
 def test_one_sentence_says_why_not(capsys):
     agent, env = make(SMALL_GRU)
-    assert capture("auto", agent, env) is True and is_recorded(agent) == [False]
+    assert capture("auto", agent, env) is True and set(is_recorded(agent)) == {False}
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "updates are not (the library's kernels for GRU need the resets" in said
-    assert capture(True, agent, env) is True and is_recorded(agent) == [True]
+    assert capture(True, agent, env) is True and set(is_recorded(agent)) == {True}
 
     class Other(Trainable):
         def policy(self, env_steps): ...
@@ -72,4 +72,4 @@ def test_what_is_asked_for_and_cannot_be_is_refused():
 
 def test_a_posterior_that_reads_the_memory_goes_by_rows_anyway():
     agent, env = make(SMALL_GRU, kind=Dreamer, posterior="memory")
-    assert capture("auto", agent, env) is True and is_recorded(agent) == [True]
+    assert capture("auto", agent, env) is True and set(is_recorded(agent)) == {True}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from engram.common.second_order import needs_graph, reference_gradients
+from engram.common.tracing import is_traced
 
 
 def unimix(logits: Tensor, ratio: float = 0.01) -> Tensor:
@@ -19,8 +24,9 @@ def unimix(logits: Tensor, ratio: float = 0.01) -> Tensor:
     """
     if ratio == 0:
         return F.log_softmax(logits.float(), dim=-1)
-    probs = logits.float().softmax(-1)
-    return (probs * (1 - ratio) + ratio / logits.shape[-1]).log()
+    if logits.is_cuda and not is_traced():
+        return _Unimix.apply(logits, ratio)
+    return _mixed(logits, ratio)
 
 
 def sample_index(log_probs: Tensor, uniform: Tensor) -> Tensor:
@@ -55,6 +61,8 @@ def straight_through(log_probs: Tensor, index: Tensor) -> Tensor:
 
 def sample(log_probs: Tensor, uniform: Tensor) -> Tensor:
     """Draw straight-through one-hot latents; see `sample_index` and `straight_through`."""
+    if log_probs.is_cuda and not is_traced():
+        return _Sample.apply(log_probs, uniform)
     return straight_through(log_probs, sample_index(log_probs, uniform))
 
 
@@ -84,3 +92,50 @@ def balanced_kl(posterior: Tensor, prior: Tensor, free_nats: float = 1.0) -> tup
 def entropy(log_probs: Tensor) -> Tensor:
     """Entropy in nats of `[..., C, K]`, summed over the categoricals, `[...]`."""
     return -(log_probs.exp() * log_probs).sum((-2, -1))
+
+
+def _mixed(logits: Tensor, ratio: float) -> Tensor:
+    probs = logits.float().softmax(-1)
+    return (probs * (1 - ratio) + ratio / logits.shape[-1]).log()
+
+
+class _Unimix(torch.autograd.Function):
+    """`unimix` by one kernel, its reverse by another."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, ratio: float) -> Tensor:
+        from engram.agents.world_model.latent_kernels import cuda
+
+        log_probs = cuda.unimix_forward(logits, ratio)
+        ctx.save_for_backward(logits, log_probs)
+        ctx.ratio = ratio
+        return log_probs
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
+        logits, log_probs = ctx.saved_tensors
+        if needs_graph(grad):
+
+            def reference(logits: Tensor) -> tuple[Tensor]:
+                return (_mixed(logits, ctx.ratio),)
+
+            return reference_gradients(reference, (logits,), (True,), (grad,))[0], None
+        from engram.agents.world_model.latent_kernels import cuda
+
+        return cuda.unimix_backward(log_probs, grad, ctx.ratio, logits.dtype), None
+
+
+class _Sample(torch.autograd.Function):
+    """`sample` by one kernel; its reverse is that of the probabilities."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, uniform: Tensor) -> Tensor:
+        from engram.agents.world_model.latent_kernels import cuda
+
+        ctx.save_for_backward(log_probs)
+        return cuda.sample_one_hot(log_probs, uniform)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (log_probs,) = ctx.saved_tensors
+        return grad * log_probs.exp(), None

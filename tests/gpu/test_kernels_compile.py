@@ -113,3 +113,17 @@ def test_block_gates_spill_nothing(compiled):
     ):
         used = compiled(cuda, name, launch)
         assert used["REG"] <= 64 and used["STACK"] == used["SHARED"] == 0, used
+
+
+@pytest.mark.parametrize("classes", [4, 32])
+def test_latents_spill_nothing(classes, compiled):
+    from engram.agents.world_model.latent_kernels import cuda
+
+    logits = torch.zeros(3, 16, classes)
+    for name, launch in (
+        ("unimix_kernel", lambda: cuda.unimix_forward(logits, 0.01)),
+        ("unimix_backward_kernel", lambda: cuda.unimix_backward(logits, logits, 0.01, logits.dtype)),
+        ("sample_kernel", lambda: cuda.sample_one_hot(logits, logits[..., 0])),
+    ):
+        used = compiled(cuda, name, launch)
+        assert used["REG"] <= 128 and used["STACK"] == 0, used

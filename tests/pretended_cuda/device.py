@@ -13,7 +13,7 @@ from pretended_cuda.guard import load_guard
 from pretended_cuda.kernels import replace_kernels
 from pretended_cuda.machine import MACHINE, CudaTensor, Machine, Mode, off
 
-FUSED_NORMS = torch.library.Library("aten", "IMPL")
+DEVICE_KERNELS = torch.library.Library("aten", "IMPL")
 """What it registers lasts as long as it does."""
 
 
@@ -28,7 +28,7 @@ def pretend() -> Iterator[Machine]:
     torch._C._set_only_lift_cpu_tensors(True)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     _answer_for_a_device()
-    _know_fused_norms()
+    _know_kernels_of_the_device()
     _take_lists_of_tensors()
     replace_kernels()
     with torch.autograd.set_multithreading_enabled(False), Mode():
@@ -123,9 +123,10 @@ def _answer_for_a_device() -> None:
     torch.random.fork_rng = lambda *_, **__: fork(devices=[])  # type: ignore[assignment]
 
 
-def _know_fused_norms() -> None:
-    """Let RMS norms be one operation, as where torch has a kernel of the device for it; it is never called."""
-    FUSED_NORMS.impl("_fused_rms_norm", _always(None), "CUDA")
+def _know_kernels_of_the_device() -> None:
+    """Let be one operation what torch has a kernel for on CUDA and parts elsewhere; what is named is never called."""
+    for name in ("_fused_rms_norm", "silu_backward"):
+        DEVICE_KERNELS.impl(name, _always(None), "CUDA")
 
 
 def _take_lists_of_tensors() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import engram.memory_cores.loop.engine as loop_engine
 from engram.agents.replay.storage import Storage
+from engram.agents.world_model import latent_kernels, latents
 from engram.common import keyed_hash, random, streams
 from engram.envs.memory_maze import motion, rendering
 from engram.envs.memory_maze.motion import cpu as motion_cpu
@@ -38,6 +39,12 @@ def replace_kernels() -> None:
     _replace(state_space, transition_forward=transition_forward, transition_backward=transition_backward)
     _replace(scan, scan_forward=scan_forward, scan_backward=scan_backward)
     _replace(loop, block_gates_forward=block_gates_forward, block_gates_backward=block_gates_backward)
+    _replace(
+        latent_kernels,
+        unimix_forward=unimix_forward,
+        unimix_backward=unimix_backward,
+        sample_one_hot=sample_one_hot,
+    )
     _replace(motion, move=move)
     _replace(rendering, render_frames=render_frames)
     patched: Any = loop_engine
@@ -140,6 +147,27 @@ def block_gates_backward(
             return torch.autograd.grad(block_gates_reference(*own, update_bias), own, to_following)
 
     return MACHINE.kernel("block_gates_backward", gradients)
+
+
+def unimix_forward(logits: Tensor, ratio: float) -> Tensor:
+    (values,) = _take("unimix", logits)
+    return MACHINE.kernel("unimix", lambda: (latents.unimix(values, ratio),))[0]
+
+
+def unimix_backward(log_probs: Tensor, grad: Tensor, ratio: float, dtype: torch.dtype) -> Tensor:
+    mixed, given = _take("unimix", log_probs, grad)
+
+    def gradient() -> tuple[Tensor]:
+        weight, floor = given / mixed.exp(), ratio / mixed.shape[-1]
+        probs = (mixed.exp() - floor) / (1 - ratio)
+        return (((1 - ratio) * probs * (weight - (probs * weight).sum(-1, keepdim=True))).to(dtype),)
+
+    return MACHINE.kernel("unimix_backward", gradient)[0]
+
+
+def sample_one_hot(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    values = _take("sample", log_probs, uniform)
+    return MACHINE.kernel("sample", lambda: (latents.sample(*values),))[0]
 
 
 def move(

@@ -17,7 +17,7 @@ from engram.scripts.command_line.resuming import (
     schedule_note,
     store_changes,
 )
-from run_files import RECALL, TINY, metric_lines
+from run_files import RECALL, TINY, assert_same_run, metric_lines
 
 STORED = {
     "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "learning_rate_schedule": "linear"},
@@ -185,3 +185,15 @@ def test_a_run_keeps_its_precision(run, tmp_path):
     name = "losses/value"
     continued, straight = (metric_lines(one)[-1][name] for one in (folder, other))
     assert continued != straight and float(continued) == pytest.approx(float(straight), rel=0.02)
+
+
+@pytest.mark.parametrize("agent", ["impala", "pqn"])
+def test_other_agents_go_on_to_the_bit(run, tmp_path, agent):
+    """The schedule of rates, or of random actions, too."""
+    words = (*TINY, *RECALL, f"agent={agent}", "agent.learning_rate_schedule=linear", "evaluation.interval=200")
+    whole = run("train", *words, "total_env_steps=800", f"logging.run_dir={tmp_path / 'whole'}")
+    assert whole.code == 0, whole.err
+    half = ("total_env_steps=400", "schedule_env_steps=800", f"logging.run_dir={tmp_path / 'half'}")
+    assert run("train", *words, *half).code == 0
+    assert run("train", f"resume={tmp_path / 'half'}", "total_env_steps=800").code == 0
+    assert_same_run(tmp_path / "half", tmp_path / "whole")

@@ -39,6 +39,8 @@ CASES = {
     "noisy-lstm": (*NOISY, *LSTM),
     "native": (*RECALL, *S5),
     "native-lstm": (*RECALL, *LSTM),
+    "impala": (*RECALL, *S5, "agent=impala", "agent.bptt_length=8"),
+    "pqn": (*RECALL, *S5, "agent=pqn"),
 }
 
 

@@ -190,7 +190,13 @@ def test_a_run_keeps_its_precision(run, tmp_path):
 @pytest.mark.parametrize("agent", ["impala", "pqn"])
 def test_other_agents_go_on_to_the_bit(run, tmp_path, agent):
     """The schedule of rates, or of random actions, too."""
-    words = (*TINY, *RECALL, f"agent={agent}", "agent.learning_rate_schedule=linear", "evaluation.interval=200")
+    words = (
+        *TINY,
+        *RECALL,
+        f"agent={agent}",
+        "agent.learning_rate_schedule=linear",
+        "evaluation.interval=200",
+    )
     whole = run("train", *words, "total_env_steps=800", f"logging.run_dir={tmp_path / 'whole'}")
     assert whole.code == 0, whole.err
     half = ("total_env_steps=400", "schedule_env_steps=800", f"logging.run_dir={tmp_path / 'half'}")

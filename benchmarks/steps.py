@@ -113,7 +113,7 @@ def _on_cpu() -> list[list[Step]]:
         ),
         _benchmark("envs", 60, "cpu", f"envs num_envs=[1024,16384] seconds=0.05 repeats=2 {ENVS}"),
         _benchmark("scan", 90, "cpu", "scan sizes=[[8,1024,128],[64,1024,256]] repeats=3"),
-        _benchmark("matrix", 120, "cpu", "matrix repeats=1"),
+        _benchmark("matrix", 120, "cpu", "matrix batch_size=16 length=128 repeats=2"),
         Step("dense", 60, "benchmarks", ("dense", "repeats=5")),
     ]
     return [[step] for step in steps]

@@ -2,6 +2,7 @@
 
 import warnings
 
+import on_policy_cases
 import pytest
 import torch
 from ppo_cases import make_agent
@@ -84,6 +85,24 @@ def test_ppo_learns_the_same(variant):
     assert_same_state(captured, plain)
     # Five preparations, and thirty minibatches of one size or two, of which the first of a form runs.
     assert again.recorded in (2, 3) and again.replayed == 5 + 5 * 6 - again.recorded
+
+
+@pytest.mark.parametrize("kind", ["impala", "pqn"])
+def test_other_agents_of_rollouts_learn_the_same(kind):
+    env, again = envs.RecallFirst(num_envs=4, delay=5), Again()
+    # The library's RAdam can be recorded on a device alone; see the tests on the pretended one.
+    options = {"num_minibatches": 2, "learning_rate_schedule": "linear", "total_env_steps": 2000}
+    plain, captured = (on_policy_cases.make(kind, env, optimizer="adam", **options) for _ in range(2))
+    run_plainly(plain)
+    captured.capture_updates(again)
+    driver = envs.Driver(env, plain.carry_every)
+    driver.start(0, plain.initial_carry(4))
+    for _ in range(5):
+        steps = driver.env_steps
+        rollout = driver.collect(plain.policy(steps), 30)
+        assert captured.update(rollout, steps) == plain.update(rollout, steps)
+    assert_same_state(captured, plain)
+    assert again.recorded == 1 and again.replayed == 9
 
 
 def test_nothing_is_said_of_a_first_step_that_is_not_recorded_yet(recwarn):

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import on_policy_cases
 import pytest
 import world_model_cases
 from ppo_cases import make_agent
@@ -45,6 +46,24 @@ def test_ppo_recorded_and_run(kind, machine):
     assert_same_state(agent, plain)
     agent.load_state_dict(agent.state_dict())
     assert agent.update(rollout, 0) == plain.update(rollout, 0)
+
+
+@pytest.mark.parametrize(("kind", "optimizer"), [("impala", "adam"), ("pqn", "radam")])
+def test_other_agents_of_rollouts_recorded_and_run(kind, optimizer, machine):
+    env = envs.RecallFirst(num_envs=2, delay=2, device="cuda")
+    options = {"rollout_length": 8, "num_minibatches": 2, "device": "cuda", "optimizer": optimizer}
+    agent, plain = (on_policy_cases.make(kind, env, make_small("s5"), **options) for _ in range(2))
+    agent.capture_updates()
+    run_plainly(plain)
+    driver = envs.Driver(env, 8)
+    driver.start(0, agent.initial_carry(2))
+    for number in range(3):
+        rollout = driver.collect(agent.policy(number), 8)
+        machine.reset()
+        metrics = agent.update(rollout, number)
+        check_waits(machine, CAPTURED_UPDATE)
+        assert metrics == plain.update(rollout, number)
+    assert_same_state(agent, plain)
 
 
 @pytest.mark.parametrize("core", NAMES)

@@ -133,7 +133,11 @@ def _world_model(result: Document) -> Lines:
         if one["update_seconds"] is None:
             continue
         ratio = ratios.get((one["learner"], one["size"]), {})
-        beside = f"{ratio['reference']}, {ratio['update']:.2f} x as long" if ratio.get("update") else ""
+        beside = (
+            f"{ratio['reference']}, which takes {ratio['update']:.2f} times as long"
+            if ratio.get("update")
+            else ""
+        )
         shape = f"{one['batch_size']} x {one['batch_length']}"
         lines.append([one["learner"], one["size"], shape, f"{1e3 * one['update_seconds']:,.0f}", beside])
     return lines

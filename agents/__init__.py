@@ -7,6 +7,7 @@ from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.q_network import QNetwork
 from engram.agents.ppo.ppo import PPO
 from engram.agents.pqn.pqn import PQN
+from engram.agents.r2d2.r2d2 import R2D2
 from engram.agents.stored.loading import load
 from engram.agents.world_model import Dreamer, WorldModel
 
@@ -14,6 +15,7 @@ __all__ = [
     "IMPALA",
     "PPO",
     "PQN",
+    "R2D2",
     "ActorCritic",
     "Agent",
     "Dreamer",

@@ -35,3 +35,20 @@ def annealed(start: float, end: float, progress: float, fraction: float) -> floa
     """Return ε at `progress` of the budget: from `start` to `end` in a line over `fraction` of it."""
     share = min(1.0, progress / fraction) if fraction else 1.0
     return end + (1 - share) * (start - end)
+
+
+def epsilons(index: Tensor, total: int, epsilon: float, alpha: float) -> Tensor:
+    """Return ε of every environment, so that some explore and some do what they have learnt.
+
+    Args:
+        index: of the environments among all, `[B]` int64.
+        total: how many there are in all, N.
+        epsilon: of the first one.
+        alpha: environment i has `epsilon` to the power of 1 + `alpha` i / (N − 1).
+
+    Returns:
+        `[B]` float32.
+
+    Source: Horgan et al., "Distributed prioritized experience replay", 2018, section 4.1.
+    """
+    return epsilon ** (1 + alpha * index.float() / max(1, total - 1))

@@ -107,6 +107,19 @@ class QNetwork(Checked, nn.Module):
         y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
         return self._values(row, x, y), TensorDict({"core": core}, batch_size=row.batch_size)
 
+    def carry_after(self, rows: TensorDictBase, carry: TensorDictBase) -> TensorDict:
+        """Run the memory over a sequence alone.
+
+        Args:
+            rows: `[B, T]`.
+            carry: before row 0, `[B]`.
+
+        Returns:
+            The carry after the last row, `[B]`.
+        """
+        _, core = self.core(self.encoder(rows), carry["core"], rows["is_first"])
+        return TensorDict({"core": core}, batch_size=carry.batch_size)
+
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""
         self.encoder.observation.update_normalizers(rows)

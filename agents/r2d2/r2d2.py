@@ -1,0 +1,158 @@
+"""R2D2: a recurrent network of action values, learnt from windows of a replay with a memory that is warm."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+from engram.agents.diagnosis import read_metrics
+from engram.agents.exploration import epsilon_greedy, epsilons
+from engram.agents.networks.actor_critic import MakeCore
+from engram.agents.networks.q_network import QNetwork, allowed_values
+from engram.agents.r2d2.settings import R2D2Settings
+from engram.agents.replay import Batch, ReplayAgent
+from engram.agents.returns import masked_means
+from engram.agents.targets import n_step_returns, rescale, unrescale
+from engram.agents.trainable import Metrics
+
+
+class R2D2(ReplayAgent):
+    """Double Q-learning over n steps from a replay, with any memory core.
+
+    Both networks run over a window once, from the same carry and through the same burn-in, so that the values of a row
+    and of those behind it come of one pass; gradients stop at the burn-in's end.
+
+    Args:
+        observation_space: single Gymnasium space.
+        action_space: Discrete.
+        make_core: builds a memory core from `input_size`.
+        make_network: builds the network from the two spaces and `make_core`.
+        **settings: the fields of `R2D2Settings`.
+
+    Raises:
+        ValueError: for a space or a setting that cannot work.
+
+    Source: Kapturowski et al., "Recurrent experience replay in distributed reinforcement learning", 2019.
+    """
+
+    settings: R2D2Settings
+    num_uniforms = 2
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        make_core: MakeCore,
+        *,
+        make_network: Callable[..., QNetwork] = QNetwork,
+        **settings: Annotated[Any, R2D2Settings],
+    ) -> None:
+        super().__init__(observation_space, action_space, R2D2Settings(**settings))
+        with self.seeded():
+            self.network = make_network(observation_space, action_space, make_core).to(self.device)
+        self.target_network = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(),
+            lr=self.settings.learning_rate,
+            eps=self.settings.adam_epsilon,
+            fused=True,
+        )
+
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """Make the network's carry; see `Agent`."""
+        return self.network.initial_carry(batch_size)
+
+    def initial_carry(self, batch_size: int, seed: int | None = None, first_index: int = 0) -> TensorDict:
+        """Make the carry, with every environment's probability of a random action; see `Agent`."""
+        carry = super().initial_carry(batch_size, seed, first_index)
+        index = torch.arange(first_index, first_index + batch_size, device=self.device)
+        total = first_index + batch_size
+        carry["epsilon"] = epsilons(index, total, self.settings.epsilon, self.settings.epsilon_alpha)
+        return carry
+
+    def stored_carry(self, carry: TensorDictBase) -> TensorDict:
+        """Select the network's carry; see `ReplayAgent`."""
+        return super().stored_carry(carry).exclude("epsilon")
+
+    def choose(
+        self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
+    ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
+        """Choose the best actions, or random ones; no extras."""
+        values, next_memory = self.network.step(row, memory, donate=donate)
+        mask, epsilon = row.get("action_mask", None), memory["epsilon"]
+        next_memory["epsilon"] = epsilon
+        if deterministic:
+            return allowed_values(values, mask).argmax(-1), next_memory, {}
+        return epsilon_greedy(values, mask, epsilon, noise), next_memory, {}
+
+    def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
+        """Make one gradient step; see `ReplayAgent.learn_from`."""
+        begin, rows = self.settings.burn_in, batch.rows[:, self.settings.burn_in :]
+        with self.precision.autocast():
+            warm, warm_target = (
+                self._warm_up(network, batch) for network in (self.network, self.target_network)
+            )
+            values = self.network(rows, warm)
+            with torch.no_grad():
+                target_values = self.target_network(rows, warm_target)
+        value = values.gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
+        with torch.no_grad():
+            target = self.targets(rows, values, target_values)
+        mask = (batch.is_trained[:, begin:] & ~rows["is_last"])[:, :-1]
+        error = target - value
+        terms = masked_means(
+            {"value": 0.5 * error.square(), "mean_value": value.detach(), "mean_target": target}, mask
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["value"].backward()
+        limit = self.settings.max_grad_norm or float("inf")
+        terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        metrics = read_metrics({name: term.detach() for name, term in terms.items()}, {"rows": rows})
+        self.optimizer.step()
+        if (self.num_updates + 1) % self.settings.target_update_interval == 0:
+            self._update_target()
+        return metrics
+
+    def targets(self, rows: TensorDictBase, values: Tensor, target_values: Tensor) -> Tensor:
+        """Compute what the values of actions are taught.
+
+        Args:
+            rows: `[B, T]`.
+            values: of the network, `[B, T, n]`.
+            target_values: of the target network, `[B, T, n]`.
+
+        Returns:
+            Of rows 0 … T − 2, `[B, T − 1]`, on the scale of the values.
+        """
+        settings = self.settings
+        best = allowed_values(values, rows.get("action_mask", None)).argmax(-1, keepdim=True)
+        bootstrap = target_values.gather(-1, best).squeeze(-1)[:, 1:]
+        returns = n_step_returns(
+            rows["reward"][:, 1:],
+            (rows["is_last"] | rows["is_cut"])[:, 1:],
+            rows["is_terminal"][:, 1:],
+            unrescale(bootstrap) if settings.rescaling else bootstrap,
+            gamma=settings.gamma,
+            num_steps=settings.num_steps,
+        )
+        return rescale(returns) if settings.rescaling else returns
+
+    @torch.no_grad()
+    def _warm_up(self, network: QNetwork, batch: Batch) -> TensorDictBase:
+        """Run a network's memory over the rows of the burn-in; returns its carry behind them."""
+        if self.settings.burn_in == 0:
+            return batch.carry
+        return network.carry_after(batch.rows[:, : self.settings.burn_in], batch.carry)
+
+    @torch.no_grad()
+    def _update_target(self) -> None:
+        slow, fast = tuple(self.target_network.parameters()), tuple(self.network.parameters())
+        torch._foreach_lerp_(slow, fast, self.settings.target_update_rate)
+        for kept, present in zip(self.target_network.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(present)

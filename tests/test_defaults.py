@@ -43,8 +43,12 @@ def is_preset(path):
 
 
 def description_of(name):
-    """What a file describes; those of agents choose a core and a size beside it."""
-    found = OmegaConf.to_container(OmegaConf.load(FILES[name]), resolve=True)
+    """What a file describes, with what it stands on; those of agents choose a core and a size beside it."""
+    loaded = OmegaConf.load(FILES[name])
+    for base in loaded.get("defaults", []):
+        path = f"{name.rpartition('/')[0]}/{base}"
+        loaded = OmegaConf.merge(OmegaConf.load(FILES[path]), loaded) if path in FILES else loaded
+    found = OmegaConf.to_container(loaded, resolve=True)
     return found.get("agent", found)
 
 

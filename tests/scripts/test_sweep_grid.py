@@ -101,7 +101,7 @@ def test_the_ladder_asks_for_more_than_was_trained():
         "diagnostic/parity": {
             "evaluation.env.length": "64",
             "agent.learning_rate": "0.002",
-            "agent.entropy_coef": "0.1",
+            "agent.entropy_coef": "0.3",
         },
         "diagnostic/permutations": {"evaluation.env.length": "64"},
         "diagnostic/recall_pairs": {"evaluation.env.num_pairs": "8"},

@@ -22,7 +22,8 @@ FAMILIES = {
     "scan": "A recurrence without a matrix in it, h' = a ⊙ h + b: a whole sequence runs in parallel but for cheap "
     "elementwise work, and gates see the input alone. Fast on long sequences; none can follow a permutation.",
     "matrix": "A decayed sum of outer products: many keys with a value each, in a state of fixed size, run by chunks "
-    "of rows on a device and row by row, in the cache, on a CPU. What was stored is looked up by what it was stored under.",
+    "of rows on a device and row by row, in the cache, on a CPU. What was stored is looked up by what it was stored "
+    "under.",
     "loop": "The next state is any function of the last one: the most that a recurrence can express, at the price of "
     "one row after the other.",
     "cache": "The last rows themselves are kept, and looked up or convolved: nothing fades within the window, nothing "

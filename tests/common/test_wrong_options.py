@@ -132,5 +132,5 @@ def test_there_are_thousands_and_every_rule_of_several_options_is_tried():
 
 
 def parts_of(thing):
-    """A class, those that it is derived from, and the options that it takes further."""
-    return {*getattr(thing, "__mro__", ()), further_options(thing)}
+    """A class and the options that it takes further, with those that they are derived from."""
+    return {part for one in (thing, further_options(thing)) for part in getattr(one, "__mro__", (one,))}

@@ -70,7 +70,7 @@ def measure(options: Options) -> dict[str, Any]:
         x, grad = torch.randn(rows, inputs), torch.randn(rows, outputs)
         weight, bias = torch.randn(outputs, inputs), torch.randn(outputs)
         calls = {
-            "rows": partial(dense.multiply, x, weight, bias),
+            "rows": partial(dense.linear, x, weight, bias),
             "weights": partial(dense.multiply_transposed, grad, x),
         }
         for product, call in calls.items():

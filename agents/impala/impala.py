@@ -45,6 +45,7 @@ class IMPALA(OnPolicyAgent):
     """
 
     settings: IMPALASettings
+    network: ActorCritic
 
     def __init__(
         self,
@@ -60,10 +61,6 @@ class IMPALA(OnPolicyAgent):
         with self.seeded():
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
         self.optimizer = self.make_optimizer(self.network)
-
-    def initial_memory(self, batch_size: int) -> TensorDict:
-        """Make the network's carry; see `Agent`."""
-        return self.network.initial_carry(batch_size)
 
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool

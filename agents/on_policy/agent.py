@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import torch
 from gymnasium import spaces
-from tensordict import TensorDictBase
+from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
 from engram.agents.base import Agent
 from engram.agents.captured_update import CapturedUpdate
+from engram.agents.networks.actor_critic import ActorCritic
+from engram.agents.networks.q_network import QNetwork
 from engram.agents.on_policy.settings import OnPolicySettings
 from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
@@ -31,10 +33,12 @@ class OnPolicyAgent(Agent):
         settings: all other options.
 
     Attributes:
+        network: what acts and learns.
         optimizer: moves the parameters that it was made for.
     """
 
     settings: OnPolicySettings
+    network: ActorCritic | QNetwork
     optimizer: torch.optim.Optimizer
 
     def __init__(
@@ -53,6 +57,10 @@ class OnPolicyAgent(Agent):
         if self.settings.optimizer == "radam":
             return torch.optim.RAdam(self._parameters, lr=rate, eps=epsilon)
         return torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
+
+    def initial_memory(self, batch_size: int) -> TensorDict:
+        """Make the network's carry; see `Agent`."""
+        return self.network.initial_carry(batch_size)
 
     def check_run(self, num_envs: int) -> None:
         """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""

@@ -47,6 +47,7 @@ class PPO(OnPolicyAgent):
     """
 
     settings: PPOSettings
+    network: ActorCritic
     counters: ClassVar = {**OnPolicyAgent.counters, "kl_coef": Real(low=0)}
 
     def __init__(
@@ -65,10 +66,6 @@ class PPO(OnPolicyAgent):
         self.optimizer = self.make_optimizer(self.network)
         self.kl_coef = self.settings.kl_coef
         self._preparation = CapturedUpdate(self._prepare_batch, self.device)
-
-    def initial_memory(self, batch_size: int) -> TensorDict:
-        """Make the network's carry; see `Agent`."""
-        return self.network.initial_carry(batch_size)
 
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool

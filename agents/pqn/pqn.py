@@ -40,6 +40,7 @@ class PQN(OnPolicyAgent):
     """
 
     settings: PQNSettings
+    network: QNetwork
     num_uniforms = 2
 
     def __init__(
@@ -56,10 +57,6 @@ class PQN(OnPolicyAgent):
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
         self.optimizer = self.make_optimizer(self.network)
         self._epsilon = torch.ones((), device=self.device)  # a tensor, which recorded play reads
-
-    def initial_memory(self, batch_size: int) -> TensorDict:
-        """Make the network's carry; see `Agent`."""
-        return self.network.initial_carry(batch_size)
 
     def epsilon(self, env_steps: int) -> float:
         """Say the probability of a random action in the rollout that begins at `env_steps`."""

@@ -85,6 +85,8 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
 def _begin(words: Sequence[str], held: ExitStack) -> tuple[Session, Path]:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
+    for note in composed.notes:
+        say(f"note: {note}", file=sys.stderr)
     config = composed.values
     config.pop("sweep", None)  # an experiment's grid is for engram sweep
     config = check_options(config, TrainOptions)

@@ -19,6 +19,7 @@ from engram.envs.table import TASKS
 from engram.scripts.command_line.groups import CONFIG_DIR, GROUPS, env_description, register_names
 from engram.scripts.command_line.observation_words import is_observation_word, set_readings
 from engram.scripts.command_line.option_errors import explain
+from engram.scripts.command_line.other_agent import drop_options_of_other_agent, note_of
 from engram.scripts.command_line.paths import expand_paths, quote_paths
 from engram.scripts.command_line.word_checks import check_words
 
@@ -30,10 +31,12 @@ class Composed:
     Attributes:
         values: nested dicts, lists and values.
         choices: the chosen option of every config group (`core` → `s5`).
+        notes: sentences about what the command should know.
     """
 
     values: dict[str, Any]
     choices: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def compose_config(name: str, overrides: Sequence[str]) -> Composed:
@@ -76,7 +79,23 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     values = set_readings(expand_paths(plain), readings)
     _drop_idle_action(values, str(choices.get("env")), overrides)
     _allow_named_environment(values)
-    return Composed(values, {group: str(choices.get(group)) for group in GROUPS})
+    notes = _fit_to_agent(values, name, overrides)
+    return Composed(values, {group: str(choices.get(group)) for group in GROUPS}, notes)
+
+
+def _fit_to_agent(values: dict[str, Any], name: str, overrides: Sequence[str]) -> tuple[str, ...]:
+    """Let an experiment be given with another agent than its own; returns a note of what that one does not have."""
+    chosen = dict(word.split("=", 1) for word in overrides if word.startswith(("agent=", "experiment=")))
+    if len(chosen) < 2 or chosen["agent"] == "custom":
+        return ()
+    experiment = f"experiment={chosen['experiment']}"
+    own = _plain(name, [experiment])
+    others = [word for word in overrides if word.partition("=")[0] in GROUPS and word != experiment]
+    other = _plain(name, others)
+    if own is None or other is None or own["agent"].get("_target_") == other["agent"].get("_target_"):
+        return ()
+    dropped = drop_options_of_other_agent(values, _keys(other), overrides)
+    return (note_of(dropped, chosen["agent"], chosen["experiment"]),) if dropped else ()
 
 
 def _drop_idle_action(values: dict[str, Any], env: str, overrides: Sequence[str]) -> None:
@@ -115,13 +134,16 @@ def _open(word: str) -> str:
 
 def _known_keys(name: str, overrides: Sequence[str]) -> list[str]:
     """Every option that exists with the groups chosen, by its dotted key."""
-    choices = [word for word in overrides if word.partition("=")[0] in GROUPS]
+    return _keys(_plain(name, [word for word in overrides if word.partition("=")[0] in GROUPS]))
+
+
+def _plain(name: str, words: Sequence[str]) -> Any:
+    """What words of groups alone compose, interpolations unread; None if that fails."""
     try:
         with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-            config = compose(config_name=name, overrides=choices)
+            return OmegaConf.to_container(compose(config_name=name, overrides=list(words)))
     except HydraException:
-        return []
-    return _keys(OmegaConf.to_container(config))
+        return None
 
 
 def _keys(node: Any, prefix: str = "") -> list[str]:

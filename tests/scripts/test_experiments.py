@@ -76,3 +76,36 @@ def test_protocols_clip_box_actions(name):
     assert compose_config("train", [*words, "env.action=auto"]).values["env"]["action"] == "auto"
     assert compose_config("train", [words[1]]).values["env"]["action"] == "auto"
     assert "action" not in compose_config("train", [words[0], "env=diagnostic/recall_first"]).values["env"]
+
+
+def test_an_experiment_may_be_given_with_another_agent():
+    """What both agents have holds, what the other one lacks is left out and said, what the command gives is kept."""
+    words = ["experiment=recall_first", "agent=r2d2"]
+    composed = compose_config("train", words)
+    agent = composed.values["agent"]
+    assert agent["gamma"] == 0.5 and agent["learning_rate"] == 1e-3
+    assert agent["make_network"]["make_encoder"]["previous_action"] is False
+    assert not {"num_epochs", "num_minibatches", "gae_lambda"} & agent.keys()
+    assert composed.notes == (
+        "options of experiment=recall_first that agent=r2d2 does not have were left out: "
+        "agent.num_epochs, agent.num_minibatches, agent.gae_lambda",
+    )
+    given = compose_config("train", [*words, "agent.num_epochs=2"]).values["agent"]
+    assert given["num_epochs"] == 2  # to be refused by the agent
+
+
+def test_nested_options_of_another_agent_are_left_out():
+    composed = compose_config("train", ["experiment=recall_first", "agent=r2i"])
+    assert "make_network" not in composed.values["agent"]
+    assert "agent.make_network" in composed.notes[0]
+
+
+@pytest.mark.parametrize("agent", ["ppo", "a2c"])
+def test_agents_that_have_every_option_are_told_nothing(agent):
+    assert compose_config("train", ["experiment=recall_first", f"agent={agent}"]).notes == ()
+
+
+def test_another_agent_is_said_and_trains(run, tmp_path):
+    words = ["experiment=recall_first", "agent=pqn", *SMALL]
+    result = run("train", *words, "agent.num_minibatches=1", f"logging.runs_dir={tmp_path}")
+    assert result.code == 0, result.err

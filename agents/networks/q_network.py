@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor, nn
+from torch import Tensor
 
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.heads import Head, beside
+from engram.agents.networks.heads import Head
 from engram.agents.networks.mlp import Activation
-from engram.common.checked import Checked
+from engram.agents.networks.recurrent import RecurrentNetwork
 from engram.common.option_types import Count, NotNegative
-from engram.memory_cores import Resets
 
 
-class QNetwork(Checked, nn.Module):
+class QNetwork(RecurrentNetwork):
     """A recurrent network of action values: the only place where a value-based agent touches its memory core.
 
     Args:
@@ -55,26 +54,21 @@ class QNetwork(Checked, nn.Module):
         dueling: bool = False,
         shortcut: bool = False,
     ) -> None:
-        super().__init__()
         if not isinstance(action_space, spaces.Discrete):
             raise ValueError(
                 f"Values of all actions need a Discrete action space, but got {action_space}; take agent=ppo."
             )
-        self.shortcut = shortcut
-        self.encoder = make_encoder(observation_space, action_space)
-        self.core = make_core(input_size=self.encoder.output_size)
-        self.norm = nn.LayerNorm(self.core.output_size) if core_norm else nn.Identity()
-        input_size = self.core.output_size + (self.encoder.output_size if shortcut else 0)
+        super().__init__(observation_space, action_space, make_core, make_encoder, core_norm, shortcut)
         layers = activation, head_gain, value_gain
-        self.advantage_head = Head(input_size, head_hidden_sizes, int(action_space.n), *layers)
-        self.value_head = Head(input_size, head_hidden_sizes, 1, *layers) if dueling else None
-
-    def initial_carry(self, batch_size: int) -> TensorDict:
-        """Carry of the core, `[B]`."""
-        return TensorDict({"core": self.core.initial_carry(batch_size)}, batch_size=[batch_size])
+        self.advantage_head = Head(self.feature_size, head_hidden_sizes, int(action_space.n), *layers)
+        self.value_head = Head(self.feature_size, head_hidden_sizes, 1, *layers) if dueling else None
 
     def forward(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+        self,
+        rows: TensorDictBase,
+        carry: TensorDictBase,
+        host_is_first: Tensor | None = None,
+        burn_in: int = 0,
     ) -> Tensor:
         """Values of all actions on every row of a sequence, by one call of the core.
 
@@ -82,13 +76,13 @@ class QNetwork(Checked, nn.Module):
             rows: `[B, T]`.
             carry: before row 0, `[B]`.
             host_is_first: the rows' `is_first` in host memory, for the cores' fastest paths on a device.
+            burn_in: rows at the beginning that only warm the memory up, see `RecurrentNetwork.features`.
 
         Returns:
-            `[B, T, n]`; what is forbidden has a value like any other, see `best_value`.
+            `[B, T - burn_in, n]`; what is forbidden has a value like any other, see `best_value`.
         """
-        x = self.encoder(rows)
-        y, _ = self.core(x, carry["core"], Resets(rows["is_first"], host_is_first))
-        return self._values(rows, x, y)
+        features, mask = self.features(rows, carry, host_is_first, burn_in), rows.get("action_mask", None)
+        return self._values(features, None if mask is None else mask[:, burn_in:])
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
@@ -103,33 +97,13 @@ class QNetwork(Checked, nn.Module):
         Returns:
             Values `[B, n]`, and the carry after this row.
         """
-        x = self.encoder(row)
-        y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
-        return self._values(row, x, y), TensorDict({"core": core}, batch_size=row.batch_size)
+        features, carry = self.step_features(row, carry, donate)
+        return self._values(features, row.get("action_mask", None)), carry
 
-    def carry_after(self, rows: TensorDictBase, carry: TensorDictBase) -> TensorDict:
-        """Run the memory over a sequence alone.
-
-        Args:
-            rows: `[B, T]`.
-            carry: before row 0, `[B]`.
-
-        Returns:
-            The carry after the last row, `[B]`.
-        """
-        _, core = self.core(self.encoder(rows), carry["core"], rows["is_first"])
-        return TensorDict({"core": core}, batch_size=carry.batch_size)
-
-    def update_normalizers(self, rows: TensorDictBase) -> None:
-        """Take the observations of `rows` into the running statistics, where normalisation is on."""
-        self.encoder.observation.update_normalizers(rows)
-
-    def _values(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> Tensor:
-        features = beside(self.norm(y), x, self.shortcut)
+    def _values(self, features: Tensor, mask: Tensor | None) -> Tensor:
         advantage: Tensor = self.advantage_head(features)
         if self.value_head is None:
             return advantage
-        mask = rows.get("action_mask", None)
         if mask is None:
             mean = advantage.mean(-1, keepdim=True)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from engram.agents.diagnosis import read_metrics
 from engram.agents.exploration import epsilon_greedy, epsilons
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values
+from engram.agents.networks.target_copy import follow, target_copy
 from engram.agents.r2d2.settings import R2D2Settings
 from engram.agents.replay import Batch, ReplayAgent
 from engram.agents.returns import masked_means
@@ -56,7 +56,7 @@ class R2D2(ReplayAgent):
         super().__init__(observation_space, action_space, R2D2Settings(**settings))
         with self.seeded():
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
-        self.target_network = copy.deepcopy(self.network).requires_grad_(False)
+        self.target_network = target_copy(self.network)
         self.optimizer = torch.optim.Adam(
             self.network.parameters(),
             lr=self.settings.learning_rate,
@@ -93,14 +93,12 @@ class R2D2(ReplayAgent):
 
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Make one gradient step; see `ReplayAgent.learn_from`."""
-        begin, rows = self.settings.burn_in, batch.rows[:, self.settings.burn_in :]
+        begin = self.settings.burn_in
+        rows = batch.rows[:, begin:]
         with self.precision.autocast():
-            warm, warm_target = (
-                self._warm_up(network, batch) for network in (self.network, self.target_network)
-            )
-            values = self.network(rows, warm)
+            values = self.network(batch.rows, batch.carry, burn_in=begin)
             with torch.no_grad():
-                target_values = self.target_network(rows, warm_target)
+                target_values = self.target_network(batch.rows, batch.carry, burn_in=begin)
         value = values.gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
         with torch.no_grad():
             target = self.targets(rows, values, target_values)
@@ -116,7 +114,7 @@ class R2D2(ReplayAgent):
         metrics = read_metrics({name: term.detach() for name, term in terms.items()}, {"rows": rows})
         self.optimizer.step()
         if (self.num_updates + 1) % self.settings.target_update_interval == 0:
-            self._update_target()
+            follow(self.target_network, self.network, self.settings.target_update_rate)
         return metrics
 
     def targets(self, rows: TensorDictBase, values: Tensor, target_values: Tensor) -> Tensor:
@@ -142,17 +140,3 @@ class R2D2(ReplayAgent):
             num_steps=settings.num_steps,
         )
         return rescale(returns) if settings.rescaling else returns
-
-    @torch.no_grad()
-    def _warm_up(self, network: QNetwork, batch: Batch) -> TensorDictBase:
-        """Run a network's memory over the rows of the burn-in; returns its carry behind them."""
-        if self.settings.burn_in == 0:
-            return batch.carry
-        return network.carry_after(batch.rows[:, : self.settings.burn_in], batch.carry)
-
-    @torch.no_grad()
-    def _update_target(self) -> None:
-        slow, fast = tuple(self.target_network.parameters()), tuple(self.network.parameters())
-        torch._foreach_lerp_(slow, fast, self.settings.target_update_rate)
-        for kept, present in zip(self.target_network.buffers(), self.network.buffers(), strict=True):
-            kept.copy_(present)

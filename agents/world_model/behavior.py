@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from gymnasium import spaces
 from tensordict import TensorDictBase
 from torch import Tensor, nn
 
+from engram.agents.networks.target_copy import follow, target_copy
 from engram.agents.returns import lambda_returns, masked_mean
 from engram.agents.world_model.dynamics import Observed
 from engram.agents.world_model.layers import TwoHotHead
@@ -51,7 +50,7 @@ class Behavior(nn.Module):
         size = sum(sizes[name] for name in settings.actor_reads)
         self.actor = Policy(action_space, size, units, layers, norm, settings.unimix, settings.actor_scale)
         self.critic = TwoHotHead(size, units, layers, norm, settings.bins)
-        self.slow_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        self.slow_critic = target_copy(self.critic)
         self.return_scale = ReturnScale(settings.return_rate)
 
     def read(self, world_model: WorldModel, h: Tensor, z: Tensor, core: TensorDictBase) -> Tensor:
@@ -145,11 +144,9 @@ class Behavior(nn.Module):
         loss = self._critic_loss(prediction[:, :-1], reads[:, :-1], target)
         return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1])
 
-    @torch.no_grad()
     def update_slow_critic(self) -> None:
         """Move the critic's moving average by one update."""
-        slow, fast = tuple(self.slow_critic.parameters()), tuple(self.critic.parameters())
-        torch._foreach_lerp_(slow, fast, self.settings.slow_critic_rate)
+        follow(self.slow_critic, self.critic, self.settings.slow_critic_rate)
 
     def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy with the target and with the moving average's mean, `[...]`."""

@@ -117,11 +117,14 @@ class QNetwork(RecurrentNetwork):
         return self.value_head(features) + advantage - mean
 
 
+def usable(mask: Tensor) -> Tensor:
+    """Say which actions count, `[*, n]`: those allowed, or all where none is, as may be on an episode's last row."""
+    return mask | ~mask.any(-1, keepdim=True)
+
+
 def allowed_values(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Put what is forbidden below all that is allowed, `[*, n]`; where nothing is, as may be on a last row, all is."""
-    if mask is None:
-        return values
-    return torch.where(mask | ~mask.any(-1, keepdim=True), values, torch.finfo(values.dtype).min)
+    """Put what is forbidden below all that is allowed, `[*, n]`."""
+    return values if mask is None else torch.where(usable(mask), values, torch.finfo(values.dtype).min)
 
 
 def best_value(values: Tensor, mask: Tensor | None) -> Tensor:

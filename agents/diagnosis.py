@@ -22,7 +22,22 @@ def read_metrics(metrics: Mapping[str, Tensor], seen: Mapping[str, Any]) -> dict
     Raises:
         FloatingPointError: names the first tensor of `seen` with a number that is not finite.
     """
-    values = torch.stack([metric.detach().float() for metric in metrics.values()]).tolist()
+    return _named(metrics, _stacked(metrics).tolist(), seen)
+
+
+def read_metrics_with(
+    vector: Tensor, metrics: Mapping[str, Tensor], seen: Mapping[str, Any]
+) -> tuple[Tensor, dict[str, float]]:
+    """Do as `read_metrics`, and bring a vector `[n]` to the host in the same copy; returns it first, float32."""
+    numbers = torch.cat([vector.detach().float(), _stacked(metrics)]).cpu()
+    return numbers[: len(vector)], _named(metrics, numbers[len(vector) :].tolist(), seen)
+
+
+def _stacked(metrics: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack([metric.detach().float() for metric in metrics.values()])
+
+
+def _named(metrics: Mapping[str, Tensor], values: list[float], seen: Mapping[str, Any]) -> dict[str, float]:
     if not all(map(math.isfinite, values)):
         raise_first_nonfinite(seen)
     return dict(zip(metrics, values, strict=True))

@@ -125,7 +125,7 @@ class Trainable(ABC):
         """
 
     def run_state(self) -> dict[str, Any]:
-        """What a continued run needs beside `state_dict`, as of the files: JSON values; only `latest` holds it."""
+        """What a continued run needs beside `state_dict`, as of files; JSON values and tensors, only in `latest`."""
         return {}
 
     def run_state_form(self) -> dict[str, Any]:

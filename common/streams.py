@@ -114,6 +114,11 @@ def whole_numbers(key: int, count: int) -> Tensor:
     return shift_right(environment_keys(key, count, 0, torch.device("cpu")), 1)
 
 
+def fractions(numbers: Tensor) -> Tensor:
+    """Turn whole numbers in [0, 2**63), as of `whole_numbers`, into float64 ones in [0, 1)."""
+    return (numbers >> 10).double() * 2.0**-53
+
+
 def permutation(n: int, key: int) -> Tensor:
     """Shuffle 0 … n-1 by `key` alone.
 

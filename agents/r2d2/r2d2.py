@@ -1,4 +1,4 @@
-"""R2D2: a recurrent network of action values, learnt from windows of a replay with a memory that is warm."""
+"""R2D2: a recurrent network of action values, learnt from a replay, with priorities and a memory that is warm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.diagnosis import read_metrics
 from engram.agents.exploration import epsilon_greedy, epsilons
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values
@@ -23,7 +22,7 @@ from engram.agents.trainable import Metrics
 
 
 class R2D2(ReplayAgent):
-    """Double Q-learning over n steps from a replay, with any memory core.
+    """Double Q-learning over n steps from a replay, with any memory core: from windows of it, or whole episodes.
 
     Both networks run over a window once, from the same carry and through the same burn-in, so that the values of a row
     and of those behind it come of one pass; gradients stop at the burn-in's end.
@@ -105,13 +104,18 @@ class R2D2(ReplayAgent):
         mask = (batch.is_trained[:, begin:] & ~rows["is_last"])[:, :-1]
         error = target - value
         terms = masked_means(
-            {"value": 0.5 * error.square(), "mean_value": value.detach(), "mean_target": target}, mask
+            {
+                "value": batch.weighted(0.5 * error.square()),
+                "mean_value": value.detach(),
+                "mean_target": target,
+            },
+            mask,
         )
         self.optimizer.zero_grad(set_to_none=True)
         terms["value"].backward()
         limit = self.settings.max_grad_norm or float("inf")
         terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        metrics = read_metrics({name: term.detach() for name, term in terms.items()}, {"rows": rows})
+        metrics = self.read_metrics(batch, error, mask, terms, {"rows": rows})
         self.optimizer.step()
         if (self.num_updates + 1) % self.settings.target_update_interval == 0:
             follow(self.target_network, self.network, self.settings.target_update_rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engram.agents.replay.settings import ReplayAgentSettings, ReplaySettings
+from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.common.checked import settings
 from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive
 
@@ -44,4 +44,4 @@ class R2D2Settings(ReplayAgentSettings):
     burn_in: Index = 20
     train_ratio: Positive = 16.0
     carry_from: Literal["initial", "stored"] = "stored"
-    replay: ReplaySettings = ReplaySettings()
+    replay: PrioritizedReplaySettings = PrioritizedReplaySettings()

@@ -1,4 +1,4 @@
-"""An agent that learns from a replay: it stores what is collected, and learns from windows of it as often as is due."""
+"""An agent that learns from a replay: it stores what is collected, and learns from batches of it as often as is due."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.base import Agent
+from engram.agents.diagnosis import read_metrics, read_metrics_with
 from engram.agents.replay.batch import Batch
 from engram.agents.replay.layout import Layout, carry_columns, plan_layout, row_columns
+from engram.agents.replay.priorities import window_priorities
 from engram.agents.replay.random_actions import RandomActions
 from engram.agents.replay.replay import Replay
-from engram.agents.replay.settings import ReplayAgentSettings
+from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.agents.replay.storage import Storage
 from engram.agents.trainable import Metrics, Updates
 from engram.common.rows import Act, Rollout
@@ -24,11 +26,12 @@ from engram.run_files.run_folder import REPLAY_FOLDER
 
 
 class ReplayAgent(Agent):
-    """An agent whose `learn_from` takes a `Batch` of stored windows.
+    """An agent whose `learn_from` takes a `Batch` of stored rows.
 
     It owns its replay: after each rollout, which is stored, it makes as many updates as its `train_ratio` asks for by
     then. That number follows from the transitions stored and the batches drawn so far, both of which a checkpoint
-    holds, so a continued run owes nothing and repeats nothing. `learn_from` may write to `self.replay`.
+    holds, so a continued run owes nothing and repeats nothing. `learn_from` may write to `self.replay`, as of the
+    priorities of a batch's windows.
 
     Args:
         observation_space: single Gymnasium space of the observations.
@@ -37,23 +40,22 @@ class ReplayAgent(Agent):
 
     Attributes:
         replay: open from `open_files` on.
-        acts_in_bounds: whether Box actions of its policy lie in [-1, 1].
 
     Raises:
         ValueError: for an option that cannot work.
     """
 
     settings: ReplayAgentSettings
-    acts_in_bounds: bool = False
 
     def __init__(
         self, observation_space: spaces.Space, action_space: spaces.Space, settings: ReplayAgentSettings
     ) -> None:
         super().__init__(observation_space, action_space, settings)
+        self._check_episodes()
         self.prefill, self.log_interval = settings.replay.prefill, settings.replay.log_interval
         self.carry_every = self._carry_every()
         self._replay: Replay | None = None
-        self._random_actions = RandomActions(self.act, action_space, settings.seed, self.acts_in_bounds)
+        self._random_actions = RandomActions(self.act, action_space, settings.seed)
 
     @abstractmethod
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
@@ -85,6 +87,36 @@ class ReplayAgent(Agent):
             self.replay.extend(rollout.rows, rollout.carries)
         due = self.num_updates_due(self.replay.num_steps, self.replay.num_batches)
         return Updates(due, lambda: self.update(self.replay.sample(), env_steps))
+
+    def read_metrics(
+        self,
+        batch: Batch,
+        error: Tensor,
+        mask: Tensor,
+        metrics: Mapping[str, Tensor],
+        seen: Mapping[str, Any],
+    ) -> Metrics:
+        """Bring an update's metrics to the host, and give the batch's windows priorities, if they were drawn by these.
+
+        Both come in one copy, so that the next draw knows them already.
+
+        Args:
+            batch: as of `learn_from`.
+            error: of every row's value, `[B, T]`.
+            mask: rows that count, `[B, T]` bool.
+            metrics: as of `engram.agents.diagnosis.read_metrics`.
+            seen: likewise.
+
+        Raises:
+            FloatingPointError: likewise; then no priority is changed.
+        """
+        if batch.windows is None:
+            return read_metrics(metrics, seen)
+        assert isinstance(self.settings.replay, PrioritizedReplaySettings)
+        priorities = window_priorities(error, mask, self.settings.replay.max_priority_weight)
+        priorities, found = read_metrics_with(priorities, metrics, seen)
+        self.replay.set_priorities(batch.windows, priorities)
+        return {**found, "replay/largest_weight": batch.windows.largest_weight}
 
     def num_updates_due(self, num_steps: int, num_batches: int) -> int:
         """Count the updates that the train ratio asks for.
@@ -128,7 +160,7 @@ class ReplayAgent(Agent):
             burn_in=settings.burn_in,
             initial_carry=self.initial_carry,
             stored_carry=self.stored_carry,
-            sampling=settings.replay.sampling,
+            **settings.replay.draws(),
             seed=settings.seed,
             device=self.device,
         )
@@ -139,7 +171,7 @@ class ReplayAgent(Agent):
 
     def run_state_form(self) -> dict[str, Any]:
         """What that looks like; see `Trainable`."""
-        return {"replay": Replay.state_form()}
+        return {"replay": Replay.state_form(self.settings.replay.sampling)}
 
     def load_run_state(self, state: Mapping[str, Any]) -> None:
         """Go on where the replay stood; see `Trainable`."""
@@ -159,6 +191,16 @@ class ReplayAgent(Agent):
             return {}
         return self.draw(self.replay.preview())
 
+    def _check_episodes(self) -> None:
+        """Refuse what does not go with whole episodes."""
+        settings = self.settings
+        if settings.replay.sampling == "episodes" and (settings.burn_in or settings.carry_from == "stored"):
+            raise ValueError(
+                "Whole episodes begin with the initial carry and without a burn-in: with agent.replay.sampling="
+                "episodes expected agent.carry_from=initial and agent.burn_in=0, but got "
+                f"{settings.carry_from!r} and {settings.burn_in}; set both."
+            )
+
     def _carry_every(self) -> int:
         """Rows between two carries that the driver must hand out."""
         every, length = self.settings.replay.store_carry_every, self.rollout_length
@@ -175,7 +217,8 @@ class ReplayAgent(Agent):
         """Plan the replay's files for the environments' pending row `[num_envs]`."""
         num_envs, limits = row.batch_size[0], self.settings.replay
         is_stored = self.settings.carry_from == "stored"
-        carry_every = limits.store_carry_every if is_stored else 1
+        # Without either, windows begin at any row.
+        carry_every = limits.store_carry_every if is_stored or limits.sampling == "prioritized" else 1
         stored = self.stored_carry(self.initial_carry(num_envs))
         return plan_layout(
             num_envs,

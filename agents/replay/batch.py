@@ -9,19 +9,46 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Windows of stored rows: B windows of T rows, each in time order and from one environment.
+class DrawnWindows:
+    """Which windows were drawn by their priorities, and what each of them counts.
 
-    Windows may cross ends of episodes. They are read-only and hold until the next batch is drawn.
+    Attributes:
+        envs: environment of each, int64 `[B]` in host memory.
+        starts: first row of each, counted from the beginning of the run, int64 `[B]` in host memory.
+        weights: factor of each one's loss, (N P)^-β over the largest of them, float32 `[B]` on the batch's device.
+        largest_weight: what they were divided by.
+    """
+
+    envs: Tensor
+    starts: Tensor
+    weights: Tensor
+    largest_weight: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stored rows to learn from: B lanes of T rows, each a window in time order, or whole episodes one after another.
+
+    Lanes may cross ends of episodes. They are read-only and hold until the next batch is drawn.
 
     Attributes:
         rows: `[B, T]` with `obs, reward, prev_action, is_first, is_last, is_terminal, action`, `action_mask`
-            where the environment gives one, and `is_cut`: the next row stored does not follow this one.
+            where the environment gives one, and `is_cut`: the next row of the lane, or the next one stored, does not
+            follow this one.
         carry: `[B]`, the agent's carry before row 0: its initial one, and then `is_first[:, 0]` is True, or
             the part of it that was stored when the row was acted on.
         is_trained: `[B, T]` bool: rows that count in the losses; not those of the burn-in or marked `is_cut`.
+        windows: which ones, where they were drawn by priorities; the agent then says new ones, see
+            `Replay.set_priorities`.
     """
 
     rows: TensorDict
     carry: TensorDict
     is_trained: Tensor
+    windows: DrawnWindows | None = None
+
+    def weighted(self, loss: Tensor) -> Tensor:
+        """Weigh losses of rows `[B, …]` by the windows that they are of, if these were drawn by priorities."""
+        if self.windows is None:
+            return loss
+        return loss * self.windows.weights.reshape(-1, *[1] * (loss.ndim - 1))

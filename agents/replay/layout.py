@@ -60,7 +60,7 @@ class Layout:
         slots: rows of each environment on disk: the capacity and the reserve.
         rows: the rows' columns.
         carries: the stored carries' columns; empty if none are stored.
-        carry_every: a carry is stored before every so many rows.
+        carry_every: windows begin at every so many rows; a carry is stored before each of these.
     """
 
     num_envs: int
@@ -74,6 +74,11 @@ class Layout:
     def columns(self) -> tuple[Column, ...]:
         """All of them, rows first."""
         return self.rows + self.carries
+
+    def column(self, name: str) -> Column:
+        """The rows' column of that name."""
+        (found,) = (column for column in self.rows if column.key == (name,))
+        return found
 
     @property
     def reserve(self) -> int:
@@ -179,7 +184,7 @@ def plan_layout(
         window_length: rows of a window.
         block_length: rows per environment that are added at once.
         carries: columns of the carries.
-        carry_every: rows between two of them.
+        carry_every: rows between two of them, or between the first rows of windows.
 
     Returns:
         The layout.
@@ -191,7 +196,7 @@ def plan_layout(
         carry_every * sum(column.num_bytes for column in rows) + sum(column.num_bytes for column in carries)
     )
     slots = capacity_bytes // group_bytes * carry_every
-    # With stored carries, a window begins at a multiple of carry_every.
+    # A window begins at a multiple of carry_every.
     needed = window_length + carry_every - 1
     capacity = _capacity(slots, block_length, carry_every)
     if capacity < needed:

@@ -1,4 +1,4 @@
-"""The replay: rows of many environments on disk, and batches of windows drawn from them."""
+"""The replay: rows of many environments on disk, and batches drawn from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import torch
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.replay.batch import Batch
+from engram.agents.replay.batch import Batch, DrawnWindows
+from engram.agents.replay.episodes import Episodes
+from engram.agents.replay.priorities import Priorities
+from engram.agents.replay.reader import Reader
 from engram.agents.replay.ring import Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
@@ -19,16 +22,19 @@ from engram.common.streams import stream_key
 
 
 class Replay:
-    """Stores rows and draws batches; the n-th batch depends on the seed, n and the rows alone.
+    """Stores rows and draws batches; the n-th batch depends on the seed, n, the rows and the priorities alone.
 
     Args:
         storage: the files.
-        batch_size: windows per batch B.
-        batch_length: rows per window that count.
-        burn_in: rows before them that do not.
-        initial_carry: makes the agent's carry for so many windows. With stored carries it is not needed.
+        batch_size: lanes per batch B.
+        batch_length: rows per lane that count.
+        burn_in: rows before them that do not; none with `episodes`.
+        initial_carry: makes the agent's carry for so many lanes. With stored carries it is not needed.
         stored_carry: selects from the agent's carry what the layout's carry columns hold.
-        sampling: see `engram.agents.replay.windows.draw_windows`.
+        sampling: windows, `uniform` or by `recency` (`engram.agents.replay.windows`), `prioritized`
+            (`engram.agents.replay.priorities`), or whole `episodes` (`engram.agents.replay.episodes`).
+        priority_exponent: α, of `prioritized`.
+        importance_exponent: β, of `prioritized`.
         seed: of the draws.
         device: where batches go. On the CPU they are the replay's own tensors, which the next batch overwrites.
 
@@ -36,7 +42,7 @@ class Replay:
         ring: where the rows are.
         num_batches: drawn so far by `sample`.
         num_steps: transitions stored so far: rows that are not `is_first`, over all environments.
-        window_length: rows per window T.
+        window_length: rows per lane T.
     """
 
     def __init__(
@@ -49,6 +55,8 @@ class Replay:
         initial_carry: Callable[[int], TensorDict],
         stored_carry: Callable[[TensorDictBase], TensorDict] | None = None,
         sampling: Sampling = "uniform",
+        priority_exponent: float = 0.9,
+        importance_exponent: float = 0.6,
         seed: int = 0,
         device: str | torch.device = "cpu",
     ) -> None:
@@ -56,15 +64,20 @@ class Replay:
         self.batch_size, self.burn_in, self.window_length = batch_size, burn_in, burn_in + batch_length
         self._initial_carry, self._stored_carry = initial_carry, stored_carry
         self._sampling, self._seed, self._device = sampling, seed, torch.device(device)
-        shape = (batch_size, self.window_length)
-        self._rows = TensorDict({"is_cut": torch.empty(shape, dtype=torch.bool)}, batch_size=shape)
-        self._next_is_first = torch.empty(shape, dtype=torch.bool)
-        self._arrays = {}
-        for column in self.ring.layout.rows:
-            buffer = torch.empty((*shape, *column.shape), dtype=column.dtype)
-            self._rows[column.key] = buffer
-            self._arrays[column] = buffer.numpy()
-        (self._is_first,) = (column for column in self._arrays if column.key == ("is_first",))
+        self._reader = Reader(self.ring, batch_size, self.window_length)
+        self._priorities = self._episodes = None
+        if sampling == "prioritized":
+            self._priorities = Priorities(
+                storage.layout,
+                self.window_length,
+                exponent=priority_exponent,
+                importance_exponent=importance_exponent,
+            )
+        if sampling == "episodes":
+            self._episodes = Episodes(self.ring, self.window_length)
+
+    _priorities: Priorities | None
+    _episodes: Episodes | None
 
     @property
     def num_rows(self) -> int:
@@ -88,9 +101,14 @@ class Replay:
         before = self.num_rows
         self.ring.extend(rows, stored)
         # Counted in the replay's own memory: rows on a device would be waited for.
-        is_first = self.ring.storage.tensors[self._is_first]
-        for first, last in self.ring.storage.spans(self._is_first, before, self.num_rows):
+        column = layout.column("is_first")
+        is_first = self.ring.storage.tensors[column]
+        for first, last in self.ring.storage.spans(column, before, self.num_rows):
             self.num_steps += int((~is_first[:, first:last]).sum())
+        if self._priorities is not None:
+            self._priorities.extend(self.ring.oldest, self.num_rows)
+        if self._episodes is not None:
+            self._episodes.extend(before)
 
     def sample(self) -> Batch:
         """Draw the next batch."""
@@ -102,41 +120,51 @@ class Replay:
         """Draw a batch to look at; the batches of `sample` stay what they are."""
         return self._draw(stream_key(self._seed, "replay preview", self.num_batches))
 
+    def set_priorities(self, windows: DrawnWindows, priorities: Tensor) -> None:
+        """Say how much there is to learn from windows of a batch, which may be an earlier one.
+
+        Args:
+            windows: of the batch.
+            priorities: p, `[B]` in host memory, 0 or more.
+        """
+        assert self._priorities is not None, "only prioritized batches have windows to be given priorities"
+        self._priorities.set(windows.envs, windows.starts, priorities)
+
     def _draw(self, key: int) -> Batch:
-        """Copy the windows that `key` stands for into the batch's tensors."""
-        ring, carry_every = self.ring, self.ring.layout.carry_every
-        # Windows begin at multiples of `carry_every`: from `oldest` rounded up to `window_length` before the end.
-        first, last = -(-ring.oldest // carry_every), (ring.num_rows - self.window_length) // carry_every
+        """Copy the rows that `key` stands for into the batch's tensors."""
+        if self._episodes is not None:
+            rows = self._reader.read_episodes(*self._episodes.draw(key, self.batch_size))
+            return self._batch(rows, self._initial_carry(self.batch_size))
+        envs, starts, windows = self._draw_windows(key)
+        rows = self._reader.read_windows(envs.tolist(), starts.tolist())
+        if self.ring.layout.carries:
+            return self._batch(rows, self._read_carry(envs, starts), windows)
+        rows["is_first"][:, 0] = True
+        return self._batch(rows, self._initial_carry(self.batch_size), windows)
+
+    def _batch(self, rows: TensorDict, carry: TensorDict, windows: DrawnWindows | None = None) -> Batch:
+        is_trained = ~rows["is_cut"]
+        is_trained[:, : self.burn_in] = False
+        return Batch(to_device(rows, self._device), carry, to_device(is_trained, self._device), windows)
+
+    def _draw_windows(self, key: int) -> tuple[Tensor, Tensor, DrawnWindows | None]:
+        """Draw environments and first rows, `[B]`."""
+        ring, every = self.ring, self.ring.layout.carry_every
+        # Windows begin at multiples of `every`: from `oldest` rounded up to `window_length` before the end.
+        first, last = -(-ring.oldest // every), (ring.num_rows - self.window_length) // every
         if last < first:
             raise ValueError(
                 f"A window needs {self.window_length} rows of every environment, but {ring.num_rows} are stored; "
                 "add more first."
             )
-        num_envs, num_starts = ring.layout.num_envs, last - first + 1
-        envs, ages = draw_windows(key, self.batch_size, num_envs, num_starts, self._sampling)
-        starts = (last - ages) * carry_every
-        env_list, start_list = envs.tolist(), starts.tolist()
-        for column, array in self._arrays.items():
-            ring.read(column, env_list, start_list, array)
-        rows = self._rows
-        self._find_cuts(env_list, start_list, rows["is_cut"])
-        is_trained = ~rows["is_cut"]
-        is_trained[:, : self.burn_in] = False
-        if ring.layout.carries:
-            carry = self._read_carry(envs, starts)
-        else:
-            rows["is_first"][:, 0] = True
-            carry = self._initial_carry(self.batch_size)
-        return Batch(to_device(rows, self._device), carry, to_device(is_trained, self._device))
-
-    def _find_cuts(self, envs: list[int], starts: list[int], is_cut: Tensor) -> None:
-        """Mark rows that end without `is_last` because the next one stored begins another episode, `[B, T]`."""
-        after = self._next_is_first
-        self.ring.read(self._is_first, envs, [start + 1 for start in starts], after.numpy())
-        for window, start in enumerate(starts):
-            if start + self.window_length == self.num_rows:
-                after[window, -1] = False  # the newest row: what follows is not known yet
-        torch.logical_and(after, ~self._rows["is_last"], out=is_cut)
+        if self._priorities is not None:
+            envs, starts, weights, largest = self._priorities.draw(key, self.batch_size)
+            return envs, starts, DrawnWindows(envs, starts, to_device(weights, self._device), largest)
+        num_starts = last - first + 1
+        envs, ages = draw_windows(
+            key, self.batch_size, ring.layout.num_envs, num_starts, self._sampling == "recency"
+        )
+        return envs, (last - ages) * every, None
 
     def _read_carry(self, envs: Tensor, starts: Tensor) -> TensorDict:
         carry = TensorDict({}, batch_size=[self.batch_size])
@@ -145,19 +173,23 @@ class Replay:
         return carry
 
     def state_dict(self) -> dict[str, Any]:
-        """Bring all rows onto the disk and return where they are: JSON values."""
-        return {
-            "num_batches": self.num_batches,
-            "num_steps": self.num_steps,
-            "ring": self.ring.state_dict(),
-        }
+        """Bring all rows onto the disk and return where they are, and the priorities: JSON values and tensors."""
+        state = {"num_batches": self.num_batches, "num_steps": self.num_steps, "ring": self.ring.state_dict()}
+        if self._priorities is not None:
+            state["priorities"] = self._priorities.state_dict()
+        return state
 
     @staticmethod
-    def state_form() -> dict[str, Any]:
+    def state_form(sampling: Sampling) -> dict[str, Any]:
         """What a stored state must look like, see `engram.common.state_form`."""
-        return {"num_batches": Whole(), "num_steps": Whole(), "ring": Ring.state_form()}
+        form = {"num_batches": Whole(), "num_steps": Whole(), "ring": Ring.state_form()}
+        return {**form, "priorities": Priorities.state_form()} if sampling == "prioritized" else form
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue where the state was taken; see `Ring.load_state_dict`."""
         self.ring.load_state_dict(state["ring"])
         self.num_batches, self.num_steps = state["num_batches"], state["num_steps"]
+        if self._priorities is not None:
+            self._priorities.load_state_dict(state["priorities"], self.ring.oldest, self.num_rows)
+        if self._episodes is not None:
+            self._episodes.extend(0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tensordict import TensorDictBase
 from torch import Tensor
 
@@ -83,7 +84,7 @@ class Ring:
             self.storage.tensors[column][:, first:last].copy_(values[:, done : done + last - first])
             done += last - first
 
-    def read(self, column: Column, envs: list[int], starts: list[int], out: np.ndarray[Any, Any]) -> None:
+    def read(self, column: Column, envs: list[int], starts: list[int], out: NDArray[Any]) -> None:
         """Copy windows of one column.
 
         Args:
@@ -99,6 +100,25 @@ class Ring:
             out[window, :before_seam] = stored[env, slot : slot + before_seam]
             if before_seam < length:
                 out[window, before_seam:] = stored[env, : length - before_seam]
+
+    def gather(
+        self,
+        column: Column,
+        envs: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+        out: NDArray[Any],
+    ) -> None:
+        """Copy single rows of one column.
+
+        Args:
+            column: one of the rows'.
+            envs: environment of each, any shape.
+            numbers: which one it is, the same shape.
+            out: that shape, then the column's; written.
+        """
+        stored, slots = self._arrays[column], self.layout.slots
+        # "clip" writes to `out` at once; no index lies outside.
+        stored.reshape(-1, *column.shape).take(envs * slots + numbers % slots, axis=0, out=out, mode="clip")
 
     def read_carries(self, column: Column, envs: Tensor, starts: Tensor) -> Tensor:
         """Copy the carries `[windows, …]` that stood before the rows `starts`, multiples of `carry_every`."""

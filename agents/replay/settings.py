@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from engram.agents.replay.windows import Sampling
 from engram.agents.settings import AgentSettings
 from engram.common.checked import settings
-from engram.common.option_types import Count, Index, Positive
+from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive
 
 
 @settings("a replay", "agent.replay.")
@@ -19,7 +18,8 @@ class ReplaySettings:
         prefill: environment steps before the first update.
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
         sampling: `uniform`, or by `recency`; see `engram.agents.replay.windows`.
-        store_carry_every: rows between two stored carries, for agents whose windows begin with them.
+        store_carry_every: rows between two stored carries, for agents whose windows begin with them, and between the
+            first rows of windows with priorities.
         max_carry_bytes: largest stored carry.
         log_interval: environment steps between log lines, which hold the means since the line before.
 
@@ -30,10 +30,45 @@ class ReplaySettings:
     capacity_bytes: Count = 2_000_000_000
     prefill: Count = 10_000
     prefill_policy: Literal["own", "random"] = "own"
-    sampling: Sampling = "uniform"
+    sampling: Literal["uniform", "recency"] = "uniform"
     store_carry_every: Count = 16
     max_carry_bytes: Count = 65_536
     log_interval: Count = 1_000
+
+    def draws(self) -> dict[str, Any]:
+        """The arguments of a `Replay` that say how it draws."""
+        return {"sampling": self.sampling}
+
+
+@settings("a replay", "agent.replay.")
+class PrioritizedReplaySettings(ReplaySettings):
+    """Options of a replay that may draw by priorities, or whole episodes.
+
+    Args:
+        sampling: also `prioritized` (`engram.agents.replay.priorities`), or `episodes`: whole ones, one after another
+            (`engram.agents.replay.episodes`), which begin with the initial carry.
+        priority_exponent: α, of `prioritized`: a window is drawn in proportion to its priority to this power; 0: all
+            alike.
+        importance_exponent: β, of `prioritized`: its loss is weighed by its probability to the power of −β; 0: not.
+        max_priority_weight: η, of `prioritized`: share of the largest error of a window in its priority, beside the
+            mean.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    sampling: Literal["uniform", "recency", "prioritized", "episodes"] = "prioritized"  # type: ignore[assignment]
+    priority_exponent: NotNegative = 0.9
+    importance_exponent: NotNegative = 0.6
+    max_priority_weight: Fraction = 0.9
+
+    def draws(self) -> dict[str, Any]:
+        """See `ReplaySettings.draws`."""
+        exponents = {
+            "priority_exponent": self.priority_exponent,
+            "importance_exponent": self.importance_exponent,
+        }
+        return super().draws() | exponents
 
 
 @settings("an agent", "agent.")

@@ -8,17 +8,17 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from engram.common.streams import whole_numbers
+from engram.common.streams import fractions, whole_numbers
 
-Sampling = Literal["uniform", "recency"]
+Sampling = Literal["uniform", "recency", "prioritized", "episodes"]
 
 
 def draw_windows(
-    key: int, batch_size: int, num_envs: int, num_starts: int, sampling: Sampling
+    key: int, batch_size: int, num_envs: int, num_starts: int, by_recency: bool
 ) -> tuple[Tensor, Tensor]:
     """Draw environments and ages of windows, independently and with replacement.
 
-    `uniform` draws every window alike. `recency` draws the logarithm of the age uniformly:
+    Every window is drawn alike; or, by recency, the logarithm of the age uniformly:
     P(age = a) = ln((a + 2) / (a + 1)) / ln(num_starts + 1), which is about proportional to 1 / (a + 1.5), so
     half of the windows are among the newest √num_starts.
 
@@ -27,15 +27,14 @@ def draw_windows(
         batch_size: B.
         num_envs: environments to choose from.
         num_starts: rows to begin at, the same number in every environment.
-        sampling: see above.
+        by_recency: see above.
 
     Returns:
         Environments and ages, int64 `[B]` on the CPU; age 0 is the newest row to begin at.
     """
     draws = whole_numbers(key, 2 * batch_size)
     env, place = draws[:batch_size] % num_envs, draws[batch_size:]
-    if sampling == "uniform":
+    if not by_recency:
         return env, place % num_starts
-    fraction = (place >> 10).double() * 2.0**-53  # [0, 1)
-    age = torch.exp(fraction * math.log(num_starts + 1)).long() - 1
+    age = torch.exp(fractions(place) * math.log(num_starts + 1)).long() - 1
     return env, age.clamp(0, num_starts - 1)  # rounding may reach the end

@@ -45,6 +45,16 @@ TINY_REPLAY = (
     "++agent.replay.prefill=100",
     "++agent.replay.log_interval=100",
 )
+R2D2 = (
+    "~agent",
+    "~agent._target_",
+    "agent=r2d2",
+    "agent.batch_size=2",
+    "agent.batch_length=8",
+    "agent.rollout_length=8",
+    "agent.train_ratio=4",
+    "agent.replay.store_carry_every=8",
+)
 CASES = {
     "initial": ("+agent.burn_in=4", "+agent.replay.prefill_policy=random"),
     "recency": ("+agent.replay.sampling=recency", "env.delay=7"),
@@ -65,16 +75,13 @@ CASES = {
         "core=r2i",
         "core.hidden_size=8",
     ),
-    "r2d2": (
-        "~agent",
-        "~agent._target_",
-        "agent=r2d2",
-        "agent.batch_size=2",
-        "agent.batch_length=8",
-        "agent.burn_in=4",
-        "agent.rollout_length=8",
-        "agent.train_ratio=4",
-        "agent.replay.store_carry_every=8",
+    "r2d2, priorities": (*R2D2, "agent.burn_in=4"),
+    "r2d2, priorities, initial carry": (*R2D2, "agent.burn_in=4", "agent.carry_from=initial", "env.delay=20"),
+    "r2d2, episodes": (
+        *R2D2,
+        "agent.burn_in=0",
+        "agent.carry_from=initial",
+        "agent.replay.sampling=episodes",
     ),
     "package": ("env=popgym/repeat_previous_easy", "~env.delay", "env.backend=package"),
 }
@@ -139,8 +146,8 @@ def test_runs_without_a_replay_know_nothing_of_it(run, trained):
     assert "replay" not in yaml.safe_load((trained / "config.yaml").read_text())
     assert not (trained / "replay").exists()
     for word, meant in {
-        "agent.replay.prefill=10": r"'agent.replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i, sac",
-        "replay.prefill=10": r"'replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i, sac",
+        "agent.replay.prefill=10": r"'agent.replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i",
+        "replay.prefill=10": r"'replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i",
         "agent=r2i replay.prefill=10": r"'replay.prefill' does not; did you mean 'agent.replay.prefill'\?",
         "agent=r2i replay.log_every=10": r"'replay.log_every' does not; did you mean 'agent.replay.log_interval'\?",
     }.items():

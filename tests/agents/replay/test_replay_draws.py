@@ -19,7 +19,7 @@ def chi_square_limit(degrees):
 
 
 def draw(sampling, count=200_000, num_envs=4, num_starts=50):
-    return draw_windows(7, count, num_envs, num_starts, sampling)
+    return draw_windows(7, count, num_envs, num_starts, sampling == "recency")
 
 
 def expected_ages(num_starts):

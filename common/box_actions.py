@@ -16,13 +16,23 @@ BoxAction = Literal["auto", "clip", "rescale"]
 BOX_ACTIONS = get_args(BoxAction)
 
 
+def bounded(space: gs.Box) -> np.ndarray:
+    """Say of each number of a Box whether both of its bounds are finite, bool `[*shape]`.
+
+    A bound at the dtype's largest number is as good as none.
+    """
+    largest = float(np.finfo(space.dtype).max)  # type: ignore[type-var]
+    bounds: np.ndarray = (space.low > -largest) & (space.high < largest)
+    return bounds
+
+
 class BoxActions:
     """Brings a policy's numbers between the bounds of a Box.
 
     `rescale` cuts each number to [-1, 1] and maps that to the bounds, -1 and 1 to the very bounds. `clip` cuts it
     to the bounds. `auto` decides for each number by itself: it is rescaled if both of its bounds are finite, else
-    clipped, so that a half-open one such as [0, inf) is cut at 0 and keeps its unit. A bound at the dtype's largest
-    number is as good as none there. For bounds of -1 and 1 all three are the same.
+    clipped, so that a half-open one such as [0, inf) is cut at 0 and keeps its unit. For bounds of -1 and 1 all three
+    are the same.
 
     No result is outside of the bounds, in the dtype of the space too.
 
@@ -42,9 +52,7 @@ class BoxActions:
                 f"action='rescale' needs finite bounds, but the action space is {space}: use action='auto', which "
                 "clips where a bound is infinite."
             )
-        largest = float(np.finfo(space.dtype).max)  # type: ignore[type-var]
-        is_finite = (low > -largest) & (high < largest)
-        rescaled: dict[str, Any] = {"auto": is_finite, "clip": False, "rescale": True}
+        rescaled: dict[str, Any] = {"auto": bounded(space), "clip": False, "rescale": True}
         self._rescaled = np.broadcast_to(np.asarray(rescaled[box_action]), space.shape)
         self._low, self._high, self._dtype = space.low, space.high, space.dtype
         # What the policy's numbers are cut to, then scaled and moved by; halves, because a difference of bounds may

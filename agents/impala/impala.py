@@ -14,6 +14,7 @@ from engram.agents.diagnosis import read_metrics
 from engram.agents.impala.settings import IMPALASettings
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
+from engram.agents.networks.heads import Encoded
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import approximate_kl, value_loss
 from engram.agents.on_policy.sequences import sequences_with_next
@@ -58,9 +59,7 @@ class IMPALA(OnPolicyAgent):
     ) -> None:
         super().__init__(observation_space, action_space, IMPALASettings(**settings))
         self.num_uniforms = num_policy_outputs(action_space)
-        with self.seeded():
-            self.network = make_network(observation_space, action_space, make_core).to(self.device)
-        self.optimizer = self.make_optimizer(self.network)
+        self.make_parts(make_network, make_core)
 
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
@@ -81,13 +80,13 @@ class IMPALA(OnPolicyAgent):
         self.network.update_normalizers(rollout.rows)
         return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
 
-    def learn_minibatch(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
-    ) -> dict[str, Tensor]:
-        """One gradient step; see `OnPolicyAgent.learn_minibatch`."""
+    def minibatch_loss(
+        self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `OnPolicyAgent.minibatch_loss`."""
         settings = self.settings
         with self.precision.autocast():
-            distribution, values = self.network(rows, carry, host_is_first)
+            distribution, values = self.network.read(encoded, rows.get("action_mask", None))
         value, mask, old_log_prob = values[:, :-1], rows["mask"][:, :-1], rows["log_prob"][:, :-1]
         log_prob, entropy = distribution.log_prob(rows["action"])[:, :-1], distribution.entropy()[:, :-1]
         with torch.no_grad():
@@ -108,9 +107,8 @@ class IMPALA(OnPolicyAgent):
         loss = (
             terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
         )
-        terms["optim/gradient_norm"] = self.descend(loss)
         terms["log_prob_difference"] = zero_unless(mask, log_ratio.abs()).max()
-        return terms
+        return loss, terms
 
     def _targets(self, rows: TensorDictBase, values: Tensor, ratio: Tensor) -> VTrace:
         """Compute what values and actions are taught, `[n, T]`, of rows and values `[n, T + 1]`."""

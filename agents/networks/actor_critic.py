@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engram.agents.networks.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.heads import Head, beside
+from engram.agents.networks.heads import Encoded, Head, beside
 from engram.agents.networks.mlp import Activation
 from engram.common.checked import Checked
 from engram.common.option_types import Count, NotNegative, Number
@@ -100,14 +100,28 @@ class ActorCritic(Checked, nn.Module):
         Returns:
             Action distributions and values, both `[B, T]`.
         """
+        return self.read(self.encode(rows, carry, host_is_first), rows.get("action_mask", None))
+
+    def encode(
+        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+    ) -> Encoded:
+        """Run encoders and cores over a sequence, for `read`; arguments as of `forward`."""
         resets = Resets(rows["is_first"], host_is_first)
-        actor_x = critic_x = self.encoder(rows)
-        actor_y, _ = self.core(actor_x, carry["core"], resets)
-        critic_y = actor_y
-        if self.critic_core is not None and self.critic_encoder is not None:
-            critic_x = self.critic_encoder(rows)
-            critic_y, _ = self.critic_core(critic_x, carry["critic_core"], resets)
-        return self._policy(rows, actor_x, actor_y), self._value(critic_x, critic_y)
+        x = self.encoder(rows)
+        y, _ = self.core(x, carry["core"], resets)
+        if self.critic_core is None or self.critic_encoder is None:
+            return Encoded(x, y)
+        critic_x = self.critic_encoder(rows)
+        critic_y, _ = self.critic_core(critic_x, carry["critic_core"], resets)
+        return Encoded(x, y, Encoded(critic_x, critic_y))
+
+    def read(self, encoded: Encoded, mask: Tensor | None) -> tuple[ActionDistribution, Tensor]:
+        """Policy and value of encoded rows, `[*]` each; `mask` says which actions are allowed, `[*, n]`."""
+        outputs = self.policy_head(beside(encoded.y, encoded.x, self.shortcut))
+        distribution = make_distribution(self.action_space, outputs, self.log_std, mask)
+        of_critic = encoded.critic or encoded
+        value = self.value_head(beside(of_critic.y, of_critic.x, self.shortcut))
+        return distribution, value.squeeze(-1)
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
@@ -122,25 +136,16 @@ class ActorCritic(Checked, nn.Module):
         Returns:
             Action distributions `[B]`, values `[B]`, and the carry after this row.
         """
-        is_first = row["is_first"]
-        actor_x = critic_x = self.encoder(row)
-        actor_y, core_carry = self.core.step(actor_x, carry["core"], is_first, donate=donate)
-        next_carry, critic_y = {"core": core_carry}, actor_y
+        is_first, next_carry = row["is_first"], {}
+        x = self.encoder(row)
+        y, next_carry["core"] = self.core.step(x, carry["core"], is_first, donate=donate)
+        encoded = Encoded(x, y)
         if self.critic_core is not None and self.critic_encoder is not None:
-            critic_x = self.critic_encoder(row)
-            critic_y, critic_carry = self.critic_core.step(
-                critic_x, carry["critic_core"], is_first, donate=donate
-            )
-            next_carry["critic_core"] = critic_carry
-        distribution, value = self._policy(row, actor_x, actor_y), self._value(critic_x, critic_y)
-        return distribution, value, TensorDict(next_carry, batch_size=row.batch_size)
-
-    def _policy(self, rows: TensorDictBase, x: Tensor, y: Tensor) -> ActionDistribution:
-        outputs = self.policy_head(beside(y, x, self.shortcut))
-        return make_distribution(self.action_space, outputs, self.log_std, rows.get("action_mask", None))
-
-    def _value(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.value_head(beside(y, x, self.shortcut)).squeeze(-1)
+            x, own_carry = self.critic_encoder(row), carry["critic_core"]
+            y, next_carry["critic_core"] = self.critic_core.step(x, own_carry, is_first, donate=donate)
+            encoded = encoded._replace(critic=Encoded(x, y))
+        policy, value = self.read(encoded, row.get("action_mask", None))
+        return policy, value, TensorDict(next_carry, batch_size=row.batch_size)
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +46,20 @@ class Head(nn.Sequential):
         with without_autocast(hidden.device):
             outputs: Tensor = last(hidden.to(last.weight.dtype))
         return outputs
+
+
+class Encoded(NamedTuple):
+    """What a network's encoder and memory core make of rows, for its heads to read.
+
+    Attributes:
+        x: what goes into the core, `[*, n]`.
+        y: what comes out of it, `[*, m]`.
+        critic: the same of the critic's own encoder and core, if it has them.
+    """
+
+    x: Tensor
+    y: Tensor
+    critic: Encoded | None = None
 
 
 def beside(y: Tensor, x: Tensor, shortcut: bool) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.heads import Head
+from engram.agents.networks.heads import Encoded, Head
 from engram.agents.networks.mlp import Activation
 from engram.agents.networks.recurrent import RecurrentNetwork
 from engram.common.option_types import Count, NotNegative
@@ -81,8 +81,13 @@ class QNetwork(RecurrentNetwork):
         Returns:
             `[B, T - burn_in, n]`; what is forbidden has a value like any other, see `best_value`.
         """
-        features, mask = self.features(rows, carry, host_is_first, burn_in), rows.get("action_mask", None)
-        return self._values(features, None if mask is None else mask[:, burn_in:])
+        mask = rows.get("action_mask", None)
+        encoded = self.encode(rows, carry, host_is_first, burn_in)
+        return self.read(encoded, None if mask is None else mask[:, burn_in:])
+
+    def read(self, encoded: Encoded, mask: Tensor | None) -> Tensor:
+        """Values of all actions on encoded rows, `[*, n]`; `mask` says what is allowed, `[*, n]`."""
+        return self._values(self.read_core(encoded), mask)
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
@@ -112,11 +117,14 @@ class QNetwork(RecurrentNetwork):
         return self.value_head(features) + advantage - mean
 
 
+def usable(mask: Tensor) -> Tensor:
+    """Say which actions count, `[*, n]`: those allowed, or all where none is, as may be on an episode's last row."""
+    return mask | ~mask.any(-1, keepdim=True)
+
+
 def allowed_values(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Put what is forbidden below all that is allowed, `[*, n]`; where nothing is, as may be on a last row, all is."""
-    if mask is None:
-        return values
-    return torch.where(mask | ~mask.any(-1, keepdim=True), values, torch.finfo(values.dtype).min)
+    """Put what is forbidden below all that is allowed, `[*, n]`."""
+    return values if mask is None else torch.where(usable(mask), values, torch.finfo(values.dtype).min)
 
 
 def best_value(values: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.heads import beside
+from engram.agents.networks.heads import Encoded, beside
 from engram.common.checked import Checked
 from engram.memory_cores import Resets
 
@@ -54,14 +54,14 @@ class RecurrentNetwork(Checked, nn.Module):
         """Carry of the core, `[B]`."""
         return TensorDict({"core": self.core.initial_carry(batch_size)}, batch_size=[batch_size])
 
-    def features(
+    def encode(
         self,
         rows: TensorDictBase,
         carry: TensorDictBase,
         host_is_first: Tensor | None = None,
         burn_in: int = 0,
-    ) -> Tensor:
-        """What the heads read of every row of a sequence, by one call of the core.
+    ) -> Encoded:
+        """Run encoder and core over a sequence, by one call of the core.
 
         Args:
             rows: `[B, T]`.
@@ -70,7 +70,7 @@ class RecurrentNetwork(Checked, nn.Module):
             burn_in: so many rows at the beginning only warm the memory up, by a call of its own without gradients.
 
         Returns:
-            `[B, T - burn_in, feature_size]`.
+            Of rows `[B, T - burn_in]`.
         """
         if burn_in:
             with torch.no_grad():
@@ -79,7 +79,21 @@ class RecurrentNetwork(Checked, nn.Module):
             rows = rows[:, burn_in:]
             host_is_first = None if host_is_first is None else host_is_first[:, burn_in:]
         x, y, _ = self._run(rows, carry, host_is_first)
-        return beside(self.norm(y), x, self.shortcut)
+        return Encoded(x, y)
+
+    def read_core(self, encoded: Encoded) -> Tensor:
+        """What the heads read of encoded rows, `[*, feature_size]`."""
+        return beside(self.norm(encoded.y), encoded.x, self.shortcut)
+
+    def features(
+        self,
+        rows: TensorDictBase,
+        carry: TensorDictBase,
+        host_is_first: Tensor | None = None,
+        burn_in: int = 0,
+    ) -> Tensor:
+        """What the heads read of every row of a sequence, `[B, T - burn_in, feature_size]`; see `encode`."""
+        return self.read_core(self.encode(rows, carry, host_is_first, burn_in))
 
     def step_features(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False
@@ -96,7 +110,7 @@ class RecurrentNetwork(Checked, nn.Module):
         """
         x = self.encoder(row)
         y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
-        return beside(self.norm(y), x, self.shortcut), TensorDict({"core": core}, batch_size=row.batch_size)
+        return self.read_core(Encoded(x, y)), TensorDict({"core": core}, batch_size=row.batch_size)
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

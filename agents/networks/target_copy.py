@@ -23,8 +23,11 @@ def follow(target: nn.Module, network: nn.Module, rate: float) -> None:
     Args:
         target: from `target_copy`.
         network: what it follows.
-        rate: share of the way that every parameter goes; 1 is a copy. Buffers, such as running statistics, are copied.
+        rate: share of the way that every parameter goes; 1 is a copy. Buffers that are saved, such as running
+            statistics, are copied; others are constants.
     """
     torch._foreach_lerp_(tuple(target.parameters()), tuple(network.parameters()), rate)
-    for kept, present in zip(target.buffers(), network.buffers(), strict=True):
-        kept.copy_(present)
+    kept, present = target.state_dict(), network.state_dict()
+    for name, _ in target.named_buffers():
+        if name in kept:
+            kept[name].copy_(present[name])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor, nn
+from torch import Tensor
 
 from engram.agents.base import Agent
 from engram.agents.captured_update import CapturedUpdate
-from engram.agents.networks.actor_critic import ActorCritic
+from engram.agents.networks.actor_critic import ActorCritic, MakeCore
+from engram.agents.networks.heads import Encoded
 from engram.agents.networks.q_network import QNetwork
 from engram.agents.on_policy.settings import OnPolicySettings
 from engram.agents.optim.groups import set_learning_rate
@@ -24,8 +25,8 @@ from engram.common.streams import permutation, stream_key
 class OnPolicyAgent(Agent):
     """An agent that learns from a rollout when it has come, several times over, and then drops it.
 
-    A subclass makes its network and, by `make_optimizer`, its optimiser; its `learn_from` cuts the rollout into
-    sequences and calls `learn_minibatches`, which calls its `learn_minibatch`.
+    A subclass makes its network and optimiser by `make_parts`; its `learn_from` cuts the rollout into sequences and
+    calls `learn_minibatches`, which makes a gradient step on each `minibatch_loss`.
 
     Args:
         observation_space: single Gymnasium space.
@@ -48,9 +49,20 @@ class OnPolicyAgent(Agent):
         self.carry_every = settings.bptt_length or settings.rollout_length
         self._minibatch = CapturedUpdate(self._learn_minibatch, self.device)
 
-    def make_optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        """Make the optimiser that the settings name, for a network's parameters."""
-        self._parameters = list(network.parameters())
+    def make_parts(self, make_network: Callable[..., ActorCritic | QNetwork], make_core: MakeCore) -> None:
+        """Make the network, by the agent's seed, and the optimiser that the settings name.
+
+        Args:
+            make_network: builds the network from the two spaces and `make_core`.
+            make_core: builds a memory core from `input_size`.
+        """
+        with self.seeded():
+            network = make_network(self.observation_space, self.action_space, make_core)
+        self.network = network.to(self.device)
+        self._parameters = list(self.network.parameters())
+        self.optimizer = self._make_optimizer()
+
+    def _make_optimizer(self) -> torch.optim.Optimizer:
         rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
         if self.settings.optimizer == "muon":
             return MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
@@ -82,10 +94,10 @@ class OnPolicyAgent(Agent):
         Args:
             batch: `rows` `[N, T]` and the `carry` before them, `[N]`.
             env_steps: as of `learn`.
-            **inputs: of `learn_minibatch`.
+            **inputs: of `minibatch_loss`.
 
         Returns:
-            What `learn_minibatch` returned, `[num_epochs * num_minibatches]` each.
+            The terms of `minibatch_loss` and the norm of the gradient, `[num_epochs * num_minibatches]` each.
         """
         for group in self.optimizer.param_groups:
             set_learning_rate(group, self.learning_rate(env_steps))
@@ -100,22 +112,21 @@ class OnPolicyAgent(Agent):
         return dict(zip(names, torch.stack(found, dim=1), strict=True))
 
     @abstractmethod
-    def learn_minibatch(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
-    ) -> dict[str, Tensor]:
-        """Make one gradient step, by `descend`.
+    def minibatch_loss(
+        self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute what a gradient step descends.
 
         Args:
             rows: `[n, T]`.
-            carry: before row 0, `[n]`.
-            host_is_first: the rows' `is_first` in host memory, if it is there.
+            encoded: what the network's encoder and core make of them, `[n, T]`.
             **inputs: as given to `learn_minibatches`.
 
         Returns:
-            The terms of the loss and what else is to be logged, a number each.
+            The loss, and its terms and what else is to be logged, a number each.
         """
 
-    def descend(self, loss: Tensor) -> Tensor:
+    def _descend(self, loss: Tensor) -> Tensor:
         """Step down the gradient of a loss, clipped; returns its norm before that."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -137,6 +148,10 @@ class OnPolicyAgent(Agent):
     def _learn_minibatch(
         self, batch: TensorDictBase, index: Tensor, host_is_first: Tensor | None = None, **inputs: Tensor
     ) -> dict[str, Tensor]:
-        """Pick the sequences `index` and learn from them."""
-        terms = self.learn_minibatch(batch["rows"][index], batch["carry"][index], host_is_first, **inputs)
+        """Pick the sequences `index` and make one gradient step on them."""
+        rows, carry = batch["rows"][index], batch["carry"][index]
+        with self.precision.autocast():
+            encoded = self.network.encode(rows, carry, host_is_first)
+        loss, terms = self.minibatch_loss(rows, encoded, **inputs)
+        terms["optim/gradient_norm"] = self._descend(loss)
         return {name: term.detach() for name, term in terms.items()}

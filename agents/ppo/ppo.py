@@ -14,6 +14,7 @@ from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
+from engram.agents.networks.heads import Encoded
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import (
     approximate_kl,
@@ -61,9 +62,7 @@ class PPO(OnPolicyAgent):
     ) -> None:
         super().__init__(observation_space, action_space, PPOSettings(**settings))
         self.num_uniforms = num_policy_outputs(action_space)
-        with self.seeded():
-            self.network = make_network(observation_space, action_space, make_core).to(self.device)
-        self.optimizer = self.make_optimizer(self.network)
+        self.make_parts(make_network, make_core)
         self.kl_coef = self.settings.kl_coef
         self._preparation = CapturedUpdate(self._prepare_batch, self.device)
 
@@ -142,13 +141,13 @@ class PPO(OnPolicyAgent):
             batch_size=[num_sequences],
         )
 
-    def learn_minibatch(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
-    ) -> dict[str, Tensor]:
-        """One gradient step; see `OnPolicyAgent.learn_minibatch`."""
+    def minibatch_loss(
+        self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `OnPolicyAgent.minibatch_loss`."""
         settings = self.settings
         with self.precision.autocast():
-            distribution, value = self.network(rows, carry, host_is_first)
+            distribution, value = self.network.read(encoded, rows.get("action_mask", None))
         mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
         log_ratio = distribution.log_prob(rows["action"]) - old_log_prob
         ratio = log_ratio.exp()
@@ -169,9 +168,8 @@ class PPO(OnPolicyAgent):
         )
         if settings.kl_coef > 0:
             loss = loss + inputs["kl_coef"] * terms["kl_divergence"]
-        terms["optim/gradient_norm"] = self.descend(loss)
         terms["log_prob_difference"] = zero_unless(mask, log_ratio.detach().abs()).max()
-        return terms
+        return loss, terms
 
     def _adapt_kl_coef(self, kl_divergence: float) -> None:
         """Steer the KL penalty towards `kl_target`, as RLlib does (Schulman et al. 2017, section 4)."""

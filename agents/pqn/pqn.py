@@ -13,6 +13,7 @@ from torch import Tensor
 from engram.agents.diagnosis import read_metrics
 from engram.agents.exploration import annealed, epsilon_greedy
 from engram.agents.networks.actor_critic import MakeCore
+from engram.agents.networks.heads import Encoded
 from engram.agents.networks.q_network import QNetwork, allowed_values, best_value
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import value_loss
@@ -53,9 +54,7 @@ class PQN(OnPolicyAgent):
         **settings: Annotated[Any, PQNSettings],
     ) -> None:
         super().__init__(observation_space, action_space, PQNSettings(**settings))
-        with self.seeded():
-            self.network = make_network(observation_space, action_space, make_core).to(self.device)
-        self.optimizer = self.make_optimizer(self.network)
+        self.make_parts(make_network, make_core)
         self._epsilon = torch.ones((), device=self.device)  # a tensor, which recorded play reads
 
     def epsilon(self, env_steps: int) -> float:
@@ -89,12 +88,12 @@ class PQN(OnPolicyAgent):
         rates = {"optim/learning_rate": self.learning_rate(env_steps), "epsilon": self.epsilon(env_steps)}
         return {**metrics, **rates}
 
-    def learn_minibatch(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None, **inputs: Tensor
-    ) -> dict[str, Tensor]:
-        """One gradient step; see `OnPolicyAgent.learn_minibatch`."""
+    def minibatch_loss(
+        self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """See `OnPolicyAgent.minibatch_loss`."""
         with self.precision.autocast():
-            values = self.network(rows, carry, host_is_first)
+            values = self.network.read(encoded, rows.get("action_mask", None))
         value = values.gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
         mask, target = rows["mask"][:, :-1], self._targets(rows, values.detach())
         of_rows = {
@@ -103,8 +102,7 @@ class PQN(OnPolicyAgent):
             "mean_target": target,
         }
         terms = masked_means(of_rows, mask)
-        terms["optim/gradient_norm"] = self.descend(terms["value"])
-        return terms
+        return terms["value"], terms
 
     def _targets(self, rows: TensorDictBase, values: Tensor) -> Tensor:
         """Compute the returns that values are taught, `[n, T]`, of rows `[n, T + 1]` and values `[n, T + 1, k]`."""

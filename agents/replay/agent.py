@@ -40,12 +40,14 @@ class ReplayAgent(Agent):
 
     Attributes:
         replay: open from `open_files` on.
+        acts_in_bounds: whether Box actions of its policy lie in [-1, 1].
 
     Raises:
         ValueError: for an option that cannot work.
     """
 
     settings: ReplayAgentSettings
+    acts_in_bounds: bool = False
 
     def __init__(
         self, observation_space: spaces.Space, action_space: spaces.Space, settings: ReplayAgentSettings
@@ -55,7 +57,7 @@ class ReplayAgent(Agent):
         self.prefill, self.log_interval = settings.replay.prefill, settings.replay.log_interval
         self.carry_every = self._carry_every()
         self._replay: Replay | None = None
-        self._random_actions = RandomActions(self.act, action_space, settings.seed)
+        self._random_actions = RandomActions(self.act, action_space, settings.seed, self.acts_in_bounds)
 
     @abstractmethod
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:

@@ -15,7 +15,7 @@ from engram.common.streams import environment_keys, stream_key, stream_uniform
 
 
 class RandomActions:
-    """Draws every allowed action alike (for Box, from a standard normal), and keeps the agent's carry up to date.
+    """Draws every allowed action alike (for Box, from a standard normal or [-1, 1]), and keeps the carry up to date.
 
     The draw for a row depends on the seed, the environment and the row's number alone.
 
@@ -23,10 +23,14 @@ class RandomActions:
         act: the agent's, for the carry and the extras.
         action_space: Discrete, MultiDiscrete or Box.
         seed: of the draws.
+        in_bounds: draw Box actions from [-1, 1], alike.
     """
 
-    def __init__(self, act: Callable[..., Any], action_space: spaces.Space, seed: int) -> None:
+    def __init__(
+        self, act: Callable[..., Any], action_space: spaces.Space, seed: int, in_bounds: bool = False
+    ) -> None:
         self._act, self._space, self._key = act, action_space, stream_key(seed, "random actions")
+        self._in_bounds = in_bounds and isinstance(action_space, spaces.Box)
         self._num_uniforms = num_policy_outputs(action_space)
 
     def act_from(self, num_rows: int) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
@@ -46,6 +50,8 @@ class RandomActions:
         (num_envs,), device = row.batch_size, row["is_first"].device
         keys = environment_keys(self._key, num_envs, 0, device)
         noise = stream_uniform(keys, torch.full_like(keys, number), self._num_uniforms)
+        if self._in_bounds:
+            return (2 * noise - 1).reshape(num_envs, *self._space.shape)  # type: ignore[misc]
         zeros = torch.zeros(num_envs, self._num_uniforms, device=device)
         mask = row["action_mask"] if "action_mask" in row else None
         return make_distribution(self._space, zeros, zeros[0], mask).sample(noise)

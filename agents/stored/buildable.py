@@ -18,12 +18,13 @@ from engram.agents.base import Agent
 from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.q_network import QNetwork
+from engram.agents.networks.soft_actor_critic import SoftActorCritic
 from engram.common.vector_env import VectorEnv
 from engram.memory_cores import MemoryCore
 
 OWN_PACKAGE = "engram"
 _OFFERING = ("engram.agents", "engram.envs", "engram.memory_cores")
-BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, QNetwork, Encoder, VectorEnv)
+BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, QNetwork, SoftActorCritic, Encoder, VectorEnv)
 
 
 def package_of(found: Any) -> str:

@@ -6,6 +6,7 @@ from engram.agents.impala import IMPALASettings
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.pqn import PQNSettings
 from engram.agents.r2d2 import R2D2Settings
+from engram.agents.sac import SACSettings
 from engram.agents.world_model.settings import DreamerSettings
 from engram.common.errors import UsageError
 from engram.scripts.command_line.config import compose_config
@@ -61,6 +62,7 @@ def test_a_wrong_word_is_refused_in_help_too():
         ("a2c", IMPALASettings),
         ("pqn", PQNSettings),
         ("r2d2", R2D2Settings),
+        ("sac", SACSettings),
         ("r2i", DreamerSettings),
         ("dreamerv3", DreamerSettings),
     ],

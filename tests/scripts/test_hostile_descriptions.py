@@ -151,6 +151,8 @@ def test_the_table_is_of_cores_agents_networks_and_environments():
         "engram.agents.PQN",
         "engram.agents.QNetwork",
         "engram.agents.R2D2",
+        "engram.agents.SAC",
+        "engram.agents.SoftActorCritic",
     }
     functions = {name for name, value in table().items() if inspect.isfunction(value)}
     assert functions == {"engram.envs.make_env"}

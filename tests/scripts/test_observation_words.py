@@ -37,7 +37,7 @@ def test_what_is_composed_stays_as_it_is():
     assert set_readings(values, ["leaves.a=none", "image_layout=chw"]) != values == ppo()
 
 
-@pytest.mark.parametrize("agent", ["ppo", "impala", "a2c", "pqn", "r2d2", "r2i", "dreamerv3"])
+@pytest.mark.parametrize("agent", ["ppo", "impala", "a2c", "pqn", "r2d2", "sac", "r2i", "dreamerv3"])
 def test_every_agent_has_them(agent):
     words = [f"agent={agent}", "leaves.camera=chw", "image_layout=hwc"]
     is_world_model = agent in ("r2i", "dreamerv3")

@@ -25,7 +25,7 @@ HELP = "engram train --help all lists all."
 SENTENCES = {
     "core=transformer": f"core must be one of transformer_xl … ({COUNT} in all), but got 'transformer'; {HELP}",
     "core=S5": f"core must be one of the {COUNT} of --help, but got 'S5'; write core=s5.",
-    "agent=s5": "agent must be one of a2c, custom, dreamerv3, impala, ppo, pqn, r2d2, r2i, but got 's5'; write "
+    "agent=s5": "agent must be one of a2c, custom, dreamerv3, impala, ppo, pqn, r2d2, r2i, sac, but got 's5'; write "
     "core=s5.",
     "core=s5,gru seed=1": "Training takes one value of every option, but got core=s5,gru; to train all of them: "
     "engram sweep core=s5,gru seed=1.",

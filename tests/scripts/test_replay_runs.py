@@ -146,8 +146,8 @@ def test_runs_without_a_replay_know_nothing_of_it(run, trained):
     assert "replay" not in yaml.safe_load((trained / "config.yaml").read_text())
     assert not (trained / "replay").exists()
     for word, meant in {
-        "agent.replay.prefill=10": r"'agent.replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i",
-        "replay.prefill=10": r"'replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i",
+        "agent.replay.prefill=10": r"'agent.replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i, sac",
+        "replay.prefill=10": r"'replay.prefill' does not; it belongs to agent=dreamerv3, r2d2, r2i, sac",
         "agent=r2i replay.prefill=10": r"'replay.prefill' does not; did you mean 'agent.replay.prefill'\?",
         "agent=r2i replay.log_every=10": r"'replay.log_every' does not; did you mean 'agent.replay.log_interval'\?",
     }.items():

@@ -64,8 +64,9 @@ class Categorical(ActionDistribution):
 
     def __init__(self, logits: Tensor, mask: Tensor | None = None) -> None:
         if mask is not None:
-            # A finite floor keeps gradients and the entropy of forbidden actions at exactly 0.
-            logits = torch.where(mask, logits, torch.finfo(logits.dtype).min / 2)
+            # A finite floor keeps gradients and the entropy of forbidden actions at exactly 0; one far from the least
+            # number does so under any coefficient.
+            logits = torch.where(mask, logits, torch.finfo(logits.dtype).min * 2.0**-40)
         self.log_probs = F.log_softmax(logits, dim=-1)
         self.parameters = self.log_probs
 

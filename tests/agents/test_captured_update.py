@@ -4,6 +4,7 @@ import warnings
 
 import on_policy_cases
 import pytest
+import sac_cases
 import torch
 from ppo_cases import make_agent
 from recorders import Again, assert_same_state, run_plainly
@@ -103,6 +104,21 @@ def test_other_agents_of_rollouts_learn_the_same(kind):
         assert captured.update(rollout, steps) == plain.update(rollout, steps)
     assert_same_state(captured, plain)
     assert again.recorded == 1 and again.replayed == 9
+
+
+@pytest.mark.parametrize("kind", sac_cases.ENVS)
+@pytest.mark.parametrize("separate", [True, False])
+def test_sac_learns_the_same(kind, separate):
+    env, again = sac_cases.ENVS[kind](), Again()
+    options = {"network": {"separate_critic_core": separate}, "max_temperature": 1.0001}
+    plain, captured = (sac_cases.make_sac(env, **options) for _ in range(2))
+    run_plainly(plain)
+    captured.capture_updates(again)
+    for _ in range(4):
+        batch = sac_cases.window(plain, env)
+        assert captured.update(batch, 0) == plain.update(batch, 0)
+    assert_same_state(captured, plain)
+    assert again.recorded == 2 and again.replayed == 2 * 3
 
 
 def test_nothing_is_said_of_a_first_step_that_is_not_recorded_yet(recwarn):

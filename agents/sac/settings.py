@@ -55,7 +55,15 @@ class SACSettings(ReplayAgentSettings):
     replay: ReplaySettings = ReplaySettings(prefill_policy="random")
 
     def check(self) -> None:
-        """Hold the temperature against its limit."""
+        """Hold the temperature against its limit, and windows against what a target needs."""
+        require(
+            self.batch_length >= 2,
+            "batch_length",
+            "at least 2, because the last row of a window is not learnt from",
+            self.batch_length,
+            "SAC",
+            "agent.",
+        )
         require(
             self.initial_temperature <= self.max_temperature,
             "initial_temperature",

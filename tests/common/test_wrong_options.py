@@ -104,6 +104,8 @@ PAIRS = [
     ("engram.agents.PPO", "bptt_length", {"rollout_length": 8, "bptt_length": 3}),
     ("engram.agents.IMPALA", "c_bar", {"c_bar": 2.0, "rho_bar": 1.0}),
     ("engram.agents.PQN", "bptt_length", {"rollout_length": 16, "bptt_length": 7}),
+    ("engram.agents.SAC", "batch_length", {"batch_length": 1}),
+    ("engram.agents.SAC", "initial_temperature", {"initial_temperature": 20.0}),
     ("engram.agents.Dreamer", "batch_length", {"batch_length": 1}),
     ("engram.agents.Dreamer", "imagine_every", {"imagine_every": 5}),
     ("engram.agents.Dreamer", "imagine_every", {"imagine_every": 4, "loss_scales": {"replay_critic": 0.3}}),

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from waits import ROLLOUT, WORLD_MODEL_UPDATE, check_waits
+from waits import EXTEND, ROLLOUT, WORLD_MODEL_UPDATE, check_waits
 
 from engram.envs.captured import CapturedPlay
 from engram.scripts.command_line.config import compose_config
@@ -17,12 +17,6 @@ WORDS = (
     "agent.replay.prefill=100 agent.batch_size=2 agent.batch_length=8 agent.rollout_length=8 "
     "agent.imagination_horizon=3 size=tiny "
 )
-EXTEND = {
-    ("D2H", "agents/replay/ring.py:Ring._write"): (
-        12,
-        "the replay lies in host memory: one copy for every leaf",
-    )
-}
 KINDS = {
     "r2i": "agent=r2i",
     "dreamerv3": "agent=dreamerv3 agent.burn_in=0",

@@ -30,6 +30,16 @@ WORLD_MODEL_UPDATE: Allowed = {
     ),
     ("D2H", "agents/world_model/dreamer.py:Dreamer.learn_from"): (1, "resets, as in PPO"),
 }
+SAC_UPDATE: Allowed = {
+    ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
+    ("D2H", "agents/sac/sac.py:SAC.learn_from"): (1, "resets, as in PPO"),
+}
+EXTEND: Allowed = {
+    ("D2H", "agents/replay/ring.py:Ring._write"): (
+        12,
+        "the replay lies in host memory: one copy for every leaf",
+    ),
+}
 """Copies of a scan's arguments are launches and no waits; they are counted as such."""
 
 

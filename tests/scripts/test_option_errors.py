@@ -55,6 +55,13 @@ SENTENCES = {
     "agent.replay.capacity=8 agent=r2i": DOES_NOT.format(
         "agent.replay.capacity", "did you mean 'agent.replay.capacity_bytes'? "
     ),
+    "agent.tau=0.01 agent=sac": DOES_NOT.format("agent.tau", "did you mean 'agent.target_update_rate'? "),
+    "agent.learning_starts=9 agent=sac": DOES_NOT.format(
+        "agent.learning_starts", "did you mean 'agent.replay.prefill'? "
+    ),
+    "agent.cores=shared agent=sac": DOES_NOT.format(
+        "agent.cores", "did you mean 'agent.make_network.separate_critic_core'? "
+    ),
     "hidden_size=8": DOES_NOT.format("hidden_size", "did you mean 'core.hidden_size'? "),
     "total_timesteps=8": DOES_NOT.format("total_timesteps", "did you mean 'total_env_steps'? "),
     "evaluation.every=8": DOES_NOT.format("evaluation.every", "did you mean 'evaluation.interval'? "),

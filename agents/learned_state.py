@@ -22,10 +22,12 @@ class LearnedState(ABC):
     Attributes:
         num_updates: so far.
         counters: names of further attributes that are saved, each with its form, see `engram.common.state_form`.
+        auxiliary: what only teaches and never acts; its parameters are counted by themselves.
     """
 
     counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
     num_updates: int = 0
+    auxiliary: nn.Module | None = None
 
     @abstractmethod
     def initial_memory(self, batch_size: int) -> TensorDict:
@@ -58,14 +60,18 @@ class LearnedState(ABC):
         Returns:
             `parameters` of all networks, `core_parameters` of the memory cores in them, both of what is trained, so
             that a copy such as a slow critic counts for nothing, and `carry_bytes_per_env`, what it remembers from
-            row to row for each environment.
+            row to row for each environment; `auxiliary_parameters` of what only teaches, if there is any.
         """
         memory = self.initial_memory(1).values(include_nested=True, leaves_only=True)
-        return {
-            "parameters": _count_trained(self.networks.values()),
+        acting = [network for network in self.networks.values() if network is not self.auxiliary]
+        sizes = {
+            "parameters": _count_trained(acting),
             "core_parameters": _count_trained(self.cores),
             "carry_bytes_per_env": sum(value.numel() * value.element_size() for value in memory),
         }
+        if self.auxiliary is not None:
+            sizes["auxiliary_parameters"] = _count_trained([self.auxiliary])
+        return sizes
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that learning has changed: nested dicts of tensors and JSON values."""

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
 from engram.agents.base import Agent
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.networks.actor_critic import ActorCritic, MakeCore
@@ -35,11 +36,13 @@ class OnPolicyAgent(Agent):
 
     Attributes:
         network: what acts and learns.
+        auxiliary: the losses that the settings ask for beside the agent's own; None if there is none.
         optimizer: moves the parameters that it was made for.
     """
 
     settings: OnPolicySettings
     network: ActorCritic | QNetwork
+    auxiliary: AuxiliaryLosses | None
     optimizer: torch.optim.Optimizer
 
     def __init__(
@@ -50,7 +53,7 @@ class OnPolicyAgent(Agent):
         self._minibatch = CapturedUpdate(self._learn_minibatch, self.device)
 
     def make_parts(self, make_network: Callable[..., ActorCritic | QNetwork], make_core: MakeCore) -> None:
-        """Make the network, by the agent's seed, and the optimiser that the settings name.
+        """Make the network and the auxiliary losses, by the agent's seed, and the optimiser that the settings name.
 
         Args:
             make_network: builds the network from the two spaces and `make_core`.
@@ -58,8 +61,11 @@ class OnPolicyAgent(Agent):
         """
         with self.seeded():
             network = make_network(self.observation_space, self.action_space, make_core)
-        self.network = network.to(self.device)
-        self._parameters = list(self.network.parameters())
+            auxiliary = make_auxiliary_losses(self.settings.auxiliary, network, self.action_space)
+        self.network, self._parameters = network.to(self.device), list(network.parameters())
+        self.auxiliary = None if auxiliary is None else auxiliary.to(self.device)
+        if self.auxiliary is not None:
+            self._parameters += self.auxiliary.trained_parameters()
         self.optimizer = self._make_optimizer()
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
@@ -152,6 +158,16 @@ class OnPolicyAgent(Agent):
         rows, carry = batch["rows"][index], batch["carry"][index]
         with self.precision.autocast():
             encoded = self.network.encode(rows, carry, host_is_first)
-        loss, terms = self.minibatch_loss(rows, encoded, **inputs)
-        terms["optim/gradient_norm"] = self._descend(loss)
+        if self.auxiliary is None:
+            loss, terms = self.minibatch_loss(rows, encoded, **inputs)
+            terms["optim/gradient_norm"] = self._descend(loss)
+        else:
+            norms, y = GradientNorms(), encoded.y
+            loss, terms = self.minibatch_loss(rows, encoded._replace(y=norms.branch("agent", y)), **inputs)
+            window = Window(rows, carry, y, torch.ones_like(rows["is_first"]), host_is_first)
+            with self.precision.autocast():
+                auxiliary_loss, more = self.auxiliary(self.network, window, norms)
+            terms["optim/gradient_norm"] = self._descend(loss + auxiliary_loss)
+            self.auxiliary.follow(self.network)
+            terms |= more | norms.read()
         return {name: term.detach() for name, term in terms.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from engram.agents.auxiliary.settings import AuxiliarySettings
 from engram.agents.settings import AgentSettings
 from engram.common.checked import require, settings
 from engram.common.option_types import Count, Fraction, Positive
@@ -25,6 +26,7 @@ class OnPolicySettings(AgentSettings):
         learning_rate: of the optimizer.
         learning_rate_schedule: `constant`, or `linear` to 0 at the end of the schedule's horizon.
         adam_epsilon: of Adam and RAdam.
+        auxiliary: the options of auxiliary losses; by default there is none.
 
     Raises:
         ValueError: for a value outside its range.
@@ -40,6 +42,7 @@ class OnPolicySettings(AgentSettings):
     learning_rate: Positive = 3e-4
     learning_rate_schedule: Literal["constant", "linear"] = "constant"
     adam_epsilon: Positive = 1e-5
+    auxiliary: AuxiliarySettings = AuxiliarySettings()
 
     @property
     def owner(self) -> str:
@@ -51,6 +54,7 @@ class OnPolicySettings(AgentSettings):
         divides = self.bptt_length is None or self.rollout_length % self.bptt_length == 0
         expected = f"a divisor of rollout_length ({self.rollout_length})"
         require(divides, "bptt_length", expected, self.bptt_length, self.owner, "agent.")
+        self.auxiliary.check_length(self.bptt_length or self.rollout_length)
 
     def scheduled_learning_rate(self, progress: float) -> float:
         """Learning rate at `progress`, the fraction of the schedule's horizon that has passed."""

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
 from engram.agents.exploration import epsilon_greedy, epsilons
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values
@@ -41,6 +42,7 @@ class R2D2(ReplayAgent):
     """
 
     settings: R2D2Settings
+    auxiliary: AuxiliaryLosses | None
     num_uniforms = 2
 
     def __init__(
@@ -55,9 +57,14 @@ class R2D2(ReplayAgent):
         super().__init__(observation_space, action_space, R2D2Settings(**settings))
         with self.seeded():
             self.network = make_network(observation_space, action_space, make_core).to(self.device)
+            auxiliary = make_auxiliary_losses(self.settings.auxiliary, self.network, action_space)
+        self.auxiliary = None if auxiliary is None else auxiliary.to(self.device)
+        self._parameters = list(self.network.parameters())
+        if self.auxiliary is not None:
+            self._parameters += self.auxiliary.trained_parameters()
         self.target_network = target_copy(self.network)
         self.optimizer = torch.optim.Adam(
-            self.network.parameters(),
+            self._parameters,
             lr=self.settings.learning_rate,
             eps=self.settings.adam_epsilon,
             fused=True,
@@ -94,8 +101,13 @@ class R2D2(ReplayAgent):
         """Make one gradient step; see `ReplayAgent.learn_from`."""
         begin = self.settings.burn_in
         rows = batch.rows[:, begin:]
+        norms = GradientNorms()
         with self.precision.autocast():
-            values = self.network(batch.rows, batch.carry, burn_in=begin)
+            encoded = self.network.encode(batch.rows, batch.carry, burn_in=begin)
+            y = encoded.y
+            if self.auxiliary is not None:
+                encoded = encoded._replace(y=norms.branch("agent", y))
+            values = self.network.read(encoded, rows.get("action_mask", None))
             with torch.no_grad():
                 target_values = self.target_network(batch.rows, batch.carry, burn_in=begin)
         value = values.gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
@@ -111,12 +123,21 @@ class R2D2(ReplayAgent):
             },
             mask,
         )
+        loss = terms["value"]
+        if self.auxiliary is not None:
+            window = Window(batch.rows, batch.carry, y, batch.is_trained[:, begin:])
+            with self.precision.autocast():
+                auxiliary_loss, more = self.auxiliary(self.network, window, norms)
+            loss, terms = loss + auxiliary_loss, terms | more
         self.optimizer.zero_grad(set_to_none=True)
-        terms["value"].backward()
+        loss.backward()
         limit = self.settings.max_grad_norm or float("inf")
-        terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit)
+        terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self._parameters, limit)
+        terms |= norms.read()
         metrics = self.read_metrics(batch, error, mask, terms, {"rows": rows})
         self.optimizer.step()
+        if self.auxiliary is not None:
+            self.auxiliary.follow(self.network)
         if (self.num_updates + 1) % self.settings.target_update_interval == 0:
             follow(self.target_network, self.network, self.settings.target_update_rate)
         return metrics

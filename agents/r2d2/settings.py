@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from engram.agents.auxiliary.settings import AuxiliarySettings
 from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.common.checked import settings
 from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive
@@ -24,6 +25,7 @@ class R2D2Settings(ReplayAgentSettings):
         learning_rate: of Adam.
         adam_epsilon: of Adam.
         max_grad_norm: clip of the global gradient norm; None is off.
+        auxiliary: the options of auxiliary losses; by default there is none.
 
     Raises:
         ValueError: for a value outside its range.
@@ -45,3 +47,8 @@ class R2D2Settings(ReplayAgentSettings):
     train_ratio: Positive = 16.0
     carry_from: Literal["initial", "stored"] = "stored"
     replay: PrioritizedReplaySettings = PrioritizedReplaySettings()
+    auxiliary: AuxiliarySettings = AuxiliarySettings()
+
+    def check(self) -> None:
+        """Hold what depends on several options."""
+        self.auxiliary.check_length(self.batch_length, self.burn_in)

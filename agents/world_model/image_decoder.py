@@ -57,11 +57,12 @@ class ImageDecoder(nn.Module):
             width_in = width_out
         self.convolutions = nn.Sequential(*layers)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Draw images between 0 and 1, `[*batch, *shape]`, from features `[*batch, input_size]`."""
+    def forward(self, features: Tensor, as_logits: bool = False) -> Tensor:
+        """Draw images between 0 and 1, or their logits, `[*batch, *shape]`, from features `[*batch, input_size]`."""
         batch = features.shape[:-1]
         small = self.project(features).reshape(-1, *self.small_shape)
-        images = self.convolutions(small).sigmoid()
+        images = self.convolutions(small)
+        images = images if as_logits else images.sigmoid()
         for axis, side in zip((2, 3), self.sides, strict=True):
             images = images.narrow(axis, (images.shape[axis] - side) // 2, side)
         images = self.layout.from_channels(images)

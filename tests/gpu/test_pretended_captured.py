@@ -14,12 +14,14 @@ from world_model_cases import ACTIONS, make_batch
 from engram import envs
 
 pytestmark = pytest.mark.gpu
+PREDICTION = {"coef": 1, "steps": 2, "target": "ema"}
 PPO = {
     "s5": {},
     "gru": {"kl_coef": 0.2, "bptt_length": 4},
     "hcam": {"separate_critic_core": True, "value_clip_range": 0.2},
     "muon": {"optimizer": "muon", "encoder": {"normalize": True}},
     "bfloat16": {"precision": "bfloat16"},
+    "auxiliary": {"auxiliary": {"reconstruction": {"coef": 1, "lag": 1}, "self_prediction": PREDICTION}},
 }
 
 

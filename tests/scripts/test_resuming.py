@@ -189,12 +189,15 @@ def test_a_run_keeps_its_precision(run, tmp_path):
 
 @pytest.mark.parametrize("agent", ["impala", "pqn"])
 def test_other_agents_go_on_to_the_bit(run, tmp_path, agent):
-    """The schedule of rates, or of random actions, too."""
+    """The schedule of rates, or of random actions, too, and what only teaches."""
     words = (
         *TINY,
         *RECALL,
         f"agent={agent}",
         "agent.learning_rate_schedule=linear",
+        "agent.auxiliary.reconstruction.coef=1",
+        "agent.auxiliary.self_prediction.coef=1",
+        "agent.auxiliary.self_prediction.target=ema",
         "evaluation.interval=200",
     )
     whole = run("train", *words, "total_env_steps=800", f"logging.run_dir={tmp_path / 'whole'}")

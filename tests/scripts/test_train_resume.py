@@ -30,6 +30,7 @@ LSTM = (
     "agent.kl_coef=0.1",
     "checkpoint.keep_interval=2000",
 )
+PREDICTION = ("agent.auxiliary.self_prediction.coef=1", "agent.auxiliary.self_prediction.target=ema")
 S5 = ("core=s5", "core.num_layers=2", "core.state_size=16")
 CASES = {
     "package": ("env=popgym/repeat_previous_easy", "env.backend=package", *S5),
@@ -41,6 +42,7 @@ CASES = {
     "native-lstm": (*RECALL, *LSTM),
     "impala": (*RECALL, *S5, "agent=impala", "agent.bptt_length=8"),
     "pqn": (*RECALL, *S5, "agent=pqn"),
+    "auxiliary": (*RECALL, *S5, "agent.auxiliary.reconstruction.coef=1", *PREDICTION),
 }
 
 

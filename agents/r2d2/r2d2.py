@@ -97,6 +97,10 @@ class R2D2(ReplayAgent):
             return allowed_values(values, mask).argmax(-1), next_memory, {}
         return epsilon_greedy(values, mask, epsilon, noise), next_memory, {}
 
+    def update_normalizers(self, rows: TensorDictBase) -> None:
+        """See `ReplayAgent`; the target's follow at the next update."""
+        self.network.update_normalizers(rows)
+
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Make one gradient step; see `ReplayAgent.learn_from`."""
         begin = self.settings.burn_in

@@ -86,9 +86,13 @@ class ReplayAgent(Agent):
     def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
         """Store the rollout, and say which updates are due; see `Trainable.updates`."""
         if rollout is not None:
+            self.update_normalizers(rollout.rows)
             self.replay.extend(rollout.rows, rollout.carries)
         due = self.num_updates_due(self.replay.num_steps, self.replay.num_batches)
         return Updates(due, lambda: self.update(self.replay.sample(), env_steps))
+
+    def update_normalizers(self, rows: TensorDictBase) -> None:
+        """Take the observations of collected rows into the networks' running statistics; by default there are none."""
 
     def read_metrics(
         self,

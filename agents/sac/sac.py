@@ -11,7 +11,6 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.captured_update import CapturedUpdate
-from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.soft_actor_critic import SoftActorCritic
@@ -80,6 +79,10 @@ class SAC(ReplayAgent):
         policy, next_memory = self.network.step(row, memory, donate)
         return policy.mode() if deterministic else policy.sample(noise), next_memory, {}
 
+    def update_normalizers(self, rows: TensorDictBase) -> None:
+        """See `ReplayAgent`; the target's follow at the next update."""
+        self.network.update_normalizers(rows)
+
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Make one gradient step; see `ReplayAgent.learn_from`."""
         rows = batch.rows.to(self.device)
@@ -88,9 +91,10 @@ class SAC(ReplayAgent):
             carry=batch.carry.to(self.device),
             mask=batch.is_trained.to(self.device),
             keys=self.noise_keys("policy"),
+            weights=None if batch.windows is None else batch.windows.weights,
             host_is_first=None if self._learning.is_captured else batch.rows["is_first"].cpu(),
         )
-        metrics = read_metrics(found, {"rows": rows})
+        metrics = self.read_metrics(batch, found["error"], found["counts"], found["metrics"], {"rows": rows})
         self._learning.finish()
         return metrics
 
@@ -100,8 +104,9 @@ class SAC(ReplayAgent):
         carry: TensorDictBase,
         mask: Tensor,
         noise: Tensor,
+        weights: Tensor | None = None,
         host_is_first: Tensor | None = None,
-    ) -> dict[str, Tensor]:
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """Compute the three losses, each with a gradient to what it is named after alone, and what is measured.
 
         Args:
@@ -109,10 +114,12 @@ class SAC(ReplayAgent):
             carry: before row 0, `[B]`.
             mask: rows that count, `[B, T]` bool.
             noise: of the policy's samples, uniform in (0, 1), `[B, T, num_uniforms]`.
+            weights: of the windows in the critic's loss, `[B]`, where they were drawn by priorities.
             host_is_first: the rows' `is_first` in host memory, if it is there.
 
         Returns:
-            `actor`, `critic` and `temperature_loss`; `entropy`, `temperature`, `mean_value` and `mean_target`.
+            `actor`, `critic` and `temperature_loss`, `entropy`, `temperature`, `mean_value` and `mean_target`; the
+            mean of both values' errors `[B, T - burn_in - 1]`; and which of them count.
         """
         begin = self.settings.burn_in
         behind = rows[:, begin:]
@@ -125,8 +132,10 @@ class SAC(ReplayAgent):
         with torch.no_grad():
             target = self.targets(behind, following + temperature * policy.entropy)
         counts = (mask[:, begin:] & ~behind["is_last"])[:, :-1]
+        error = taken[..., :-1] - target
+        squared = error.square().sum(0)
         terms = {
-            "critic": (taken[..., :-1] - target).square().sum(0),
+            "critic": squared if weights is None else weights.unsqueeze(-1) * squared,
             "actor": -(own + temperature * policy.entropy)[:, :-1],
             "entropy": policy.entropy.detach()[:, :-1],
             "mean_value": taken.detach().mean(0)[:, :-1],
@@ -135,7 +144,8 @@ class SAC(ReplayAgent):
         allowed = behind.get("action_mask", None)
         allowed = None if allowed is None else allowed[:, :-1]
         loss = self.temperature.loss(terms["entropy"], allowed, counts)
-        return {**masked_means(terms, counts), "temperature_loss": loss, "temperature": temperature}
+        found = {**masked_means(terms, counts), "temperature_loss": loss, "temperature": temperature}
+        return found, error.detach().mean(0), counts
 
     def targets(self, rows: TensorDictBase, soft_value: Tensor) -> Tensor:
         """Compute what the critic is taught.
@@ -181,15 +191,16 @@ class SAC(ReplayAgent):
         carry: TensorDict,
         mask: Tensor,
         keys: TensorDict,
+        weights: Tensor | None = None,
         host_is_first: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Compute all losses and their gradients, clipped; returns what is to be logged."""
+    ) -> dict[str, Any]:
+        """Compute all losses and their gradients, clipped; returns what `read_metrics` takes."""
         noise = stream_noise(keys["policy"], *rows.batch_size, self.num_uniforms)
-        found = self.losses(rows, carry, mask, noise, host_is_first)
+        found, error, counts = self.losses(rows, carry, mask, noise, weights, host_is_first)
         self.optimizer.zero_grad(set_to_none=True)
         (found["actor"] + found["critic"] + found["temperature_loss"]).backward()
-        norms = clip_groups(self.optimizer)
-        return {name: value.detach() for name, value in (found | norms).items()}
+        metrics = {name: value.detach() for name, value in (found | clip_groups(self.optimizer)).items()}
+        return {"metrics": metrics, "error": error, "counts": counts}
 
     def _move(self) -> None:
         """Move all parameters by their gradients, and the target critic after them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engram.agents.replay.settings import ReplayAgentSettings, ReplaySettings
+from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.common.checked import require, settings
 from engram.common.option_types import Count, Fraction, Index, Number, Positive
 
@@ -52,7 +52,7 @@ class SACSettings(ReplayAgentSettings):
     burn_in: Index = 16
     train_ratio: Positive = 128.0
     carry_from: Literal["initial", "stored"] = "stored"
-    replay: ReplaySettings = ReplaySettings(prefill_policy="random")
+    replay: PrioritizedReplaySettings = PrioritizedReplaySettings(prefill_policy="random", sampling="uniform")
 
     def check(self) -> None:
         """Hold the temperature against its limit, and windows against what a target needs."""

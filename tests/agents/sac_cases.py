@@ -51,4 +51,4 @@ def losses(agent, batch, noise_seed=0):
     """The agent's losses on a batch, and the noise of its policy there."""
     generator = torch.Generator().manual_seed(noise_seed)
     noise = torch.rand(*batch.rows.batch_size, agent.num_uniforms, generator=generator).clamp(1e-6, 1 - 1e-6)
-    return agent.losses(batch.rows, batch.carry, batch.is_trained, noise), noise
+    return agent.losses(batch.rows, batch.carry, batch.is_trained, noise)[0], noise

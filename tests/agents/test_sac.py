@@ -5,10 +5,13 @@ import math
 import pytest
 import torch
 from gymnasium import spaces
+from pixel_envs import ColourRecall
 from ppo_cases import collect
 from sac_cases import ENVS, make_sac, pendulum, recall, window
 from small_cores import ONE_OF_EACH_FAMILY, make_small
+from tensordict import TensorDict
 
+from engram import envs
 from engram.agents.replay.random_actions import RandomActions
 from engram.common.streams import stream_uniform
 from engram.envs.popgym.pendulum import PositionOnlyPendulum
@@ -33,6 +36,11 @@ def test_learning_recomputes_what_acting_saw(name, kind):
     _, _, critic = agent.network.critic._run(rows, carry["critic"], None)
     for key, value in critic.items(True, True):
         torch.testing.assert_close(value, rollout.pending_carry["critic"][key], rtol=1e-4, atol=1e-4)
+    agent.update(window(agent, env), 0)
+    for memory in (agent.network.critic, agent.network.actor):
+        gradients = [one.grad for one in memory.core.parameters()]
+        assert all(gradient.isfinite().all() for gradient in gradients if gradient is not None)
+        assert not gradients or any(gradient is not None and gradient.any() for gradient in gradients)
 
 
 def test_what_need_not_be_remembered_is_not():
@@ -123,6 +131,70 @@ def test_random_actions_are_uniform_between_the_bounds():
     quarters = torch.histc(action, 4, -1, 1) / 2000
     torch.testing.assert_close(quarters, torch.full((4,), 0.25), rtol=0, atol=5 * 0.5 / math.sqrt(2000))
     assert "critic" in carry.keys()
+
+
+def test_forbidden_actions_are_never_taken_at_random_or_by_the_policy():
+    env = envs.GymnasiumEnv("Taxi-v4", num_envs=3)
+    agent = make_sac(env)
+    random = RandomActions(agent.act, env.single_action_space, 0, agent.acts_in_bounds).act_from(0)
+    for act in (random, agent.act):
+        driver = envs.Driver(env, 30)
+        driver.start(0, agent.initial_carry(3))
+        rows = driver.collect(act, 30).rows
+        allowed = rows["action_mask"].gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)
+        assert allowed[~rows["is_last"]].all() and not rows["action_mask"].all()
+    assert agent.update(window(agent, env), 0)["entropy"] > 0
+
+
+class Mixed(envs.RecallFirst):
+    """Shows what `RecallFirst` shows, and numbers far from 0 beside it."""
+
+    def __init__(self, num_envs):
+        super().__init__(num_envs, delay=5)
+        self.single_observation_space = spaces.Dict(
+            {"cue": self.single_observation_space, "number": spaces.Box(0, 1000, (2,))}
+        )
+
+    def observe(self, task, time):
+        cue = super().observe(task, time)
+        number = torch.stack([500 + time, 900 - time], dim=-1).float()
+        return TensorDict({"cue": cue, "number": number}, batch_size=[len(cue)])
+
+
+def test_observations_are_normalised_and_the_target_critic_follows(tmp_path):
+    env = Mixed(4)
+    options = {"prefill": 150, "capacity_bytes": 200_000, "store_carry_every": 10}
+    agent = make_sac(env, encoder={"normalize": True}, replay=options)
+    driver = envs.Driver(env, agent.carry_every)
+    driver.start(0, agent.initial_carry(4))
+    agent.open_files(tmp_path, driver.row, is_new=True)
+    for _ in range(3):
+        metrics = agent.learn(driver.collect(agent.own_policy, 30), driver.env_steps)
+    assert metrics and agent.num_updates > 0
+    networks = agent.network.critic, agent.network.actor, agent.target_critic
+    for network in networks:
+        (normalizer,) = [part for part in network.encoder.observation.normalizers if hasattr(part, "mean")]
+        assert normalizer.count == 4 * 90 and normalizer.mean[0] == pytest.approx(503, abs=1)
+
+
+def test_images_are_read():
+    env = ColourRecall(num_envs=4, delay=5)
+    agent = make_sac(env, encoder={"image_depth": 2, "image_features": 8})
+    batch = window(agent, env)
+    assert batch.rows["obs"].dtype == torch.uint8
+    before = agent.update(batch, 0)["critic"]
+    batch.rows["obs"][:, 10:] = 255 - batch.rows["obs"][:, 10:]
+    assert agent.update(batch, 0)["critic"] != pytest.approx(before, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ENVS)
+def test_bfloat16_is_near_float32(kind):
+    env = ENVS[kind]()
+    single, half = (make_sac(env, precision=precision) for precision in ("float32", "bfloat16"))
+    batch = window(single, env)
+    metrics, rounded = (agent.update(batch, 0) for agent in (single, half))
+    assert metrics["critic"] != rounded["critic"] == pytest.approx(metrics["critic"], rel=0.1)
+    assert {one.dtype for one in half.network.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(

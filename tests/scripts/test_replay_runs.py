@@ -45,16 +45,17 @@ TINY_REPLAY = (
     "++agent.replay.prefill=100",
     "++agent.replay.log_interval=100",
 )
-R2D2 = (
+SMALL = (
     "~agent",
     "~agent._target_",
-    "agent=r2d2",
     "agent.batch_size=2",
     "agent.batch_length=8",
     "agent.rollout_length=8",
     "agent.train_ratio=4",
     "agent.replay.store_carry_every=8",
 )
+R2D2 = (*SMALL, "agent=r2d2")
+SAC = (*SMALL, "agent=sac", "agent.make_network.head_hidden_sizes=[8]", "agent.burn_in=4")
 CASES = {
     "initial": ("+agent.burn_in=4", "+agent.replay.prefill_policy=random"),
     "recency": ("+agent.replay.sampling=recency", "env.delay=7"),
@@ -82,6 +83,15 @@ CASES = {
         "agent.burn_in=0",
         "agent.carry_from=initial",
         "agent.replay.sampling=episodes",
+    ),
+    "sac": (*SAC, "agent.replay.prefill_policy=random", "agent.replay.sampling=prioritized"),
+    "sac, box": (*SAC, "env=popgym/position_only_pendulum_easy", "~env.delay"),
+    "sac, episodes": (
+        *SAC,
+        "agent.burn_in=0",
+        "agent.carry_from=initial",
+        "agent.replay.sampling=episodes",
+        "agent.make_network.separate_critic_core=false",
     ),
     "package": ("env=popgym/repeat_previous_easy", "~env.delay", "env.backend=package"),
 }

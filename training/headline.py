@@ -33,12 +33,16 @@ def headline(session: Session, agent: str, core: str) -> str:
     return "\n".join(
         [
             f"{env.name}: observations {seen}, actions {done}{levels(env)}",
-            f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core; "
-            f"on {config['device']}",
+            f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core"
+            f"{_teaching(sizes)}; on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
             f"{checkpoint['interval']:,} steps{_or_minutes(checkpoint['interval_minutes'])}, {evaluated}",
         ]
     )
+
+
+def _teaching(sizes: dict[str, int]) -> str:
+    return f", {found:,} more that only teach" if (found := sizes.get("auxiliary_parameters")) else ""
 
 
 def _or_minutes(minutes: float | None) -> str:

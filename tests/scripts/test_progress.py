@@ -160,6 +160,15 @@ def test_the_first_lines_of_a_run():
     parameters = sum(parameter.numel() for parameter in session.agent.network.parameters())
     core = sum(parameter.numel() for parameter in session.agent.network.core.parameters())
     assert agent == f"ppo with gru: {parameters:,} parameters, {core:,} in the core; on cpu"
+    config = check_options(
+        compose_config("train", [*words, "agent.auxiliary.self_prediction.coef=1"]).values, TrainOptions
+    )
+    taught = Session.build(config)
+    more = taught.agent.sizes()["auxiliary_parameters"]
+    _, agent, _ = headline(taught, "ppo", "gru").splitlines()
+    assert agent.endswith(
+        f"{parameters:,} parameters, {core:,} in the core, {more:,} more that only teach; on cpu"
+    )
     assert budget == (
         "5,000 steps in 8 environments; a checkpoint every 100,000 steps or 5 minutes, an evaluation of 100 episodes "
         "every 100,000 steps"

@@ -23,7 +23,8 @@ class Reconstruction(AuxiliaryLoss):
     that its weight does not depend on the sizes of any. An episode's last row is reconstructed too; rows of an
     episode that began, or of a sequence that begins, less than `lag` rows ago are not.
 
-    With a lag of 0 a memory is taught what it sees, with a larger one what it has seen.
+    With a lag of 0 a memory is taught what it sees, with a larger one what it has seen. It logs `reconstruction_share`,
+    how many of the rows that count have one so long ago: where there is none, the loss is 0 and nothing is learnt.
 
     Args:
         settings: options.
@@ -50,7 +51,7 @@ class Reconstruction(AuxiliaryLoss):
         )
 
     def forward(self, network: Network, window: Window) -> tuple[Tensor, dict[str, Tensor]]:
-        """See `AuxiliaryLoss.forward`; nothing else is logged."""
+        """See `AuxiliaryLoss.forward`."""
         lag, rows = self.settings.lag, window.rows
         # The first row that is learnt from and has one so long ago.
         first = max(window.burn_in, lag)
@@ -66,7 +67,8 @@ class Reconstruction(AuxiliaryLoss):
             truth = scale(leaf.read(obs))
             truth = zero_unless(mask.reshape(*mask.shape, *[1] * len(leaf.shape)), truth)
             losses.append(self._element_losses(leaf, normalizer, output, truth).mean(-1))
-        return masked_mean(torch.stack(losses).mean(0), mask), {}
+        share = mask.sum() / window.mask.sum().clamp(min=1)
+        return masked_mean(torch.stack(losses).mean(0), mask), {"reconstruction_share": share}
 
     def _element_losses(
         self, leaf: Leaf, normalizer: nn.Module | None, output: Tensor, truth: Tensor

@@ -125,8 +125,9 @@ def test_reconstruction_is_a_plain_loop(obs, lag, burn_in):
                 continue
             y, seen = window.y[b, t - burn_in], window.rows["obs"][b, t - lag]
             total, count = total + plain_loss(loss.decoder, y, seen), count + 1
-    assert count > 3 and not logged
+    assert count > 3
     torch.testing.assert_close(found, total / count)
+    torch.testing.assert_close(logged, {"reconstruction_share": count / mask.sum()})
 
 
 def plain_loss(decoder, y, obs):
@@ -238,7 +239,8 @@ def test_several_losses_are_a_weighted_sum():
     settings = AuxiliarySettings(reconstruction=past, self_prediction=future)
     auxiliary = make_auxiliary_losses(settings, network, network.action_space)
     total, terms = auxiliary(network, make_window(network), GradientNorms())
-    assert set(terms) == {"reconstruction", "self_prediction", "self_prediction_target_std"}
+    logged = {"reconstruction_share", "self_prediction_target_std"}
+    assert set(terms) == {"reconstruction", "self_prediction", *logged}
     torch.testing.assert_close(total, 2 * terms["reconstruction"] + 0.5 * terms["self_prediction"])
     copies = sum(p.numel() for part in (network.core, network.encoder) for p in part.parameters())
     assert sum(p.numel() for p in auxiliary.parameters()) - copies == sum(

@@ -64,7 +64,7 @@ def test_what_teaches_learns_and_is_counted_by_itself(kind):
         if not torch.equal(value, before[name])
     }
     assert moved == {"decoder", "transition", "target_core", "target_encoder"}
-    added = {"reconstruction", "self_prediction", "self_prediction_target_std"}
+    added = {"reconstruction", "reconstruction_share", "self_prediction", "self_prediction_target_std"}
     added |= {f"core_gradient/{name}" for name in ("agent", "reconstruction", "self_prediction")}
     assert set(metrics) - set(alone) == added and all(metrics[name] > 0 for name in added)
     sizes = agent.sizes()

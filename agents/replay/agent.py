@@ -209,7 +209,7 @@ class ReplayAgent(Agent):
 
     def _carry_every(self) -> int:
         """Rows between two carries that the driver must hand out."""
-        every, length = self.settings.replay.store_carry_every, self.rollout_length
+        every, length = self.settings.store_carry_every, self.rollout_length
         if self.settings.carry_from == "initial":
             return length
         if every % length and length % every:
@@ -224,7 +224,7 @@ class ReplayAgent(Agent):
         num_envs, limits = row.batch_size[0], self.settings.replay
         is_stored = self.settings.carry_from == "stored"
         # Without either, windows begin at any row.
-        carry_every = limits.store_carry_every if is_stored or limits.sampling == "prioritized" else 1
+        carry_every = self.settings.store_carry_every if is_stored or limits.sampling == "prioritized" else 1
         stored = self.stored_carry(self.initial_carry(num_envs))
         return plan_layout(
             num_envs,

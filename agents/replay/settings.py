@@ -19,7 +19,7 @@ class ReplaySettings:
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
         sampling: `uniform`, or by `recency`; see `engram.agents.replay.windows`.
         store_carry_every: rows between two stored carries, for agents whose windows begin with them, and between the
-            first rows of windows with priorities.
+            first rows of windows with priorities; None: about 16, as goes with the agent's rollouts.
         max_carry_bytes: largest stored carry.
         log_interval: environment steps between log lines, which hold the means since the line before.
 
@@ -31,7 +31,7 @@ class ReplaySettings:
     prefill: Count = 10_000
     prefill_policy: Literal["own", "random"] = "own"
     sampling: Literal["uniform", "recency"] = "uniform"
-    store_carry_every: Count = 16
+    store_carry_every: Count | None = None
     max_carry_bytes: Count = 65_536
     log_interval: Count = 1_000
 
@@ -98,3 +98,23 @@ class ReplayAgentSettings(AgentSettings):
     def window_length(self) -> int:
         """Rows of a sequence, burn-in included."""
         return self.burn_in + self.batch_length
+
+    @property
+    def store_carry_every(self) -> int:
+        """Rows between two carries to be stored."""
+        return self.replay.store_carry_every or rows_between_carries(self.rollout_length)
+
+
+def rows_between_carries(rollout_length: int, near: int = 16) -> int:
+    """Choose how often carries are stored, so that they fall together with rollouts.
+
+    Args:
+        rollout_length: rows per environment that are collected at once.
+        near: rows that would be best.
+
+    Returns:
+        The divisor or multiple of `rollout_length` that differs from `near` by the least factor, the smaller of two.
+    """
+    divisors = [rows for rows in range(1, rollout_length) if rollout_length % rows == 0]
+    multiples = range(rollout_length, max(rollout_length, 2 * near) + 1, rollout_length)
+    return min([*divisors, *multiples], key=lambda rows: max(rows / near, near / rows))

@@ -40,7 +40,7 @@ class Priorities:
     """Draws window b with P(b) = p_b^α / Σ p^α, and weighs it by (N P(b))^-β.
 
     Windows begin at every k-th row. New ones have the highest priority of those there are, and at first 1. A draw sums
-    up all of p^α, in float64: that is a fifth of a millisecond for 100,000 windows.
+    up all of p^α, one by one in float64: that is a tenth of a millisecond for 100,000 windows.
 
     Args:
         layout: of the replay; k is its `carry_every`.
@@ -59,6 +59,8 @@ class Priorities:
         # p^α of the windows there are, else 0. Time comes first, so that what is in use of a ring that is not full yet
         # is one piece.
         self._scaled = np.zeros((layout.slots // layout.carry_every, layout.num_envs))
+        # Written by every draw: new pages would cost more than the sums.
+        self._sums = torch.empty(self._scaled.size, dtype=torch.float64)
         self._first = self._end = 0  # numbers of the oldest window of every environment, and after the newest
 
     @property
@@ -91,7 +93,7 @@ class Priorities:
         """
         num_slots, num_envs = self._scaled.shape
         scaled = self._used.reshape(-1)
-        sums = scaled.cumsum()
+        sums = torch.cumsum(torch.from_numpy(scaled), 0, out=self._sums[: scaled.size]).numpy()
         # A product that is rounded up to the sum of all would lie behind the last window.
         places = fractions(whole_numbers(key, batch_size)).numpy() * sums[-1]
         index = sums.searchsorted(np.minimum(places, np.nextafter(sums[-1], 0)), side="right")

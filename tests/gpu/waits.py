@@ -34,6 +34,10 @@ SAC_UPDATE: Allowed = {
     ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
     ("D2H", "agents/sac/sac.py:SAC.learn_from"): (1, "resets, as in PPO"),
 }
+R2D2_UPDATE: Allowed = {
+    ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
+    ("D2H", "agents/diagnosis.py:read_metrics_with"): (1, "these, and the windows' priorities"),
+}
 EXTEND: Allowed = {
     ("D2H", "agents/replay/ring.py:Ring._write"): (
         12,

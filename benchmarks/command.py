@@ -39,6 +39,7 @@ BENCHMARKS = (
     "matrix",
     "memory_maze",
     "ppo",
+    "r2d2",
     "replay",
     "scan",
     "soak",

@@ -73,6 +73,7 @@ def _on_cuda(device: str) -> list[list[Step]]:
         _benchmark("ppo_s5_4096", 40, device, f"{s5} num_envs=4096"),
         _benchmark("memory_maze", 60, device, maze_rows),
         _benchmark("world_model", 60, device, learner),
+        *(_benchmark(f"r2d2_{core}", 40, device, f"r2d2 core={core}") for core in ("gru", "s5")),
         _benchmark("envs", 40, device, f"envs num_envs=[1024,16384] seconds=0.05 repeats=1 {ENVS}"),
         _benchmark("scan", 30, device, scans),
         Step("tests", 200, "pytest", ("-m", "gpu", "--continue-on-collection-errors", "tests")),
@@ -98,6 +99,7 @@ def _on_cpu() -> list[list[Step]]:
             _benchmark(f"ppo_{core}", 180, "cpu", f"ppo {PPO} core={core} iterations=2")
             for core in ("s5", "lstm", "gru", "ffm", "hcam")
         ),
+        *(_benchmark(f"r2d2_{core}", 90, "cpu", f"r2d2 core={core} repeats=3") for core in ("gru", "s5")),
         _benchmark(
             "world_model", 120, "cpu", f"world_model {LEARNERS} sizes=[1M] shapes=[16x64] {PARTS} repeats=3"
         ),

@@ -1,0 +1,116 @@
+"""Updates per second of R2D2, its draws from the replay included, beside the networks-only floor.
+
+Both are measured in turn in one process, so that a machine whose speed drifts slows them alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engram.agents.r2d2 import R2D2
+from engram.agents.stored.loading import build_agent
+from engram.benchmarks.options import DeviceOptions
+from engram.benchmarks.r2d2_floor import NetworksOnly
+from engram.benchmarks.table import Table
+from engram.benchmarks.timing import in_turn, median_ratio, medians, seconds_of
+from engram.common.checked import settings
+from engram.common.errors import UsageError
+from engram.common.option_types import Count, Group, Packages, Seed
+from engram.common.say import say
+from engram.envs import Driver
+from engram.scripts.faults.errors import usage_errors
+from engram.training.building import build_env
+
+# What is chosen by name, and what it has in place of its file's.
+GROUPS = {
+    "defaults": [{"agent": "r2d2"}, {"core": "gru"}, {"env": "popgym/repeat_previous_easy"}, "_self_"],
+    "agent": {"replay": {"capacity_bytes": 50_000_000}},
+    "core": {"hidden_size": 128},
+}
+COLUMNS = {
+    "name": ("", 12, ""),
+    "updates_per_second": ("updates/s", 12, ",.1f"),
+    "milliseconds": ("ms", 10, ",.2f"),
+}
+
+
+@settings()
+class Options(DeviceOptions):
+    """Options of this benchmark.
+
+    Args:
+        agent: a group, chosen and changed as in `engram train`; one of R2D2's.
+        core: likewise.
+        env: likewise.
+        seed: of parameters and episodes.
+        num_envs: environments that are stored.
+        rows: stored per environment.
+        repeats: rounds measured; each is so many updates of each in a row; one more round warms up.
+        updates: of a round.
+        schedule_env_steps: environment steps of a whole training, for rates that fall.
+        allow: packages of your own whose classes may be built.
+    """
+
+    agent: Group
+    core: Group
+    env: Group
+    seed: Seed = 0
+    num_envs: Count = 16
+    rows: Count = 2000
+    repeats: Count = 5
+    updates: Count = 5
+    schedule_env_steps: Count = 1000000
+    allow: Packages = ()
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """Print updates per second, how long a draw alone takes, and the ratio to the floor; returns them."""
+    with tempfile.TemporaryDirectory() as folder:
+        with usage_errors():
+            agent = fill(options, Path(folder))
+        floor = NetworksOnly(agent, agent.replay.sample())
+        calls: dict[str, Callable[[], Any]] = {
+            "engram": lambda: agent.update(agent.replay.sample(), 0),
+            "floor": floor.learn,
+            "draw": agent.replay.sample,
+        }
+        timers = {
+            name: partial(seconds_of, call, agent.device, options.updates) for name, call in calls.items()
+        }
+        seconds = in_turn(timers, options.repeats, warm_up=1)
+    table = Table(COLUMNS)
+    for name, value in medians(seconds).items():
+        table.add({"name": name, "updates_per_second": 1 / value, "milliseconds": 1e3 * value})
+    ratio = median_ratio(seconds["engram"], seconds["floor"])
+    say(f"time of an update and its draw, engram / floor: {ratio:.2f}")
+    results = {line.pop("name"): line for line in table.lines}
+    return {"results": results, "ratios": {"engram / floor": ratio}}
+
+
+def fill(options: Options, folder: Path) -> R2D2:
+    """Build the agent and let it collect until so many rows of every environment are stored.
+
+    Raises:
+        UsageError: if the agent is another one.
+    """
+    config = dataclasses.asdict(options)
+    env = build_env(config, options.num_envs)
+    spaces = env.single_observation_space, env.single_action_space
+    agent = build_agent(config, *spaces, options.device, options.allow)
+    if not isinstance(agent, R2D2):
+        raise UsageError(f"This benchmark is of R2D2, but got {type(agent).__name__}; set agent=r2d2.")
+    driver = Driver(env, agent.carry_every)
+    driver.start(options.seed, agent.initial_carry(options.num_envs))
+    agent.open_files(folder, driver.row, is_new=True)
+    while agent.replay.num_rows < max(options.rows, agent.replay.window_length):
+        rollout = driver.collect(agent.own_policy, agent.rollout_length)
+        agent.replay.extend(rollout.rows, rollout.carries)
+        if agent.replay.ring.needs_checkpoint(agent.rollout_length):
+            agent.run_state()
+            agent.mark_saved()
+    return agent

@@ -28,10 +28,8 @@ def make_sac(env, core=GRU, **options):
     """An agent of a few units whose first choices are far from alike."""
     network = functools.partial(
         SoftActorCritic,
-        head_hidden_sizes=(8,),
-        policy_gain=2.0,
         make_encoder=functools.partial(Encoder, hidden_sizes=(8,), **options.pop("encoder", {})),
-        **options.pop("network", {}),
+        **{"head_hidden_sizes": (8,), "policy_gain": 2.0} | options.pop("network", {}),
     )
     settings = {"rollout_length": 30, "batch_length": 20, "burn_in": 10, "precision": "float32"}
     settings |= {"replay": {"store_carry_every": 10}} | options

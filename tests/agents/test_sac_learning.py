@@ -34,7 +34,7 @@ class GoTo(PositionOnlyPendulum):
 def best_return(tmp_path, make_env, length, aim, most_steps, core="gru", **options):
     """Train until an evaluation reaches an aim, or for so many steps; returns the best evaluation per row."""
     env = make_env(8)
-    sizes = {"head_hidden_sizes": (32, 32)} | options.pop("network", {})
+    sizes = {"head_hidden_sizes": (32, 32), "policy_gain": 0.01} | options.pop("network", {})
     core = functools.partial({"gru": memory_cores.GRU, "mlp": memory_cores.MLP}[core], hidden_size=32)
     settings = {"batch_length": 16, "burn_in": 4, "batch_size": 16, "train_ratio": 32.0, "rollout_length": 16}
     replay = {"prefill": 500, "capacity_bytes": 20_000_000, "prefill_policy": "random"}

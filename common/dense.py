@@ -12,6 +12,7 @@ from torch.compiler import is_compiling
 from torch.nn import functional
 
 from engram.common.processor import Processor, this_processor
+from engram.common.row_gradients import row_gradients
 from engram.common.second_order import needs_graph
 from engram.common.tracing import is_transformed
 
@@ -56,7 +57,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns:
         [*, out_features].
     """
-    if (
+    if row_gradients(weight) is None and (
         is_compiling()
         or x.dim() < 2
         or x.numel() * weight.shape[0] < min(LIMITS)
@@ -64,6 +65,23 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     ):
         return functional.linear(x, weight, bias)
     y: Tensor = _Dense.apply(x, weight, bias)
+    return y
+
+
+def linear_blocks(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute x W + b of several blocks side by side.
+
+    Args:
+        x: [G, n, in_features].
+        weight: W, [G, in_features, out_features].
+        bias: b, [G, 1, out_features]. Default: None.
+
+    Returns:
+        [G, n, out_features].
+    """
+    if row_gradients(weight) is None:
+        return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+    y: Tensor = _Blocks.apply(x, weight, bias)
     return y
 
 
@@ -123,6 +141,7 @@ class _Dense(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.gathered = row_gradients(weight), row_gradients(bias)
         return multiply(x.flatten(0, -2), weight, bias, limit=LIMITS.rows).view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -133,10 +152,39 @@ class _Dense(torch.autograd.Function):
         if needs_graph(grad):
             of_x = grad @ weight if needs_x else None
             of_weight = given.mT @ rows if needs_weight else None
-        else:
-            of_x = multiply(given, weight.mT, limit=LIMITS.rows).view_as(x) if needs_x else None
-            of_weight = multiply_transposed(given, rows) if needs_weight else None
-        return of_x, of_weight, given.sum(0) if needs_bias else None
+            return of_x, of_weight, given.sum(0) if needs_bias else None
+        of_x = multiply(given, weight.mT, limit=LIMITS.rows).view_as(x) if needs_x else None
+        of_weight, of_bias = ctx.gathered
+        if needs_weight:
+            of_weight = of_weight.add(given, rows) if of_weight else multiply_transposed(given, rows)
+        if needs_bias:
+            of_bias = of_bias.add(given) if of_bias else given.sum(0)
+        return of_x, of_weight, of_bias
+
+
+class _Blocks(torch.autograd.Function):
+    """`linear_blocks` for rows whose gradients are gathered."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.gathered = row_gradients(weight), row_gradients(bias)
+        return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        of_x = grad @ weight.mT if needs_x else None
+        if needs_graph(grad):
+            of_weight = x.mT @ grad if needs_weight else None
+            return of_x, of_weight, grad.sum(-2, keepdim=True) if needs_bias else None
+        of_weight, of_bias = ctx.gathered
+        if needs_weight:
+            of_weight = of_weight.add(x, grad)
+        if needs_bias:
+            of_bias = of_bias.add(grad)
+        return of_x, of_weight, of_bias
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -15,6 +15,7 @@ from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.features import action_feature_size, action_features, one_hot
 from engram.agents.world_model.latents import sample, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
+from engram.common.row_gradients import gather_row_gradients
 from engram.memory_cores import Resets
 from engram.memory_cores.carry import select_initial
 
@@ -158,8 +159,9 @@ class Dynamics(nn.Module):
         actions = self._action_features(rows["prev_action"], rows["is_first"])
         z_before = self.one_hot(carry["z"])
         if self.posterior_reads == "memory":
-            return self._observe_stepwise(
-                embedding, actions, rows, carry["core"], z_before, noise, all_carries
+            inputs = embedding, actions, rows["is_first"], noise
+            return gather_row_gradients(
+                self, lambda: self._observe_stepwise(*inputs, carry["core"], z_before, all_carries)
             )
         posterior = self._latent_log_probs(self.posterior_head(embedding))
         z = sample(posterior, noise)
@@ -231,17 +233,17 @@ class Dynamics(nn.Module):
         self,
         embedding: Tensor,
         actions: Tensor,
-        rows: TensorDictBase,
+        is_first: Tensor,
+        noise: Tensor,
         core: TensorDict,
         z: Tensor,
-        noise: Tensor,
         carry_every: int,
     ) -> Observed:
         steps, cores = [], []
         # Unbound once: indexing inside the loop would make the backward pass quadratic in T.
-        unbound = (part.unbind(1) for part in (embedding, actions, rows["is_first"], noise))
-        for index, (embedding_t, action, is_first, noise_t) in enumerate(zip(*unbound, strict=True)):
-            y, core = self.core.step(self._input(z, action, is_first), core, is_first)
+        unbound = (part.unbind(1) for part in (embedding, actions, is_first, noise))
+        for index, (embedding_t, action, first_t, noise_t) in enumerate(zip(*unbound, strict=True)):
+            y, core = self.core.step(self._input(z, action, first_t), core, first_t)
             h = self._memory(y)
             posterior = self.posterior(embedding_t, h)
             z = sample(posterior, noise_t)

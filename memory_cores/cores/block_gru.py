@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from engram.common.checked import require
-from engram.common.dense import Linear, linear
+from engram.common.dense import Linear, linear, linear_blocks
 from engram.common.option_types import Number, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
@@ -92,9 +92,9 @@ class BlockGRU(LoopCore):
         """Move the state by one row; see `RowLoop.row`."""
         hidden = states["hidden"]
         projected = silu(self.projection_norm(self.projection(hidden)))
-        own = join_blocks(torch.bmm(self._split(hidden), self.own))
+        own = join_blocks(linear_blocks(self._split(hidden), self.own))
         state = silu(self.norm(drive + linear(projected, self.shared.weight) + own))
-        gates = torch.baddbmm(self.gate_bias, self._split(state), self.gate_weight)  # [G, B, 3 H / G]
+        gates = linear_blocks(self._split(state), self.gate_weight, self.gate_bias)  # [G, B, 3 H / G]
         hidden = block_gates(gates, hidden, self.update_bias)
         return hidden, {"hidden": hidden}
 

@@ -6,6 +6,7 @@ from small_cores import ONE_OF_EACH_FAMILY
 from world_model_cases import MIXED, make_agent, make_rows, scramble
 
 from engram import envs
+from engram.agents.world_model import dynamics
 from engram.common.streams import stream_uniform
 
 POSTERIORS = ("observation", "memory")
@@ -135,3 +136,21 @@ def test_only_the_posterior_that_reads_the_memory_does():
         noise, carry = noise_for(agent, rows), agent.initial_carry(4)
         found = [agent.world_model.observe(r, carry, noise).posterior for r in (rows, other)]
         assert torch.equal(*found) == (posterior == "observation")
+
+
+@pytest.mark.parametrize("name", ["block_gru", "gru", "s5"])
+def test_gradients_of_a_stepwise_posterior_are_those_of_its_rows(name, monkeypatch):
+    """One product for the gradient of each weight, in the place of one for each row."""
+    agent = make_agent(name, posterior="memory")
+    scramble(agent.world_model)
+    rows, model, results = make_rows(agent), agent.world_model, []
+    for gather in (dynamics.gather_row_gradients, lambda module, loop: loop()):
+        monkeypatch.setattr(dynamics, "gather_row_gradients", gather)
+        observed = model.observe(rows, agent.initial_carry(4), noise_for(agent, rows))
+        loss = observed.features.tanh().square().sum() + observed.posterior.square().sum()
+        results.append(torch.autograd.grad(loss, list(model.dynamics.parameters()), allow_unused=True))
+    for gathered, summed in zip(*results, strict=True):
+        if summed is None:
+            assert gathered is None
+        else:
+            torch.testing.assert_close(gathered, summed, rtol=1e-4, atol=1e-5)

@@ -8,10 +8,14 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import rms_norm
 
+from engram.common.second_order import needs_graph
 from engram.common.tracing import is_traced
 
 Result = TypeVar("Result")
+LARGE = 2**17
+"""Numbers of a parameter from which on it pays in host memory, where the products of rows are done by torch alone."""
 
 
 class RowGradients:
@@ -46,8 +50,9 @@ def row_gradients(parameter: Tensor | None) -> RowGradients | None:
 def gather_row_gradients(module: nn.Module, loop: Callable[[], Result]) -> Result:
     """Run a loop over rows so that a module's weights take one gradient from all of its rows.
 
-    Products that know of it (`engram.common.dense`) leave their factors; what else reads a weight has its gradients
-    summed by autograd as ever. While nothing is learnt, traced or rounded by autocast, the loop runs as it is.
+    What knows of it (`engram.common.dense`, `RMSNorm`) leaves its factors; what else reads a weight has its gradients
+    summed by autograd as ever, and so has a weight that is not `LARGE` in host memory. While nothing is learnt, traced
+    or rounded by autocast, the loop runs as it is.
 
     Args:
         module: Whose parameters the loop reads.
@@ -62,10 +67,21 @@ def gather_row_gradients(module: nn.Module, loop: Callable[[], Result]) -> Resul
     gathered = {
         f"module.{name}": _gather(parameter)
         for name, parameter in module.named_parameters()
-        if parameter.requires_grad
+        if parameter.requires_grad and (device != "cpu" or parameter.numel() >= LARGE)
     }
     result: Result = torch.func.functional_call(_Caller(module), gathered, (loop,))
     return result
+
+
+class RMSNorm(nn.RMSNorm):
+    """Torch's norm, whose scale's gradient is gathered as well."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last dimension."""
+        weight, gradients = self.weight, row_gradients(self.weight)
+        if gradients is not None:
+            weight = _Read.apply(weight, gradients)
+        return rms_norm(x, self.normalized_shape, weight, self.eps)
 
 
 class _Caller(nn.Module):
@@ -102,6 +118,21 @@ class _Gather(torch.autograd.Function):
         if grad is None or found is None:
             return found if grad is None else grad, None
         return grad + found, None
+
+
+class _Read(torch.autograd.Function):
+    """A vector as one row reads it."""
+
+    @staticmethod
+    def forward(ctx: Any, vector: Tensor, gradients: RowGradients) -> Tensor:
+        ctx.gradients = gradients
+        return vector.view_as(vector)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
+        if needs_graph(grad):
+            return grad, None
+        return ctx.gradients.add(grad.unsqueeze(0)), None
 
 
 def _reverse() -> int:

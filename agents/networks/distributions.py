@@ -75,9 +75,8 @@ class Categorical(ActionDistribution):
         return Categorical(parameters)
 
     def sample(self, uniform: Tensor) -> Tensor:
-        """Gumbel-max: argmax of log-probability plus Gumbel noise; a masked action cannot win."""
-        gumbel = -torch.log(-torch.log(uniform))
-        return (self.log_probs + gumbel).argmax(dim=-1)
+        """Gumbel-max: argmax of log-probability plus Gumbel noise −log(−log u); a masked action cannot win."""
+        return (self.log_probs - torch.log(-torch.log(uniform))).argmax(dim=-1)
 
     def mode(self) -> Tensor:
         """Return the most likely action `[...]`."""

@@ -16,19 +16,13 @@ from engram.agents.networks.actor_critic import ActorCritic, MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.heads import Encoded
 from engram.agents.on_policy.agent import OnPolicyAgent
-from engram.agents.on_policy.losses import (
-    approximate_kl,
-    clipped_policy_loss,
-    explained_variance,
-    is_clipped,
-    value_loss,
-)
+from engram.agents.on_policy.losses import explained_variance
+from engram.agents.ppo.loss import LossRows, ppo_loss
 from engram.agents.ppo.settings import PPOSettings
-from engram.agents.returns import generalized_advantages, masked_means, normalize
+from engram.agents.returns import generalized_advantages, masked_mean, normalize
 from engram.agents.trainable import Metrics
 from engram.common.rows import Rollout
 from engram.common.state_form import Real
-from engram.common.zero_where import zero_unless
 
 
 class PPO(OnPolicyAgent):
@@ -145,30 +139,14 @@ class PPO(OnPolicyAgent):
         self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See `OnPolicyAgent.minibatch_loss`."""
-        settings = self.settings
         with self.precision.autocast():
             distribution, value = self.network.read(encoded, rows.get("action_mask", None))
-        mask, old_log_prob, advantage = rows["mask"], rows["log_prob"], rows["advantage"]
-        log_ratio = distribution.log_prob(rows["action"]) - old_log_prob
-        ratio = log_ratio.exp()
-        if settings.normalize_advantage == "minibatch":
-            advantage = normalize(advantage, mask)
-        of_rows = {
-            "policy": clipped_policy_loss(ratio, advantage, settings.clip_range),
-            "value": value_loss(value, rows["value"], rows["target"], settings.value_clip_range),
-            "entropy": distribution.entropy(),
-            "approximate_kl": approximate_kl(log_ratio.detach(), ratio.detach()),
-            "clip_fraction": is_clipped(ratio.detach(), settings.clip_range),
-        }
-        if settings.kl_coef > 0:
-            of_rows["kl_divergence"] = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
-        terms = masked_means(of_rows, mask)
-        loss = (
-            terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
-        )
-        if settings.kl_coef > 0:
+        log_prob, entropy = distribution.log_prob(rows["action"]), distribution.entropy()
+        loss, terms = ppo_loss(log_prob, entropy, value, LossRows.of(rows), self.settings)
+        if self.settings.kl_coef > 0:
+            divergence = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
+            terms["kl_divergence"] = masked_mean(divergence, rows["mask"])
             loss = loss + inputs["kl_coef"] * terms["kl_divergence"]
-        terms["log_prob_difference"] = zero_unless(mask, log_ratio.detach().abs()).max()
         return loss, terms
 
     def _adapt_kl_coef(self, kl_divergence: float) -> None:

@@ -8,7 +8,7 @@ from tensordict import TensorDictBase
 from torch import Tensor, nn
 
 from engram.agents.networks.target_copy import follow, target_copy
-from engram.agents.returns import lambda_returns, masked_mean
+from engram.agents.returns import lambda_returns, masked_mean, masked_means
 from engram.agents.world_model.dynamics import Observed
 from engram.agents.world_model.layers import TwoHotHead
 from engram.agents.world_model.policy import Policy
@@ -95,15 +95,17 @@ class Behavior(nn.Module):
         gain = advantage if through_model else log_prob * advantage.detach()
         actor_loss = -weight * (gain + settings.entropy_coef * entropy)
         critic_loss = weight * self._critic_loss(prediction[:, :-1], reads[:, :-1].detach(), returns.detach())
-        losses = {"actor": masked_mean(actor_loss, rows_mask), "critic": masked_mean(critic_loss, rows_mask)}
-        measured = {
-            "policy_entropy": masked_mean(entropy.detach(), rows_mask),
-            "imagined_reward": masked_mean(reward[:, 1:].detach(), rows_mask),
-            "imagined_return": masked_mean(returns.detach(), rows_mask),
-            "value": masked_mean(value[:, :-1].detach(), rows_mask),
-            "advantage_size": masked_mean(advantage.detach().abs(), rows_mask),
-            "return_scale": scale,
+        of_rows = {
+            "critic": critic_loss,
+            "policy_entropy": entropy.detach(),
+            "imagined_reward": reward[:, 1:].detach(),
+            "imagined_return": returns.detach(),
+            "value": value[:, :-1].detach(),
+            "advantage_size": advantage.detach().abs(),
         }
+        measured = {**masked_means(of_rows, rows_mask), "return_scale": scale}
+        # The actor's has a reverse of its own.
+        losses = {"actor": masked_mean(actor_loss, rows_mask), "critic": measured.pop("critic")}
         return losses, returns.detach(), measured
 
     def replay_loss(

@@ -14,7 +14,7 @@ from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.optim.groups import clip_groups, warm_up
 from engram.agents.replay import Batch, ReplayAgent
-from engram.agents.returns import masked_mean
+from engram.agents.returns import masked_means
 from engram.agents.trainable import Metrics
 from engram.agents.world_model.behavior import Behavior
 from engram.agents.world_model.dynamics import Latent, Observed
@@ -110,8 +110,8 @@ class Dreamer(ReplayAgent):
         with self.precision.autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
             row_losses, measured = self.world_model.losses(rows, observed)
-        losses = {name: masked_mean(loss, mask) for name, loss in self._weighted(row_losses).items()}
-        measured = {name: masked_mean(value, mask) for name, value in measured.items()}
+        means = masked_means({**self._weighted(row_losses), **measured}, mask)
+        losses = {name: means.pop(name) for name in row_losses}
 
         starts = settings.start_rows
         imagined = self._imagine(observed, "action_mask" in rows.keys(), keys)
@@ -126,7 +126,7 @@ class Dreamer(ReplayAgent):
                     self.world_model, rows, observed, first_returns, mask
                 )
         losses |= self._weighted(behavior_losses)
-        metrics = {**losses, **measured, **behavior_measured, **self._backward(losses)}
+        metrics = {**losses, **means, **behavior_measured, **self._backward(losses)}
         detached = {name: value.detach() for name, value in metrics.items()}
         return {"losses": {name: loss.detach() for name, loss in row_losses.items()}, "metrics": detached}
 
@@ -185,7 +185,8 @@ class Dreamer(ReplayAgent):
 
     def _weighted(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weigh losses by their names."""
-        return {name: self.settings.loss_scales[name] * loss for name, loss in losses.items()}
+        scales = self.settings.loss_scales
+        return {name: loss if scales[name] == 1 else scales[name] * loss for name, loss in losses.items()}
 
     def _backward(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
         """Fill and clip the gradients of the losses' sum; the actor's reaches the actor alone. Returns the norms."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.features import action_feature_size, action_features, one_hot
-from engram.agents.world_model.latents import sample, unimix
+from engram.agents.world_model.latents import draw, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from engram.common.row_gradients import gather_row_gradients
 from engram.memory_cores import Resets
@@ -163,8 +163,7 @@ class Dynamics(nn.Module):
             return gather_row_gradients(
                 self, lambda: self._observe_stepwise(*inputs, carry["core"], z_before, all_carries)
             )
-        posterior = self._latent_log_probs(self.posterior_head(embedding))
-        z = sample(posterior, noise)
+        posterior, z = self.posterior(embedding, None, noise)
         z_previous = torch.cat([z_before.unsqueeze(1), z[:, :-1]], dim=1)
         x = self._input(z_previous, actions, rows["is_first"])
         resets = Resets(rows["is_first"], host_is_first)
@@ -196,8 +195,8 @@ class Dynamics(nn.Module):
         x = self._input(self.one_hot(carry["z"]), action, row["is_first"])
         y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
         h = self._memory(y)
-        posterior = self.posterior(embedding, h)
-        return Latent(h, sample(posterior, noise), core), posterior
+        posterior, z = self.posterior(embedding, h, noise)
+        return Latent(h, z, core), posterior
 
     def imagine_step(self, latent: Latent, action: Tensor, noise: Tensor) -> Latent:
         """Take an action inside the model.
@@ -211,19 +210,21 @@ class Dynamics(nn.Module):
             The latent after it, `[N]`.
         """
         never = torch.zeros(latent.h.shape[0], dtype=torch.bool, device=latent.h.device)
-        x = self._input(latent.z, self._action_features(action, never), never)
-        y, core = self.core.step(x, latent.core, never)
+        y, core = self.core.step(self._input(latent.z, self._action_features(action)), latent.core, never)
         h = self._memory(y)
-        return Latent(h, sample(self.prior(h), noise), core)
+        _, z = draw(self._logits(self.prior_head, h), noise, self.unimix_ratio)
+        return Latent(h, z, core)
 
-    def posterior(self, embedding: Tensor, h: Tensor) -> Tensor:
-        """Log-probabilities `[..., C, K]` of z given the observation (and, if it is asked, the memory)."""
-        reads = torch.cat([h, embedding], dim=-1) if self.posterior_reads == "memory" else embedding
-        return self._latent_log_probs(self.posterior_head(reads))
+    def posterior(self, embedding: Tensor, h: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of z given the observation and, if it is asked, the memory; and a z, `[..., C, K]` each."""
+        reads = embedding
+        if h is not None and self.posterior_reads == "memory":
+            reads = torch.cat([h, embedding], dim=-1)
+        return draw(self._logits(self.posterior_head, reads), noise, self.unimix_ratio)
 
     def prior(self, h: Tensor) -> Tensor:
         """Log-probabilities `[..., C, K]` of z given the memory `[..., memory_size]`."""
-        return self._latent_log_probs(self.prior_head(h))
+        return unimix(self._logits(self.prior_head, h), self.unimix_ratio)
 
     def one_hot(self, classes: Tensor) -> Tensor:
         """Read classes `[..., C]` as one-hot vectors `[..., C, K]`."""
@@ -240,13 +241,14 @@ class Dynamics(nn.Module):
         carry_every: int,
     ) -> Observed:
         steps, cores = [], []
-        # Unbound once: indexing inside the loop would make the backward pass quadratic in T.
+        # Unbound once: indexing inside the loop would make the backward pass quadratic in T. The noise is laid out by
+        # rows, as kernels take it.
+        noise = noise.transpose(0, 1).contiguous().transpose(0, 1)
         unbound = (part.unbind(1) for part in (embedding, actions, is_first, noise))
         for index, (embedding_t, action, first_t, noise_t) in enumerate(zip(*unbound, strict=True)):
             y, core = self.core.step(self._input(z, action, first_t), core, first_t)
             h = self._memory(y)
-            posterior = self.posterior(embedding_t, h)
-            z = sample(posterior, noise_t)
+            posterior, z = self.posterior(embedding_t, h, noise_t)
             steps.append((h, z, posterior))
             if carry_every and (index + 1) % carry_every == 0:
                 cores.append(core)
@@ -254,19 +256,20 @@ class Dynamics(nn.Module):
         carries = torch.stack(cores, dim=1) if carry_every else core
         return Observed(h, z, posterior, self.prior(h), carries)
 
-    def _input(self, z: Tensor, action: Tensor, is_first: Tensor) -> Tensor:
-        z = select_initial(is_first, 0.0, z).flatten(-2)
-        return self.input(torch.cat([z, action], dim=-1))
+    def _input(self, z: Tensor, action: Tensor, is_first: Tensor | None = None) -> Tensor:
+        """What the core sees of latents and of the actions' features; z is 0 at `is_first`."""
+        z = z if is_first is None else select_initial(is_first, 0.0, z)
+        return self.input(torch.cat([z.flatten(-2), action], dim=-1))
 
-    def _action_features(self, action: Tensor, is_first: Tensor) -> Tensor:
+    def _action_features(self, action: Tensor, is_first: Tensor | None = None) -> Tensor:
         """Actions as flat vectors, continuous ones no longer than 1 in any component; 0 at `is_first`."""
-        features = action_features(self.action_space, action, is_first.ndim)
+        features = action_features(self.action_space, action, 1 if is_first is None else is_first.ndim)
         if isinstance(self.action_space, spaces.Box):
             features = features / features.detach().abs().clamp(min=1.0)
-        return select_initial(is_first, 0.0, features)
+        return features if is_first is None else select_initial(is_first, 0.0, features)
 
     def _memory(self, y: Tensor) -> Tensor:
         return y.float() if self.output is None else F.silu(self.output(y)).float()
 
-    def _latent_log_probs(self, logits: Tensor) -> Tensor:
-        return unimix(logits.unflatten(-1, (self.num_categoricals, self.num_classes)), self.unimix_ratio)
+    def _logits(self, head: Head, reads: Tensor) -> Tensor:
+        return head(reads).unflatten(-1, (self.num_categoricals, self.num_classes))

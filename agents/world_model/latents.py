@@ -25,8 +25,26 @@ def unimix(logits: Tensor, ratio: float = 0.01) -> Tensor:
     if ratio == 0:
         return F.log_softmax(logits.float(), dim=-1)
     if logits.is_cuda and not is_traced():
-        return _Unimix.apply(logits, ratio)
+        return _Mixed.apply(logits, ratio, None)[0]
     return _mixed(logits, ratio)
+
+
+def draw(logits: Tensor, uniform: Tensor, ratio: float = 0.01) -> tuple[Tensor, Tensor]:
+    """Mix as `unimix` does and draw as `sample` does, at once.
+
+    Args:
+        logits: `[..., C, K]`.
+        uniform: in (0, 1), `[..., C]`.
+        ratio: share of the uniform distribution.
+
+    Returns:
+        Log-probabilities and straight-through one-hot latents, both `[..., C, K]` in float32.
+    """
+    if ratio > 0 and logits.is_cuda and not is_traced():
+        log_probs, z = _Mixed.apply(logits, ratio, uniform)
+        return log_probs, z
+    log_probs = unimix(logits, ratio)
+    return log_probs, sample(log_probs, uniform)
 
 
 def sample_index(log_probs: Tensor, uniform: Tensor) -> Tensor:
@@ -61,8 +79,6 @@ def straight_through(log_probs: Tensor, index: Tensor) -> Tensor:
 
 def sample(log_probs: Tensor, uniform: Tensor) -> Tensor:
     """Draw straight-through one-hot latents; see `sample_index` and `straight_through`."""
-    if log_probs.is_cuda and not is_traced():
-        return _Sample.apply(log_probs, uniform)
     return straight_through(log_probs, sample_index(log_probs, uniform))
 
 
@@ -99,43 +115,34 @@ def _mixed(logits: Tensor, ratio: float) -> Tensor:
     return (probs * (1 - ratio) + ratio / logits.shape[-1]).log()
 
 
-class _Unimix(torch.autograd.Function):
-    """`unimix` by one kernel, its reverse by another."""
+class _Mixed(torch.autograd.Function):
+    """`unimix`, and with uniform numbers `draw`, by one kernel, its reverse by another."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, ratio: float) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, ratio: float, uniform: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         from engram.agents.world_model.latent_kernels import cuda
 
-        log_probs = cuda.unimix_forward(logits, ratio)
-        ctx.save_for_backward(logits, log_probs)
+        log_probs, z = cuda.unimix_forward(logits, ratio, uniform)
+        ctx.save_for_backward(logits, log_probs, z)
         ctx.ratio = ratio
-        return log_probs
+        ctx.set_materialize_grads(False)
+        return log_probs, z
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None]:
-        logits, log_probs = ctx.saved_tensors
-        if needs_graph(grad):
+    def backward(
+        ctx: Any, grad: Tensor | None, to_z: Tensor | None = None
+    ) -> tuple[Tensor | None, None, None]:
+        logits, log_probs, z = ctx.saved_tensors
+        if needs_graph(grad, to_z):
 
-            def reference(logits: Tensor) -> tuple[Tensor]:
-                return (_mixed(logits, ctx.ratio),)
+            def reference(logits: Tensor) -> tuple[Tensor, ...]:
+                mixed = _mixed(logits, ctx.ratio)
+                return (mixed,) if z is None else (mixed, straight_through(mixed, z.argmax(-1)))
 
-            return reference_gradients(reference, (logits,), (True,), (grad,))[0], None
+            given = (grad,) if z is None else (grad, to_z)
+            return reference_gradients(reference, (logits,), (True,), given)[0], None, None
         from engram.agents.world_model.latent_kernels import cuda
 
-        return cuda.unimix_backward(log_probs, grad, ctx.ratio, logits.dtype), None
-
-
-class _Sample(torch.autograd.Function):
-    """`sample` by one kernel; its reverse is that of the probabilities."""
-
-    @staticmethod
-    def forward(ctx: Any, log_probs: Tensor, uniform: Tensor) -> Tensor:
-        from engram.agents.world_model.latent_kernels import cuda
-
-        ctx.save_for_backward(log_probs)
-        return cuda.sample_one_hot(log_probs, uniform)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (log_probs,) = ctx.saved_tensors
-        return grad * log_probs.exp(), None
+        return cuda.unimix_backward(log_probs, grad, to_z, ctx.ratio, logits.dtype), None, None

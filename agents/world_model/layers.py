@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engram.agents.world_model.two_hot import Spacing, TwoHot, make_bins
 from engram.common.dense import Linear
+from engram.common.row_gradients import RMSNorm
 
 Norm = Literal["layer", "rms"]
 # Standard deviation of a standard normal cut at ±2.
@@ -17,7 +18,7 @@ _TRUNCATED_STD = 0.87962566
 
 def make_norm(kind: Norm, size: int) -> nn.Module:
     """Make a norm with scale: `layer` (epsilon 1e-3) or `rms` (epsilon 1e-4)."""
-    return nn.LayerNorm(size, eps=1e-3) if kind == "layer" else nn.RMSNorm(size, eps=1e-4)
+    return nn.LayerNorm(size, eps=1e-3) if kind == "layer" else RMSNorm(size, eps=1e-4)
 
 
 def init_weight(weight: Tensor, fan_in: int, scale: float = 1.0) -> None:

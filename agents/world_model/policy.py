@@ -61,6 +61,6 @@ class Policy(nn.Module):
             mean, raw = outputs.chunk(2, dim=-1)
             std = MIN_STD + (MAX_STD - MIN_STD) * torch.sigmoid(raw + 2.0)
             return DiagonalGaussian(mean.tanh(), std.log(), self.action_space.shape)
-        parts = split_parts(self.action_space, outputs)
-        outputs = torch.cat([unimix(part, self.unimix_ratio) for part in parts], dim=-1)
-        return make_distribution(self.action_space, outputs, None, mask)
+        parts = [unimix(part, self.unimix_ratio) for part in split_parts(self.action_space, outputs)]
+        mixed = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+        return make_distribution(self.action_space, mixed, None, mask)

@@ -85,8 +85,8 @@ class TwoHot:
         """
         below, weight = two_hot(target.detach(), self.bins, self.spacing)
         log_probs = F.log_softmax(self.logits, dim=-1)
-        pair = log_probs.gather(-1, torch.stack([below, below + 1], dim=-1))
-        return weight * pair[..., 0] + (1 - weight) * pair[..., 1]
+        low, high = log_probs.gather(-1, torch.stack([below, below + 1], dim=-1)).unbind(-1)
+        return weight * low + (1 - weight) * high
 
 
 def two_hot(target: Tensor, bins: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from torch.nn.functional import silu
 from engram.common.checked import require
 from engram.common.dense import Linear, linear, linear_blocks
 from engram.common.option_types import Number, Size
+from engram.common.row_gradients import RMSNorm
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf
 from engram.memory_cores.loop.block_gates import block_gates, join_blocks
@@ -65,11 +66,11 @@ class BlockGRU(LoopCore):
         self.hidden_size, self.blocks, self.update_bias = hidden_size, blocks, update_bias
         block = hidden_size // blocks
         self.projection = Linear(hidden_size, projection_size)
-        self.projection_norm = nn.RMSNorm(projection_size, eps=_NORM_EPSILON)
+        self.projection_norm = RMSNorm(projection_size, eps=_NORM_EPSILON)
         self.input = Linear(input_size, hidden_size)
         self.shared = Linear(projection_size, hidden_size, bias=False)
         self.own = nn.Parameter(torch.empty(blocks, block, block))
-        self.norm = nn.RMSNorm(hidden_size, eps=_NORM_EPSILON)
+        self.norm = RMSNorm(hidden_size, eps=_NORM_EPSILON)
         self.gate_weight = nn.Parameter(torch.empty(blocks, block, 3 * block))
         self.gate_bias = nn.Parameter(torch.zeros(blocks, 1, 3 * block))
         first_fan = hidden_size + blocks * (input_size + projection_size)

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from engram.common import row_gradients
 from engram.common.dense import Linear, linear_blocks
-from engram.common.row_gradients import gather_row_gradients
+from engram.common.row_gradients import RMSNorm, gather_row_gradients
 
 
 class Recurrence(nn.Module):
@@ -16,7 +17,7 @@ class Recurrence(nn.Module):
         self.dense, self.plain = Linear(6, 6), Linear(6, 6, bias=False)
         self.blocks = nn.Parameter(torch.randn(2, 3, 3) / 3)
         self.own, self.bias = nn.Parameter(torch.randn(2, 3, 3) / 3), nn.Parameter(torch.randn(2, 1, 3))
-        self.norm = nn.RMSNorm(6)
+        self.norm = RMSNorm(6)
         self.unread = nn.Parameter(torch.zeros(1))
         self.double()
 
@@ -34,7 +35,8 @@ class Recurrence(nn.Module):
 
 
 @pytest.fixture
-def recurrence():
+def recurrence(monkeypatch):
+    monkeypatch.setattr(row_gradients, "LARGE", 0)
     torch.manual_seed(0)
     return Recurrence(), torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
 
@@ -81,3 +83,11 @@ def test_a_loop_runs_as_it_is_without_gradients_and_under_autocast(recurrence, c
     with context:
         read = gather_row_gradients(module, lambda: module.dense.weight)
     assert read is module.dense.weight
+
+
+def test_in_host_memory_small_weights_are_left_to_autograd(recurrence, monkeypatch):
+    module, _ = recurrence
+    monkeypatch.setattr(row_gradients, "LARGE", 37)
+    assert gather_row_gradients(module, lambda: module.dense.weight) is module.dense.weight
+    monkeypatch.setattr(row_gradients, "LARGE", 36)
+    assert gather_row_gradients(module, lambda: module.dense.weight) is not module.dense.weight

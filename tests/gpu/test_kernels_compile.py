@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -26,15 +27,18 @@ def compiled(request, monkeypatch, tmp_path):
     driver = SimpleNamespace(**{f"get_current_{name}": value for name, value in names.items()})
     monkeypatch.setattr(triton.runtime.driver, "_active", driver)  # one that can only name a device
 
-    def compile(module, name, launch):
+    def compile(module, name, launch, others=()):
         kept, kernel = [], getattr(module, name)
 
         def keep(grid):
             return lambda *args, **options: kept.append(kernel.warmup(*args, grid=grid, **options))
 
         watch = type("Watch", (), {"__getitem__": lambda self, grid: keep(grid)})
-        monkeypatch.setattr(module, name, watch())
-        launch()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, watch())
+            for other in others:  # which the same launcher launches
+                patch.setattr(module, other, MagicMock())
+            launch()
         binary = tmp_path / "cubin"
         binary.write_bytes(kept[0].asm["cubin"])
         done = subprocess.run([TOOL, "-res-usage", binary], capture_output=True, text=True, check=True)
@@ -121,9 +125,27 @@ def test_latents_spill_nothing(classes, compiled):
 
     logits = torch.zeros(3, 16, classes)
     for name, launch in (
-        ("unimix_kernel", lambda: cuda.unimix_forward(logits, 0.01)),
-        ("unimix_backward_kernel", lambda: cuda.unimix_backward(logits, logits, 0.01, logits.dtype)),
-        ("sample_kernel", lambda: cuda.sample_one_hot(logits, logits[..., 0])),
+        ("unimix_kernel", lambda: cuda.unimix_forward(logits, 0.01, None)),
+        ("unimix_kernel", lambda: cuda.unimix_forward(logits, 0.01, logits[..., 0])),
+        ("unimix_backward_kernel", lambda: cuda.unimix_backward(logits, logits, None, 0.01, logits.dtype)),
+        ("unimix_backward_kernel", lambda: cuda.unimix_backward(logits, logits, logits, 0.01, logits.dtype)),
     ):
         used = compiled(cuda, name, launch)
         assert used["REG"] <= 128 and used["STACK"] == 0, used
+
+
+def test_the_loss_of_ppo_spills_nothing(compiled):
+    from engram.agents.ppo.loss import LossRows
+    from engram.agents.ppo.loss_kernels import cuda
+    from engram.agents.ppo.settings import PPOSettings
+
+    part = torch.zeros(40, 64)
+    rows = LossRows(part, part, part, part, part.bool())
+    for name in ("moments_kernel", "rows_kernel", "total_kernel"):
+        for clip in (None, 0.2):
+            settings = PPOSettings(value_clip_range=clip)
+            others = {"moments_kernel", "rows_kernel", "total_kernel"} - {name}
+            used = compiled(
+                cuda, name, lambda s=settings: cuda.loss_and_gradients(part, part, part, rows, s), others
+            )
+            assert used["REG"] <= 128 and used["STACK"] == 0, used

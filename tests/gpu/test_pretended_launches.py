@@ -16,7 +16,7 @@ PPO = (
     "env=popgym/repeat_previous_easy device=cuda capture=false num_envs=8 evaluation.interval=null "
     f"agent.rollout_length={LENGTH} agent.num_minibatches=2 core="
 )
-PPO_LAUNCHES = {"s5": (116, 239), "lstm": (88, 150), "gru": (87, 147), "hcam": (190, 493)}
+PPO_LAUNCHES = {"s5": (115, 186), "lstm": (87, 97), "gru": (86, 94), "hcam": (189, 440)}
 """By core: of a row, acting and the environment's step, and of a minibatch."""
 
 WORLD_MODEL = (
@@ -24,8 +24,8 @@ WORLD_MODEL = (
     "agent.replay.prefill=300 agent.burn_in=0 agent.batch_length=64 "
 )
 WORLD_MODEL_LAUNCHES = {
-    "agent=r2i size=tiny": (138, 2241),
-    "agent=dreamerv3 size=1M": (123, 7118),
+    "agent=r2i size=tiny": (135, 2091),
+    "agent=dreamerv3 size=1M": (120, 4983),
 }
 """By agent: of a row, and of an update on windows of 64 rows."""
 

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 import engram.memory_cores.loop.engine as loop_engine
+from engram.agents.ppo import loss as ppo_loss
+from engram.agents.ppo import loss_kernels
 from engram.agents.replay.storage import Storage
 from engram.agents.world_model import latent_kernels, latents
 from engram.common import keyed_hash, random, streams
@@ -43,8 +45,8 @@ def replace_kernels() -> None:
         latent_kernels,
         unimix_forward=unimix_forward,
         unimix_backward=unimix_backward,
-        sample_one_hot=sample_one_hot,
     )
+    _replace(loss_kernels, loss_and_gradients=loss_and_gradients)
     _replace(motion, move=move)
     _replace(rendering, render_frames=render_frames)
     patched: Any = loop_engine
@@ -149,25 +151,42 @@ def block_gates_backward(
     return MACHINE.kernel("block_gates_backward", gradients)
 
 
-def unimix_forward(logits: Tensor, ratio: float) -> Tensor:
-    (values,) = _take("unimix", logits)
-    return MACHINE.kernel("unimix", lambda: (latents.unimix(values, ratio),))[0]
+def unimix_forward(logits: Tensor, ratio: float, uniform: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    values, noise = _take("unimix", logits, uniform)
+    if noise is None:
+        return MACHINE.kernel("unimix", lambda: (latents.unimix(values, ratio),))[0], None
+    log_probs, z = MACHINE.kernel("unimix", lambda: latents.draw(values, noise, ratio))
+    return log_probs, z
 
 
-def unimix_backward(log_probs: Tensor, grad: Tensor, ratio: float, dtype: torch.dtype) -> Tensor:
-    mixed, given = _take("unimix", log_probs, grad)
+def unimix_backward(
+    log_probs: Tensor, grad: Tensor | None, to_one_hot: Tensor | None, ratio: float, dtype: torch.dtype
+) -> Tensor:
+    mixed, given, to_z = _take("unimix", log_probs, grad, to_one_hot)
 
     def gradient() -> tuple[Tensor]:
-        weight, floor = given / mixed.exp(), ratio / mixed.shape[-1]
+        floor = ratio / mixed.shape[-1]
+        weight = (0 if given is None else given / mixed.exp()) + (0 if to_z is None else to_z)
         probs = (mixed.exp() - floor) / (1 - ratio)
         return (((1 - ratio) * probs * (weight - (probs * weight).sum(-1, keepdim=True))).to(dtype),)
 
     return MACHINE.kernel("unimix_backward", gradient)[0]
 
 
-def sample_one_hot(log_probs: Tensor, uniform: Tensor) -> Tensor:
-    values = _take("sample", log_probs, uniform)
-    return MACHINE.kernel("sample", lambda: (latents.sample(*values),))[0]
+def loss_and_gradients(
+    log_prob: Tensor, entropy: Tensor, value: Tensor, rows: Any, settings: Any
+) -> tuple[Tensor, ...]:
+    values = _take("ppo_loss", log_prob, entropy, value, *rows)
+
+    def compute() -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            own = [given.detach().requires_grad_() for given in values[:3]]
+            loss, terms = ppo_loss.ppo_loss_reference(*own, ppo_loss.LossRows(*values[3:]), settings)
+            grads = torch.autograd.grad(loss, own)
+        return torch.stack([loss.detach(), *(terms[name] for name in ppo_loss.TERMS)]), torch.stack(grads)
+
+    MACHINE.count("ppo_loss_moments_and_total", 2)
+    return MACHINE.kernel("ppo_loss", compute)
 
 
 def move(

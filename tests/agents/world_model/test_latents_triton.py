@@ -16,6 +16,11 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 needs_interpreter = pytest.mark.skipif(not INTERPRETED, reason="needs TRITON_INTERPRET=1")
 
 
+def mixed(logits, ratio):
+    """`unimix` by its kernel."""
+    return latents._Mixed.apply(logits, ratio, None)[0]
+
+
 @pytest.mark.skipif(INTERPRETED, reason="runs the others")
 def test_kernels_in_the_interpreter():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
@@ -33,7 +38,7 @@ def test_unimix_and_its_gradient(classes, dtype):
     logits.requires_grad_()
     weight = torch.randn(3, 37, classes)
     results = []
-    for function in (latents.unimix, latents._Unimix.apply):
+    for function in (latents.unimix, mixed):
         log_probs = function(logits, 0.01)
         (grad,) = torch.autograd.grad(log_probs, logits, weight)
         results.append((log_probs.detach(), grad))
@@ -46,7 +51,7 @@ def test_unimix_and_its_gradient(classes, dtype):
 def test_gradients_of_unimix_can_be_differentiated():
     logits = torch.randn(2, 4, requires_grad=True)
     results = []
-    for function in (latents.unimix, latents._Unimix.apply):
+    for function in (latents.unimix, mixed):
         (first,) = torch.autograd.grad(function(logits, 0.1).square().sum(), logits, create_graph=True)
         results.append(torch.autograd.grad(first.square().sum(), logits)[0])
     torch.testing.assert_close(*results)
@@ -54,14 +59,17 @@ def test_gradients_of_unimix_can_be_differentiated():
 
 @needs_interpreter
 @pytest.mark.parametrize("classes", [5, 32])
-def test_draws_and_their_gradient(classes):
-    log_probs = latents.unimix(3 * torch.randn(3, 37, classes)).requires_grad_()
-    uniform = torch.rand(3, 37)
+@pytest.mark.parametrize("weighted", ["z", "both"])
+def test_draws_and_their_gradient(classes, weighted):
+    logits, uniform = (3 * torch.randn(3, 37, classes)).requires_grad_(), torch.rand(3, 37)
     uniform[0, :2] = torch.tensor([1e-7, 1 - 1e-7])
-    weight = torch.randn(3, 37, classes)
-    results = []
-    for function in (latents.sample, latents._Sample.apply):
-        z = function(log_probs, uniform)
-        results.append((z.detach(), torch.autograd.grad(z, log_probs, weight)[0]))
+    weights, results = torch.randn(2, 3, 37, classes), []
+    for function in (latents.draw, lambda *args: latents._Mixed.apply(args[0], args[2], args[1])):
+        log_probs, z = function(logits, uniform, 0.01)
+        loss = (z * weights[0]).sum() + (0 if weighted == "z" else (log_probs * weights[1]).sum())
+        first = torch.autograd.grad(loss, logits, create_graph=True)[0]
+        plain = torch.autograd.grad(loss, logits, retain_graph=True)[0]
+        second = torch.autograd.grad(first.square().sum(), logits)[0]
+        results.append((log_probs.detach(), z.detach(), first.detach(), plain, second))
     for plain, fused in zip(*results, strict=True):
-        torch.testing.assert_close(fused, plain)
+        torch.testing.assert_close(fused, plain, rtol=1e-4, atol=1e-4)

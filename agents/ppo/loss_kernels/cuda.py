@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import triton
 from torch import Tensor
 
 from engram.agents.ppo.loss_kernels.cuda_kernels import moments_kernel, rows_kernel, total_kernel
-
-if TYPE_CHECKING:
-    from engram.agents.ppo.loss import LossRows
-    from engram.agents.ppo.settings import PPOSettings
+from engram.agents.ppo.settings import PPOSettings
 
 BLOCK = 1024
 """Rows of a program."""
 
 
 def loss_and_gradients(
-    log_prob: Tensor, entropy: Tensor, value: Tensor, rows: LossRows, settings: PPOSettings
+    log_prob: Tensor, entropy: Tensor, value: Tensor, rows: tuple[Tensor, ...], settings: PPOSettings
 ) -> tuple[Tensor, Tensor]:
-    """Compute what `ppo_loss` does, and its reverse.
+    """Compute what `ppo_loss` does of its arguments, and its reverse.
 
     Returns:
-        The loss and its terms in the order of `TERMS`, [7], and the gradients of `log_prob`, `entropy` and `value`,
+        The loss and its terms, [7], and the gradients of `log_prob`, `entropy` and `value`,
         [3, *] each of their shape.
     """
     count, device = log_prob.numel(), log_prob.device
@@ -33,7 +28,7 @@ def loss_and_gradients(
     moments, partial = (torch.empty(n, programs, device=device) for n in (3, 6))
     grads, results = torch.empty(3, *log_prob.shape, device=device), torch.empty(7, device=device)
     given = [part.detach().contiguous() for part in (log_prob, entropy, value, *rows[:-1])]
-    advantage, mask = given[-1], rows.mask.contiguous().view(torch.uint8)
+    advantage, mask = given[-1], rows[-1].contiguous().view(torch.uint8)
     coefs = settings.value_coef, settings.entropy_coef
     clips = settings.clip_range, settings.value_clip_range or 0.0
     with torch.cuda.device_of(log_prob):

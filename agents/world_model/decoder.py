@@ -159,7 +159,7 @@ def element_losses(leaf: Leaf, output: Tensor, truth: Tensor) -> Tensor:
         return torch.stack([_cross_entropy(logits, index) for logits, index in pairs]).movedim(0, -1)
     if is_binary(leaf):
         return F.binary_cross_entropy_with_logits(output, flat.float(), reduction="none")
-    return (output - flat).square()
+    return (output - flat.float()).square()
 
 
 def _cross_entropy(logits: Tensor, index: Tensor) -> Tensor:

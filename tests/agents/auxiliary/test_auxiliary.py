@@ -163,13 +163,14 @@ def test_a_grey_picture_by_hand(image_loss, expected):
 def test_vectors_are_reconstructed_as_they_are_read():
     network = make_network(VECTOR, normalize=True)
     rows = make_rows(network)
-    rows["obs"] = rows["obs"] * 100 + 7
+    rows["obs"] = rows["obs"].double() * 100 + 7
     network.update_normalizers(rows)
     loss = make_reconstruction(network)
     for parameter in loss.parameters():
         torch.nn.init.zeros_(parameter)
     # Numbers of deviation 1 around 0 are what 0 is held against.
-    assert loss(network, make_window(network, rows=rows))[0].item() == pytest.approx(1.0, abs=1e-3)
+    found, _ = loss(network, make_window(network, rows=rows))
+    assert found.dtype == torch.float32 and found.item() == pytest.approx(1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("make", [make_reconstruction, make_self_prediction])

@@ -1,16 +1,13 @@
-"""How the parameters of a soft actor-critic move: Adam, with a learning rate of its own for cores and temperature."""
+"""How the parameters of a soft actor-critic move: Adam, with learning rates of their own for cores and temperature."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from torch import nn
 
 from engram.agents.networks.soft_actor_critic import SoftActorCritic
 from engram.agents.sac.settings import SACSettings
 from engram.agents.sac.temperature import Temperature
-
-Group = dict[str, Any]
 
 
 def make_optimizer(
@@ -23,30 +20,19 @@ def make_optimizer(
         temperature: to be trained, unless the settings fix it.
         settings: learning rates and clips.
     """
-    rate = settings.learning_rate
-    cores = [memory.core for memory in (network.critic, network.actor) if memory is not None]
-    in_core = {id(parameter) for core in cores for parameter in core.parameters()}
-    of_critic = {id(parameter) for parameter in network.critic.parameters()}
-    groups: list[Group] = []
-    for part, is_critic in (("critic", True), ("actor", False)):
-        own = [one for one in network.parameters() if (id(one) in of_critic) is is_critic]
-        for name, is_core, lr in (
-            (part, False, rate),
-            (f"{part}_core", True, settings.core_learning_rate or rate),
-        ):
-            parameters = [one for one in own if (id(one) in in_core) is is_core]
-            groups.append({"name": name, "clip_name": part, "params": parameters, "lr": lr})
-    groups.append(
-        {
-            "name": "temperature",
-            "clip_name": "temperature",
-            "params": [one for one in temperature.parameters() if one.requires_grad],
-            "lr": settings.temperature_learning_rate or rate,
-        }
-    )
-    limited = [
-        {**group, "max_norm": None if group["name"] == "temperature" else settings.max_grad_norm}
-        for group in groups
-        if group["params"]
+    rate, limit = settings.learning_rate, settings.max_grad_norm
+    core = {"lr": settings.core_learning_rate or rate, "max_norm": limit}
+    rest = {"lr": rate, "max_norm": limit}
+    alpha = {"lr": settings.temperature_learning_rate or rate, "max_norm": None}
+    of_group = {"critic": rest, "critic_core": core, "actor": rest, "actor_core": core, "temperature": alpha}
+    parameters: dict[str, list[nn.Parameter]] = {name: [] for name in of_group}
+    for name, parameter in network.named_parameters():
+        part = "critic" if name.startswith("critic.") else "actor"
+        parameters[f"{part}_core" if name.startswith(f"{part}.core.") else part].append(parameter)
+    parameters["temperature"] += [one for one in temperature.parameters() if one.requires_grad]
+    groups = [
+        {"name": name, "clip_name": name.removesuffix("_core"), "params": parameters[name], **options}
+        for name, options in of_group.items()
+        if parameters[name]
     ]
-    return torch.optim.Adam(limited, eps=settings.adam_epsilon, fused=True)
+    return torch.optim.Adam(groups, eps=settings.adam_epsilon, fused=True)

@@ -11,6 +11,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
+from engram.agents.captured_update import CapturedUpdate
 from engram.agents.exploration import epsilon_greedy, epsilons
 from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values
@@ -69,6 +70,7 @@ class R2D2(ReplayAgent):
             eps=self.settings.adam_epsilon,
             fused=True,
         )
+        self._learning = CapturedUpdate(self._fill_gradients, self.device, finish=self._move)
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
@@ -103,33 +105,52 @@ class R2D2(ReplayAgent):
 
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Make one gradient step; see `ReplayAgent.learn_from`."""
+        found = self._learning(
+            rows=batch.rows,
+            carry=batch.carry,
+            is_trained=batch.is_trained,
+            weights=batch.weights,
+            host_is_first=None if self._learning.is_captured else batch.host_is_first,
+        )
+        metrics = self.read_metrics(
+            batch, found["error"], found["mask"], found["metrics"], {"rows": batch.rows}
+        )
+        self._learning.finish()
+        if (self.num_updates + 1) % self.settings.target_update_interval == 0:
+            follow(self.target_network, self.network, self.settings.target_update_rate)
+        return metrics
+
+    def _fill_gradients(
+        self,
+        rows: TensorDict,
+        carry: TensorDict,
+        is_trained: Tensor,
+        weights: Tensor | None = None,
+        host_is_first: Tensor | None = None,
+    ) -> dict[str, Any]:
+        """Compute the loss and its gradients, clipped; returns what `read_metrics` takes."""
         begin = self.settings.burn_in
-        rows = batch.rows[:, begin:]
+        behind, is_trained = rows[:, begin:], is_trained[:, begin:]
         norms = GradientNorms()
         with self.precision.autocast():
-            encoded = self.network.encode(batch.rows, batch.carry, burn_in=begin)
+            encoded = self.network.encode(rows, carry, host_is_first, begin)
             y = encoded.y
             if self.auxiliary is not None:
                 encoded = encoded._replace(y=norms.branch("agent", y))
-            values = self.network.read(encoded, rows.get("action_mask", None))
+            values = self.network.read(encoded, behind.get("action_mask", None))
             with torch.no_grad():
-                target_values = self.target_network(batch.rows, batch.carry, burn_in=begin)
-        value = values.gather(-1, rows["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
+                target_values = self.target_network(rows, carry, host_is_first, begin)
+        value = values.gather(-1, behind["action"].unsqueeze(-1)).squeeze(-1)[:, :-1]
         with torch.no_grad():
-            target = self.targets(rows, values, target_values)
-        mask = (batch.is_trained[:, begin:] & ~rows["is_last"])[:, :-1]
+            target = self.targets(behind, values, target_values)
+        mask = (is_trained & ~behind["is_last"])[:, :-1]
         error = target - value
-        terms = masked_means(
-            {
-                "value": batch.weighted(0.5 * error.square()),
-                "mean_value": value.detach(),
-                "mean_target": target,
-            },
-            mask,
-        )
+        squared = 0.5 * error.square()
+        weighted = squared if weights is None else weights.unsqueeze(-1) * squared
+        terms = masked_means({"value": weighted, "mean_value": value.detach(), "mean_target": target}, mask)
         loss = terms["value"]
         if self.auxiliary is not None:
-            window = Window(batch.rows, batch.carry, y, batch.is_trained[:, begin:])
+            window = Window(rows, carry, y, is_trained, host_is_first)
             with self.precision.autocast():
                 auxiliary_loss, more = self.auxiliary(self.network, window, norms)
             loss, terms = loss + auxiliary_loss, terms | more
@@ -137,14 +158,14 @@ class R2D2(ReplayAgent):
         loss.backward()
         limit = self.settings.max_grad_norm or float("inf")
         terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self._parameters, limit)
-        terms |= norms.read()
-        metrics = self.read_metrics(batch, error, mask, terms, {"rows": rows})
+        metrics = {name: term.detach() for name, term in (terms | norms.read()).items()}
+        return {"metrics": metrics, "error": error.detach(), "mask": mask}
+
+    def _move(self) -> None:
+        """Move all parameters by their gradients."""
         self.optimizer.step()
         if self.auxiliary is not None:
             self.auxiliary.follow(self.network)
-        if (self.num_updates + 1) % self.settings.target_update_interval == 0:
-            follow(self.target_network, self.network, self.settings.target_update_rate)
-        return metrics
 
     def targets(self, rows: TensorDictBase, values: Tensor, target_values: Tensor) -> Tensor:
         """Compute what the values of actions are taught.

@@ -40,15 +40,16 @@ class Batch:
         is_trained: `[B, T]` bool: rows that count in the losses; not those of the burn-in or marked `is_cut`.
         windows: which ones, where they were drawn by priorities; the agent then says new ones, see
             `Replay.set_priorities`.
+        host_is_first: the rows' `is_first` in host memory, for the cores' fastest paths on a device.
     """
 
     rows: TensorDict
     carry: TensorDict
     is_trained: Tensor
     windows: DrawnWindows | None = None
+    host_is_first: Tensor | None = None
 
-    def weighted(self, loss: Tensor) -> Tensor:
-        """Weigh losses of rows `[B, …]` by the windows that they are of, if these were drawn by priorities."""
-        if self.windows is None:
-            return loss
-        return loss * self.windows.weights.reshape(-1, *[1] * (loss.ndim - 1))
+    @property
+    def weights(self) -> Tensor | None:
+        """What each lane's loss is weighed by, `[B]`, where windows were drawn by priorities."""
+        return None if self.windows is None else self.windows.weights

@@ -145,7 +145,8 @@ class Replay:
     def _batch(self, rows: TensorDict, carry: TensorDict, windows: DrawnWindows | None = None) -> Batch:
         is_trained = ~rows["is_cut"]
         is_trained[:, : self.burn_in] = False
-        return Batch(to_device(rows, self._device), carry, to_device(is_trained, self._device), windows)
+        on_device, counts = to_device(rows, self._device), to_device(is_trained, self._device)
+        return Batch(on_device, carry, counts, windows, host_is_first=rows["is_first"])
 
     def _draw_windows(self, key: int) -> tuple[Tensor, Tensor, DrawnWindows | None]:
         """Draw environments and first rows, `[B]`."""

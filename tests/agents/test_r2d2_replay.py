@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from recorders import Again, assert_same_state, run_plainly
 from test_r2d2 import ONLINE, TARGET, make_r2d2, window
 
 from engram import envs
@@ -114,6 +115,18 @@ def test_every_way_to_draw_learns_and_is_restored_to_the_bit(tmp_path, sampling)
     replay.load_state_dict(replayed)
     assert [again.agent.update(replay.sample(), 0) for _ in range(3)] == expected
     assert ("replay/largest_weight" in expected[0]) == (sampling == "prioritized")
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "prioritized", "episodes"])
+def test_recorded_updates_learn_the_same(tmp_path, sampling):
+    options = {"burn_in": 0, "carry_from": "initial"} if sampling == "episodes" else {}
+    options |= {"replay": {"sampling": sampling}, "target_update_interval": 2}
+    plain, captured, again = Run(tmp_path / "a", **options), Run(tmp_path / "b", **options), Again()
+    run_plainly(plain.agent)
+    captured.agent.capture_updates(again)
+    assert captured.train() == plain.train()
+    assert_same_state(captured.agent, plain.agent)
+    assert again.recorded == 2 and again.replayed == 2 * (plain.agent.num_updates - 1)
 
 
 def test_on_a_lane_an_episode_is_learnt_from_as_it_is_alone(tmp_path):

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from recorders import assert_same_state, run_plainly
 from small_cores import make_small
 from test_r2d2 import make_r2d2
 from waits import EXTEND, R2D2_UPDATE, ROLLOUT, check_waits
@@ -46,3 +47,29 @@ def test_a_rollout_a_draw_and_an_update(sampling, core, machine, tmp_path):
     check_waits(machine, R2D2_UPDATE)
     agent.load_run_state(state)
     assert again.update(agent.replay.sample(), 0) == metrics
+
+
+@pytest.mark.parametrize("sampling", KINDS)
+@pytest.mark.parametrize("core", ["gru", "s5"])
+def test_recorded_and_run(sampling, core, machine, tmp_path):
+    env = envs.make_env("popgym/repeat_previous_easy", 2, device="cuda")
+    options = {"device": "cuda", "rollout_length": 8, "batch_size": 2, "batch_length": 12, **KINDS[sampling]}
+    make = partial(make_r2d2, env, make_small(core), replay=REPLAY | {"sampling": sampling}, **options)
+    agent, plain = make(), make()
+    agent.capture_updates()
+    run_plainly(plain)
+    driver = envs.Driver(env, agent.carry_every)
+    driver.start(0, agent.initial_carry(2))
+    agent.open_files(tmp_path, driver.row, is_new=True)
+    plain._replay = agent.replay
+    while agent.replay.num_rows < 80:
+        rollout = driver.collect(agent.own_policy, 8)
+        agent.replay.extend(rollout.rows, rollout.carries)
+    for number in range(4):
+        batch = agent.replay.sample()
+        machine.reset()
+        metrics = agent.update(batch, 0)
+        if number > 2:
+            check_waits(machine, R2D2_UPDATE)
+        assert metrics == plain.update(batch, 0)
+    assert_same_state(agent, plain)

@@ -13,6 +13,7 @@ PARTS = {
     "ppo": ["tests/gpu/test_pretended_ppo.py"],
     "captured": ["tests/gpu/test_pretended_captured.py"],
     "natives": ["tests/gpu/test_pretended_natives.py"],
+    "other_agents": [f"tests/gpu/test_pretended_{name}.py" for name in ("on_policy", "sac", "r2d2")],
     "world_models": ["tests/gpu/test_pretended_world_models.py"],
     "launches": ["tests/gpu/test_pretended_launches.py"],
     "commands": ["tests/gpu/test_pretended_commands.py"],

@@ -52,11 +52,7 @@ class SelfPrediction(AuxiliaryLoss):
         rows = window.rows[:, window.burn_in :]
         target, length = self._targets(window), window.y.shape[1]
         action = action_features(self.action_space, rows["action"], 2)
-        prediction, total, count = (
-            window.y,
-            window.y.new_zeros(()),
-            window.mask.new_zeros((), dtype=torch.int64),
-        )
+        prediction, sums, counts = window.y, [], []
         for ahead in range(1, self.settings.steps + 1):
             begins = of_one_episode(rows["is_first"], ahead) & window.mask[:, : length - ahead]
             is_pair = begins & window.mask[:, ahead:]
@@ -65,8 +61,10 @@ class SelfPrediction(AuxiliaryLoss):
             prediction = self.transition(zero_unless(begins.unsqueeze(-1), steps))
             held = zero_unless(is_pair.unsqueeze(-1), target[:, ahead:])
             off = distance(prediction, held, self.settings.distance)
-            total, count = total + zero_unless(is_pair, off).sum(), count + is_pair.sum()
-        return total / count.clamp(min=1), {"self_prediction_target_std": _deviation(target, window.mask)}
+            sums.append(zero_unless(is_pair, off).sum())
+            counts.append(is_pair.sum())
+        loss = torch.stack(sums).sum() / torch.stack(counts).sum().clamp(min=1)
+        return loss, {"self_prediction_target_std": _deviation(target, window.mask)}
 
     @torch.no_grad()
     def follow(self, network: Network) -> None:

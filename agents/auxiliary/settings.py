@@ -86,21 +86,10 @@ class AuxiliarySettings:
             OptionError: names the option.
         """
         past, future = self.reconstruction, self.self_prediction
-        before, within = length + burn_in, f"less than the {length} rows of the agent's sequences"
-        expected = within if burn_in == 0 else f"less than the {before} rows of a sequence with its burn-in"
-        require(
-            not past.coef or past.lag < before,
-            "lag",
-            expected,
-            past.lag,
-            "reconstruction",
-            f"{_PREFIX}reconstruction.",
-        )
-        require(
-            not future.coef or future.steps < length,
-            "steps",
-            within,
-            future.steps,
-            "self_prediction",
-            f"{_PREFIX}self_prediction.",
-        )
+        with_burn_in = " and their burn-in" if burn_in else ""
+        for owner, coef, name, got, rows, which in (
+            ("reconstruction", past.coef, "lag", past.lag, length + burn_in, with_burn_in),
+            ("self_prediction", future.coef, "steps", future.steps, length, ""),
+        ):
+            expected = f"less than the {rows} rows of the agent's sequences{which}"
+            require(not coef or got < rows, name, expected, got, owner, f"{_PREFIX}{owner}.")

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gymnasium import spaces
+from ppo_cases import make_agent
 from small_cores import make_small
 from world_model_cases import ACTIONS, IMAGE, MIXED, SYMBOLS, VECTOR, make_rows, scramble
 
@@ -22,6 +23,7 @@ from engram.agents.auxiliary import (
 from engram.agents.auxiliary.reconstruction import Reconstruction
 from engram.agents.auxiliary.self_prediction import SelfPrediction, distance
 from engram.agents.auxiliary.window import of_one_episode
+from engram.envs import RecallFirst
 
 SMALL = {"units": 8}
 STARTS = (0, 4, 9)
@@ -248,3 +250,54 @@ def test_several_losses_are_a_weighted_sum():
         p.numel() for p in auxiliary.trained_parameters()
     )
     assert make_auxiliary_losses(AuxiliarySettings(), network, network.action_space) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "burn_in", "sentence"),
+    [
+        (
+            {"reconstruction": {"coef": 1, "lag": 12}},
+            0,
+            "lag of reconstruction must be less than the 12 rows of the agent's sequences, but got 12; change "
+            "agent.auxiliary.reconstruction.lag.",
+        ),
+        (
+            {"reconstruction": {"coef": 1, "lag": 16}},
+            4,
+            "lag of reconstruction must be less than the 16 rows of the agent's sequences and their burn-in, but got "
+            "16; change agent.auxiliary.reconstruction.lag.",
+        ),
+        (
+            {"self_prediction": {"coef": 1, "steps": 13}},
+            4,
+            "steps of self_prediction must be less than the 12 rows of the agent's sequences, but got 13; change "
+            "agent.auxiliary.self_prediction.steps.",
+        ),
+    ],
+)
+def test_what_no_sequence_holds_is_refused(options, burn_in, sentence):
+    with pytest.raises(ValueError) as caught:
+        AuxiliarySettings(**options).check_length(12, burn_in)
+    assert str(caught.value) == sentence
+    off = {name: {**values, "coef": 0} for name, values in options.items()}
+    AuxiliarySettings(**off).check_length(12, burn_in)
+
+
+@pytest.mark.parametrize(
+    ("group", "options", "sentence"),
+    [
+        ("reconstruction", {"coef": -1}, "coef of reconstruction must be a number of at least 0, but got -1"),
+        ("reconstruction", {"image_loss": "l1"}, "image_loss of reconstruction must be one of bce, mse"),
+        (
+            "self_prediction",
+            {"target": "slow"},
+            "target of self_prediction must be one of stop_gradient, ema",
+        ),
+        ("self_prediction", {"step": 3}, "did you mean agent.auxiliary.self_prediction.steps?"),
+        ("rebuild", {}, "unexpected keyword argument 'auxiliary.rebuild'; leave it out"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(group, options, sentence):
+    with pytest.raises(ValueError) as caught:
+        make_agent(RecallFirst(num_envs=2), auxiliary={group: options})
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)

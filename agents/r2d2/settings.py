@@ -23,7 +23,7 @@ class R2D2Settings(ReplayAgentSettings):
         epsilon: probability of a random action in the environment that explores most.
         epsilon_alpha: environment i of N has `epsilon` to the power of 1 + `epsilon_alpha` i / (N − 1).
         learning_rate: of Adam.
-        adam_epsilon: of Adam.
+        adam_epsilon: of Adam. The published 1e-3 is for rewards near 1; where they are a hundredth, little moves.
         max_grad_norm: clip of the global gradient norm; None is off.
         auxiliary: the options of auxiliary losses; by default there is none.
 
@@ -39,7 +39,7 @@ class R2D2Settings(ReplayAgentSettings):
     epsilon: Fraction = 0.4
     epsilon_alpha: NotNegative = 7.0
     learning_rate: Positive = 5e-4
-    adam_epsilon: Positive = 1e-3
+    adam_epsilon: Positive = 1e-8
     max_grad_norm: Positive | None = 10.0
     batch_size: Count = 32
     batch_length: Count = 40

@@ -26,7 +26,7 @@ SMALL_WORLD_MODEL = [
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_trains(run, name, tmp_path):
     agent = compose_config("train", [f"experiment={name}"]).choices["agent"]
-    small = [*SMALL, "agent.bptt_length=null"] if agent == "ppo" else SMALL_WORLD_MODEL
+    small = SMALL_WORLD_MODEL if agent in ("r2i", "dreamerv3") else [*SMALL, "agent.bptt_length=null"]
     result = run("train", f"experiment={name}", *small, f"logging.runs_dir={tmp_path}")
     assert result.code == 0, result.err
 
@@ -66,6 +66,30 @@ def test_s5rl_is_the_published_protocol():
     core = values["core"]
     assert (core["hidden_size"], core["state_size"], core["num_layers"]) == (256, 256, 4)
     assert not core["prenorm"] and not core["postnorm"] and core["activation"] == "full_glu"
+
+
+def test_pqn_has_its_published_recurrent_settings():
+    """Gallici et al. 2024 on MemoryChain, and POPGym Arcade, number by number."""
+    chain = compose_config("train", ["experiment=memory_chain_pqn"]).values
+    arcade = compose_config("train", ["experiment=popgym_pqn", "env=popgym/count_recall_easy"]).values
+    names = "rollout_length num_minibatches num_epochs gamma gae_lambda epsilon_start epsilon_end epsilon_fraction"
+    names = [*names.split(), "learning_rate", "learning_rate_schedule", "max_grad_norm", "optimizer"]
+    shared = [128, 16, 4, 0.99, 0.95, 1.0]
+    assert [chain["agent"][name] for name in names] == [*shared, 0.01, 0.1, 1e-3, "constant", 10.0, "radam"]
+    assert [arcade["agent"][name] for name in names] == [*shared, 0.05, 0.25, 5e-5, "linear", 0.5, "radam"]
+    assert (chain["num_envs"], chain["total_env_steps"], arcade["num_envs"]) == (32, 100_000, 16)
+    for values in (chain, arcade):
+        assert values["core"]["hidden_size"] == 256
+        assert values["agent"]["make_network"]["make_encoder"]["hidden_sizes"] == [256, 256]
+
+
+def test_impala_has_the_settings_of_seed():
+    values = compose_config("train", ["experiment=memory_maze_9x9_impala"]).values
+    names = "rollout_length gamma gae_lambda rho_bar c_bar value_coef entropy_coef learning_rate adam_epsilon".split()
+    expected = [100, 0.99, 1.0, 1.0, 1.0, 0.5, 0.00025, 4.8e-4, 3.125e-7]
+    assert [values["agent"][name] for name in names] == expected
+    assert values["num_envs"] / values["agent"]["num_minibatches"] == 32
+    assert values["agent"]["num_epochs"] == 1 and values["agent"]["max_grad_norm"] is None
 
 
 @pytest.mark.parametrize("name", ["popgym_paper", "popgym_s5rl", "popgym_small", "popgym_table"])

@@ -34,6 +34,8 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # names may hold dollars
 }
 _DPI = 200
+# Of more pairs a list is too long to be read.
+_MOST_PAIRS = 45
 # Of a picture's longer side, which Matplotlib limits to 2**16.
 _MOST_PIXELS = 60_000
 
@@ -104,8 +106,10 @@ def draw_profiles(document: dict[str, Any]) -> Figure:
 
 
 def draw_improvement(document: dict[str, Any]) -> Figure:
-    """Draw the probability that the first of two groups improves on the second, for every pair."""
+    """Draw the probability that the first of two groups improves on the second: pairs as a list, many as a matrix."""
     pairs = document["improvement"]
+    if len(pairs) > _MOST_PAIRS:
+        return _draw_improvement_matrix(document)
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 0.33 * len(pairs) + 1.1))
         for index, pair in enumerate(pairs):
@@ -114,6 +118,27 @@ def draw_improvement(document: dict[str, Any]) -> Figure:
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(f"P(X > Y) of the {LABELS[document['settings']['score']]}")
         _name_rows(axes, [f"{pair['group']}  over  {pair['other']}" for pair in pairs])
+        figure.tight_layout()
+    return figure
+
+
+def _draw_improvement_matrix(document: dict[str, Any]) -> Figure:
+    """Draw the probabilities of all pairs as colours, without intervals: that a row's group improves on a column's."""
+    groups = document["groups"]
+    place = {group: index for index, group in enumerate(groups)}
+    values = np.full((len(groups), len(groups)), np.nan)
+    for pair in document["improvement"]:
+        row, column = place[pair["group"]], place[pair["other"]]
+        values[row, column], values[column, row] = pair["value"], 1 - pair["value"]
+    side = 0.2 * len(groups) + 1.5
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(side + 0.8, side))
+        image = axes.imshow(values, cmap="RdBu", vmin=0, vmax=1)
+        axes.set_xticks(range(len(groups)), groups, rotation=90)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.grid(visible=False)
+        label = f"P(row > column) of the {LABELS[document['settings']['score']]}"
+        figure.colorbar(image, ax=axes, label=label, fraction=0.046, pad=0.02)
         figure.tight_layout()
     return figure
 
@@ -199,7 +224,8 @@ def _add_legend(figure: Figure, document: dict[str, Any]) -> None:
         line.set_dashes(dashes(index))
         handles.append(line)
     columns = min(len(handles), max(2, int(figure.get_figwidth() // 1.4)))
-    rows = -(-len(handles) // columns)
-    margin = 0.2 * rows / figure.get_figheight()
-    figure.tight_layout(rect=(0, margin, 1, 1))
+    # Of many groups it is taller than the panels, which keep their size.
+    height, legend_height = figure.get_figheight(), 0.2 * -(-len(handles) // columns)
+    figure.set_figheight(height + max(0.0, legend_height - 0.3 * height))
+    figure.tight_layout(rect=(0, legend_height / figure.get_figheight(), 1, 1))
     figure.legend(handles=handles, loc="lower center", ncols=columns, handlelength=2.6)

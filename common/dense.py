@@ -183,7 +183,7 @@ class _Blocks(torch.autograd.Function):
         if needs_weight:
             of_weight = of_weight.add(x, grad)
         if needs_bias:
-            of_bias = of_bias.add(grad)
+            of_bias = of_bias.add(grad) if of_bias else grad.sum(-2, keepdim=True)
         return of_x, of_weight, of_bias
 
 

@@ -45,8 +45,11 @@ def gradients(loss, inputs, **options):
     return torch.autograd.grad(loss, inputs, allow_unused=True, **options)
 
 
-def test_gradients_are_those_of_every_row_summed(recurrence):
+@pytest.mark.parametrize("large", [0, 10, 20])
+def test_gradients_are_those_of_every_row_summed(recurrence, large, monkeypatch):
+    """Of all parameters, of matrices alone, and of large ones alone."""
     module, state = recurrence
+    monkeypatch.setattr(row_gradients, "LARGE", large)
     inputs = [state, *module.parameters()]
     expected, found = (gradients(module.loss(state, gathers), inputs) for gathers in (False, True))
     for one, other in zip(expected, found, strict=True):

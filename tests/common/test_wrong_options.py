@@ -3,6 +3,7 @@
 What has options is found by itself: a new core, environment, agent or command is held here without a line of its own.
 """
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -102,6 +103,16 @@ PAIRS = [
     ("engram.envs.popgym.labyrinth.LabyrinthExplore", "maze_dims", {"maze_dims": (10,)}),
     ("engram.envs.popgym.repeat_previous.RepeatPrevious", "k", {"k": 52}),
     ("engram.agents.PPO", "bptt_length", {"rollout_length": 8, "bptt_length": 3}),
+    (
+        "engram.agents.PPO",
+        "lag",
+        {"rollout_length": 8, "auxiliary": {"reconstruction": {"coef": 1.0, "lag": 8}}},
+    ),
+    (
+        "engram.agents.R2D2",
+        "steps",
+        {"batch_length": 4, "auxiliary": {"self_prediction": {"coef": 1.0, "steps": 4}}},
+    ),
     ("engram.agents.IMPALA", "c_bar", {"c_bar": 2.0, "rho_bar": 1.0}),
     ("engram.agents.PQN", "bptt_length", {"rollout_length": 16, "bptt_length": 7}),
     ("engram.agents.SAC", "batch_length", {"batch_length": 1}),
@@ -134,5 +145,8 @@ def test_there_are_thousands_and_every_rule_of_several_options_is_tried():
 
 
 def parts_of(thing):
-    """A class and the options that it takes further, with those that they are derived from."""
-    return {part for one in (thing, further_options(thing)) for part in getattr(one, "__mro__", (one,))}
+    """A class and the options that it takes further, groups of options within, and what they are derived from."""
+    further = further_options(thing)
+    defaults = [field.default for field in dataclasses.fields(further)] if further else []
+    groups = [type(default) for default in defaults if dataclasses.is_dataclass(default)]
+    return {part for one in (thing, further, *groups) for part in getattr(one, "__mro__", (one,))}

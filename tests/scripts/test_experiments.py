@@ -12,7 +12,7 @@ EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "exp
 # Small enough for a test, but with the experiment's own core, encoder, heads and loss. An evaluation plays whole
 # episodes, which have a thousand steps in a maze.
 SMALL = [*(word for word in TINY if not word.startswith("core")), "evaluation.interval=null"]
-SMALL_WORLD_MODEL = [
+SMALL_WITH_REPLAY = [
     *(word for word in SMALL if not word.startswith("agent.")),
     "total_env_steps=150",
     "agent.batch_size=2",
@@ -26,7 +26,8 @@ SMALL_WORLD_MODEL = [
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_trains(run, name, tmp_path):
     agent = compose_config("train", [f"experiment={name}"]).choices["agent"]
-    small = SMALL_WORLD_MODEL if agent in ("r2i", "dreamerv3") else [*SMALL, "agent.bptt_length=null"]
+    has_replay = agent in ("r2i", "dreamerv3", "sac")
+    small = SMALL_WITH_REPLAY if has_replay else [*SMALL, "agent.bptt_length=null"]
     result = run("train", f"experiment={name}", *small, f"logging.runs_dir={tmp_path}")
     assert result.code == 0, result.err
 

@@ -114,7 +114,7 @@ def check_value(
         OptionError: if it does not fit.
     """
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
-        return _group_of_options(value, annotation, name, owner, prefix)
+        return _group_of_options(value, annotation, name, owner, prefix, default)
     try:
         return fitting_value(value, annotation)
     except ValueError as error:
@@ -123,7 +123,7 @@ def check_value(
         ) from error
 
 
-def _group_of_options(value: Any, options: type, name: str, owner: str, prefix: str) -> Any:
+def _group_of_options(value: Any, options: type, name: str, owner: str, prefix: str, default: Any) -> Any:
     """Make a group of options of the mapping that a user gives; what is made already stays what it is.
 
     Args:
@@ -132,13 +132,15 @@ def _group_of_options(value: Any, options: type, name: str, owner: str, prefix: 
         name: of the group.
         owner: what it belongs to.
         prefix: what stands before the name where a user writes it.
+        default: the group where nothing is given; what a mapping does not name stays as it is there.
     """
     if isinstance(value, options):
         return value
     if not isinstance(value, Mapping):
         raise refusal(name, "a group of options", value, "", owner, prefix)
     check_names(value, (field.name for field in dataclasses.fields(options)), name, f"{prefix}{name}.")
-    return options(**value)
+    kept = vars(default) if type(default) is options else {}
+    return options(**{**kept, **value})
 
 
 def refusal(

@@ -92,7 +92,7 @@ class SAC(ReplayAgent):
             mask=batch.is_trained.to(self.device),
             keys=self.noise_keys("policy"),
             weights=None if batch.windows is None else batch.windows.weights,
-            host_is_first=None if self._learning.is_captured else batch.rows["is_first"].cpu(),
+            host_is_first=None if self._learning.is_captured else batch.host_is_first,
         )
         metrics = self.read_metrics(batch, found["error"], found["counts"], found["metrics"], {"rows": rows})
         self._learning.finish()

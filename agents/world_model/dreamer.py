@@ -90,7 +90,7 @@ class Dreamer(ReplayAgent):
             carry=batch.carry.to(self.device),
             mask=batch.is_trained.to(self.device),
             keys=self.noise_keys(*NOISES),
-            host_is_first=None if self._learning.is_captured else batch.rows["is_first"].cpu(),
+            host_is_first=None if self._learning.is_captured else batch.host_is_first,
         )
         metrics = read_metrics(found["metrics"], {"rows": rows, **found})
         self._learning.finish()

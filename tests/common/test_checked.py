@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pytest
 
+from engram.agents.replay.settings import PrioritizedReplaySettings
+from engram.agents.sac import SACSettings
 from engram.common.checked import (
     OptionError,
     check_arguments,
@@ -213,3 +215,10 @@ def test_a_single_value():
         match=r"^steps must be .*, but got '1\.5M'; set steps=1_500_000",
     ):
         check_value("1.5M", Count, "steps")
+
+
+def test_a_group_keeps_what_a_mapping_does_not_name():
+    """As it is where nothing is given, which may differ from the group's own defaults."""
+    assert SACSettings().replay.sampling == "uniform" != PrioritizedReplaySettings().sampling
+    given = SACSettings(replay={"prefill": 40}).replay
+    assert (given.prefill, given.sampling, given.prefill_policy) == (40, "uniform", "random")

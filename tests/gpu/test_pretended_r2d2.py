@@ -6,7 +6,7 @@ import pytest
 from recorders import assert_same_state, run_plainly
 from small_cores import make_small
 from test_r2d2 import make_r2d2
-from waits import EXTEND, R2D2_UPDATE, ROLLOUT, check_waits
+from waits import EXTEND, REPLAY_UPDATE, ROLLOUT, check_waits
 
 from engram import envs
 
@@ -44,7 +44,7 @@ def test_a_rollout_a_draw_and_an_update(sampling, core, machine, tmp_path):
     batch = agent.replay.sample()
     check_waits(machine, {})
     metrics = agent.update(batch, 0)
-    check_waits(machine, R2D2_UPDATE)
+    check_waits(machine, REPLAY_UPDATE)
     agent.load_run_state(state)
     assert again.update(agent.replay.sample(), 0) == metrics
 
@@ -70,6 +70,6 @@ def test_recorded_and_run(sampling, core, machine, tmp_path):
         machine.reset()
         metrics = agent.update(batch, 0)
         if number > 2:
-            check_waits(machine, R2D2_UPDATE)
+            check_waits(machine, REPLAY_UPDATE)
         assert metrics == plain.update(batch, 0)
     assert_same_state(agent, plain)

@@ -7,7 +7,7 @@ import torch
 from recorders import assert_same_state, run_plainly
 from sac_cases import make_sac, window
 from small_cores import make_small
-from waits import CAPTURED_UPDATE, EXTEND, ROLLOUT, SAC_UPDATE, check_waits
+from waits import CAPTURED_UPDATE, EXTEND, REPLAY_UPDATE, ROLLOUT, check_waits
 
 from engram import envs
 from engram.envs.captured import CapturedPlay
@@ -47,7 +47,7 @@ def test_from_a_random_start_to_a_recorded_rollout(kind, core, machine, tmp_path
     batch = agent.replay.sample()
     check_waits(machine, {})
     assert all(value == value for value in agent.update(batch, 0).values())
-    check_waits(machine, SAC_UPDATE)
+    check_waits(machine, REPLAY_UPDATE)
     again = make_sac(env, make_small(core), **OPTIONS)
     again.load_state_dict(agent.state_dict())
     assert again.update(batch, 0) == agent.update(batch, 0)

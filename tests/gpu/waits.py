@@ -30,11 +30,7 @@ WORLD_MODEL_UPDATE: Allowed = {
     ),
     ("D2H", "agents/world_model/dreamer.py:Dreamer.learn_from"): (1, "resets, as in PPO"),
 }
-SAC_UPDATE: Allowed = {
-    ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
-    ("D2H", "agents/sac/sac.py:SAC.learn_from"): (1, "resets, as in PPO"),
-}
-R2D2_UPDATE: Allowed = {
+REPLAY_UPDATE: Allowed = {
     ("SYNC tolist", "agents/diagnosis.py:read_metrics"): (1, "all metrics, and whether they are finite"),
     ("D2H", "agents/diagnosis.py:read_metrics_with"): (1, "these, and the windows' priorities"),
 }

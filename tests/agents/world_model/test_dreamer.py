@@ -1,5 +1,7 @@
 """The agent: it learns, its losses are masked, it is saved and restored, and it says what cannot work."""
 
+import dataclasses
+
 import pytest
 import torch
 from small_cores import ONE_OF_EACH_FAMILY
@@ -117,9 +119,7 @@ def test_it_is_what_the_replay_asks_for():
     stored = agent.stored_carry(carry)
     assert set(stored.keys()) == {"core", "z"}
     rows = make_rows(agent, batch=3, starts=())
-    batch = make_batch(agent, rows)
-    batch.carry = stored
-    agent.update(batch, 0)
+    agent.update(dataclasses.replace(make_batch(agent, rows), carry=stored), 0)
 
 
 def test_acting_is_deterministic_on_request_and_leaves_its_carry():

@@ -1,7 +1,5 @@
 """Small world-model agents on any core, and random rows of any space to try them on."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -9,6 +7,7 @@ from small_cores import make_small
 from tensordict import TensorDict
 
 from engram.agents import Dreamer
+from engram.agents.replay import Batch
 
 SMALL = {
     "memory_size": 6,
@@ -93,7 +92,7 @@ def make_rows(agent, batch=4, length=12, starts=(0, 7), seed=0):
 def make_batch(agent, rows=None, **options):
     rows = make_rows(agent, **options) if rows is None else rows
     trained = torch.ones(rows.batch_size, dtype=torch.bool)
-    return SimpleNamespace(rows=rows, carry=agent.initial_carry(len(rows)), is_trained=trained)
+    return Batch(rows, agent.initial_carry(len(rows)), trained)
 
 
 def scramble(module, seed=0):

@@ -1,5 +1,6 @@
 """Recorded updates on the pretended device: equal to the bit to running them, and one wait for each."""
 
+from dataclasses import replace
 from functools import partial
 
 import on_policy_cases
@@ -102,7 +103,7 @@ def test_a_world_model_recorded_and_run(kind, machine):
     run_plainly(plain)
     for seed in range(5):
         batch = make_batch(agent, seed=seed)
-        batch.rows, batch.is_trained = batch.rows.to("cuda"), batch.is_trained.to("cuda")
+        batch = replace(batch, rows=batch.rows.to("cuda"), is_trained=batch.is_trained.to("cuda"))
         machine.reset()
         metrics = agent.update(batch, 0)
         if seed > 2:

@@ -39,11 +39,11 @@ BENCHMARKS = (
     "matrix",
     "memory_maze",
     "ppo",
-    "r2d2",
     "replay",
     "scan",
     "soak",
     "statistics",
+    "updates",
     "world_model",
 )
 

@@ -22,6 +22,7 @@ class Step:
     words: tuple[str, ...]
 
 
+AGENTS = ("impala", "pqn", "r2d2", "sac")
 QUIET = "evaluation.interval=null logging.tensorboard=false logging.curve=false logging.progress=false"
 ENCODER = "agent.make_network.make_encoder.image_dtype=auto"
 TASKS = "repeat_previous_easy labyrinth_escape_easy battleship_easy position_only_cart_pole_easy"
@@ -54,6 +55,11 @@ def _benchmark(name: str, limit: int, device: str, words: str) -> Step:
     return Step(name, limit, "benchmarks", (kind, f"device={device}", *options))
 
 
+def _updates(agent: str, core: str, limit: int, device: str, words: str) -> Step:
+    """An agent's updates beside its networks alone."""
+    return _benchmark(f"updates_{agent}_{core}", limit, device, f"updates agent={agent} core={core} {words}")
+
+
 def _on_cuda(device: str) -> list[list[Step]]:
     maze = f"env=memory_maze/9x9 {ENCODER} num_envs=256 total_env_steps=70_000 agent.num_epochs=1"
     runs = {
@@ -73,11 +79,11 @@ def _on_cuda(device: str) -> list[list[Step]]:
         _benchmark("ppo_s5_4096", 40, device, f"{s5} num_envs=4096"),
         _benchmark("memory_maze", 60, device, maze_rows),
         _benchmark("world_model", 60, device, learner),
-        *(_benchmark(f"r2d2_{core}", 40, device, f"r2d2 core={core}") for core in ("gru", "s5")),
         _benchmark("envs", 40, device, f"envs num_envs=[1024,16384] seconds=0.05 repeats=1 {ENVS}"),
         _benchmark("scan", 30, device, scans),
         Step("tests", 200, "pytest", ("-m", "gpu", "--continue-on-collection-errors", "tests")),
         _benchmark("cores", 90, device, f"cores peers=false {lengths} repeats=2 budget_s=3"),
+        *(_updates(agent, "s5", 40, device, "") for agent in AGENTS),
         *(
             _benchmark(f"ppo_s5_{name}", 40, device, f"{s5} num_envs=4096 agent.precision={name}")
             for name in ("bfloat16", "float32")
@@ -99,7 +105,7 @@ def _on_cpu() -> list[list[Step]]:
             _benchmark(f"ppo_{core}", 180, "cpu", f"ppo {PPO} core={core} iterations=2")
             for core in ("s5", "lstm", "gru", "ffm", "hcam")
         ),
-        *(_benchmark(f"r2d2_{core}", 90, "cpu", f"r2d2 core={core} repeats=3") for core in ("gru", "s5")),
+        *(_updates(agent, core, 90, "cpu", "repeats=3") for core in ("gru", "s5") for agent in AGENTS),
         _benchmark(
             "world_model", 120, "cpu", f"world_model {LEARNERS} sizes=[1M] shapes=[16x64] {PARTS} repeats=3"
         ),

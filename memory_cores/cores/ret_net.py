@@ -31,7 +31,7 @@ class RetNet(LayeredCore, MatrixCore):
             was not, or "none", as published. Default: "relu".
         mlp_size: Width of the perceptron's hidden layer; None is no perceptron. Default: None.
         init: Decays: "published", γ = 1 − 2^(−5 − h) for head h, which fade by e in 32, 64, … rows; "spread": in time
-            scales from 2 to `max_time_scale` rows, evenly in their logarithm. Default: "published".
+            scales from 2 to `max_time_scale` rows, evenly in their logarithm. Default: "spread".
         max_time_scale: Longest time scale in rows, for "spread" alone. Default: 1024.
 
     Source: Sun et al., "Retentive network: a successor to transformer for large language models", 2023, section 2.
@@ -41,7 +41,7 @@ class RetNet(LayeredCore, MatrixCore):
         family="matrix",
         step_cost="O(L (H² + h K V)), L layers, h heads of K by V",
         training_cost="O(T L (H² + h (K V + C (K + V)))) in chunks of C rows; only O(T / C) states go one by one",
-        memory_length="its heads fade by e in 32, 64, 128, … rows, and never otherwise",
+        memory_length="its heads fade by e in 2 to `max_time_scale` rows, and never otherwise",
         choose_when=(
             "Many rows are to be kept apart by their keys and forgotten by age alone: the plainest matrix memory."
         ),
@@ -58,7 +58,7 @@ class RetNet(LayeredCore, MatrixCore):
         value_size: Size = 32,
         feature_map: FeatureMap = "relu",
         mlp_size: Size | None = None,
-        init: Literal["published", "spread"] = "published",
+        init: Literal["published", "spread"] = "spread",
         max_time_scale: TimeScale = 1024,
     ) -> None:
         if init == "published":

@@ -26,7 +26,7 @@ SMALL_WITH_REPLAY = [
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_experiment_trains(run, name, tmp_path):
     agent = compose_config("train", [f"experiment={name}"]).choices["agent"]
-    has_replay = agent in ("r2i", "dreamerv3", "sac")
+    has_replay = agent in ("r2i", "dreamerv3", "r2d2", "sac")
     small = SMALL_WITH_REPLAY if has_replay else [*SMALL, "agent.bptt_length=null"]
     result = run("train", f"experiment={name}", *small, f"logging.runs_dir={tmp_path}")
     assert result.code == 0, result.err

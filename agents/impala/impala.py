@@ -12,9 +12,10 @@ from torch import Tensor
 
 from engram.agents.diagnosis import read_metrics
 from engram.agents.impala.settings import IMPALASettings
-from engram.agents.networks.actor_critic import ActorCritic, MakeCore
+from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.heads import Encoded
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import approximate_kl, value_loss
 from engram.agents.on_policy.sequences import sequences_with_next

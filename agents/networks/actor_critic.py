@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from gymnasium import spaces
@@ -12,20 +11,14 @@ from torch import Tensor, nn
 
 from engram.agents.networks.distributions import ActionDistribution, make_distribution, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
-from engram.agents.networks.heads import Encoded, Head, beside
+from engram.agents.networks.heads import Encoded, Head
 from engram.agents.networks.mlp import Activation
-from engram.common.checked import Checked
+from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork, run_rows
 from engram.common.option_types import Count, NotNegative, Number
-from engram.memory_cores import MemoryCore, Resets
+from engram.memory_cores import MemoryCore
 
 
-class MakeCore(Protocol):
-    """A core that waits for its input size."""
-
-    def __call__(self, *, input_size: int) -> MemoryCore: ...  # noqa: D102
-
-
-class ActorCritic(Checked, nn.Module):
+class ActorCritic(RecurrentNetwork):
     """A recurrent actor-critic: the only place where an actor-critic agent touches its memory core.
 
     Args:
@@ -61,31 +54,27 @@ class ActorCritic(Checked, nn.Module):
         separate_critic_core: bool = False,
         shortcut: bool = False,
     ) -> None:
-        super().__init__()
-        self.action_space, self.shortcut = action_space, shortcut
-        num_outputs = num_policy_outputs(action_space)
-        self.encoder = make_encoder(observation_space, action_space)
-        self.core = make_core(input_size=self.encoder.output_size)
+        super().__init__(observation_space, action_space, make_core, make_encoder, False, shortcut)
+        self.action_space = action_space
         self.critic_encoder: Encoder | None = None
         self.critic_core: MemoryCore | None = None
         if separate_critic_core:
             self.critic_encoder = make_encoder(observation_space, action_space)
             self.critic_core = make_core(input_size=self.critic_encoder.output_size)
 
-        input_size = self.core.output_size + (self.encoder.output_size if shortcut else 0)
-
+        num_outputs = num_policy_outputs(action_space)
         layers = head_hidden_sizes, num_outputs, activation, head_gain, policy_gain
-        self.policy_head = Head(input_size, *layers)
-        self.value_head = Head(input_size, head_hidden_sizes, 1, activation, head_gain)
+        self.policy_head = Head(self.feature_size, *layers)
+        self.value_head = Head(self.feature_size, head_hidden_sizes, 1, activation, head_gain)
         is_continuous = isinstance(action_space, spaces.Box)
         self.log_std = nn.Parameter(torch.full((num_outputs,), initial_log_std)) if is_continuous else None
 
     def initial_carry(self, batch_size: int) -> TensorDict:
         """Carry of the core, and of the critic's core if it has one, `[B]`."""
-        carry = {"core": self.core.initial_carry(batch_size)}
+        carry = super().initial_carry(batch_size)
         if self.critic_core is not None:
             carry["critic_core"] = self.critic_core.initial_carry(batch_size)
-        return TensorDict(carry, batch_size=[batch_size])
+        return carry
 
     def forward(
         self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
@@ -103,24 +92,24 @@ class ActorCritic(Checked, nn.Module):
         return self.read(self.encode(rows, carry, host_is_first), rows.get("action_mask", None))
 
     def encode(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None = None
+        self,
+        rows: TensorDictBase,
+        carry: TensorDictBase,
+        host_is_first: Tensor | None = None,
+        burn_in: int = 0,
     ) -> Encoded:
-        """Run encoders and cores over a sequence, for `read`; arguments as of `forward`."""
-        resets = Resets(rows["is_first"], host_is_first)
-        x = self.encoder(rows)
-        y, _ = self.core(x, carry["core"], resets)
+        """Run encoders and cores over a sequence, for `read`; see `RecurrentNetwork.encode`."""
+        encoded = super().encode(rows, carry, host_is_first, burn_in)
         if self.critic_core is None or self.critic_encoder is None:
-            return Encoded(x, y)
-        critic_x = self.critic_encoder(rows)
-        critic_y, _ = self.critic_core(critic_x, carry["critic_core"], resets)
-        return Encoded(x, y, Encoded(critic_x, critic_y))
+            return encoded
+        critic = self.critic_encoder, self.critic_core
+        return encoded._replace(critic=run_rows(*critic, rows, carry["critic_core"], host_is_first, burn_in))
 
     def read(self, encoded: Encoded, mask: Tensor | None) -> tuple[ActionDistribution, Tensor]:
         """Policy and value of encoded rows, `[*]` each; `mask` says which actions are allowed, `[*, n]`."""
-        outputs = self.policy_head(beside(encoded.y, encoded.x, self.shortcut))
+        outputs = self.policy_head(self.read_core(encoded))
         distribution = make_distribution(self.action_space, outputs, self.log_std, mask)
-        of_critic = encoded.critic or encoded
-        value = self.value_head(beside(of_critic.y, of_critic.x, self.shortcut))
+        value = self.value_head(self.read_core(encoded.critic or encoded))
         return distribution, value.squeeze(-1)
 
     def step(
@@ -149,6 +138,6 @@ class ActorCritic(Checked, nn.Module):
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""
-        self.encoder.observation.update_normalizers(rows)
+        super().update_normalizers(rows)
         if self.critic_encoder is not None:
             self.critic_encoder.observation.update_normalizers(rows)

@@ -9,11 +9,10 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Encoded, Head
 from engram.agents.networks.mlp import Activation
-from engram.agents.networks.recurrent import RecurrentNetwork
+from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork
 from engram.common.option_types import Count, NotNegative
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Encoded, beside
 from engram.common.checked import Checked
-from engram.memory_cores import Resets
+from engram.memory_cores import MemoryCore, Resets
+
+
+class MakeCore(Protocol):
+    """A core that waits for its input size."""
+
+    def __call__(self, *, input_size: int) -> MemoryCore: ...  # noqa: D102
 
 
 class RecurrentNetwork(Checked, nn.Module):
@@ -72,14 +78,7 @@ class RecurrentNetwork(Checked, nn.Module):
         Returns:
             Of rows `[B, T - burn_in]`.
         """
-        if burn_in:
-            with torch.no_grad():
-                early = None if host_is_first is None else host_is_first[:, :burn_in]
-                _, _, carry = self._run(rows[:, :burn_in], carry, early)
-            rows = rows[:, burn_in:]
-            host_is_first = None if host_is_first is None else host_is_first[:, burn_in:]
-        x, y, _ = self._run(rows, carry, host_is_first)
-        return Encoded(x, y)
+        return run_rows(self.encoder, self.core, rows, carry["core"], host_is_first, burn_in)
 
     def read_core(self, encoded: Encoded) -> Tensor:
         """What the heads read of encoded rows, `[*, feature_size]`."""
@@ -116,10 +115,23 @@ class RecurrentNetwork(Checked, nn.Module):
         """Take the observations of `rows` into the running statistics, where normalisation is on."""
         self.encoder.observation.update_normalizers(rows)
 
-    def _run(
-        self, rows: TensorDictBase, carry: TensorDictBase, host_is_first: Tensor | None
-    ) -> tuple[Tensor, Tensor, TensorDict]:
-        """Return the encoder's features and the core's output of every row, and the carry after the last."""
-        x = self.encoder(rows)
-        y, core = self.core(x, carry["core"], Resets(rows["is_first"], host_is_first))
-        return x, y, TensorDict({"core": core}, batch_size=carry.batch_size)
+
+def run_rows(
+    encoder: Encoder,
+    core: MemoryCore,
+    rows: TensorDictBase,
+    carry: TensorDictBase,
+    host_is_first: Tensor | None,
+    burn_in: int = 0,
+) -> Encoded:
+    """Run an encoder and a core over a sequence; arguments as of `RecurrentNetwork.encode`, but the core's carry."""
+    if burn_in:
+        with torch.no_grad():
+            early = None if host_is_first is None else host_is_first[:, :burn_in]
+            warm = rows[:, :burn_in]
+            _, carry = core(encoder(warm), carry, Resets(warm["is_first"], early))
+        rows = rows[:, burn_in:]
+        host_is_first = None if host_is_first is None else host_is_first[:, burn_in:]
+    x = encoder(rows)
+    y, _ = core(x, carry, Resets(rows["is_first"], host_is_first))
+    return Encoded(x, y)

@@ -8,13 +8,12 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.distributions import Categorical, num_policy_outputs
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Head
 from engram.agents.networks.mlp import Activation
 from engram.agents.networks.q_network import usable
-from engram.agents.networks.recurrent import RecurrentNetwork
+from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork
 from engram.agents.networks.tanh_gaussian import TanhGaussian
 from engram.agents.networks.twin_critic import TwinCritic
 from engram.common.box_actions import bounded

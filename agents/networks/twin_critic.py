@@ -8,12 +8,11 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Head
 from engram.agents.networks.mlp import Activation
-from engram.agents.networks.recurrent import RecurrentNetwork
+from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork
 
 
 class TwinValues(nn.Module):

@@ -13,9 +13,10 @@ from torch import Tensor
 from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
 from engram.agents.base import Agent
 from engram.agents.captured_update import CapturedUpdate
-from engram.agents.networks.actor_critic import ActorCritic, MakeCore
+from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.heads import Encoded
 from engram.agents.networks.q_network import QNetwork
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.settings import OnPolicySettings
 from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam

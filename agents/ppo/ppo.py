@@ -12,9 +12,10 @@ from torch import Tensor
 
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
-from engram.agents.networks.actor_critic import ActorCritic, MakeCore
+from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.heads import Encoded
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import explained_variance
 from engram.agents.ppo.loss import LossRows, ppo_loss

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from engram.agents.diagnosis import read_metrics
 from engram.agents.exploration import annealed, epsilon_greedy
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.heads import Encoded
 from engram.agents.networks.q_network import QNetwork, allowed_values, best_value
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.agent import OnPolicyAgent
 from engram.agents.on_policy.losses import value_loss
 from engram.agents.on_policy.sequences import sequences_with_next

@@ -13,8 +13,8 @@ from torch import Tensor
 from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.exploration import epsilon_greedy, epsilons
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.q_network import QNetwork, allowed_values
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.networks.target_copy import follow, target_copy
 from engram.agents.r2d2.settings import R2D2Settings
 from engram.agents.replay import Batch, ReplayAgent

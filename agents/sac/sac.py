@@ -11,8 +11,8 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.captured_update import CapturedUpdate
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.distributions import num_policy_outputs
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.networks.soft_actor_critic import SoftActorCritic
 from engram.agents.networks.tanh_gaussian import TanhGaussian
 from engram.agents.networks.target_copy import follow, target_copy

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
-from engram.agents.networks.actor_critic import MakeCore
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.optim.groups import clip_groups, warm_up
 from engram.agents.replay import Batch, ReplayAgent
 from engram.agents.returns import masked_means

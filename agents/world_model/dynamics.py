@@ -11,8 +11,8 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.features import action_feature_size, action_features, one_hot
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.world_model.latents import draw, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from engram.common.row_gradients import gather_row_gradients

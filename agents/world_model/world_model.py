@@ -11,9 +11,9 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor, nn
 
-from engram.agents.networks.actor_critic import MakeCore
 from engram.agents.networks.distributions import num_policy_outputs, split_parts
 from engram.agents.networks.leaves import observation_leaves
+from engram.agents.networks.recurrent import MakeCore
 from engram.agents.world_model.decoder import ObservationDecoder
 from engram.agents.world_model.dynamics import Dynamics, Latent, Observed
 from engram.agents.world_model.encoder import ObservationEncoder

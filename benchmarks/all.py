@@ -22,8 +22,8 @@ from engram.benchmarks.steps import stages
 from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Positive, Word
-from engram.scripts.faults.errors import usage_errors
-from engram.scripts.faults.stop_request import StopRequest
+from engram.training.faults import usage_errors
+from engram.training.stop_request import StopRequest
 
 
 @settings()

@@ -15,11 +15,9 @@ import torch
 from hydra.core.config_store import ConfigStore
 
 from engram.benchmarks.document import write_document
-from engram.common.errors import UsageError
-from engram.common.say import say
-from engram.scripts.command_line.config import compose_config, compose_plain
-from engram.scripts.command_line.flags import HELP, answer
-from engram.scripts.command_line.help import (
+from engram.command_line.config import compose_config, compose_plain
+from engram.command_line.flags import HELP, answer
+from engram.command_line.help import (
     NODES,
     argument_docs,
     choice_lines,
@@ -27,9 +25,12 @@ from engram.scripts.command_line.help import (
     option_lines,
     usage,
 )
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.outputs import check_writable_file
+from engram.common.errors import UsageError
+from engram.common.say import say
+from engram.run_files.outputs import check_writable_file
+from engram.scripts.faults.errors import run
 from engram.training.building import check_device
+from engram.training.faults import usage_errors
 
 BENCHMARKS = (
     "all",

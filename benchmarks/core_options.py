@@ -14,7 +14,7 @@ from engram.benchmarks.timing import free_memory
 from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Packages, Positive, Seed, Word
-from engram.scripts.faults.outputs import check_writable_file
+from engram.run_files.outputs import check_writable_file
 from engram.tools.core_files import core_families, core_names
 from engram.training.new_run import versions
 

@@ -26,8 +26,8 @@ from engram.benchmarks.timing import copy_bandwidth
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.memory_cores import MemoryCore
-from engram.scripts.faults.errors import usage_errors
 from engram.tools.core_files import core_maker
+from engram.training.faults import usage_errors
 
 
 def measure(options: Options) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from engram.common.option_types import Count
 from engram.envs.memory_maze.maze import MemoryMaze
 from engram.envs.memory_maze.real.versions import check_versions
 from engram.envs.memory_maze.sizes import SIZES
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 
 # `blind` is without the picture: what the rules, the motion and the driver take.
 COLUMNS = {

@@ -26,9 +26,9 @@ from engram.common.option_types import Capture, Count, Group, Packages, Seed
 from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.envs import TASKS, Driver
-from engram.scripts.faults.errors import usage_errors
 from engram.training.building import build_env
 from engram.training.capturing import capture
+from engram.training.faults import usage_errors
 
 # What is chosen by name, and what it has in place of its file's.
 GROUPS = {

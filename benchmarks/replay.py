@@ -23,7 +23,7 @@ from engram.benchmarks.table import Table
 from engram.benchmarks.timing import in_turn, medians, rate
 from engram.common.checked import settings
 from engram.common.option_types import Count, Positive, Word
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 
 
 @settings()

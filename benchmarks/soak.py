@@ -25,7 +25,7 @@ from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Positive, Word
 from engram.common.say import say
-from engram.scripts.faults.stop_request import StopRequest
+from engram.training.stop_request import StopRequest
 
 
 @settings()

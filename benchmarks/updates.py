@@ -24,8 +24,8 @@ from engram.common.errors import UsageError
 from engram.common.option_types import Count, Group, Packages, Seed
 from engram.common.say import say
 from engram.envs import Driver
-from engram.scripts.faults.errors import usage_errors
 from engram.training.building import build_env
+from engram.training.faults import usage_errors
 
 # What is chosen by name, and what it has in place of its file's.
 GROUPS = {

@@ -20,12 +20,12 @@ from engram.benchmarks.timing import in_turn, seconds_of
 from engram.benchmarks.world_model_learners import EngramLearner, Learner, Problem
 from engram.benchmarks.world_model_peer import TorchRLLearner
 from engram.benchmarks.world_model_report import Result, find_ratios, print_problem
+from engram.command_line.groups import group_options
 from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Positive, Seed, Word
 from engram.common.say import say
-from engram.scripts.command_line.groups import group_options
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 from engram.training.new_run import versions
 
 REFERENCE = "gru/memory"

@@ -14,8 +14,8 @@ from engram.agents import Dreamer
 from engram.agents.replay import Batch
 from engram.agents.stored.loading import build_agent
 from engram.benchmarks.stopwatch import Stopwatch
+from engram.command_line.config import compose_config
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
 
 OBSERVATIONS: dict[str, spaces.Box] = {
     "vector": spaces.Box(-np.inf, np.inf, (16,), np.float32),

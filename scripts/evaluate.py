@@ -21,6 +21,11 @@ from engram.analysis.pairing import (
     read_against,
 )
 from engram.analysis.video import VideoWriter
+from engram.api.playable import build_for, check_pictures, check_variants
+from engram.api.probe import probe_values, with_argument
+from engram.command_line.config import compose_config
+from engram.command_line.flags import answer
+from engram.command_line.options import EvaluateOptions
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.nested import merged
@@ -29,18 +34,14 @@ from engram.envs import EvaluationResult
 from engram.envs.evaluation import mean_and_error
 from engram.run_files.find_run import newest_run
 from engram.run_files.json_text import json_text
+from engram.run_files.outputs import check_writable
 from engram.run_files.plain_files import replace_file
 from engram.run_files.run_folder import read_config
 from engram.run_files.sealed_json import sealed
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.flags import answer
-from engram.scripts.command_line.options import EvaluateOptions
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.outputs import check_writable
-from engram.scripts.output.playable import build_for, check_pictures, check_variants
-from engram.scripts.output.probe import probe_values, with_argument
+from engram.scripts.faults.errors import run
 from engram.training.building import check_device
 from engram.training.episodes import play_episodes, truncation_note
+from engram.training.faults import usage_errors
 
 VIDEO_FILE = "episode.mp4"
 

@@ -16,15 +16,16 @@ from engram.analysis.folders import find_run_folders
 from engram.analysis.runs import Run, read_run
 from engram.analysis.settings import Settings
 from engram.analysis.skipped import Skipped
+from engram.command_line.config import compose_config
+from engram.command_line.flags import answer
 from engram.common.checked import check_options, settings
 from engram.common.option_types import Fitting, Positive, Real, Seed, Whole, Word
 from engram.common.say import say
 from engram.common.shell import command_line
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.flags import answer
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.outputs import check_writable
+from engram.run_files.outputs import check_writable
+from engram.scripts.faults.errors import run
 from engram.scripts.output.tables import print_table
+from engram.training.faults import usage_errors
 
 
 def _is_bounds(value: Any) -> bool:

@@ -6,21 +6,22 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from engram.command_line.flags import answer
+from engram.command_line.paths import literal_path
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.common.shell import command_line
 from engram.run_files.plain_files import check_plain
 from engram.run_files.run_lock import folder_lock
-from engram.scripts.command_line.flags import answer
-from engram.scripts.command_line.paths import literal_path
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.stop_request import StopRequest
+from engram.scripts.faults.errors import run
 from engram.scripts.sweeps.launchers import make_launcher
 from engram.scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
 from engram.scripts.sweeps.manifest import update_manifest
 from engram.scripts.sweeps.plan import Plan, make_plan
 from engram.scripts.sweeps.summary import summary_lines
 from engram.scripts.sweeps.table import SweepTable
+from engram.training.faults import usage_errors
+from engram.training.stop_request import StopRequest
 
 EXIT_FAILED_TRIALS = 1
 

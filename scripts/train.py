@@ -12,21 +12,11 @@ from pathlib import Path
 import torch
 
 from engram.analysis.choices import chosen_option
-from engram.common.checked import check_options
-from engram.common.say import say
-from engram.run_files.find_run import unfinished_run
-from engram.run_files.logger import Logger
-from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
-from engram.run_files.names import CONFIG_FILE
-from engram.run_files.plain_files import check_plain
-from engram.run_files.run_command import asked_for, read_command
-from engram.run_files.run_lock import folder_lock
-from engram.run_files.unbegun import clear_replay, is_unbegun
-from engram.scripts.command_line.config import Composed, compose_config
-from engram.scripts.command_line.flags import answer
-from engram.scripts.command_line.options import TrainOptions
-from engram.scripts.command_line.paths import expand
-from engram.scripts.command_line.resuming import (
+from engram.command_line.config import Composed, compose_config
+from engram.command_line.flags import answer
+from engram.command_line.options import TrainOptions
+from engram.command_line.paths import expand
+from engram.command_line.resuming import (
     UNFINISHED,
     allow_words,
     is_resumable,
@@ -37,16 +27,26 @@ from engram.scripts.command_line.resuming import (
     schedule_note,
     store_changes,
 )
-from engram.scripts.faults.errors import run, usage_errors
-from engram.scripts.faults.stop_request import SaveTimer, StopRequest
-from engram.scripts.output.progress import ProgressLine
-from engram.training.faults import faults_of_environments, faults_of_the_machine
+from engram.common.checked import check_options
+from engram.common.say import say
+from engram.run_files.find_run import unfinished_run
+from engram.run_files.logger import Logger
+from engram.run_files.manifest import adopt_texts, check_texts, mark_metrics, replace_texts, write_texts
+from engram.run_files.names import CONFIG_FILE
+from engram.run_files.plain_files import check_plain
+from engram.run_files.run_command import asked_for, read_command
+from engram.run_files.run_lock import folder_lock
+from engram.run_files.unbegun import clear_replay, is_unbegun
+from engram.scripts.faults.errors import run
+from engram.training.faults import faults_of_environments, faults_of_the_machine, usage_errors
 from engram.training.headline import headline
 from engram.training.new_run import describe_agent, describe_run, make_given_dir, make_run_dir
 from engram.training.profiling import profiled
+from engram.training.progress import ProgressLine
 from engram.training.restoring import stored_options
 from engram.training.schedule import Hooks
 from engram.training.session import Session
+from engram.training.stop_request import SaveTimer, StopRequest
 
 
 def main(words: Sequence[str]) -> None:

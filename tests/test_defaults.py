@@ -17,10 +17,10 @@ from engram import configs
 from engram.agents.replay import ReplaySettings
 from engram.agents.stored.build import build, find_target
 from engram.benchmarks.command import BENCHMARKS, make_options
+from engram.command_line.config import compose_config
+from engram.command_line.help import NODES
+from engram.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
 from engram.common.annotations import annotations_of, default_of
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.help import NODES
-from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
 from engram.scripts.plot import PlotOptions
 
 CONFIGS = Path(configs.__file__).parent

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engram.benchmarks.command import make_options
-from engram.scripts.command_line.config import compose_config
+from engram.command_line.config import compose_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

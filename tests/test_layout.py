@@ -21,20 +21,25 @@ MAY_IMPORT = {
     "agents": {"agents", "memory_cores", "run_files", "common"},
     "training": {"training", "agents", "memory_cores", "envs", "run_files", "common"},
     "analysis": {"analysis", "envs", "run_files", "common"},
+    "command_line": {"command_line", "training", "agents", "envs", "run_files", "common", "configs"},
+    "api": {
+        *("api", "command_line", "analysis", "training", "agents", "memory_cores", "envs", "run_files"),
+        "common",
+    },
     "scripts": {
-        *("scripts", "analysis", "training", "agents", "memory_cores", "envs"),
+        *("scripts", "api", "command_line", "analysis", "training", "agents", "memory_cores", "envs"),
         *("run_files", "common", "configs", "benchmarks"),
     },
-    "tools": {"tools", "scripts", "agents", "memory_cores", "envs", "common", "configs"},
+    "tools": {"tools", "scripts", "command_line", "agents", "memory_cores", "envs", "common", "configs"},
     "benchmarks": {
-        *("benchmarks", "tools", "scripts", "analysis", "training", "agents", "memory_cores", "envs"),
-        *("run_files", "common", "configs"),
+        *("benchmarks", "tools", "scripts", "api", "command_line", "analysis", "training", "agents"),
+        *("memory_cores", "envs", "run_files", "common", "configs"),
     },
     "configs": set(),
 }
 PACKAGES = tuple(name for name in MAY_IMPORT if name != "configs")
 # These read configurations; all others know nothing of them.
-READ_CONFIGS = ("scripts", "tools", "benchmarks")
+READ_CONFIGS = ("command_line", "scripts", "tools", "benchmarks")
 TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "__init__.py",
     "pyproject.toml",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Benchmarks and tools come with a clone alone.
 PACKAGES = (
     *("common", "memory_cores", "envs", "run_files", "agents", "training", "analysis"),
-    *("scripts", "configs"),
+    *("command_line", "api", "scripts", "configs"),
 )
 TINY = (
     "core=lstm core.hidden_size=16 env=diagnostic/recall_first threads=1 num_envs=4 total_env_steps=200 "

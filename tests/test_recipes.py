@@ -18,6 +18,8 @@ CODE = (
     "__init__.py",
     "agents",
     "analysis",
+    "api",
+    "command_line",
     "common",
     "configs",
     "envs",

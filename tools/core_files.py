@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from engram.agents.stored.build import build
+from engram.command_line.config import CONFIG_DIR, to_plain
 from engram.common.errors import UsageError
 from engram.memory_cores import CoreCard, MemoryCore
-from engram.scripts.command_line.config import CONFIG_DIR, to_plain
 
 
 def core_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""A fault that ends a training says how to go on: what is on disk is from before it."""
+"""Faults of others, told in a sentence: wrong options, and what ends a training, which says how to go on."""
 
 from __future__ import annotations
 
@@ -10,12 +10,30 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engram.common.errors import EnvironmentFault, UsageError
-from engram.common.machine_errors import shortage
+from engram.common.machine_errors import sentence_of, shortage
 from engram.common.say import say
 from engram.run_files.unbegun import holds_checkpoint
-from engram.training.user_code import place_in_user_code
+from engram.training.user_code import is_refusal, place_in_user_code
 
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Mark a block in which the user's options and files are read: its errors are the user's to mend.
+
+    What code of the user's own raises, and an operation of ours that fails, are faults of code: they stay as they are.
+
+    Raises:
+        UsageError: in place of any error by which a constructor or a file refuses what it was given.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, ImportError, OSError, OverflowError) as error:
+        is_fault = isinstance(error, TypeError) and not is_refusal(error)
+        if is_fault or place_in_user_code(error) is not None:
+            raise
+        raise UsageError(sentence_of(error)) from error
 
 
 @contextmanager

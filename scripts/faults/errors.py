@@ -7,37 +7,19 @@ import os
 import select
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from engram.common.errors import EnvironmentFault, StoppedError, UsageError
 from engram.common.machine_errors import sentence_of, shortage
 from engram.common.printable import printable
 from engram.common.say import say, say_fault
-from engram.training.user_code import is_refusal, place_in_user_code, print_whole
+from engram.training.user_code import place_in_user_code, print_whole
 
 EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_DIVERGED = 3
-
-
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """Mark a block in which the user's options and files are read: its errors are the user's to mend.
-
-    What code of the user's own raises, and an operation of ours that fails, are faults of code: they stay as they are.
-
-    Raises:
-        UsageError: in place of any error by which a constructor or a file refuses what it was given.
-    """
-    try:
-        yield
-    except (ValueError, TypeError, ImportError, OSError, OverflowError) as error:
-        is_fault = isinstance(error, TypeError) and not is_refusal(error)
-        if is_fault or place_in_user_code(error) is not None:
-            raise
-        raise UsageError(sentence_of(error)) from error
 
 
 def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:

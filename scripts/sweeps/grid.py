@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engram.command_line.axes import as_word
+from engram.command_line.words import normal
 from engram.common.errors import UsageError
-from engram.scripts.command_line.axes import as_word
-from engram.scripts.command_line.words import normal
 
 # Always axes, if of one value: they make a run's folder.
 NAMING_AXES = ("agent", "core", "env", "seed")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engram.scripts.faults.errors import EXIT_DIVERGED, EXIT_USAGE
-from engram.scripts.faults.stop_request import STOP_CODES
 from engram.scripts.sweeps.grid import Trial
 from engram.scripts.sweeps.launchers import Launcher
 from engram.scripts.sweeps.trial_state import (
@@ -19,6 +18,7 @@ from engram.scripts.sweeps.trial_state import (
     stored_state,
 )
 from engram.training.schedule import never
+from engram.training.stop_request import STOP_CODES
 
 WAITING, RUNNING, FINISHED, FAILED = "waiting", "running", "finished", "failed"
 # These come again however often a trial is repeated.

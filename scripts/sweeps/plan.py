@@ -11,15 +11,15 @@ from typing import Any
 
 from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent
+from engram.command_line.axes import as_word, axis_values, split_words
+from engram.command_line.config import Composed, compose_config
+from engram.command_line.options import SweepOptions, TrainOptions
+from engram.command_line.words import normal
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.nested import dotted
 from engram.common.say import say
 from engram.envs.captured import check_capture
-from engram.scripts.command_line.axes import as_word, axis_values, split_words
-from engram.scripts.command_line.config import Composed, compose_config
-from engram.scripts.command_line.options import SweepOptions, TrainOptions
-from engram.scripts.command_line.words import normal
 from engram.scripts.sweeps.grid import NAMING_AXES, Axes, Trial, make_trials, read_overrides
 from engram.training.building import build_env, build_evaluation_env, check_device
 from engram.training.sizes import matching_width

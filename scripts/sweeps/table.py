@@ -15,9 +15,9 @@ from rich.text import Text
 
 from engram.common.printable import printable
 from engram.common.say import say
-from engram.scripts.output.progress import clock_time
 from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
 from engram.scripts.sweeps.time_left import time_left
+from engram.training.progress import clock_time
 
 _STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", WAITING: "dim"}
 _ROWS_BELOW = 8  # what else has to fit on the screen

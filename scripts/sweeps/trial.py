@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from engram.command_line.paths import literal_path
+from engram.command_line.resuming import allow_words
 from engram.common.errors import UsageError, WorkerFault
 from engram.run_files.run_lock import folder_lock
 from engram.run_files.unbegun import holds_checkpoint, is_bare, is_unbegun
-from engram.scripts.command_line.paths import literal_path
-from engram.scripts.command_line.resuming import allow_words
 from engram.scripts.faults.errors import EXIT_FAULT, run
 from engram.scripts.sweeps.trial_state import EXIT_USER_CODE
 from engram.scripts.train import main as train

@@ -10,8 +10,8 @@ from test_r2d2 import ONLINE, TARGET, make_r2d2, window
 from engram import envs
 from engram.agents.replay import DrawnWindows
 from engram.agents.stored.build import build
+from engram.command_line.config import compose_config
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
 
 REPLAY = {"prefill": 240, "capacity_bytes": 300_000, "store_carry_every": 10}
 

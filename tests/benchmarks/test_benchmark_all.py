@@ -15,7 +15,7 @@ from engram.benchmarks import step_runner
 from engram.benchmarks.command import command, make_options
 from engram.benchmarks.step_runner import StepRunner, read_tests
 from engram.benchmarks.steps import Step, stages
-from engram.scripts.command_line.config import compose_config
+from engram.command_line.config import compose_config
 from engram.tools import bare_copy
 
 PLANS = {device: [step for stage in stages(device) for step in stage] for device in ("cpu", "cuda")}

@@ -12,9 +12,9 @@ from engram.benchmarks import command as benchmark
 from engram.benchmarks.processes import family, held_by, running
 from engram.benchmarks.soak import _ALWAYS, CASES, _is_flat
 from engram.benchmarks.trend import fit_trend, has_grown, rises_little
+from engram.command_line.config import compose_config
+from engram.command_line.options import TrainOptions
 from engram.common.checked import check_options
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.options import TrainOptions
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 MIB = 2**20

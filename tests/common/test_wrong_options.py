@@ -13,10 +13,10 @@ from typed import fits, needed_arguments, options_of, refused_values, settings_c
 
 from engram.agents.stored.build import build
 from engram.agents.stored.buildable import table
+from engram.command_line.words import parse_value
 from engram.common.annotations import further_options
 from engram.common.checked import OptionError, UnknownOptionError
 from engram.memory_cores import GRU
-from engram.scripts.command_line.words import parse_value
 
 SENTENCE = (
     r"(?P<option>\w+)( of \w[\w ]*)? must be .+, but got .+; (set [\w.]+=(?P<meant>.+)|change [\w.]+)\."

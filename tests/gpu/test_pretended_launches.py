@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from engram.scripts.command_line.config import compose_config
+from engram.command_line.config import compose_config
 from engram.training.session import Session
 
 pytestmark = pytest.mark.gpu

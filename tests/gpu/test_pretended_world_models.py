@@ -6,8 +6,8 @@ import pytest
 import torch
 from waits import EXTEND, ROLLOUT, WORLD_MODEL_UPDATE, check_waits
 
+from engram.command_line.config import compose_config
 from engram.envs.captured import CapturedPlay
-from engram.scripts.command_line.config import compose_config
 from engram.training.new_run import describe_agent
 from engram.training.session import Session
 

@@ -15,8 +15,8 @@ from damage_edits import edits, leaves, parse, unparse, with_value
 from damage_folders import ARCHIVE, RUN, SWEEP, Base
 from damage_kinds import ANY_FILE, ONCE, TEXT_FILE, damaged
 
+from engram.command_line.config import compose_plain
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
-from engram.scripts.command_line.config import compose_plain
 
 TEXTS = (
     "config.yaml",

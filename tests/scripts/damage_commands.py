@@ -19,7 +19,7 @@ from unittest import mock
 
 import torch
 
-import engram.scripts.command_line.config
+import engram.command_line.config
 import engram.scripts.evaluate
 import engram.scripts.plot
 import engram.scripts.sweep
@@ -169,7 +169,7 @@ def quick_commands() -> Iterator[None]:
 
 
 def _composed_once() -> Callable[[str, Sequence[str]], Any]:
-    compose = engram.scripts.command_line.config.compose_config
+    compose = engram.command_line.config.compose_config
 
     @functools.cache
     def once(name: str, words: tuple[str, ...]) -> Any:

@@ -5,8 +5,8 @@ import json
 
 import yaml
 
+from engram.command_line.config import compose_config
 from engram.run_files.run_command import asked_for, command_text
-from engram.scripts.command_line.config import compose_config
 
 SIZES = {"parameters": 12_345, "core_parameters": 10_000, "carry_bytes_per_env": 512}
 QUICK = ("resamples=200", "points=5", "figures=false")

@@ -9,9 +9,9 @@ from small_cores import FILES, NAMES
 
 from engram.agents.stored.build import build
 from engram.agents.world_model.settings import DreamerSettings
+from engram.command_line.config import compose_config
+from engram.command_line.groups import group_options
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.groups import group_options
 
 SIZES = group_options("size")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from engram.command_line.config import compose_config
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
 
 
 @pytest.mark.parametrize(

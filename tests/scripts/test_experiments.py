@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engram import configs
-from engram.scripts.command_line.config import compose_config
+from engram.command_line.config import compose_config
 from run_files import TINY
 
 EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "experiment").glob("*.yaml"))

@@ -8,7 +8,7 @@ import pytest
 from engram.common.errors import UsageError
 from engram.common.machine_errors import sentence_of
 from engram.run_files.run_folder import read_config
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 from run_files import assert_refused, forge
 
 

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
+from engram.command_line.config import compose_config
+from engram.command_line.flags import answer
+from engram.command_line.groups import GROUPS, group_options
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.flags import answer
-from engram.scripts.command_line.groups import GROUPS, group_options
 
 
 def test_short_help_names_every_choice_in_a_page():

@@ -8,11 +8,11 @@ from engram.agents.pqn import PQNSettings
 from engram.agents.r2d2 import R2D2Settings
 from engram.agents.sac import SACSettings
 from engram.agents.world_model.settings import DreamerSettings
+from engram.command_line.config import compose_config
+from engram.command_line.groups import CONFIG_DIR
+from engram.command_line.help import argument_docs, help_text, read_comments
+from engram.command_line.words import write_value
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.groups import CONFIG_DIR
-from engram.scripts.command_line.help import argument_docs, help_text, read_comments
-from engram.scripts.command_line.words import write_value
 
 
 def leaves(node, prefix=""):

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from engram.scripts.faults.stop_request import SIGNALS
+from engram.training.stop_request import SIGNALS
 from run_files import (
     RECALL,
     TINY,

@@ -2,9 +2,9 @@
 
 import pytest
 
+from engram.command_line.config import compose_config
+from engram.command_line.observation_words import is_observation_word, set_readings
 from engram.common.errors import UsageError
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.observation_words import is_observation_word, set_readings
 
 
 def ppo():

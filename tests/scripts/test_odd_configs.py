@@ -8,12 +8,12 @@ import yaml
 from test_odd_values import places, with_odd
 
 from engram import agents
+from engram.command_line.options import TrainOptions
+from engram.command_line.resuming import resumed_config
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.run_files.stored_yaml import yaml_text
-from engram.scripts.command_line.options import TrainOptions
-from engram.scripts.command_line.resuming import resumed_config
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 
 ODD = [None, True, [], "x", -1, 10**30, 1e300, {"a": {"b": [1]}}]
 # What an agent is built of.

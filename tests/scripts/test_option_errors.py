@@ -12,12 +12,12 @@ from engram.agents.ppo.settings import PPOSettings
 from engram.agents.replay import ReplaySettings
 from engram.agents.stored.build import build, find_target
 from engram.agents.world_model.settings import DreamerSettings
+from engram.command_line.config import compose_config
+from engram.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
+from engram.command_line.suggestions import nearest_keys
 from engram.common.checked import OptionError, check_arguments, check_options, check_value
 from engram.common.errors import UsageError
 from engram.common.option_types import Packages
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
-from engram.scripts.command_line.suggestions import nearest_keys
 
 DOES_NOT = "An option must exist in the configuration, but '{}' does not; {}--help all lists all options."
 COUNT = len([*NAMES, "custom"])

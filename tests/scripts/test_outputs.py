@@ -3,7 +3,7 @@
 import pytest
 
 from engram.common.errors import UsageError
-from engram.scripts.faults.outputs import check_writable, check_writable_file
+from engram.run_files.outputs import check_writable, check_writable_file
 from run_files import assert_refused, snapshot
 
 

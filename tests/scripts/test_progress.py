@@ -8,11 +8,11 @@ from gymnasium import spaces
 from rich.console import Console
 
 from engram import envs
+from engram.command_line.config import compose_config
+from engram.command_line.options import TrainOptions
 from engram.common.checked import check_options
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.options import TrainOptions
-from engram.scripts.output.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
 from engram.training.headline import headline, space_text
+from engram.training.progress import ProgressLine, RecentSpeed, bar_text, clock_time, fit, short_count
 from engram.training.session import Session
 
 

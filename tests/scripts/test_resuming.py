@@ -7,9 +7,7 @@ import pytest
 import yaml
 
 from engram import agents
-from engram.common.errors import UsageError
-from engram.run_files.run_folder import stored_config
-from engram.scripts.command_line.resuming import (
+from engram.command_line.resuming import (
     allow_words,
     is_resumable,
     resume_command,
@@ -17,6 +15,8 @@ from engram.scripts.command_line.resuming import (
     schedule_note,
     store_changes,
 )
+from engram.common.errors import UsageError
+from engram.run_files.run_folder import stored_config
 from run_files import RECALL, TINY, assert_same_run, metric_lines
 
 STORED = {

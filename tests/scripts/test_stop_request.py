@@ -8,13 +8,13 @@ import time
 import pytest
 from command_server import ROOT
 
-from engram.scripts.faults.stop_request import SAME_REQUEST_SECONDS
+from engram.training.stop_request import SAME_REQUEST_SECONDS
 
 # Prints a line when it is ready, and goes on for a while after it was asked to end.
 PROGRAM = """
 import sys, time
 from engram.scripts.faults.errors import run
-from engram.scripts.faults.stop_request import StopRequest
+from engram.training.stop_request import StopRequest
 
 def main(words):
     with StopRequest("asked") as stop:

@@ -15,8 +15,8 @@ from command_server import ROOT
 from sweep_processes import lines_in, wait_for_none
 
 from engram.common.errors import UsageError, WorkerFault
+from engram.run_files.outputs import check_writable_file
 from engram.run_files.unbegun import is_unbegun
-from engram.scripts.faults.outputs import check_writable_file
 from engram.scripts.sweeps import trial
 from engram.scripts.sweeps.launchers import RayPool
 from engram.scripts.sweeps.trial_state import TrialState, failure_reason, stored_state

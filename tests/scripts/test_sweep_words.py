@@ -3,8 +3,8 @@
 import pytest
 
 from engram import envs
+from engram.command_line.axes import axis_values, split_words
 from engram.common.errors import UsageError
-from engram.scripts.command_line.axes import axis_values, split_words
 
 
 def test_words_are_parted():

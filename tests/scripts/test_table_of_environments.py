@@ -8,11 +8,11 @@ from hydra.core.config_store import ConfigStore
 
 from engram import envs
 from engram.agents.stored.build import build_maker
+from engram.command_line import groups
+from engram.command_line.axes import axis_values
+from engram.command_line.config import compose_config
+from engram.command_line.help import help_text
 from engram.envs.table import table_order
-from engram.scripts.command_line import groups
-from engram.scripts.command_line.axes import axis_values
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.help import help_text
 
 
 def test_entries_hold_together():

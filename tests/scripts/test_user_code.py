@@ -9,7 +9,7 @@ from engram.agents.stored.build import build
 from engram.common.errors import UsageError
 from engram.memory_cores import GRU
 from engram.run_files.run_folder import read_config
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 from engram.training.schedule import passes
 from engram.training.user_code import is_refusal, place_in_user_code
 from run_files import TINY, assert_refused

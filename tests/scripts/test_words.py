@@ -9,13 +9,13 @@ import pytest
 from synthetic_runs import write_run
 
 from engram.benchmarks.command import make_options
+from engram.command_line.axes import split_words
+from engram.command_line.config import compose_config
+from engram.command_line.paths import expand, expand_paths, literal_path, quote_paths
+from engram.command_line.resuming import resumed_config
+from engram.command_line.words import normal, parse_value, write_value
 from engram.common.errors import UsageError
 from engram.common.shell import command_line, shell_word
-from engram.scripts.command_line.axes import split_words
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.paths import expand, expand_paths, literal_path, quote_paths
-from engram.scripts.command_line.resuming import resumed_config
-from engram.scripts.command_line.words import normal, parse_value, write_value
 from engram.scripts.train import main as train
 
 VALUES = {

@@ -11,10 +11,10 @@ from engram.agents.trainable import Trainable, Updates
 from engram.common.state_form import check_like
 from engram.envs import Rollout
 from engram.run_files.progress import Progress
-from engram.scripts.faults.stop_request import SaveTimer
 from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.schedule import Hooks, Schedule
+from engram.training.stop_request import SaveTimer
 
 
 def _episodes(returns, lengths):

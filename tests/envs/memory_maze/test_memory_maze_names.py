@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from engram.command_line.config import compose_config
+from engram.command_line.groups import group_options
 from engram.envs import TASKS, GymnasiumEnv, NativeVectorEnv, make_env
-from engram.scripts.command_line.config import compose_config
-from engram.scripts.command_line.groups import group_options
 
 
 class Recorder(NativeVectorEnv):

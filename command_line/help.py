@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from engram.agents.stored.build import OWN_PACKAGE, find_target
+from engram.command_line.config import Composed, compose_plain
+from engram.command_line.groups import CONFIG_DIR, GROUPS, group_options
+from engram.command_line.words import write_value
 from engram.common.shell import command_line
-from engram.scripts.command_line.config import Composed, compose_plain
-from engram.scripts.command_line.groups import CONFIG_DIR, GROUPS, group_options
-from engram.scripts.command_line.words import write_value
-from engram.scripts.faults.errors import usage_errors
+from engram.training.faults import usage_errors
 
 _WIDTH = 110
 _COLUMN = 40  # where comments begin

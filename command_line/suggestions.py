@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import gymnasium
 
+from engram.command_line.groups import group_options
 from engram.common.other_names import other_names
-from engram.scripts.command_line.groups import group_options
 
 _GYMNASIUM_ID = re.compile(r"([\w.]+:)?([\w.-]+/)*[\w.-]+-v\d+|[\w.]+:[\w./-]+")
 MOST = 20  # options are all listed up to so many

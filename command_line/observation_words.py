@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from engram.command_line.words import parse_value
 from engram.common.errors import UsageError
-from engram.scripts.command_line.words import parse_value
 
 _WORD = re.compile(
     r"\+*(?P<path>agent\.(?:\w+\.)*?)?(?P<name>image_layout|leaves)(?P<key>\..+)?=(?P<value>.*)", re.S

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from engram.scripts.command_line.groups import GROUPS, group_options, options_with
-from engram.scripts.command_line.suggestions import MOST, listed, nearest_keys, nearest_option
+from engram.command_line.groups import GROUPS, group_options, options_with
+from engram.command_line.suggestions import MOST, listed, nearest_keys, nearest_option
 
 _MOST_KEYS = 15  # a group's keys are all listed up to so many
 

@@ -13,15 +13,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from engram.command_line.groups import CONFIG_DIR, GROUPS, env_description, register_names
+from engram.command_line.observation_words import is_observation_word, set_readings
+from engram.command_line.option_errors import explain
+from engram.command_line.other_agent import drop_options_of_other_agent, note_of
+from engram.command_line.paths import expand_paths, quote_paths
+from engram.command_line.word_checks import check_words
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.envs.table import TASKS
-from engram.scripts.command_line.groups import CONFIG_DIR, GROUPS, env_description, register_names
-from engram.scripts.command_line.observation_words import is_observation_word, set_readings
-from engram.scripts.command_line.option_errors import explain
-from engram.scripts.command_line.other_agent import drop_options_of_other_agent, note_of
-from engram.scripts.command_line.paths import expand_paths, quote_paths
-from engram.scripts.command_line.word_checks import check_words
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from engram.command_line.axes import axis_values
+from engram.command_line.groups import GROUPS, group_options
+from engram.command_line.paths import PATH_OPTIONS
+from engram.command_line.suggestions import listed
 from engram.common.errors import UsageError
 from engram.common.printable import printable
 from engram.common.shell import command_line
-from engram.scripts.command_line.axes import axis_values
-from engram.scripts.command_line.groups import GROUPS, group_options
-from engram.scripts.command_line.paths import PATH_OPTIONS
-from engram.scripts.command_line.suggestions import listed
 
 
 def check_words(words: Sequence[str], name: str) -> None:

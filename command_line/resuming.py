@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from engram.command_line.paths import expand_paths, quote_paths
+from engram.command_line.words import parse_value, write_value
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.common.shell import command_line
@@ -16,8 +18,6 @@ from engram.run_files.former_names import refuse_former_replay
 from engram.run_files.manifest import replace_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.run_folder import read_config, stored_config
-from engram.scripts.command_line.paths import expand_paths, quote_paths
-from engram.scripts.command_line.words import parse_value, write_value
 
 # In place of a run's folder: the newest run of the same configuration, if it is not at its end.
 UNFINISHED = "unfinished"

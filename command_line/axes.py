@@ -12,10 +12,10 @@ from typing import Any
 
 from hydra.core.override_parser.types import Glob, Quote, QuotedString
 
+from engram.command_line.groups import group_options
+from engram.command_line.paths import PATH_OPTIONS
+from engram.command_line.words import parse_override, parse_value, write_value
 from engram.common.errors import UsageError
-from engram.scripts.command_line.groups import group_options
-from engram.scripts.command_line.paths import PATH_OPTIONS
-from engram.scripts.command_line.words import parse_override, parse_value, write_value
 
 PATTERN_GROUPS = ("agent", "core", "env")
 _RANGE = re.compile(r"([-+]?\d[\d_]*)\.\.([-+]?\d[\d_]*)")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import yaml
 
+from engram.command_line.config import compose_plain
+from engram.command_line.help import help_text, short_help
 from engram.common.errors import UsageError
 from engram.common.shell import command_line
-from engram.scripts.command_line.config import compose_plain
-from engram.scripts.command_line.help import help_text, short_help
 
 HELP = ("-h", "--help")
 _CFG = ("-c", "--cfg")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engram.command_line.words import parse_value, write_value
 from engram.common.errors import UsageError
-from engram.scripts.command_line.words import parse_value, write_value
 
 # Of all commands, by dotted name.
 PATH_OPTIONS = (

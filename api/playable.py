@@ -11,8 +11,8 @@ from engram.agents.base import Agent
 from engram.analysis.pictures import to_pictures
 from engram.common.errors import UsageError
 from engram.envs import VectorEnv
-from engram.scripts.faults.errors import usage_errors
 from engram.training.building import build_env
+from engram.training.faults import usage_errors
 
 
 def build_for(agent: Agent, config: dict[str, Any], num_envs: int) -> VectorEnv:

@@ -1,0 +1,1 @@
+"""Training, evaluating and comparing from Python, by what the commands do as well."""

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.deployment.player import Player
 from engram.agents.learned_state import LearnedState
 from engram.agents.optim.groups import make_capturable
 from engram.agents.precision import Precision
@@ -184,6 +185,21 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             bounds.
         """
         return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
+
+    def player(self, num_envs: int = 1, seed: int | None = None) -> Player:
+        """Make a player, which keeps the memory and takes observations as environments give them.
+
+        Example::
+
+            player = agent.player()
+            action = player.act(observation, deterministic=True)
+            observation, reward, terminated, truncated, info = env.step(action)
+
+        Args:
+            num_envs: number of environments B.
+            seed: of the actions that are drawn. Default: the agent's own.
+        """
+        return Player(self, num_envs, seed)
 
     def why_no_captured_updates(self) -> str | None:
         """See `Trainable.why_no_captured_updates`; what can be recorded is a `CapturedUpdate` among the attributes."""

@@ -11,6 +11,7 @@ from tensordict import TensorDict
 from torch import nn
 
 from engram.agents.captured_update import CapturedUpdate
+from engram.agents.networks.encoder import Encoder
 from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
 from engram.common.state_form import Whole
 from engram.memory_cores import MemoryCore
@@ -48,6 +49,12 @@ class LearnedState(ABC):
         """The memory cores in the networks, those inside of others too."""
         parts = (part for network in self.networks.values() for part in network.modules())
         return [part for part in parts if isinstance(part, MemoryCore)]
+
+    @property
+    def reads_reward(self) -> bool:
+        """Whether it acts by the reward that came with an observation, too."""
+        parts = (part for network in self.networks.values() for part in network.modules())
+        return any(isinstance(part, Encoder) and part.previous_reward for part in parts)
 
     @property
     def captured_updates(self) -> dict[str, CapturedUpdate]:

@@ -78,10 +78,9 @@ def load(
 
     Example::
 
-        agent = agents.load("runs/…")
-        carry = agent.initial_carry(batch_size=1)
-        action, carry, extras = agent.act(row, carry, deterministic=True)
-        observation, *_ = env.step(agent.to_env(action)[0])  # a Gymnasium environment
+        player = agents.load("runs/…").player()
+        action = player.act(observation, deterministic=True)
+        observation, *_ = env.step(action)  # a Gymnasium environment
 
     Args:
         run_dir: a run's folder.
@@ -91,7 +90,7 @@ def load(
         trust_edited: take files that were edited since the run wrote them, with a warning that names them.
 
     Returns:
-        The agent, ready to `act`.
+        The agent, ready to `act` on rows; its `player` takes observations as environments give them.
 
     Raises:
         FileNotFoundError: if the folder or the checkpoint is missing.

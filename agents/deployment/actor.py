@@ -1,0 +1,32 @@
+"""What a player asks of an agent."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from tensordict import TensorDict, TensorDictBase
+from torch import Tensor
+
+
+class Actor(Protocol):
+    """The side of an agent that a player sees; all of it is `engram.agents.Agent`'s."""
+
+    observation_space: spaces.Space
+    action_space: spaces.Space
+    device: torch.device
+
+    @property
+    def reads_reward(self) -> bool: ...  # noqa: D102
+
+    def initial_carry(  # noqa: D102
+        self, batch_size: int, seed: int | None = None, first_index: int = 0
+    ) -> TensorDict: ...
+
+    def act(  # noqa: D102
+        self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
+    ) -> tuple[Tensor, TensorDict, TensorDict]: ...
+
+    def to_env(self, action: Tensor) -> np.ndarray: ...  # noqa: D102

@@ -20,6 +20,7 @@ from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.settings import OnPolicySettings
 from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
+from engram.agents.optim.radam import RAdam
 from engram.common.cuda_graph import to_device
 from engram.common.streams import permutation, stream_key
 
@@ -74,7 +75,7 @@ class OnPolicyAgent(Agent):
         if self.settings.optimizer == "muon":
             return MuonWithAdam(self._parameters, lr=rate, eps=epsilon)
         if self.settings.optimizer == "radam":
-            return torch.optim.RAdam(self._parameters, lr=rate, eps=epsilon)
+            return RAdam(self._parameters, lr=rate, eps=epsilon)
         return torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
 
     def initial_memory(self, batch_size: int) -> TensorDict:

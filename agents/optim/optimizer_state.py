@@ -10,12 +10,13 @@ from torch import Tensor
 
 from engram.agents.optim.laprop import LaProp
 from engram.agents.optim.muon import MuonWithAdam
+from engram.agents.optim.radam import RAdam
 from engram.common.state_form import Anything, Maybe, Numbers
 
 # What optimisers keep of every parameter beside the number of steps, by their classes; of others nothing is known.
 _MOMENTS = {
     LaProp: ("mean_square", "momentum"),
-    **dict.fromkeys((torch.optim.Adam, torch.optim.AdamW, MuonWithAdam), ("exp_avg", "exp_avg_sq")),
+    **dict.fromkeys((torch.optim.Adam, torch.optim.AdamW, RAdam, MuonWithAdam), ("exp_avg", "exp_avg_sq")),
 }
 # Means of squares: nothing below 0.
 _SQUARES = ("exp_avg_sq", "mean_square")

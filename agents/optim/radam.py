@@ -19,7 +19,7 @@ class RAdam(torch.optim.RAdam):
     """
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move all parameters that have a gradient; see `torch.optim.Optimizer.step`."""
         if closure is not None or not all(self._is_plain(group) for group in self.param_groups):
             return super().step(closure)
@@ -40,7 +40,8 @@ class RAdam(torch.optim.RAdam):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         moved = [one for one in group["params"] if one.grad is not None]
-        steps, beta1, beta2 = [self.state[one]["step"] for one in moved], *group["betas"]
+        beta1, beta2 = group["betas"]
+        steps = [self.state[one]["step"] for one in moved]
         torch._foreach_add_(steps, 1.0)
         time = float(steps[0])
         rate = rectification(time, beta2)

@@ -1,10 +1,13 @@
 """What a fresh machine installs: the versions fit together, and `make` finds a Python or says what is missing."""
 
+import json
 import re
 import shutil
 import stat
 import subprocess
 import tomllib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,28 @@ def test_every_supported_torch_has_its_triton():
     (torch,) = [line for line in project["dependencies"] if line.startswith("torch>")]
     low, high = (int(minor) for minor in re.fullmatch(r"torch>=2\.(\d+),<2\.(\d+)", torch).groups())
     assert sorted(TRITON_OF_TORCH) == [f"2.{minor}" for minor in range(low, high)]
+
+
+@pytest.mark.slow  # asks the public index
+@pytest.mark.parametrize("minor", TRITON_OF_TORCH)
+def test_the_public_index_says_the_same(minor):
+    """What the wheels of Linux themselves require, whatever build of torch this machine has."""
+    try:
+        wheels = read_json("https://pypi.org/simple/torch/")["files"]
+        pattern = re.compile(rf"torch-{re.escape(minor)}\.0-cp311-cp311-manylinux\w*_x86_64\.whl")
+        (wheel,) = [one for one in wheels if pattern.fullmatch(one["filename"])]
+        with urllib.request.urlopen(wheel["url"] + ".metadata", timeout=60) as answer:
+            metadata = answer.read().decode()
+    except urllib.error.URLError as error:
+        pytest.skip(f"the public index is not reached: {error}")
+    (triton,) = re.findall(r"^Requires-Dist: triton==([\d.]+)", metadata, re.MULTILINE)
+    assert triton == TRITON_OF_TORCH[minor]
+
+
+def read_json(url):
+    asked = urllib.request.Request(url, headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.load(answer)
 
 
 def test_makefile_asks_for_the_constraints_torch():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,8 @@ from engram.command_line.word_checks import check_words
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.envs.table import TASKS
+
+_ONE_AT_A_TIME = threading.Lock()  # Hydra's state is the process's
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,8 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     check_words(overrides, name)
     readings = [word for word in overrides if is_observation_word(word)]
     overrides = [word for word in overrides if not is_observation_word(word)]
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        with _configs():
             words = [_open(word) for word in quote_paths(overrides)]
             config = compose(config_name=name, overrides=words, return_hydra_config=True)
         choices = dict(config.hydra.runtime.choices)
@@ -81,6 +84,19 @@ def _compose(name: str, overrides: Sequence[str], may_lack: bool) -> Composed:
     _allow_named_environment(values)
     notes = _fit_to_agent(values, name, overrides)
     return Composed(values, {group: str(choices.get(group)) for group in GROUPS}, notes)
+
+
+@contextmanager
+def _configs() -> Iterator[None]:
+    """Within the block Hydra composes from our YAMLs; whoever uses it as well finds it as it was."""
+    with _ONE_AT_A_TIME:
+        hydra = GlobalHydra.instance().hydra
+        GlobalHydra.instance().clear()
+        try:
+            with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+                yield
+        finally:
+            GlobalHydra.instance().hydra = hydra
 
 
 def _fit_to_agent(values: dict[str, Any], name: str, overrides: Sequence[str]) -> tuple[str, ...]:
@@ -140,7 +156,7 @@ def _known_keys(name: str, overrides: Sequence[str]) -> list[str]:
 def _plain(name: str, words: Sequence[str]) -> Any:
     """What words of groups alone compose, interpolations unread; None if that fails."""
     try:
-        with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        with _configs():
             return OmegaConf.to_container(compose(config_name=name, overrides=list(words)))
     except HydraException:
         return None

@@ -9,6 +9,10 @@ class UsageError(Exception):
     """Something the user can mend; its text is one sentence."""
 
 
+class RunError(ValueError):
+    """What `UsageError` is to a command, for whoever calls from Python: something to mend, told in one sentence."""
+
+
 class StoppedError(Exception):
     """A signal asked the command to end, and it did so in good order.
 

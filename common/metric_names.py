@@ -32,3 +32,8 @@ def evaluation_key(name: str) -> str:
 def agent_key(name: str) -> str:
     """The key of what an agent returns: a name without a slash is a loss, one with a slash stands for itself."""
     return name if "/" in name else f"losses/{name}"
+
+
+def own_key(name: str) -> str:
+    """The key of what a callback logs: a name with a slash stands for itself."""
+    return name if "/" in name else f"charts/{name}"

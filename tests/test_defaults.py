@@ -20,8 +20,8 @@ from engram.benchmarks.command import BENCHMARKS, make_options
 from engram.command_line.config import compose_config
 from engram.command_line.help import NODES
 from engram.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
+from engram.command_line.plot_options import PlotOptions
 from engram.common.annotations import annotations_of, default_of
-from engram.scripts.plot import PlotOptions
 
 CONFIGS = Path(configs.__file__).parent
 FILES = {

@@ -49,6 +49,7 @@ def train(
             before, start = driver.env_steps, time.perf_counter()
             rollout = driver.collect(agent.policy(before), agent.rollout_length)
             record.add_rollout(rollout, time.perf_counter() - start)
+            hooks.on_rollout(rollout)
         if not _learn(agent, rollout, before, driver.env_steps, hooks, progress, schedule, record):
             return False
         before = rollout = None
@@ -82,8 +83,8 @@ def _learn(
     start = time.perf_counter()
     updates = agent.updates(rollout, before)
     for number, metrics in enumerate(updates, start=1):
-        record.add_update(metrics, time.perf_counter() - start)
-        if number < len(updates) and not schedule.save_within_iteration(hooks, progress, before, env_steps):
+        hooks.on_update(record.add_update(metrics, time.perf_counter() - start))
+        if number < len(updates) and not schedule.save_within_iteration(hooks, progress, before):
             return False
         start = time.perf_counter()
     return schedule.finish_iteration(agent, record, hooks, progress, before, env_steps)

@@ -12,6 +12,8 @@ from rich.progress import Progress, TextColumn
 from rich.table import Column
 
 from engram.common.say import say
+from engram.training.callbacks import Callback, Trainer
+from engram.training.record import Metrics
 
 _WINDOW_SECONDS = 60.0  # of the speed that foretells the end, or a quarter of the run if that is longer
 _MARKS = 500  # of the window, about
@@ -19,7 +21,7 @@ _SHORTEST_BAR, _LONGEST_BAR = 10, 30
 _SEPARATOR = "  "
 
 
-class ProgressLine:
+class ProgressLine(Callback):
     """Where a run stands, how long it still takes, and what it is worth; plain lines where there is no terminal.
 
     Args:
@@ -73,6 +75,14 @@ class ProgressLine:
         elif self._enabled and ("eval/episodic_return" in metrics or self._line_is_due()):
             self._last_line = self._clock()
             say(self._line(env_steps, None), file=sys.stderr)
+
+    def on_log(self, trainer: Trainer, metrics: Metrics) -> None:
+        """Show the newest metrics."""
+        self.update(metrics, trainer.env_steps)
+
+    def on_end(self, trainer: Trainer) -> None:
+        """Leave the terminal as it was."""
+        self.close()
 
     def close(self) -> None:
         """Leave the terminal as it was."""

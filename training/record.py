@@ -34,11 +34,17 @@ class Record:
             self._values.setdefault(training_key(name), []).extend(map(float, values))
         self._collect_seconds += seconds
 
-    def add_update(self, metrics: Mapping[str, float], seconds: float) -> None:
-        """Note what the agent returned of one update."""
-        for name, value in metrics.items():
-            self._values.setdefault(agent_key(name), []).append(float(value))
+    def add_update(self, metrics: Mapping[str, float], seconds: float) -> Metrics:
+        """Note what the agent returned of one update; returns it by the names of the log."""
+        named = {agent_key(name): float(value) for name, value in metrics.items()}
+        for key, value in named.items():
+            self.add(key, value)
         self._update_seconds += seconds
+        return named
+
+    def add(self, key: str, value: float) -> None:
+        """Note a number of a callback's own."""
+        self._values.setdefault(key, []).append(value)
 
     def take(self, env_steps: int) -> Metrics:
         """Return the means and begin anew at `env_steps`; what was not measured is left out."""

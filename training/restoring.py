@@ -13,7 +13,7 @@ from torch import Tensor
 from engram.agents.base import Agent
 from engram.common.errors import UsageError
 from engram.common.nested import dotted
-from engram.common.state_form import AtLeast, Kind, Maybe, StateError, Whole
+from engram.common.state_form import Anything, AtLeast, Kind, MapOf, Maybe, StateError, Whole
 from engram.envs import Driver
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.progress import Progress
@@ -36,6 +36,7 @@ def stored_form(agent: Agent, driver: Driver, carry: TensorDict) -> AtLeast:
         "driver": driver.state_form(carry),
         "progress": Progress.state_form(),
         "record": Maybe(Record.state_form()),
+        "callbacks": Maybe(MapOf(Anything())),
         "name": Maybe(Kind(str)),
         "log": Maybe({"lines": Whole(), "hash": Kind(str)}),
         **agent.run_state_form(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engram.agents.trainable import Trainable
+from engram.common.rows import Rollout
 from engram.run_files.progress import Progress
 from engram.training.record import Metrics, Record
 
@@ -17,28 +18,36 @@ def never() -> bool:
     return False
 
 
+def ignore(_: object) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True)
 class Hooks:
-    """What happens beside learning; each is called with the number of environment steps.
+    """What happens beside learning.
 
     Attributes:
         log: write metrics.
         evaluate: play evaluation episodes; gives `eval/episodic_return` and more, or None if it was cut short
             because the run is asked to stop.
         save: write a checkpoint under a name (`latest`, `best`, `step-…`).
-        report: tell a person how far it is.
         log_media: write pictures and films by name.
         should_stop: whether the run is asked to stop.
         is_checkpoint_due: whether it is time for a checkpoint by the clock.
+        on_rollout: told of every rollout.
+        on_update: told of every update's metrics.
+        on_evaluation: told of every evaluation's metrics.
     """
 
-    log: Callable[[Metrics, int], None]
+    log: Callable[[Metrics], None]
     evaluate: Callable[[int], Metrics | None]
-    save: Callable[[str, int], None]
-    report: Callable[[Metrics, int], None]
-    log_media: Callable[[Mapping[str, Tensor], int], None]
+    save: Callable[[str], None]
+    log_media: Callable[[Mapping[str, Tensor]], None]
     should_stop: Callable[[], bool] = never
     is_checkpoint_due: Callable[[], bool] = never
+    on_rollout: Callable[[Rollout], None] = ignore
+    on_update: Callable[[Metrics], None] = ignore
+    on_evaluation: Callable[[Metrics], None] = ignore
 
 
 @dataclass(frozen=True)
@@ -82,21 +91,21 @@ class Schedule:
         if is_best:
             progress.best_return = progress.last_return
         progress.solved = self.stop_at_return is not None and progress.last_return >= self.stop_at_return
+        hooks.on_evaluation(metrics)
         return metrics, is_best
 
-    def save_within_iteration(self, hooks: Hooks, progress: Progress, before: int, env_steps: int) -> bool:
+    def save_within_iteration(self, hooks: Hooks, progress: Progress, before: int) -> bool:
         """Save in the middle of an iteration if that is asked for; returns whether to go on.
 
         Args:
             hooks: what to do.
             progress: changed in place.
             before: environment steps before the iteration.
-            env_steps: environment steps now.
         """
         stops = hooks.should_stop()
         if stops or hooks.is_checkpoint_due():
             progress.unfinished_from = before
-            hooks.save("latest", env_steps)
+            hooks.save("latest")
         return not stops
 
     def finish_iteration(
@@ -129,27 +138,26 @@ class Schedule:
             evaluation, is_best = self.evaluate(hooks, progress, env_steps)
             if evaluation is None:
                 progress.unfinished_from = before
-                hooks.save("latest", env_steps)
+                hooks.save("latest")
                 return False
             if pictures := agent.pictures():
-                hooks.log_media(pictures, env_steps)
+                hooks.log_media(pictures)
         progress.unfinished_from = None
         interval = agent.log_interval
         if evaluation or interval is None or self.is_due(interval, before, env_steps):
             metrics = record.take(env_steps) | (evaluation or {})
-            hooks.log(metrics, env_steps)
-            hooks.report(metrics, env_steps)
+            hooks.log(metrics)
         if is_best:
-            hooks.save("best", env_steps)
+            hooks.save("best")
         if self.keep_interval is not None and passes(self.keep_interval, before, env_steps):
-            hooks.save(f"step-{env_steps:012d}", env_steps)
+            hooks.save(f"step-{env_steps:012d}")
         is_over = self.is_over(env_steps, progress)
         stops = hooks.should_stop() and not is_over
         saves = (
             agent.needs_checkpoint() or is_over or self.is_due(self.checkpoint_interval, before, env_steps)
         )
         if saves or stops or hooks.is_checkpoint_due():
-            hooks.save("latest", env_steps)
+            hooks.save("latest")
         return not stops
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Session:
         record: metrics that wait for the next log line.
         captured_evaluation: evaluations recorded; None if they are not.
         counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
+        callbacks: states of callbacks in the checkpoint that the run is continued from, by their names.
     """
 
     config: dict[str, Any]
@@ -55,6 +56,7 @@ class Session:
     captured_evaluation: CapturedPlay | None = None
     record: Record = field(default_factory=Record)
     counted: LogMark | None = None
+    callbacks: dict[str, Any] = field(default_factory=dict)
     _has_noted_truncation: bool = False
 
     @classmethod
@@ -122,19 +124,27 @@ class Session:
             check_acting(self.agent, self.driver)
         self.progress = Progress(**state["progress"])
         self.counted = LogMark(**state["log"]) if "log" in state else None
+        self.callbacks = state.get("callbacks", {})
         if "record" in state:
             self.record.load_state_dict(state["record"])
         self.open_files(run_dir, is_new=False)
         with named(used):
             self.agent.load_run_state(state)
 
-    def save(self, run_dir: Path, name: str, logged: LogMark = NOTHING_LOGGED) -> None:
+    def save(
+        self,
+        run_dir: Path,
+        name: str,
+        logged: LogMark = NOTHING_LOGGED,
+        callbacks: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the checkpoint `name`; `latest` keeps the one before it as well.
 
         Args:
             run_dir: the run's folder.
             name: also kept in the checkpoint, so that one that was copied over another is noticed.
             logged: how much of the log is on the disk.
+            callbacks: their states by name.
         """
         state: dict[str, Any] = {
             "name": name,
@@ -147,6 +157,7 @@ class Session:
         if is_latest:
             state["record"] = self.record.state_dict()
             state["log"] = logged._asdict()
+            state["callbacks"] = dict(callbacks or {})
             state |= self.agent.run_state()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
         if is_latest:

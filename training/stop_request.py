@@ -28,10 +28,12 @@ class StopRequest:
 
     Args:
         notice: what to tell the user at the first signal.
+        ends_process: whether a second signal ends the process at once; otherwise it does what it would have done
+            without this object: from the keyboard it raises KeyboardInterrupt.
     """
 
-    def __init__(self, notice: str) -> None:
-        self._notice = notice
+    def __init__(self, notice: str, ends_process: bool = True) -> None:
+        self._notice, self._ends_process = notice, ends_process
         self._signal: int | None = None
         self._asked_at = 0.0
         self._previous: dict[signal.Signals, Any] = {}
@@ -45,6 +47,11 @@ class StopRequest:
         assert self._signal is not None
         return StoppedError(128 + self._signal)
 
+    def pass_on(self) -> None:
+        """Let the signal do what it would have done without this object, now that nothing is lost by it."""
+        if self._signal is not None:
+            signal.raise_signal(self._signal)
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
@@ -53,6 +60,9 @@ class StopRequest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
         for number, previous in self._previous.items():
             signal.signal(number, previous)
 
@@ -60,7 +70,10 @@ class StopRequest:
         if self.is_asked():
             if time.monotonic() - self._asked_at > SAME_REQUEST_SECONDS:
                 _tell("ended at once")
-                os._exit(128 + number)
+                if self._ends_process:
+                    os._exit(128 + number)
+                self._put_back()
+                signal.raise_signal(number)
             return
         self._signal, self._asked_at = number, time.monotonic()
         _tell(self._notice)

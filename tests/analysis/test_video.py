@@ -7,8 +7,8 @@ import pytest
 
 from engram.analysis.pictures import fit, to_pictures
 from engram.analysis.video import VideoWriter
+from engram.api.evaluation import _probe_stem
 from engram.common.errors import UsageError
-from engram.scripts.evaluate import _probe_stem
 
 GREY = np.array([[0, 51], [102, 255]], np.uint8)
 RGB = np.stack([GREY, GREY // 3, GREY // 5], 2)

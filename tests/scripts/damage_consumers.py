@@ -12,6 +12,7 @@ import torch
 from damage_commands import Said, call, call_function
 from damage_folders import ARCHIVE, EVALUATED, OTHER, PLOTTED, PPO, RUN, SWEEP, sweep_words
 
+import engram.command_line.config
 import engram.scripts.evaluate
 import engram.scripts.plot
 import engram.scripts.sweep
@@ -140,7 +141,7 @@ def plot_archive(work: Path, more: tuple[str, ...]) -> Outcome:
 
 
 def unfinished(work: Path, more: tuple[str, ...]) -> Outcome:
-    config = engram.scripts.train.compose_config(
+    config = engram.command_line.config.compose_config(
         "train", ["core=gru", *PPO, f"logging.runs_dir={work}"]
     ).values
     said = call_function(lambda: unfinished_run(config))

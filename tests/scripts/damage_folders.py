@@ -11,6 +11,7 @@ from unittest import mock
 
 from damage_commands import call
 
+import engram.run_files.logger
 import engram.scripts.evaluate
 import engram.scripts.plot
 import engram.scripts.sweep
@@ -194,7 +195,7 @@ def expect(said) -> None:
 def _copies_at_lines(place: Path, root: Path, moments: Mapping[int, str]) -> Iterator[None]:
     """While open, copy a folder as it stands after so many lines of a log."""
     count = 0
-    log = engram.scripts.train.Logger.log
+    log = engram.run_files.logger.Logger.log
 
     def counted(logger, metrics, env_steps) -> None:
         nonlocal count
@@ -203,5 +204,5 @@ def _copies_at_lines(place: Path, root: Path, moments: Mapping[int, str]) -> Ite
         if count in moments:
             shutil.copytree(place, root / moments[count])
 
-    with mock.patch.object(engram.scripts.train.Logger, "log", counted):
+    with mock.patch.object(engram.run_files.logger.Logger, "log", counted):
         yield

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from engram.analysis.pairing import read_against
+from engram.api.results import write_results
 from engram.common.errors import UsageError
 from engram.run_files.sealed_json import EditedFileError, sealed
-from engram.scripts.evaluate import write_results
 from engram.scripts.sweeps.grid import make_trials
 from engram.scripts.sweeps.loop import FINISHED, read_statuses
 from engram.scripts.sweeps.manifest import MANIFEST_FILE, read_manifest, update_manifest

@@ -8,9 +8,9 @@ import statistics
 import pytest
 from toy_modules import write_modules
 
+from engram.api.results import write_results
 from engram.common.errors import UsageError
 from engram.run_files.metrics_log import read_metrics
-from engram.scripts.evaluate import write_results
 from run_files import RECALL, TINY, assert_refused, snapshot
 
 

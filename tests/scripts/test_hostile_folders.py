@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from engram import agents
+from engram.api.results import write_results
 from engram.command_line.resuming import store_changes
 from engram.common.errors import UsageError
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 from engram.run_files.logger import Logger
 from engram.run_files.plain_files import check_plain, new_file, replace_file
 from engram.run_files.run_lock import folder_lock
-from engram.scripts.evaluate import write_results
 from engram.scripts.sweeps.launchers import start_trial
 from run_files import TINY, assert_refused
 

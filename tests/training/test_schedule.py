@@ -53,8 +53,8 @@ class Run:
         self.counter, self.progress, self.record = Counter(), Progress(), Record()
         self.lines, self.saves, self.state = [], [], None
 
-    def save(self, name, env_steps):
-        self.saves.append((name, env_steps))
+    def save(self, name):
+        self.saves.append((name, self.counter.env_steps))
         if name == "latest":
             counter = (self.counter.env_steps, self.counter.total)
             self.state = json.loads(json.dumps([counter, vars(self.progress), self.record.state_dict()]))
@@ -71,11 +71,10 @@ class Run:
 
     def train(self, should_stop=lambda: False, is_due=lambda: False, evaluate=None):
         hooks = Hooks(
-            log=lambda metrics, steps: self.lines.append((steps, without_speed(metrics))),
+            log=lambda metrics: self.lines.append((self.counter.env_steps, without_speed(metrics))),
             evaluate=evaluate or (lambda steps: {"eval/episodic_return": float(steps % 37)}),
             save=self.save,
-            report=lambda metrics, steps: None,
-            log_media=lambda media, steps: None,
+            log_media=lambda media: None,
             should_stop=should_stop,
             is_checkpoint_due=is_due,
         )
@@ -138,7 +137,7 @@ def test_an_evaluation_that_was_cut_short_is_played_again(whole, cut_at):
     again = run.continued()
     assert again.train(evaluate=evaluate) is False and again.lines == run.lines  # once more
     run = again.continued()
-    run.save = lambda name, env_steps: None  # as if it were killed before its next checkpoint
+    run.save = lambda name: None  # as if it were killed before its next checkpoint
     assert run.train() and run.lines == whole.lines
     run.state = again.state
     run = run.continued()
@@ -156,8 +155,8 @@ def test_saves_by_the_clock_change_nothing(whole):
     timer = SaveTimer(2.5, clock)
     save = run.save
 
-    def save_and_restart(name, env_steps):
-        save(name, env_steps)
+    def save_and_restart(name):
+        save(name)
         if name == "latest":
             timer.restart()
 

@@ -45,8 +45,8 @@ class Run:
     def replay(self):
         return self.agent.replay
 
-    def save(self, name, env_steps):
-        self.saves.append((name, env_steps))
+    def save(self, name):
+        self.saves.append((name, self.driver.env_steps))
         if name == "latest":
             self.agent.run_state()
             self.agent.mark_saved()
@@ -68,11 +68,10 @@ class Run:
 
         self.agent.learn_from = noted
         hooks = Hooks(
-            log=lambda metrics, steps: self.lines.append((steps, metrics)),
+            log=lambda metrics: self.lines.append((self.driver.env_steps, metrics)),
             evaluate=lambda steps: {"eval/episodic_return": float(steps)},
             save=self.save,
-            report=lambda metrics, steps: None,
-            log_media=lambda media, steps: self.media.append((steps, media)),
+            log_media=lambda media: self.media.append((self.driver.env_steps, media)),
             should_stop=should_stop,
             is_checkpoint_due=is_due,
         )

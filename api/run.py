@@ -1,0 +1,90 @@
+"""A run from Python: its folder, its agent, its evaluations and pictures."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+from engram.agents.base import Agent
+from engram.agents.stored.loading import load as load_agent
+from engram.api.as_words import as_words
+from engram.api.calling import called_from_python
+from engram.api.comparison import compare_runs
+from engram.api.evaluation import evaluate_run
+from engram.command_line.paths import literal_path
+from engram.run_files.find_run import newest_run
+
+
+class Run:
+    """A training run, by its folder.
+
+    Args:
+        path: the run's folder, or one above it: the newest run in it.
+
+    Attributes:
+        path: the run's folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = newest_run(Path(path).expanduser())
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @functools.cached_property
+    def agent(self) -> Agent:
+        """The trained agent, as `engram.load` gives it: best at evaluations, or the latest if there was none."""
+        return load(self)
+
+    def evaluate(self, **options: Any) -> dict[str, Any]:
+        """Play episodes with the run's agent, as `engram evaluate` does, and store the results in the run's folder.
+
+        Args:
+            **options: of the command, such as `episodes=100` or `env={"delay": 64}`; `engram evaluate --help` lists
+                them.
+
+        Returns:
+            What `evaluation.json` holds: `mean` and `standard_error` of the return, `returns`, `lengths`, `metrics`
+            and more; with a probe, its `points`.
+
+        Raises:
+            RunError: a ValueError, for a wrong option, in the words of the command.
+        """
+        with called_from_python():
+            return evaluate_run([f"run={literal_path(str(self.path))}", *as_words(options, chosen=())])
+
+    def plot(self, **options: Any) -> Path:
+        """Draw the run's curves and tables, as `engram plot` does.
+
+        Args:
+            **options: of the command, such as `metric="success_rate"`; `engram plot --help` lists them. `output`
+                is `report` in the run's folder by default.
+
+        Returns:
+            The folder of the report.
+
+        Raises:
+            RunError: a ValueError, for a wrong option, in the words of the command.
+        """
+        given = {"output": self.path / "report", **options}
+        with called_from_python():
+            return compare_runs([f"runs={literal_path(str(self.path))}", *as_words(given, chosen=())]).output
+
+
+def load(run: str | os.PathLike[str], checkpoint: str = "best", **options: Any) -> Agent:
+    """Load a trained agent.
+
+    Args:
+        run: a `Run`, a run's folder, or one above it: the newest run in it.
+        checkpoint: `best` (of the evaluations; the latest if there was none), `latest`, or `step-…`.
+        **options: further arguments of `engram.agents.load`: `device`, `allow`, `trust_edited`.
+
+    Returns:
+        The agent, ready to `act`; errors as of `engram.agents.load`.
+    """
+    return load_agent(newest_run(Path(run).expanduser()), checkpoint, **options)

@@ -1,0 +1,140 @@
+"""Starting a training run from its words: a new one in a folder of its own, or one that is continued."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from engram.command_line.config import Composed, compose_config
+from engram.command_line.options import TrainOptions
+from engram.command_line.paths import expand
+from engram.command_line.resuming import (
+    UNFINISHED,
+    allow_words,
+    is_resumable,
+    is_trusted,
+    resumed_config,
+    resumed_run,
+    store_changes,
+)
+from engram.common.checked import check_options
+from engram.common.say import say
+from engram.run_files.find_run import unfinished_run
+from engram.run_files.manifest import adopt_texts, check_texts, replace_texts, write_texts
+from engram.run_files.names import CONFIG_FILE
+from engram.run_files.plain_files import check_plain
+from engram.run_files.run_command import asked_for
+from engram.run_files.run_lock import folder_lock
+from engram.run_files.unbegun import clear_replay, is_unbegun
+from engram.training.new_run import describe_agent, describe_run, make_given_dir, make_run_dir
+from engram.training.restoring import stored_options
+from engram.training.session import Session
+from engram.training.threads import torch_threads
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that is about to train.
+
+    Attributes:
+        session: its agent, environments and progress.
+        run_dir: its folder.
+        resume_step: how far a continued run has logged; None for a new one.
+    """
+
+    session: Session
+    run_dir: Path
+    resume_step: int | None = None
+
+
+def start_run(words: Sequence[str], held: ExitStack) -> Started:
+    """Start a run, or continue the one that `resume=` names.
+
+    Args:
+        words: `key=value`, as of `engram train`.
+        held: releases the folder, the environments and torch's threads when it is closed.
+
+    Raises:
+        UsageError: for an option that cannot work, as a ValueError or OSError of its own in places.
+    """
+    run_dir, words = _run_to_continue(words)
+    return _begin(words, held) if run_dir is None else _continue(run_dir, words, held)
+
+
+def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
+    """The run that `resume=` asks for, if there is one, and the words that are then for it."""
+    asked = resumed_run(words)
+    if asked != UNFINISHED:
+        return (None if asked is None else Path(expand(asked))), words
+    run_dir = unfinished_run(compose_config("train", words).values)
+    if run_dir is None:
+        return None, words
+    kept = [word for word in words if is_resumable(word) and not word.lstrip("+").startswith("allow=")]
+    return run_dir, [*kept, *allow_words(words)]
+
+
+def _begin(words: Sequence[str], held: ExitStack) -> Started:
+    """Build a new run; its folder is made last, when everything else is known to work."""
+    composed = compose_config("train", words)
+    for note in composed.notes:
+        say(f"note: {note}", file=sys.stderr)
+    config = composed.values
+    config.pop("sweep", None)  # an experiment's grid is for engram sweep
+    config = check_options(config, TrainOptions)
+    config.pop("trust_edited")  # nothing of a new run was edited
+    held.enter_context(torch_threads(config["threads"]))
+    session = Session.build(config)
+    held.callback(session.close)
+    session.start()
+    run_dir = _make_folder(composed, session)
+    held.enter_context(folder_lock(run_dir))
+    try:
+        session.open_files(run_dir, is_new=True)
+        command = asked_for(words, composed.choices)
+        write_texts(run_dir, describe_run(config, session.agent, command))
+    except OSError:
+        # A run that cannot begin leaves nothing behind, unless the disk does not let it.
+        shutil.rmtree(run_dir, ignore_errors=True)
+        raise
+    return Started(session, run_dir)
+
+
+def _make_folder(composed: Composed, session: Session) -> Path:
+    """Make the new run's folder: the one that is given, or one named after what is run."""
+    config, choices = session.config, composed.choices
+    if given := config["logging"]["run_dir"]:
+        return make_given_dir(Path(given))
+    runs_dir, name = Path(config["logging"]["runs_dir"]), session.driver.env.name
+    return make_run_dir(runs_dir, name, choices["agent"], choices["core"], config["seed"])
+
+
+def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> Started:
+    """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
+    check_plain(run_dir)
+    edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
+    with stored_options(run_dir):
+        check_options(resumed_config(run_dir, []), TrainOptions)
+    config = check_options(resumed_config(run_dir, words), TrainOptions)
+    trust_edited = config.pop("trust_edited")
+    held.enter_context(folder_lock(run_dir))
+    held.enter_context(torch_threads(config["threads"]))
+    with stored_options(run_dir):
+        session = Session.build(config)
+    held.callback(session.close)
+    if is_unbegun(run_dir):
+        say(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
+        session.start()
+        clear_replay(run_dir)
+        adopt_texts(run_dir, edited)
+        replace_texts(run_dir, describe_agent(session.agent))
+        session.open_files(run_dir, is_new=True)
+        store_changes(run_dir, config)
+        return Started(session, run_dir)
+    session.resume(run_dir, trust_edited)
+    adopt_texts(run_dir, edited)
+    store_changes(run_dir, config)
+    return Started(session, run_dir, session.progress.logged_until(session.driver.env_steps))

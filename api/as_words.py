@@ -12,6 +12,8 @@ from engram.command_line.groups import group_options
 from engram.command_line.paths import literal_path
 from engram.command_line.words import write_value
 from engram.common.errors import UsageError
+from engram.envs.given import GivenEnv
+from engram.training.building import describe_given
 
 CHOSEN = ("agent", "core", "env")
 """Options that choose something by its name, or by a mapping with a `name` and options of what it names."""
@@ -57,6 +59,14 @@ def _named(key: str, name: str) -> list[str]:
     """Choose by a name, or an environment by its id in Gymnasium."""
     is_id = key == "env" and name not in group_options("env") and (":" in name or name in gymnasium.registry)
     return ["env=gymnasium", f"env.id={write_value(name)}"] if is_id else [f"{key}={write_value(name)}"]
+
+
+def given_words(given: GivenEnv) -> list[str]:
+    """The words of an environment that was given as an object or a function, which hold its name alone."""
+    choice = "custom" if given.make_one is None else "gymnasium"
+    description = describe_given(given)
+    own = {key: value for key, value in description.items() if key != "_partial_"}
+    return [f"env={choice}", *_leaves("env", own, prefix="++")]
 
 
 def _leaves(key: str, value: Any, prefix: str = "") -> list[str]:

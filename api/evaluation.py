@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from engram.common.nested import merged
 from engram.common.say import say
 from engram.envs import EvaluationResult
 from engram.envs.evaluation import mean_and_error
+from engram.envs.given import GivenEnv
 from engram.run_files.find_run import newest_run
 from engram.run_files.outputs import check_writable
 from engram.run_files.run_folder import read_config
-from engram.training.building import check_device
+from engram.training.building import check_device, describe_given
 from engram.training.episodes import play_episodes, truncation_note
 from engram.training.faults import usage_errors
 from engram.training.threads import torch_threads
@@ -39,11 +41,35 @@ Tell = Callable[[str], None]
 VIDEO_FILE = "episode.mp4"
 
 
-def evaluate_run(words: Sequence[str], tell: Tell = lambda line: None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Evaluation:
+    """What is evaluated, and how.
+
+    Attributes:
+        agent: the policy.
+        config: of its run, on the device of the evaluation.
+        options: of the evaluation.
+        output: folder of the results.
+        given: makes the environments, where they were given as an object or a function.
+        tell: is given what a person wants to know, line by line.
+    """
+
+    agent: Agent
+    config: dict[str, Any]
+    options: dict[str, Any]
+    output: Path
+    given: GivenEnv | None
+    tell: Tell
+
+
+def evaluate_run(
+    words: Sequence[str], given: GivenEnv | None = None, tell: Tell = lambda line: None
+) -> dict[str, Any]:
     """Play episodes with a run's agent, and store the results.
 
     Args:
         words: `key=value`, as of `engram evaluate`.
+        given: makes the environments, in the place of the run's or as they were given to it.
         tell: is given what a person wants to know, line by line.
 
     Returns:
@@ -60,11 +86,13 @@ def evaluate_run(words: Sequence[str], tell: Tell = lambda line: None) -> dict[s
             run_dir, options["checkpoint"], options["device"], options["allow"], options["trust_edited"]
         )
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
+        if given is not None:
+            config["env"] = describe_given(given, config["env"])
     output = Path(options["output"]) if options["output"] else run_dir / "evaluation"
     check_writable("output", output, _files(options))
+    how = _Evaluation(agent, config, options, output, given, tell)
     with torch_threads(options["threads"]):
-        play = _evaluate if options["probe"]["argument"] is None else _probe
-        return play(agent, config, options, output, tell)
+        return _evaluate(how) if options["probe"]["argument"] is None else _probe(how)
 
 
 def _read_options(words: Sequence[str]) -> dict[str, Any]:
@@ -96,40 +124,42 @@ def _probe_stem(argument: str) -> str:
     return "probe_" + re.sub(r"[^\w-]", "_", argument)
 
 
-def _evaluate(
-    agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path, tell: Tell
-) -> dict[str, Any]:
+def _evaluate(how: _Evaluation) -> dict[str, Any]:
     """Play on the run's environment."""
-    description = merged(config["env"], options["env"])
+    options = how.options
+    description = merged(how.config["env"], options["env"])
     if options["video"] and "render_mode" in description:
         description["render_mode"] = "rgb_array"
-    config = {**config, "env": description}
     played = episodes_identity(description, options)
     with usage_errors():
         against = None
         if options["against"] is not None:
             against = read_against(options["against"], played, options["trust_edited"])
-    video = output / VIDEO_FILE
+    video = how.output / VIDEO_FILE
     if options["video"]:
         with VideoWriter(video, options["frames_per_second"]) as writer:
-            name, result = _play(agent, config, options, writer.write)
+            name, result = _play(how, description, writer.write)
     else:
-        name, result = _play(agent, config, options)
+        name, result = _play(how, description)
+    _tell_result(how.tell, name, result)
+    found = {"env": name, **summary(result), "deterministic": options["deterministic"], "played": played}
+    if against is not None:
+        found["against"] = _compare(result, *against, how.tell)
+    found |= {"returns": result.returns, "lengths": result.lengths}
+    write_results(how.output / EVALUATION_FILE, found)
+    how.tell(f"results: {how.output / EVALUATION_FILE}")
+    if options["video"]:
+        how.tell(f"video: {video}")
+    return found
+
+
+def _tell_result(tell: Tell, name: str, result: EvaluationResult) -> None:
     count = len(result.returns)
     noun = "episode" if count == 1 else "episodes"
     tell(f"{name}: return {with_error(result.mean, result.standard_error)} over {count} {noun}")
     for metric, values in result.reported.items():
         noun = "episode" if len(values) == 1 else "episodes"
         tell(f"{name}: {metric} {with_error(*mean_and_error(values))} over {len(values)} {noun}")
-    found = {"env": name, **summary(result), "deterministic": options["deterministic"], "played": played}
-    if against is not None:
-        found["against"] = _compare(result, *against, tell)
-    found |= {"returns": result.returns, "lengths": result.lengths}
-    write_results(output / EVALUATION_FILE, found)
-    tell(f"results: {output / EVALUATION_FILE}")
-    if options["video"]:
-        tell(f"video: {video}")
-    return found
 
 
 def _compare(result: EvaluationResult, path: Path, others: list[float], tell: Tell) -> dict[str, Any]:
@@ -143,49 +173,48 @@ def _compare(result: EvaluationResult, path: Path, others: list[float], tell: Te
     }
 
 
-def _probe(
-    agent: Agent, config: dict[str, Any], options: dict[str, Any], output: Path, tell: Tell
-) -> dict[str, Any]:
+def _probe(how: _Evaluation) -> dict[str, Any]:
     """Play on variants of the run's environment, one per value of an argument."""
-    argument = options["probe"]["argument"]
-    description = merged(config["env"], options["env"])
-    values, trained = probe_values(config["env"], description, argument, options["probe"]["values"])
-    variants = [{**config, "env": with_argument(description, argument, value)} for value in values]
-    check_variants(agent, argument, values, variants, are_given=bool(options["probe"]["values"]))
+    argument, given_values = how.options["probe"]["argument"], how.options["probe"]["values"]
+    description = merged(how.config["env"], how.options["env"])
+    values, trained = probe_values(how.config["env"], description, argument, given_values)
+    variants = [with_argument(description, argument, value) for value in values]
+    configs = [{**how.config, "env": variant} for variant in variants]
+    check_variants(how.agent, argument, values, configs, bool(given_values), how.given)
     points = []
     for value, variant in zip(values, variants, strict=True):
-        name, result = _play(agent, variant, options)
+        name, result = _play(how, variant)
         beyond = trained is not None and value > trained
         points.append({"value": value, "beyond_training": beyond, **summary(result)})
         mark = "  (beyond training)" if beyond else ""
         others = [f", {key} {with_error(*mean_and_error(of))}" for key, of in result.reported.items()]
         said = f"return {with_error(result.mean, result.standard_error)}{''.join(others)}"
-        tell(f"{name} {argument}={value}: {said}{mark}")
-    stem = _probe_stem(argument)
+        how.tell(f"{name} {argument}={value}: {said}{mark}")
+    path = how.output / f"{_probe_stem(argument)}.json"
     found = {"argument": argument, "trained": trained, "points": points}
-    write_results(output / f"{stem}.json", found)
-    tell(f"results: {output / f'{stem}.json'}")
+    write_results(path, found)
+    how.tell(f"results: {path}")
     from engram.analysis.run_figures import draw_probe  # Matplotlib takes a second to import.
 
-    tell(f"picture: {draw_probe(output / f'{stem}.png', argument, trained, points)}")
+    how.tell(f"picture: {draw_probe(path.with_suffix('.png'), argument, trained, points)}")
     return found
 
 
 def _play(
-    agent: Agent,
-    config: dict[str, Any],
-    options: dict[str, Any],
+    how: _Evaluation,
+    description: dict[str, Any],
     on_frame: Callable[[np.ndarray], None] | None = None,
 ) -> tuple[str, EvaluationResult]:
     """Play the episodes asked for; returns the environment's name and the episodes."""
-    env = build_for(agent, config, options["num_envs"])
+    options = how.options
+    env = build_for(how.agent, {**how.config, "env": description}, options["num_envs"], how.given)
     try:
         if on_frame is not None:
             check_pictures(env)
         limit = options["max_episode_steps"]
         try:
             result = play_episodes(
-                agent,
+                how.agent,
                 env,
                 options["episodes"],
                 options["deterministic"],

@@ -11,18 +11,21 @@ from engram.agents.base import Agent
 from engram.analysis.pictures import to_pictures
 from engram.common.errors import UsageError
 from engram.envs import VectorEnv
+from engram.envs.given import GivenEnv
 from engram.training.building import build_env
 from engram.training.faults import usage_errors
 
 
-def build_for(agent: Agent, config: dict[str, Any], num_envs: int) -> VectorEnv:
+def build_for(
+    agent: Agent, config: dict[str, Any], num_envs: int, given: GivenEnv | None = None
+) -> VectorEnv:
     """Build environments for an agent.
 
     Raises:
         UsageError: if they cannot be built, or have other spaces than the agent.
     """
     with usage_errors():
-        env = build_env(config, num_envs)
+        env = build_env(config, num_envs, given=given)
     for name in ("observation_space", "action_space"):
         expected, got = getattr(agent, name), getattr(env, f"single_{name}")
         if expected != got:
@@ -35,12 +38,17 @@ def build_for(agent: Agent, config: dict[str, Any], num_envs: int) -> VectorEnv:
 
 
 def check_variants(
-    agent: Agent, argument: str, values: Sequence[float], variants: Sequence[dict[str, Any]], are_given: bool
+    agent: Agent,
+    argument: str,
+    values: Sequence[float],
+    variants: Sequence[dict[str, Any]],
+    are_given: bool,
+    given: GivenEnv | None = None,
 ) -> None:
     """Refuse a probe that would break off, before anything is played."""
     for value, variant in zip(values, variants, strict=True):
         try:
-            build_for(agent, variant, num_envs=1).close()
+            build_for(agent, variant, num_envs=1, given=given).close()
         except UsageError as error:
             if are_given:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from engram.api.calling import called_from_python
 from engram.api.comparison import compare_runs
 from engram.api.evaluation import evaluate_run
 from engram.command_line.paths import literal_path
+from engram.envs.given import given_env
 from engram.run_files.find_run import newest_run
+from engram.training.faults import usage_errors
 
 
 class Run:
@@ -22,13 +25,14 @@ class Run:
 
     Args:
         path: the run's folder, or one above it: the newest run in it.
+        env: the object or function that was given as its environment, where one was: what is evaluated in.
 
     Attributes:
         path: the run's folder.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = newest_run(Path(path).expanduser())
+    def __init__(self, path: str | os.PathLike[str], env: Any = None) -> None:
+        self.path, self._env = newest_run(Path(path).expanduser()), env
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -45,8 +49,8 @@ class Run:
         """Play episodes with the run's agent, as `engram evaluate` does, and store the results in the run's folder.
 
         Args:
-            **options: of the command, such as `episodes=100` or `env={"delay": 64}`; `engram evaluate --help` lists
-                them.
+            **options: of the command, such as `episodes=100`; `engram evaluate --help` lists them. `env` is a mapping
+                of other arguments of the run's environment (`env={"delay": 64}`), or another object or function.
 
         Returns:
             What `evaluation.json` holds: `mean` and `standard_error` of the return, `returns`, `lengths`, `metrics`
@@ -55,8 +59,15 @@ class Run:
         Raises:
             RunError: a ValueError, for a wrong option, in the words of the command.
         """
+        env = options.pop("env", {})
         with called_from_python():
-            return evaluate_run([f"run={literal_path(str(self.path))}", *as_words(options, chosen=())])
+            with usage_errors():
+                is_other = not isinstance(env, Mapping)
+                given = given_env(env) if is_other else None if self._env is None else given_env(self._env)
+                if given is not None and given.is_fixed:
+                    options.setdefault("num_envs", given.num_envs)
+                words = as_words({**options, **({} if is_other else {"env": env})}, chosen=())
+            return evaluate_run([f"run={literal_path(str(self.path))}", *words], given)
 
     def plot(self, **options: Any) -> Path:
         """Draw the run's curves and tables, as `engram plot` does.

@@ -23,6 +23,7 @@ from engram.command_line.resuming import (
 )
 from engram.common.checked import check_options
 from engram.common.say import say
+from engram.envs.given import GivenEnv
 from engram.run_files.find_run import unfinished_run
 from engram.run_files.manifest import adopt_texts, check_texts, replace_texts, write_texts
 from engram.run_files.names import CONFIG_FILE
@@ -51,18 +52,19 @@ class Started:
     resume_step: int | None = None
 
 
-def start_run(words: Sequence[str], held: ExitStack) -> Started:
+def start_run(words: Sequence[str], held: ExitStack, given: GivenEnv | None = None) -> Started:
     """Start a run, or continue the one that `resume=` names.
 
     Args:
         words: `key=value`, as of `engram train`.
         held: releases the folder, the environments and torch's threads when it is closed.
+        given: makes the environments, where they were given as an object or a function.
 
     Raises:
         UsageError: for an option that cannot work, as a ValueError or OSError of its own in places.
     """
     run_dir, words = _run_to_continue(words)
-    return _begin(words, held) if run_dir is None else _continue(run_dir, words, held)
+    return _begin(words, held, given) if run_dir is None else _continue(run_dir, words, held, given)
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -77,7 +79,7 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     return run_dir, [*kept, *allow_words(words)]
 
 
-def _begin(words: Sequence[str], held: ExitStack) -> Started:
+def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Started:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     for note in composed.notes:
@@ -87,7 +89,7 @@ def _begin(words: Sequence[str], held: ExitStack) -> Started:
     config = check_options(config, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
     held.enter_context(torch_threads(config["threads"]))
-    session = Session.build(config)
+    session = Session.build(config, given)
     held.callback(session.close)
     session.start()
     run_dir = _make_folder(composed, session)
@@ -112,7 +114,7 @@ def _make_folder(composed: Composed, session: Session) -> Path:
     return make_run_dir(runs_dir, name, choices["agent"], choices["core"], config["seed"])
 
 
-def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> Started:
+def _continue(run_dir: Path, words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Started:
     """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
     check_plain(run_dir)
     edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
@@ -123,7 +125,7 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack) -> Started:
     held.enter_context(folder_lock(run_dir))
     held.enter_context(torch_threads(config["threads"]))
     with stored_options(run_dir):
-        session = Session.build(config)
+        session = Session.build(config, given)
     held.callback(session.close)
     if is_unbegun(run_dir):
         say(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)

@@ -13,6 +13,7 @@ from engram.analysis.choices import chosen_option
 from engram.api.starting import Started, start_run
 from engram.command_line.resuming import is_trusted, schedule_note
 from engram.common.say import say
+from engram.envs.given import GivenEnv
 from engram.run_files.logger import Logger
 from engram.run_files.manifest import mark_metrics
 from engram.run_files.run_command import read_command
@@ -46,6 +47,7 @@ def train_run(
     stop: StopRequest,
     how_to_go_on: Callable[[Path], str],
     callbacks: Sequence[Callback] = (),
+    given: GivenEnv | None = None,
 ) -> Outcome:
     """Start a run, or continue one, and train it.
 
@@ -54,6 +56,7 @@ def train_run(
         stop: ends the run in good order.
         how_to_go_on: what continues the run of a folder, for messages.
         callbacks: told of every moment of the run, after its log and its progress line.
+        given: makes the environments, where they were given as an object or a function.
 
     Raises:
         UsageError: for what the user can mend; a fault of code, ours or the user's, stays as it is.
@@ -61,7 +64,7 @@ def train_run(
     check_callbacks(callbacks)
     with ExitStack() as held:
         with usage_errors():
-            started = start_run(words, held)
+            started = start_run(words, held, given)
             run_dir, hint = started.run_dir, how_to_go_on(started.run_dir)
             _introduce(started.session, run_dir)
             with faults_of_the_machine(run_dir, hint):

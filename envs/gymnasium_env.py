@@ -6,10 +6,12 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -17,20 +19,15 @@ from gymnasium.vector.utils import create_empty_array
 from tensordict import TensorDict
 from torch import Tensor
 
-from engram.common.actions import ActionCheck, action_layout, action_mask_size
-from engram.common.box_actions import ActionConverter, BoxAction
-from engram.common.errors import EnvironmentFault
+from engram.common.box_actions import BoxAction
 from engram.common.option_types import Count, Index, Positive
-from engram.common.rows import make_row, select
 from engram.common.state_form import Whole
-from engram.common.vector_env import VectorEnv, check_seed, check_state
-from engram.envs.action_masks import KEY, no_action_message, nothing_allowed
+from engram.common.vector_env import check_seed, check_state
 from engram.envs.async_envs import AsyncEnvs, make_async
 from engram.envs.episode_log import EpisodeLog
+from engram.envs.gymnasium_rows import GymnasiumRows
 from engram.envs.long_episode import LongEpisode
-from engram.envs.make import make_sub_env
-from engram.envs.reports import batched_report
-from engram.envs.spaces import observation_converter
+from engram.envs.make import make_sub_env, wrap_given_env
 from engram.envs.stored_rows import check_actions, equal_rows, row_form
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
@@ -40,8 +37,8 @@ from engram.envs.worker_signals import make_in_worker
 _START_METHOD = "fork" if sys.platform == "linux" else None
 
 
-class GymnasiumEnv(VectorEnv):
-    """Copies of a registered Gymnasium environment.
+class GymnasiumEnv(GymnasiumRows):
+    """Copies of a Gymnasium environment.
 
     Every episode is reset with a seed of (run seed, environment index, episode number), so environment i
     plays the same episodes at any `num_envs`. The state is these numbers and the actions since each
@@ -68,6 +65,7 @@ class GymnasiumEnv(VectorEnv):
         guard_global_random: for environments that draw from the process' `random` or `numpy.random` when
             reset: seed these for the reset and put them back afterwards.
         name: as in `VectorEnv`; `gymnasium/<id>` by default.
+        make: makes environment number i, in the place of the id, which then only names it; it takes no `kwargs`.
         device: of the rows.
         env_index_offset: index of the first environment, where several processes share one run.
 
@@ -88,11 +86,15 @@ class GymnasiumEnv(VectorEnv):
         render_mode: str | None = None,
         guard_global_random: bool = False,
         name: str | None = None,
+        make: Callable[[int], gymnasium.Env[Any, Any]] | None = None,
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
-        make_one = partial(
-            make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random
+        name = name or f"gymnasium/{id.rpartition(':')[2]}"
+        make_one = (
+            partial(make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random)
+            if make is None
+            else partial(wrap_given_env, make, dict(kwargs or {}), max_episode_steps, guard_global_random)
         )
         thunks = [
             partial(make_in_worker, os.getpid(), partial(make_one, env_index=env_index_offset + index))
@@ -100,7 +102,7 @@ class GymnasiumEnv(VectorEnv):
         ]
         # copy=False: the observation converter copies.
         options: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
-        self._vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
+        vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
             SyncVectorEnv(thunks, **options)
             if vectorization == "sync"
             else make_async(
@@ -111,102 +113,33 @@ class GymnasiumEnv(VectorEnv):
                 **options,
             )
         )
+        super().__init__(vector, name, action, device, env_index_offset)
+        self._vector: SyncVectorEnv[Any, Any] | AsyncEnvs
         self.id = id
-        self.name = name or f"gymnasium/{id.rpartition(':')[2]}"
-        self.num_envs = num_envs
-        self.device = torch.device(device)
-        self.env_index_offset = env_index_offset
-        self.render_mode = render_mode
-        self.single_observation_space = self._vector.single_observation_space
-        self.single_action_space = self._vector.single_action_space
-        self._observe = observation_converter(self.single_observation_space, num_envs, self.device)
-        self._layout = action_layout(self.single_action_space)
-        self._check = ActionCheck(self.single_action_space, torch.device("cpu"))
-        self.box_action = action
-        self._to_env = ActionConverter(self.single_action_space, action)
-        self._has_mask = False
+        self.render_mode = render_mode if make is None else vector.get_attr("render_mode")[0]
         self._seed = 0
         self._log = EpisodeLog(num_envs, self.single_action_space)
         self._long_episode = LongEpisode(self.name)
-        self._is_last = np.zeros(num_envs, dtype=np.bool_)
-        self._row: TensorDict | None = None
-        self._report: dict[str, Tensor] = {}
 
     def reset(self, seed: int) -> TensorDict:  # noqa: D102
         self._seed = check_seed(seed)
         self._vector.call("begin", self._seed)
         obs, infos = self._vector.reset()
-        self._has_mask = KEY in infos
         self._log = EpisodeLog(self.num_envs, self.single_action_space)
-        everywhere, nowhere = np.ones(self.num_envs, np.bool_), np.zeros(self.num_envs, np.bool_)
-        shape, dtype = self._layout
-        no_action = torch.zeros(self.num_envs, *shape, dtype=dtype, device=self.device)
-        reward = np.zeros(self.num_envs)
-        self._row = self._make_row(obs, reward, no_action, everywhere, nowhere, nowhere, infos)
-        return self._row
+        return self._first_row(obs, infos)
 
     def step(self, action: Tensor) -> TensorDict:  # noqa: D102
-        is_first = self._is_last
-        sample = self._check(action.detach().cpu(), torch.from_numpy(is_first))
-        given = self._to_env(sample.numpy())
+        given = self._converted(action)
         begin = time.perf_counter()
         # A copy, because an environment may write to what it is given.
-        obs, reward, terminated, truncated, infos = self._vector.step(given.copy())
+        step = self._vector.step(given.copy())
         seconds = time.perf_counter() - begin
-        self._log.append(given, is_first)
+        self._log.append(given, self._is_last)
         self._long_episode.note_step(seconds, self._log)
-        prev_action = action.detach().to(device=self.device, dtype=self._layout[1], copy=True)
-        if is_first.any():
-            first = torch.from_numpy(is_first).to(self.device)
-            prev_action = select(first, torch.zeros_like(prev_action), prev_action)
-        self._row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)
-        return self._row
+        return self._next_row(step, action)
 
-    def _make_row(
-        self,
-        obs: Any,
-        reward: np.ndarray,
-        prev_action: Tensor,
-        is_first: np.ndarray,
-        terminated: np.ndarray,
-        truncated: np.ndarray,
-        infos: dict[str, Any],
-    ) -> TensorDict:
-        """Make the row of what the vector environment returned, and remember `is_last` and what is reported."""
-        self._is_last, self._report = terminated | truncated, batched_report(infos)
-        return make_row(
-            obs=self._observe(obs),
-            reward=torch.from_numpy(reward.astype(np.float32)).to(self.device),
-            prev_action=prev_action,
-            is_first=torch.from_numpy(is_first).to(self.device),
-            is_last=torch.from_numpy(self._is_last).to(self.device),
-            is_terminal=torch.from_numpy(terminated).to(self.device),
-            action_mask=self._mask(infos),
-        )
-
-    def report(self) -> dict[str, Tensor]:  # noqa: D102
-        return self._report
-
-    def _mask(self, infos: dict[str, Any]) -> Tensor | None:
-        """The masks of a row, bool [B, n]; an environment that gives none with it allows everything."""
-        if not self._has_mask:
-            if KEY not in infos:
-                return None
-            raise EnvironmentFault(
-                f"An environment with action masks must give info[{KEY!r}] at its first reset too, "
-                f"but {self.name} gave its first one later: correct the environment."
-            )
-        allowed = np.ones((self.num_envs, action_mask_size(self.single_action_space) or 0), np.bool_)
-        if KEY in infos:
-            given = infos[f"_{KEY}"]
-            allowed[given] = infos[KEY][given]
-        wrong = nothing_allowed(allowed, self.single_action_space) & ~self._is_last
-        if wrong.any():
-            index = int(wrong.argmax())
-            where = f"row {self._log.num_actions()[index]} of its episode"
-            number = index + self.env_index_offset
-            raise EnvironmentFault(no_action_message(allowed[index].tolist(), number, where))
-        return torch.from_numpy(allowed).to(self.device)
+    def _place(self, index: int) -> str:
+        return f"row {self._log.num_actions()[index]} of its episode"
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         assert self._row is not None, "reset comes before state_dict"
@@ -275,11 +208,9 @@ class GymnasiumEnv(VectorEnv):
         for index, own in enumerate(given):
             if len(own):
                 last[index] = own[-1]
-        obs, reward, terminated, truncated, infos = self._vector.step(last)
+        step = self._vector.step(last)
         is_first = np.array([len(own) == 0 for own in given])
-        first = torch.from_numpy(is_first).to(self.device)
-        prev_action = select(first, torch.zeros_like(prev_action), prev_action)
-        row = self._make_row(obs, reward, prev_action, is_first, terminated, truncated, infos)
+        row = self._make_row(step, self._without_action(prev_action, is_first), is_first)
         return row, np.array(self._vector.call("replay_failed"))
 
     def _patience(self, calls: int) -> AbstractContextManager[None]:
@@ -293,6 +224,3 @@ class GymnasiumEnv(VectorEnv):
                 f"{self.render_mode!r}: set it."
             )
         return np.asarray(self._vector.call("picture", index + self.env_index_offset)[index])
-
-    def close(self) -> None:  # noqa: D102
-        self._vector.close()

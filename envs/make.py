@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -38,6 +39,45 @@ def make_sub_env(
         ValueError: if the id, a package, an option or a space will not do.
     """
     env = make_gymnasium(id, kwargs, max_episode_steps, render_mode)
+    return _as_sub_env(env, guard_global_random, env_index)
+
+
+def wrap_given_env(
+    make: Callable[[int], Any],
+    kwargs: dict[str, Any],
+    max_episode_steps: int | None,
+    guard_global_random: bool,
+    env_index: int,
+) -> SubEnv:
+    """Make one environment by a function of the user's own, check it, and wrap it for a vector.
+
+    Args:
+        make: of its number.
+        kwargs: none can be given to it.
+        max_episode_steps: truncate episodes after so many actions; None: not.
+        guard_global_random: as for `GymnasiumEnv`.
+        env_index: its number.
+
+    Raises:
+        ValueError: if what is made, an option or a space will not do.
+    """
+    if kwargs:
+        raise ValueError(
+            f"kwargs are of a registered id, but a function was given with {kwargs}; put them into the function."
+        )
+    env = make(env_index)
+    if not isinstance(env, gymnasium.Env):
+        raise ValueError(
+            f"A function must make one gymnasium.Env, but made {env!r}; for a batch of Engram's own, let it take "
+            "num_envs and device."
+        )
+    if max_episode_steps is not None:
+        env = gymnasium.wrappers.TimeLimit(env, max_episode_steps)
+    return _as_sub_env(env, guard_global_random, env_index)
+
+
+def _as_sub_env(env: gymnasium.Env[Any, Any], guard_global_random: bool, env_index: int) -> SubEnv:
+    """Wrap an environment for a vector, if its spaces will do."""
     _check_not_empty(env.observation_space)
     observation_converter(env.observation_space, 1, torch.device("cpu"))
     action_layout(env.action_space)

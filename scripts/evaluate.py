@@ -16,7 +16,7 @@ def main(words: Sequence[str]) -> None:
     if (text := answer("evaluate", words)) is not None:
         say(*text.split("\n"))
         return
-    evaluate_run(words, say)
+    evaluate_run(words, tell=say)
 
 
 def command(words: Sequence[str] | None = None) -> int:

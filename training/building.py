@@ -6,10 +6,14 @@ from typing import Any
 
 import torch
 
-from engram.agents.stored.build import build_maker
+from engram.agents.stored.build import build, build_maker
 from engram.common.nested import merged
 from engram.envs import VectorEnv
+from engram.envs.given import GivenEnv
 from engram.envs.make import check_vector_env
+
+GIVEN = "_given_"
+"""Marks, in a description, an environment that was given as an object or a function: no file can hold it."""
 
 
 def check_device(device: str) -> None:
@@ -25,17 +29,22 @@ def check_device(device: str) -> None:
         )
 
 
-def build_env(config: dict[str, Any], num_envs: int, name: str = "env") -> VectorEnv:
+def build_env(
+    config: dict[str, Any], num_envs: int, name: str = "env", given: GivenEnv | None = None
+) -> VectorEnv:
     """Build the environments that a configuration describes.
 
     Args:
         config: plain mapping with `env`, `device` and `allow`.
         num_envs: how many.
         name: of the option that describes them, for messages.
+        given: makes them, where the configuration says that they were given as an object or a function.
 
     Raises:
-        ValueError: if they are none of Engram's kind, or refuse an option.
+        ValueError: if they are none of Engram's kind, refuse an option, or are not given again.
     """
+    if config["env"].get(GIVEN) is True:
+        return _build_given(config, num_envs, given)
     make_env = build_maker(config["env"], name, ["num_envs", "device"], config["allow"])
     check_vector_env(getattr(make_env, "func", make_env))
     env = make_env(num_envs=num_envs, device=config["device"])
@@ -43,12 +52,46 @@ def build_env(config: dict[str, Any], num_envs: int, name: str = "env") -> Vecto
     return env
 
 
-def build_evaluation_env(config: dict[str, Any], env: VectorEnv) -> VectorEnv | None:
+def describe_given(given: GivenEnv, stored: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Describe an environment that was given as an object or a function, as far as a file can hold it.
+
+    Args:
+        given: the environment.
+        stored: a run's description; options of an environment that was given to it as well are kept.
+    """
+    if given.make_one is None:
+        return {"_target_": given.name, "_partial_": True, GIVEN: True}
+    own = {"_target_": "engram.envs.GymnasiumEnv", "_partial_": True, "id": given.name, GIVEN: True}
+    is_alike = stored is not None and stored.get(GIVEN) is True and stored["_target_"] == own["_target_"]
+    return {**(stored or {} if is_alike else {}), **own, **given.options}
+
+
+def _build_given(config: dict[str, Any], num_envs: int, given: GivenEnv | None) -> VectorEnv:
+    """Build environments of which a configuration holds the name and the options of `GymnasiumEnv`."""
+    described = {
+        name: value for name, value in config["env"].items() if name not in (GIVEN, "id", "_target_")
+    }
+    if given is None:
+        name = config["env"].get("id", config["env"]["_target_"])
+        raise ValueError(
+            f"The environment {name!r} was given from Python, as an object or a function that no file can hold, so it "
+            f"must be given again: engram.train(resume=…, env=…) continues the run, engram.Run(…, env=…) evaluates it."
+        )
+    options = build(
+        {name: value for name, value in described.items() if name != "_partial_"}, config["allow"]
+    )
+    return given.make(num_envs, config["device"], **options)
+
+
+def build_evaluation_env(
+    config: dict[str, Any], env: VectorEnv, given: GivenEnv | None = None
+) -> VectorEnv | None:
     """Build the environments of a run's evaluations.
 
     Args:
         config: plain mapping as for `build_env`, and with `evaluation`.
         env: in which the run is trained.
+        given: as for `build_env`.
 
     Returns:
         None if there are no evaluations.
@@ -60,7 +103,8 @@ def build_evaluation_env(config: dict[str, Any], env: VectorEnv) -> VectorEnv | 
     if not evaluation["interval"]:
         return None
     described = {**config, "env": merged(config["env"], evaluation["env"])}
-    own = build_env(described, evaluation["num_envs"], "evaluation.env" if evaluation["env"] else "env")
+    option = "evaluation.env" if evaluation["env"] else "env"
+    own = build_env(described, evaluation["num_envs"], option, given)
     for space in ("observation_space", "action_space"):
         expected, got = (getattr(one, f"single_{space}") for one in (env, own))
         if expected != got:

@@ -17,6 +17,7 @@ from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
 from engram.envs.captured import CapturedPlay, capture_play
 from engram.envs.evaluation import mean_and_error
+from engram.envs.given import GivenEnv
 from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
@@ -60,15 +61,19 @@ class Session:
     _has_noted_truncation: bool = False
 
     @classmethod
-    def build(cls, config: dict[str, Any]) -> Session:
+    def build(cls, config: dict[str, Any], given: GivenEnv | None = None) -> Session:
         """Build a fresh run; nothing is written.
+
+        Args:
+            config: plain mapping.
+            given: makes the environments, where they were given as an object or a function.
 
         Raises:
             ValueError: for any option that cannot work.
         """
         check_device(config["device"])
-        env = build_env(config, config["num_envs"])
-        evaluation_env = build_evaluation_env(config, env)
+        env = build_env(config, config["num_envs"], given=given)
+        evaluation_env = build_evaluation_env(config, env, given)
         agent = build_agent(
             config,
             env.single_observation_space,

@@ -14,6 +14,7 @@ from engram.command_line.config import Composed, compose_plain
 from engram.command_line.groups import CONFIG_DIR, GROUPS, group_options
 from engram.command_line.words import write_value
 from engram.common.shell import command_line
+from engram.common.spelt_out import documented_arguments
 from engram.training.faults import usage_errors
 
 _WIDTH = 110
@@ -167,12 +168,8 @@ def _unlisted(factory: Any, node: Mapping[str, Any]) -> Iterator[tuple[str, Any]
 
 def argument_docs(factory: Any) -> dict[str, str]:
     """Read the first sentence about each argument from the docstring of a class or function."""
-    text = inspect.getdoc(factory) if factory is not None else None
-    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", text or "", re.MULTILINE)
-    if section is None:
-        return {}
-    entries = re.findall(r"^(\*{0,2}\w+): (.*(?:\n[ \t]+.*)*)", textwrap.dedent(section[1]), re.MULTILINE)
-    return {name: _first_sentence(" ".join(words.split())) for name, words in entries}
+    documented = documented_arguments(factory.__doc__ if factory is not None else None)
+    return {name: _first_sentence(" ".join(words.split())) for name, words in documented.items()}
 
 
 def _first_sentence(text: str) -> str:

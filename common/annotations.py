@@ -105,7 +105,7 @@ def annotations_of(function: Callable[..., Any]) -> tuple[bool, dict[str, Any]] 
     Further arguments that are annotated `Annotated[Any, Options]` are the fields of that dataclass.
     """
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = written_signature(function).parameters
         hints = _hints(_annotated(function))
     except (TypeError, ValueError):
         return None
@@ -120,13 +120,22 @@ def annotations_of(function: Callable[..., Any]) -> tuple[bool, dict[str, Any]] 
 @functools.cache
 def further_options(function: Callable[..., Any]) -> type | None:
     """The dataclass whose fields a function takes as further arguments, if it does."""
-    for one in inspect.signature(function).parameters.values():
+    for one in written_signature(function).parameters.values():
         if one.kind is one.VAR_KEYWORD:
             parts = get_args(_hints(_annotated(function)).get(one.name))[1:]
             return next(
                 (part for part in parts if inspect.isclass(part) and dataclasses.is_dataclass(part)), None
             )
     return None
+
+
+def written_signature(function: Callable[..., Any]) -> inspect.Signature:
+    """A signature as its code has it, in which further options are not spelt out as `help` shows them."""
+    init = inspect.unwrap(function.__init__) if inspect.isclass(function) else None
+    if not inspect.isfunction(init):
+        return inspect.signature(function)
+    signature = inspect.signature(init)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def _annotated(function: Callable[..., Any]) -> Any:
@@ -154,7 +163,7 @@ def _hints(source: Any) -> dict[str, Any]:
 @functools.cache
 def default_of(function: Callable[..., Any], name: str) -> Any:
     """The default of a parameter; `inspect.Parameter.empty` if it has none."""
-    parameters, options = inspect.signature(function).parameters, further_options(function)
+    parameters, options = written_signature(function).parameters, further_options(function)
     return default_of(options, name) if options and name not in parameters else parameters[name].default
 
 

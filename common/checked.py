@@ -15,8 +15,16 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from engram.common.annotations import annotations_of, default_of, describe, fitting_value, meant_value
+from engram.common.annotations import (
+    annotations_of,
+    default_of,
+    describe,
+    fitting_value,
+    further_options,
+    meant_value,
+)
 from engram.common.other_names import other_names
+from engram.common.spelt_out import whole_docstring, whole_signature
 
 Class = TypeVar("Class", bound=type)
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -211,12 +219,20 @@ def checked(function: Made) -> Made:
 
 
 class Checked:
-    """Base of classes whose constructors, and those of classes derived from them, are `checked`."""
+    """Base of classes whose constructors, and those of classes derived from them, are `checked`.
+
+    Further arguments that are annotated `Annotated[Any, Options]` are spelt out for `help`.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" in cls.__dict__:
-            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+        if "__init__" not in cls.__dict__:
+            return
+        written, constructor = cls.__init__, checked(cls.__init__)
+        if (options := further_options(written)) is not None:
+            constructor.__signature__ = whole_signature(written, options)  # type: ignore[attr-defined]
+            cls.__doc__ = whole_docstring(cls.__doc__ or "", options)
+        cls.__init__ = constructor  # type: ignore[method-assign]
 
 
 def check_options(values: Mapping[str, Any], options: type, prefix: str = "") -> dict[str, Any]:

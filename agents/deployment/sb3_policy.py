@@ -74,7 +74,8 @@ class SB3Policy:
         if begins.shape != (count,) or len(remembered.prev_action) != count:
             raise ValueError(
                 f"state and episode_start are those of the observation's environments, expected {count}, but got a "
-                f"state of {len(remembered.prev_action)} and flags of shape {list(begins.shape)}; begin anew with state=None."
+                f"state of {len(remembered.prev_action)} and flags of shape {list(begins.shape)}; begin anew "
+                "with state=None."
             )
         mask = self._read_mask(action_masks, observation, count)
         reward = np.zeros(count, dtype=np.float32)

@@ -144,10 +144,26 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             to be stored with the row.
         """
         noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
-        with self.precision.products(), self.precision.autocast():
-            action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
+        action, next_carry, extras = self.act_with(noise, row, carry, deterministic, donate)
         next_carry["noise_key"] = carry["noise_key"]
         next_carry["noise_counter"] = carry["noise_counter"] + 1
+        return action, next_carry, extras
+
+    @torch.no_grad()
+    def act_with(
+        self,
+        noise: Tensor,
+        row: TensorDictBase,
+        carry: TensorDictBase,
+        deterministic: bool = False,
+        donate: bool = False,
+    ) -> tuple[Tensor, TensorDict, TensorDict]:
+        """Choose actions with noise from elsewhere, uniform numbers `[B, num_uniforms]`; the next carry has no streams.
+
+        All else is as of `act`.
+        """
+        with self.precision.products(), self.precision.autocast():
+            action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
         return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
 
     def noise_keys(self, *purposes: str) -> TensorDict:

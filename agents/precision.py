@@ -19,11 +19,14 @@ class Precision:
             and is float32 elsewhere; `bfloat16` for mixed precision, whose remaining products are as with `tf32`; or
             `auto`, which is `tf32` where the device has it.
         device: of the agent's parameters.
+
+    Attributes:
+        is_mixed: whether some products are of half precision.
     """
 
     def __init__(self, name: PrecisionName, device: torch.device) -> None:
         self._device = device
-        self._is_mixed = name == "bfloat16"
+        self.is_mixed = name == "bfloat16"
         self._rounding = "ieee" if name == "float32" else "tf32"  # older devices ignore it
 
     def products(self) -> AbstractContextManager[None]:
@@ -39,7 +42,7 @@ class Precision:
 
         One of its own for every part: casts that were cached without gradients must not be met with them.
         """
-        return torch.autocast(self._device.type, torch.bfloat16) if self._is_mixed else nullcontext()
+        return torch.autocast(self._device.type, torch.bfloat16) if self.is_mixed else nullcontext()
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:

@@ -39,6 +39,7 @@ BENCHMARKS = (
     "envs",
     "matrix",
     "memory_maze",
+    "player",
     "ppo",
     "replay",
     "scan",

@@ -1,16 +1,21 @@
-"""SplitMix64, of which every keyed draw is made: in integers, in tensors of any device, and in compiled loops.
+"""SplitMix64, of which every keyed draw is made: in integers, arrays, tensors of any device, and compiled loops.
 
 Source: Steele, Lea and Flood 2014.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor
 
 WEYL = 0x9E3779B97F4A7C15
 MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 SHIFTS = (30, 27, 31)
 MASK = (1 << 64) - 1
+_ARRAY_ROUNDS = [
+    (np.uint64(shift), np.uint64(factor)) for shift, factor in zip(SHIFTS, MULTIPLIERS, strict=False)
+]
+_ARRAY_LAST = np.uint64(SHIFTS[2])
 
 
 def mix_integer(state: int) -> int:
@@ -18,6 +23,13 @@ def mix_integer(state: int) -> int:
     for shift, multiplier in zip(SHIFTS, (*MULTIPLIERS, 1), strict=True):
         state = ((state ^ (state >> shift)) * multiplier) & MASK
     return state
+
+
+def mix_array(state: np.ndarray) -> np.ndarray:
+    """Scramble uint64 values of an array of one axis or more, whose products wrap without a warning."""
+    for shift, multiplier in _ARRAY_ROUNDS:
+        state = (state ^ (state >> shift)) * multiplier
+    return state ^ (state >> _ARRAY_LAST)
 
 
 def mix_(state: Tensor) -> Tensor:

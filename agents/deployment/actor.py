@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
+
+from engram.agents.precision import Precision
+from engram.common.box_actions import BoxAction
 
 
 class Actor(Protocol):
@@ -17,6 +19,9 @@ class Actor(Protocol):
     observation_space: spaces.Space
     action_space: spaces.Space
     device: torch.device
+    num_uniforms: int
+    precision: Precision
+    box_action: BoxAction
 
     @property
     def reads_reward(self) -> bool: ...  # noqa: D102
@@ -25,8 +30,11 @@ class Actor(Protocol):
         self, batch_size: int, seed: int | None = None, first_index: int = 0
     ) -> TensorDict: ...
 
-    def act(  # noqa: D102
-        self, row: TensorDictBase, carry: TensorDictBase, deterministic: bool = False, donate: bool = False
+    def act_with(  # noqa: D102
+        self,
+        noise: Tensor,
+        row: TensorDictBase,
+        carry: TensorDictBase,
+        deterministic: bool = False,
+        donate: bool = False,
     ) -> tuple[Tensor, TensorDict, TensorDict]: ...
-
-    def to_env(self, action: Tensor) -> np.ndarray: ...  # noqa: D102

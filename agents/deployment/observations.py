@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 from engram.common.spaces import NUMERIC, Path, options_of, place, row_dtype, unsupported
 from engram.common.spaces import leaves as space_leaves
 
-Observation: TypeAlias = Tensor | TensorDict
 _NUMPY = {torch.int64: np.int64, torch.float32: np.float32, torch.uint8: np.uint8}
 
 
@@ -28,6 +27,9 @@ class ObservationReader:
         space: of one observation.
         device: of what is read.
 
+    Attributes:
+        paths: of the parts that rows hold.
+
     Raises:
         ValueError: if no row can hold any part of the space.
     """
@@ -40,28 +42,35 @@ class ObservationReader:
         ]
         if not self._leaves:
             raise unsupported(space)
+        self.paths = [leaf.path for leaf in self._leaves]
         self._device = device
 
-    def __call__(self, observation: Any) -> tuple[Observation, int | None]:
+    def __call__(self, observation: Any) -> tuple[list[Tensor], int | None]:
         """Read an observation or a batch of them.
 
         Returns:
-            What a row holds, `[B, ...]`, copied, and the batch size B; None if it was a single observation, B = 1.
+            Its parts as a row holds them, `[B, ...]`, copied, in the order of `paths`, and the batch size B; None if it
+            was a single observation, B = 1.
 
         Raises:
             ValueError: if a part is missing, or is of another shape or kind than its space, or outside of it.
         """
-        parts = {leaf.path: leaf.read(observation) for leaf in self._leaves}
-        sizes = {size for _, size in parts.values()}
-        if len(sizes) > 1:
-            given = ", ".join(f"{place(path)} {size or 'no'}" for path, (_, size) in parts.items())
+        parts = [leaf.read(observation) for leaf in self._leaves]
+        size = parts[0][1]
+        if any(other != size for _, other in parts):
+            given = ", ".join(
+                f"{place(leaf.path)} {other or 'no'}"
+                for leaf, (_, other) in zip(self._leaves, parts, strict=True)
+            )
             raise ValueError(
                 f"All parts of an observation must be of one batch, but their batch sizes are: {given}; give all of "
                 "them with one and the same first axis, or none."
             )
-        (size,) = sizes
-        tensors = {path: torch.from_numpy(array).to(self._device) for path, (array, _) in parts.items()}
-        return tensors[()] if () in tensors else _nested(tensors, size or 1), size
+        return [self._tensor(array) for array, _ in parts], size
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor if self._device.type == "cpu" else tensor.to(self._device)
 
 
 class _Leaf:
@@ -152,11 +161,3 @@ def _described(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     return f"{type(value).__name__} {value!r}"
-
-
-def _nested(tensors: dict[Path, Tensor], size: int) -> TensorDict:
-    """Put parts together by their paths."""
-    nested = TensorDict({}, batch_size=[size])
-    for path, tensor in tensors.items():
-        nested[path] = tensor
-    return nested

@@ -45,9 +45,10 @@ class Player:
     def __init__(self, agent: Actor, num_envs: Count = 1, seed: Seed | None = None) -> None:
         self.agent, self.num_envs = agent, check_value(num_envs, Count, "num_envs", "Player")
         seed = check_value(seed, Seed | None, "seed", "Player")
+        self._reads_reward = agent.reads_reward
         self._read = ObservationReader(agent.observation_space, agent.device)
         self._read_mask = MaskReader(agent.observation_space, agent.action_space, agent.device)
-        self._steps = Steps(agent)
+        self._steps = Steps(agent, self._read.paths)
         self._memory = self._steps.begin(self.num_envs, seed)
         self._begins = np.ones(self.num_envs, dtype=np.bool_)
 
@@ -103,6 +104,11 @@ class Player:
         self._begins = np.zeros(self.num_envs, dtype=np.bool_)
         return action[0] if size is None else action
 
+    @property
+    def why_not_traced(self) -> str | None:
+        """Say why rows are acted on as the agent is written, which is slower; None if they are traced (`Trace`)."""
+        return self._steps.why_not_traced
+
     def as_sb3(self) -> SB3Policy:
         """Return the agent with the `predict` of stable-baselines3; it shares no memory with this player."""
         return SB3Policy(self.agent)
@@ -122,7 +128,7 @@ class Player:
     def _rewards(self, reward: Any, begins: np.ndarray) -> np.ndarray:
         """Read rewards, float32 [B]; 0 where an episode begins."""
         if reward is None:
-            if self.agent.reads_reward and not begins.all():
+            if self._reads_reward and not begins.all():
                 raise ValueError(
                     "This agent reads the reward that came with an observation (previous_reward), but was given none; "
                     "give act the reward of env.step, or begin an episode with reset."

@@ -38,9 +38,10 @@ class SB3Policy:
                 "stable-baselines3's predict is given no rewards, but this agent reads the reward that came with an "
                 "observation (previous_reward); play it with Player.act."
             )
-        self._agent, self._steps, self._num_begun = agent, Steps(agent), 0
+        self._num_begun = 0
         self._read = ObservationReader(agent.observation_space, agent.device)
         self._read_mask = MaskReader(agent.observation_space, agent.action_space, agent.device)
+        self._steps = Steps(agent, self._read.paths)
 
     def predict(
         self,

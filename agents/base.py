@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,6 +22,7 @@ from engram.agents.learned_state import LearnedState
 from engram.agents.optim.groups import make_capturable
 from engram.agents.precision import Precision
 from engram.agents.settings import AgentSettings
+from engram.agents.stored.saving import save_agent
 from engram.agents.trainable import Metrics, Trainable, Updates
 from engram.common.box_actions import ActionConverter, BoxAction
 from engram.common.checked import Checked
@@ -52,10 +56,21 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             `precision.autocast()` itself.
         num_uniforms: uniform numbers that `choose` is given for every row.
         box_action: how its environment brings Box actions between the bounds, as in `engram.envs.BoxActions`.
+        env_description: of the environments it was trained in, as its run has it; empty if it has none.
+        made_of: what the constructor was given, by place and by name.
     """
+
+    made_of: tuple[Sequence[Any], Mapping[str, Any]]
 
     num_uniforms: int = 0
     box_action: BoxAction = "auto"
+    env_description: Mapping[str, Any] = MappingProxyType({})
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Keep what the constructor is given, by which the agent is described where it is saved."""
+        agent = super().__new__(cls)
+        agent.made_of = (arguments, options)
+        return agent
 
     def __init__(
         self, observation_space: spaces.Space, action_space: spaces.Space, settings: AgentSettings
@@ -201,6 +216,20 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             bounds.
         """
         return ActionConverter(self.action_space, self.box_action)(action.detach().cpu().numpy())
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Save the agent in a folder of its own, which `engram.load` and `engram evaluate run=` take as a run's.
+
+        Args:
+            path: the folder; it is made, or is empty.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RunError: a ValueError, if what the agent was made of cannot be described, or the folder holds something.
+        """
+        return save_agent(self, path)
 
     def player(self, num_envs: int = 1, seed: int | None = None) -> Player:
         """Make a player, which keeps the memory and takes observations as environments give them.

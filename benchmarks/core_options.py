@@ -15,8 +15,8 @@ from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Packages, Positive, Seed, Word
 from engram.run_files.outputs import check_writable_file
+from engram.run_files.versions import versions
 from engram.tools.core_files import core_families, core_names
-from engram.training.new_run import versions
 
 CUDA_LENGTHS = [2**power for power in range(5, 17)]
 CPU_LENGTHS = [32, 128, 512, 2048]

@@ -11,7 +11,7 @@ from typing import Any
 from engram.benchmarks.options import BenchmarkOptions
 from engram.run_files.json_text import json_text
 from engram.run_files.plain_files import replace_file
-from engram.training.new_run import versions
+from engram.run_files.versions import versions
 
 
 def write_document(options: BenchmarkOptions, measured: Mapping[str, Any], load_before: float) -> None:

@@ -25,8 +25,8 @@ from engram.common.checked import settings
 from engram.common.errors import UsageError
 from engram.common.option_types import Count, Positive, Seed, Word
 from engram.common.say import say
+from engram.run_files.versions import versions
 from engram.training.faults import usage_errors
-from engram.training.new_run import versions
 
 REFERENCE = "gru/memory"
 

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from engram import configs
-from engram.agents.stored.buildable import public_name
+from engram.agents.stored.names import public_name
 from engram.envs.table import TASKS, make_env, maker, table_order
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engram.agents.stored.build import OWN_PACKAGE, find_target
+from engram.agents.stored.build import find_target
+from engram.agents.stored.names import OWN_PACKAGE
 from engram.command_line.config import Composed, compose_plain
 from engram.command_line.groups import CONFIG_DIR, GROUPS, group_options
 from engram.command_line.words import write_value

@@ -83,6 +83,11 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
         UsageError: if a word would change anything else.
     """
     config = stored_config(run_dir)
+    if "total_env_steps" not in config:
+        raise UsageError(
+            f"A run goes on in the folder that it was trained in, but {run_dir} holds a saved agent alone; resume the "
+            "run that it comes from."
+        )
     refuse_former_replay(run_dir, config)
     # An allow-list and trust are the user's to give, never a stored run's; a profile is of one command.
     config |= {"allow": [], "trust_edited": False, "profile": False}

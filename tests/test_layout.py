@@ -150,6 +150,7 @@ def test_nothing_is_imported_by_name_in_a_string():
     assert users <= {
         "agents/stored/build.py",
         "agents/stored/buildable.py",
+        "agents/stored/names.py",
         "common/ids.py",
         "benchmarks/command.py",
         "scripts/cli.py",

@@ -45,6 +45,11 @@ def build_env(
     """
     if config["env"].get(GIVEN) is True:
         return _build_given(config, num_envs, given)
+    if not config["env"]:
+        raise ValueError(
+            "An agent that was made and saved by hand has no environment of its own, but none was given; give one: "
+            "engram.Run(…, env=…).evaluate(), or env._target_=… env._partial_=true and its options."
+        )
     make_env = build_maker(config["env"], name, ["num_envs", "device"], config["allow"])
     check_vector_env(getattr(make_env, "func", make_env))
     env = make_env(num_envs=num_envs, device=config["device"])

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from engram.agents.base import Agent
 from engram.agents.stored.spaces import spaces_text
@@ -29,9 +24,8 @@ from engram.run_files.run_folder import CHECKPOINTS_FOLDER
 from engram.run_files.run_lock import is_locked
 from engram.run_files.stored_yaml import yaml_text
 from engram.run_files.unbegun import clear_replay, is_bare
+from engram.run_files.versions import versions
 from engram.training.sizes import sizes_text
-
-_PACKAGES = ("torch", "tensordict", "gymnasium", "popgym", "numpy", "hydra-core", "engram-rl")
 
 
 def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int) -> Path:
@@ -106,33 +100,3 @@ def describe_run(config: dict[str, Any], agent: Agent, command: RunCommand) -> d
 def describe_agent(agent: Agent) -> dict[str, str]:
     """Those of a run's text files that say what its agent is made for."""
     return {SPACES_FILE: spaces_text(agent), SIZES_FILE: sizes_text(agent)}
-
-
-def versions(device: str) -> dict[str, str]:
-    """Versions of the packages, the code and the device; nothing that names the machine."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found["git_commit"] = _git_commit()
-    found["device"] = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    return found
-
-
-def _git_commit() -> str:
-    """The commit of the checkout this code lies in, or `unknown` outside one."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).resolve().parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-    ]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -14,7 +14,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from engram.agents.stored.buildable import OWN_PACKAGE, find_own, package_of
+from engram.agents.stored.buildable import find_own
+from engram.agents.stored.names import OWN_PACKAGE, package_of
 from engram.common.checked import check_arguments
 from engram.common.ids import foreign_package
 from engram.common.vector_env import VectorEnv

@@ -19,17 +19,12 @@ from engram.agents.networks.actor_critic import ActorCritic
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.q_network import QNetwork
 from engram.agents.networks.soft_actor_critic import SoftActorCritic
+from engram.agents.stored.names import OWN_PACKAGE, package_of, public_name
 from engram.common.vector_env import VectorEnv
 from engram.memory_cores import MemoryCore
 
-OWN_PACKAGE = "engram"
 _OFFERING = ("engram.agents", "engram.envs", "engram.memory_cores")
 BASES: tuple[type, ...] = (MemoryCore, Agent, ActorCritic, QNetwork, SoftActorCritic, Encoder, VectorEnv)
-
-
-def package_of(found: Any) -> str:
-    """The top-level package that defines a class or function; empty for what says none."""
-    return str(getattr(found, "__module__", None) or "").partition(".")[0]
 
 
 def is_buildable(found: Any) -> bool:
@@ -111,16 +106,3 @@ def _derived(base: type) -> Iterator[type]:
     kinds: list[type] = base.__subclasses__()
     for kind in kinds:
         yield from _derived(kind)
-
-
-def public_name(found: Any) -> str | None:
-    """Name a class or function of Engram's as a description does.
-
-    Returns:
-        `engram.package.Name` where that offers it, else with the module that defines it; None if neither has it.
-    """
-    name = found.__name__
-    for module in (".".join(found.__module__.split(".")[:2]), found.__module__):
-        if getattr(importlib.import_module(module), name, None) is found:
-            return f"{module}.{name}"
-    return None

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engram.agents.stored.buildable import OWN_PACKAGE, is_buildable, package_of, public_name
+from engram.agents.stored.names import OWN_PACKAGE, package_of, public_name
 from engram.common.errors import UsageError
 
 _PLAIN = (bool, int, float, str, type(None))
@@ -58,7 +58,8 @@ def packages_of(description: Any) -> list[str]:
 
 def _target(made: Any, name: str) -> dict[str, Any]:
     is_own = package_of(made) == OWN_PACKAGE
-    target = public_name(made) if is_own and is_buildable(made) else None
+    is_public = inspect.isclass(made) and not made.__name__.startswith("_")
+    target = public_name(made) if is_own and is_public else None
     if not is_own and made.__module__ != "__main__" and "<" not in made.__qualname__:
         target = f"{made.__module__}.{made.__qualname__}"
     if target is None:

@@ -47,7 +47,7 @@ def build_agent(
     """Build the agent that a configuration describes, with fresh parameters.
 
     Args:
-        config: plain mapping with `agent`, `core`, `seed` and `schedule_env_steps`.
+        config: plain mapping with `agent`, `core`, `seed` and `schedule_env_steps`, and `env` where it has one.
         observation_space: single Gymnasium space.
         action_space: single Gymnasium space.
         device: where the parameters go.
@@ -63,7 +63,7 @@ def build_agent(
         "device": device,
     }
     agent: Agent = build_maker(config["agent"], "agent", list(given), allow)(**given)
-    agent.box_action = box_action
+    agent.box_action, agent.env_description = box_action, config.get("env", {})
     return agent
 
 

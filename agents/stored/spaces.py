@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gymnasium import spaces
 
-from engram.agents.base import Agent
 from engram.agents.networks.leaves import observation_leaves
 from engram.agents.stored.earlier_readings import describe_reading, earlier_readings
 from engram.common.actions import action_layout
@@ -21,7 +20,15 @@ from engram.run_files.space_json import space_from_json, space_to_json
 FORMAT = 2
 
 
-def spaces_text(agent: Agent) -> str:
+class HasSpaces(Protocol):
+    """The side of an agent that is described here; all of it is `engram.agents.Agent`'s."""
+
+    observation_space: spaces.Space
+    action_space: spaces.Space
+    box_action: BoxAction
+
+
+def spaces_text(agent: HasSpaces) -> str:
     """Describe the spaces an agent was made for, and how its Box actions are brought between the bounds."""
     description = {
         "format": FORMAT,
@@ -67,7 +74,7 @@ def read_spaces(run_dir: Path) -> tuple[spaces.Space, spaces.Space]:
     return found[0], found[1]
 
 
-def check_spaces(run_dir: Path, agent: Agent) -> None:
+def check_spaces(run_dir: Path, agent: HasSpaces) -> None:
     """Refuse to continue a run with an agent for other spaces than it was trained in.
 
     Raises:

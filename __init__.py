@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = (
+    False  # as type checkers take it; the module `typing` alone takes longer to import than this one
+)
 if TYPE_CHECKING:
+    from typing import Any
+
     from engram.api.run import Run as Run
     from engram.api.run import load as load
     from engram.api.train import train as train

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from engram.command_line.config import Composed, compose_config
+from engram.analysis.choices import chosen_option
+from engram.command_line.config import compose_config
 from engram.command_line.options import TrainOptions
 from engram.command_line.paths import expand
 from engram.command_line.resuming import (
@@ -28,7 +29,7 @@ from engram.run_files.find_run import unfinished_run
 from engram.run_files.manifest import adopt_texts, check_texts, replace_texts, write_texts
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.plain_files import check_plain
-from engram.run_files.run_command import asked_for
+from engram.run_files.run_command import RunCommand, asked_for
 from engram.run_files.run_lock import folder_lock
 from engram.run_files.unbegun import clear_replay, is_unbegun
 from engram.training.new_run import describe_agent, describe_run, make_given_dir, make_run_dir
@@ -92,11 +93,11 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Sta
     session = Session.build(config, given)
     held.callback(session.close)
     session.start()
-    run_dir = _make_folder(composed, session)
+    command = asked_for(words, composed.choices)
+    run_dir = _make_folder(session, command)
     held.enter_context(folder_lock(run_dir))
     try:
         session.open_files(run_dir, is_new=True)
-        command = asked_for(words, composed.choices)
         write_texts(run_dir, describe_run(config, session.agent, command))
     except OSError:
         # A run that cannot begin leaves nothing behind, unless the disk does not let it.
@@ -105,13 +106,14 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Sta
     return Started(session, run_dir)
 
 
-def _make_folder(composed: Composed, session: Session) -> Path:
+def _make_folder(session: Session, command: RunCommand) -> Path:
     """Make the new run's folder: the one that is given, or one named after what is run."""
-    config, choices = session.config, composed.choices
+    config = session.config
     if given := config["logging"]["run_dir"]:
         return make_given_dir(Path(given))
     runs_dir, name = Path(config["logging"]["runs_dir"]), session.driver.env.name
-    return make_run_dir(runs_dir, name, choices["agent"], choices["core"], config["seed"])
+    agent, core = (chosen_option(group, config[group], command, "") for group in ("agent", "core"))
+    return make_run_dir(runs_dir, name, agent, core, config["seed"])
 
 
 def _continue(run_dir: Path, words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Started:

@@ -115,3 +115,27 @@ def test_the_command_trains_and_evaluates(bin_dir, tmp_path):
     assert benchmark.returncode == 2 and "come with a clone" in benchmark.stderr
     wrong = call(bin_dir / "engram", "trian", cwd=tmp_path)
     assert wrong.returncode == 2 and "train" in wrong.stderr
+
+
+FIVE_LINES = """
+import engram
+run = engram.train(core="gru", env="diagnostic/recall_first", num_envs=8, total_env_steps=2_000)
+folder = run.agent.save("remembers")
+agent = engram.load(folder)
+print(agent.num_updates, engram.Run(folder).evaluate(episodes=4, num_envs=2)["episodes"], agent.player().act(0))
+"""
+
+
+def test_five_lines_train_save_and_load(bin_dir, tmp_path):
+    (tmp_path / "five.py").write_text(FIVE_LINES)
+    result = call(bin_dir / "python", "five.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    updates, episodes, action = map(int, result.stdout.split())
+    assert updates > 0 and episodes == 4 and 0 <= action < 4
+    assert {path.name for path in tmp_path.iterdir()} == {"five.py", "runs", "remembers"}
+    (run_dir,) = (tmp_path / "runs" / "diagnostic" / "recall_first" / "ppo-gru").iterdir()
+    assert (run_dir / "learning_curve.png").exists()
+    described = call(bin_dir / "python", "-c", "import engram.agents; help(engram.agents.PPO)", cwd=tmp_path)
+    assert (
+        "clip_range: float = 0.2" in described.stdout and "clip of the probability ratio" in described.stdout
+    )

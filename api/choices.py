@@ -50,12 +50,10 @@ def read_choices(options: Mapping[str, Any], is_resumed: bool) -> Choices:
     env = options.get("env")
     if env is None or isinstance(env, str) or (isinstance(env, Mapping) and "make" not in env):
         return Choices(as_words(options))
-    own, rest = (env["make"], dict(env)) if isinstance(env, Mapping) else (env, {})
-    given = given_env(own)
+    given = given_env(env)
     del options["env"]
-    rest.pop("make", None)
     words = [] if is_resumed else [*given_words(given), *_sizes(given, options)]
-    return Choices([*words, *as_words({**({"env": rest} if rest else {}), **options})], given)
+    return Choices([*words, *as_words(options)], given)
 
 
 def _is_describable(value: Any, name: str) -> bool:

@@ -25,7 +25,8 @@ class Run:
 
     Args:
         path: the run's folder, or one above it: the newest run in it.
-        env: the object or function that was given as its environment, where one was: what is evaluated in.
+        env: what is evaluated in, where the run has none of its own: the object or function that was given to it, or
+            another one, as of `engram.envs.given.given_env`.
 
     Attributes:
         path: the run's folder.
@@ -62,7 +63,7 @@ class Run:
         env = options.pop("env", {})
         with called_from_python():
             with usage_errors():
-                is_other = not isinstance(env, Mapping)
+                is_other = not isinstance(env, Mapping) or "make" in env
                 given = given_env(env) if is_other else None if self._env is None else given_env(self._env)
                 if given is not None and given.is_fixed:
                     options.setdefault("num_envs", given.num_envs)

@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium
@@ -16,6 +16,8 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from engram.common.vector_env import VectorEnv
 from engram.envs.gymnasium_env import GymnasiumEnv
 from engram.envs.gymnasium_vector import GymnasiumVectorEnv, copied
+from engram.envs.make import make_gymnasium
+from engram.envs.table import TASKS, make_env
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,22 @@ def given_env(env: Any) -> GivenEnv:
 
     Args:
         env: a gymnasium.Env, a gymnasium.vector.VectorEnv, an `engram.envs.VectorEnv`, a function or class that makes
-            one gymnasium.Env of no arguments, or one that makes an `engram.envs.VectorEnv` of `num_envs` and `device`.
+            one gymnasium.Env of no arguments, or one that makes an `engram.envs.VectorEnv` of `num_envs` and `device`;
+            a mapping with one of these under `make`, a `name` and options of `GymnasiumEnv`; or the name of a task or
+            an id of Gymnasium's.
 
     Raises:
         ValueError: for anything else.
     """
     if isinstance(env, GivenEnv):
         return env
+    if isinstance(env, str):
+        return _named(env)
+    if isinstance(env, Mapping) and "make" in env:
+        options = {key: value for key, value in env.items() if key not in ("make", "name")}
+        made = given_env(env["make"])
+        name = _as_name(str(env.get("name", made.name)))
+        return replace(made, name=name, options={**made.options, **options})
     name = name_of(env)
     if isinstance(env, VectorEnv):
         batch = functools.partial(_copy_batch, env, name)
@@ -104,6 +115,13 @@ def given_env(env: Any) -> GivenEnv:
     return GivenEnv(name, lambda index: env())
 
 
+def _named(name: str) -> GivenEnv:
+    """A task of the table, or a registered environment of Gymnasium's."""
+    if name in TASKS:
+        return GivenEnv(name, make_batch=functools.partial(make_env, name))
+    return GivenEnv(name, lambda index: make_gymnasium(name))
+
+
 def name_of(env: Any) -> str:
     """What an environment is known by: its registered id, or the name of its class or function."""
     if isinstance(env, VectorEnv):
@@ -112,7 +130,12 @@ def name_of(env: Any) -> str:
     if spec is None and isinstance(env, SyncVectorEnv | AsyncVectorEnv):
         env = env.env_fns[0]
     found = spec.id if spec is not None else _own_name(env)
-    return re.sub(r"[^\w.-]+", "-", found).strip("-") or "env"
+    return _as_name(found)
+
+
+def _as_name(text: str) -> str:
+    """A name that a folder may have."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "env"
 
 
 def _own_name(env: Any) -> str:

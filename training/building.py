@@ -15,6 +15,8 @@ from engram.envs.make import check_vector_env
 GIVEN = "_given_"
 """Marks, in a description, an environment that was given as an object or a function: no file can hold it."""
 
+_NO_OPTIONS = (GIVEN, "_target_", "_partial_", "id", "name", "make")
+
 
 def check_device(device: str) -> None:
     """Refuse a device that this machine does not have.

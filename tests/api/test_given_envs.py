@@ -146,10 +146,16 @@ def test_it_must_be_given_again(tmp_path, capsys):
 
 
 def test_options_beside_a_function(tmp_path):
-    env = {"make": lambda: Recall(delay=10), "max_episode_steps": 4, "vectorization": "async"}
+    env = {
+        "make": lambda: Recall(delay=10),
+        "name": "my recall",
+        "max_episode_steps": 4,
+        "vectorization": "async",
+    }
     run = engram.train(**options(tmp_path / "run", env))
     stored = yaml.safe_load((run.path / "config.yaml").read_text())["env"]
-    assert (stored["max_episode_steps"], stored["vectorization"]) == (4, "async")
+    assert (stored["id"], stored["max_episode_steps"], stored["vectorization"]) == ("my-recall", 4, "async")
+    assert run.evaluate(episodes=2, num_envs=2)["env"] == "my-recall"
     assert run.evaluate(episodes=4, num_envs=2)["mean_length"] == 4
     with pytest.raises(engram.RunError, match="kwargs are of a registered id"):
         engram.train(**options(tmp_path / "other", {"make": Recall, "kwargs": {"delay": 3}}))

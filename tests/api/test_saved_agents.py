@@ -104,6 +104,11 @@ def test_an_agent_made_by_hand_is_evaluated_where_one_says(tmp_path):
     with pytest.raises(engram.RunError, match="made and saved by hand has no environment of its own"):
         engram.Run(folder).evaluate(episodes=2)
     assert engram.Run(folder, env=env).evaluate(episodes=4)["mean_length"] == 3
+    assert (
+        engram.Run(folder, env="diagnostic/recall_first").evaluate(episodes=2, num_envs=2)["mean_length"] == 9
+    )
+    with pytest.raises(engram.RunError, match="expected the observation_space"):
+        engram.Run(folder, env="CartPole-v1").evaluate(episodes=2)
     words = [
         "env._target_=engram.envs.RecallFirst",
         "env._partial_=true",

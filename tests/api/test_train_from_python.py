@@ -1,7 +1,6 @@
 """`engram.train`, `Run` and `engram.load`: what the commands do, by the same words."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -158,17 +157,46 @@ def test_a_report(run):
     assert report == run.path / "report" and (report / "index.html").is_file()
 
 
+class Signal(engram.Callback):
+    """Sends this process a signal at its third update."""
+
+    def __init__(self, number):
+        self.number, self.updates = number, 0
+
+    def on_update(self, trainer, metrics):
+        self.updates += 1
+        if self.updates == 3:
+            signal.raise_signal(self.number)
+
+
 def test_an_interrupted_run_is_saved_and_goes_on(tmp_path):
     options = TINY | {"total_env_steps": 10_000_000, "evaluation": {"interval": None}}
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    options |= {"logging": QUIET["logging"] | {"run_dir": tmp_path / "run"}}
     before = signal.getsignal(signal.SIGINT)
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        engram.train(**options, logging=QUIET["logging"] | {"run_dir": tmp_path / "run"})
+        engram.train(**options, callbacks=[Signal(signal.SIGINT)])
     assert signal.getsignal(signal.SIGINT) is before
     stopped = lines(engram.Run(tmp_path / "run"))[-1]["env_steps"]
     run = engram.train(resume=tmp_path / "run", total_env_steps=stopped + 200)
     assert stopped < lines(run)[-1]["env_steps"] <= stopped + 300
+
+
+def test_a_handler_of_ones_own_is_called_once_the_run_is_saved(tmp_path):
+    options = TINY | {"total_env_steps": 10_000_000, "evaluation": {"interval": None}}
+    saved = tmp_path / "run" / "checkpoints" / "latest.safetensors"
+    seen = []
+
+    def handle(number, frame):
+        seen.append((number, saved.stat().st_mtime_ns))
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        logging = QUIET["logging"] | {"run_dir": tmp_path / "run"}
+        run = engram.train(**options, logging=logging, callbacks=[Signal(signal.SIGTERM)])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [(signal.SIGTERM, saved.stat().st_mtime_ns)]
+    assert len(lines(run)) == 3
 
 
 def test_a_second_interrupt_ends_the_run_and_not_the_process(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,14 @@ class Run:
         path: the run's folder, or one above it: the newest run in it.
         env: what is evaluated in, where the run has none of its own: the object or function that was given to it, or
             another one, as of `engram.envs.given.given_env`.
+        allow: packages beside Engram's own whose classes the run may build.
 
     Attributes:
         path: the run's folder.
     """
 
-    def __init__(self, path: str | os.PathLike[str], env: Any = None) -> None:
-        self.path, self._env = newest_run(Path(path).expanduser()), env
+    def __init__(self, path: str | os.PathLike[str], env: Any = None, allow: Sequence[str] = ()) -> None:
+        self.path, self._env, self._allow = newest_run(Path(path).expanduser()), env, list(allow)
 
     def __fspath__(self) -> str:
         return str(self.path)
@@ -44,7 +45,7 @@ class Run:
     @functools.cached_property
     def agent(self) -> Agent:
         """The trained agent, as `engram.load` gives it: best at evaluations, or the latest if there was none."""
-        return load(self)
+        return load(self, allow=self._allow)
 
     def evaluate(self, **options: Any) -> dict[str, Any]:
         """Play episodes with the run's agent, as `engram evaluate` does, and store the results in the run's folder.
@@ -60,7 +61,7 @@ class Run:
         Raises:
             RunError: a ValueError, for a wrong option, in the words of the command.
         """
-        env = options.pop("env", {})
+        env, options = options.pop("env", {}), {"allow": self._allow, **options}
         with called_from_python():
             with usage_errors():
                 is_other = not isinstance(env, Mapping) or "make" in env

@@ -11,7 +11,7 @@ from engram.api.calling import called_from_python
 from engram.api.choices import read_choices
 from engram.api.run import Run
 from engram.api.training_run import train_run
-from engram.command_line.resuming import UNFINISHED
+from engram.command_line.resuming import UNFINISHED, allowed_packages
 from engram.training.callbacks import Callback
 from engram.training.faults import usage_errors
 from engram.training.stop_request import StopRequest
@@ -74,7 +74,7 @@ def train(
         words = chosen.words if asked is None else [f"resume={asked}", *chosen.words]
         outcome = train_run(words, stop, _how_to_go_on, callbacks, chosen.given)
     stop.pass_on()
-    return Run(outcome.run_dir, env=chosen.given)
+    return Run(outcome.run_dir, env=chosen.given, allow=allowed_packages(words))
 
 
 def _how_to_go_on(run_dir: Path) -> str:

@@ -55,10 +55,13 @@ def is_trusted(words: Sequence[str]) -> bool:
 
 
 def allow_words(words: Sequence[str]) -> list[str]:
-    """The word that allows a continued run what the command that begins it does: at most one.
+    """The word that allows a continued run what the command that begins it does: at most one."""
+    packages = allowed_packages(words)
+    return [f"allow={write_value(packages)}"] if packages else []
 
-    These are the packages that `allow=` names, and that of an environment named by its id.
-    """
+
+def allowed_packages(words: Sequence[str]) -> list[str]:
+    """The packages that a command allows: those that `allow=` names, and that of an environment named by its id."""
     packages: dict[str, None] = {}
     for word in words:
         key, text = _split(word)
@@ -69,7 +72,7 @@ def allow_words(words: Sequence[str]) -> list[str]:
             packages |= dict.fromkeys(value or ())
         elif not malformed(value) and (package := foreign_package(value)) is not None:
             packages[package] = None
-    return [f"allow={write_value(list(packages))}"] if packages else []
+    return list(packages)
 
 
 def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:

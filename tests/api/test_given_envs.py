@@ -248,7 +248,12 @@ def test_a_class_of_ones_own_is_allowed_by_whoever_gives_it(tmp_path):
     assert config["core"]["_target_"] == "given_envs.OwnCore"
     with pytest.raises(ValueError, match="allow="):
         engram.load(run)
-    assert engram.load(run, allow=["given_envs"]).num_updates > 0
+    assert run.agent.num_updates > 0 and run.evaluate(episodes=2, num_envs=2)["episodes"] == 2
+    again = engram.Run(run, allow=["given_envs"])
+    assert again.agent.num_updates == engram.load(run, allow=["given_envs"]).num_updates
+    with pytest.raises(engram.RunError, match="allow="):
+        engram.train(resume=run, total_env_steps=500)
+    assert lines(engram.train(resume=run, total_env_steps=500, allow=["given_envs"]))[-1]["env_steps"] >= 500
 
 
 def test_a_class_that_no_name_leads_to_is_refused(tmp_path):

@@ -116,8 +116,6 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
 
     trainer = Trainer(session, run_dir, save)
     told = CallbackList([LogWriter(logger), _progress_line(session), *callbacks], trainer)
-    for name in told.load_state_dict(session.callbacks):
-        say(f"note: the run was trained with the callback {name}, which is not given again", file=sys.stderr)
     hooks = Hooks(
         log=told.teller(Callback.on_log),
         evaluate=functools.partial(session.evaluate, should_stop=stop.is_asked),
@@ -129,7 +127,7 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
         on_update=told.teller(Callback.on_update),
         on_evaluation=told.teller(Callback.on_evaluation),
     )
-    with stop, logger, told.told_of_start_and_end():
+    with stop, logger, told.told_of_start_and_end(session.callbacks):
         if is_new or logger.is_edited:  # no other checkpoint counts on the log as it is
             save("latest")
         with profiled(session, run_dir) if session.config["profile"] else nullcontext():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from engram.common.errors import UsageError
+from engram.common.say import say
 from engram.training.callbacks import Callback, Trainer
 
 
@@ -36,11 +38,22 @@ class CallbackList:
         return tell
 
     @contextmanager
-    def told_of_start_and_end(self) -> Iterator[None]:
-        """Within the block the run trains; all are told of its end, however it comes."""
+    def told_of_start_and_end(self, states: Mapping[str, Any]) -> Iterator[None]:
+        """Within the block the run trains; all are told of its end, however it comes.
+
+        Args:
+            states: of `state_dict`, where the run is continued.
+        """
         with ExitStack() as ends:
-            for callback in self._by_name.values():
+            for name, callback in self._by_name.items():
                 ends.callback(callback.on_end, self.trainer)
+                if name in states:
+                    callback.load_state_dict(states[name])
+            for name in (name for name in states if name not in self._by_name):
+                say(
+                    f"note: the run was trained with the callback {name}, which is not given again",
+                    file=sys.stderr,
+                )
             self.teller(Callback.on_start)()
             yield
 
@@ -48,13 +61,6 @@ class CallbackList:
         """What those that have a state return, by the name of their class, numbered where it comes again."""
         states = {name: callback.state_dict() for name, callback in self._by_name.items()}
         return {name: state for name, state in states.items() if state}
-
-    def load_state_dict(self, states: Mapping[str, Any]) -> list[str]:
-        """Give each callback its state; returns the names of those that have one and were not given again."""
-        for name, callback in self._by_name.items():
-            if name in states:
-                callback.load_state_dict(states[name])
-        return [name for name in states if name not in self._by_name]
 
 
 def check_callbacks(callbacks: Any) -> None:

@@ -155,8 +155,8 @@ def quick_commands() -> Iterator[None]:
     """Compose each configuration once, leave the disk unsynchronised, and run a sweep's trials here."""
     with contextlib.ExitStack() as patched:
         compose = _composed_once()
-        for module in ("train", "evaluate", "plot", "sweeps.plan"):
-            patched.enter_context(mock.patch(f"engram.scripts.{module}.compose_config", compose))
+        for module in ("api.starting", "api.evaluation", "api.comparison", "scripts.sweeps.plan"):
+            patched.enter_context(mock.patch(f"engram.{module}.compose_config", compose))
         # Otherwise this file were code of a user's own, whose faults are told in another way.
         ours = str(Path(__file__).parent / "damage_")
         patched.enter_context(

@@ -16,6 +16,7 @@ from engram.command_line.paths import expand
 from engram.command_line.resuming import (
     UNFINISHED,
     allow_words,
+    check_server,
     is_resumable,
     is_trusted,
     resumed_config,
@@ -36,6 +37,7 @@ from engram.training.new_run import describe_agent, describe_run, make_given_dir
 from engram.training.restoring import stored_options
 from engram.training.session import Session
 from engram.training.threads import torch_threads
+from engram.training.trackers.choosing import check_installed
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Sta
     config.pop("sweep", None)  # an experiment's grid is for engram sweep
     config = check_options(config, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
+    check_installed(config["logging"])
     held.enter_context(torch_threads(config["threads"]))
     session = Session.build(config, given)
     held.callback(session.close)
@@ -124,6 +127,8 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack, given: Given
         check_options(resumed_config(run_dir, []), TrainOptions)
     config = check_options(resumed_config(run_dir, words), TrainOptions)
     trust_edited = config.pop("trust_edited")
+    check_installed(config["logging"])
+    check_server(config, words)
     held.enter_context(folder_lock(run_dir))
     held.enter_context(torch_threads(config["threads"]))
     with stored_options(run_dir):

@@ -27,6 +27,8 @@ from engram.training.progress import ProgressLine
 from engram.training.schedule import Hooks
 from engram.training.session import Session
 from engram.training.stop_request import SaveTimer, StopRequest
+from engram.training.trackers.choosing import make_trackers
+from engram.training.trackers.writer import TrackerWriter
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def train_run(
 def _open_log(started: Started, trust_edited: bool) -> Logger:
     """Open the log, cut where the run is continued."""
     session = started.session
-    tensorboard = session.config["logging"]["tensorboard"]
+    tensorboard = "tensorboard" in session.config["logging"]["to"]
     return Logger(started.run_dir, started.resume_step, tensorboard, session.counted, trust_edited)
 
 
@@ -115,7 +117,8 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
         told.teller(Callback.on_checkpoint)(name, checkpoint_path(run_dir, name))
 
     trainer = Trainer(session, run_dir, save)
-    told = CallbackList([LogWriter(logger), _progress_line(session), *callbacks], trainer)
+    trackers = [TrackerWriter(tracker) for tracker in make_trackers(session.config["logging"])]
+    told = CallbackList([LogWriter(logger), *trackers, _progress_line(session), *callbacks], trainer)
     hooks = Hooks(
         log=told.teller(Callback.on_log),
         evaluate=functools.partial(session.evaluate, should_stop=stop.is_asked),

@@ -23,7 +23,7 @@ class Step:
 
 
 AGENTS = ("impala", "pqn", "r2d2", "sac")
-QUIET = "evaluation.interval=null logging.tensorboard=false logging.curve=false logging.progress=false"
+QUIET = "evaluation.interval=null logging.to=[] logging.curve=false logging.progress=false"
 ENCODER = "agent.make_network.make_encoder.image_dtype=auto"
 TASKS = "repeat_previous_easy labyrinth_escape_easy battleship_easy position_only_cart_pole_easy"
 ENVS = f"package=false envs=[{','.join(f'popgym/{name}' for name in TASKS.split())}]"

@@ -12,6 +12,7 @@ from engram.common.option_types import (
     Count,
     Group,
     Index,
+    LogTargets,
     NotNegative,
     Number,
     Packages,
@@ -45,12 +46,32 @@ class CheckpointOptions:
 
 
 @settings()
+class WandbOptions:
+    """Where Weights & Biases keeps a run; null is what its environment variables say, then its own default."""
+
+    project: Word | None = None
+    entity: Word | None = None
+    group: Word | None = None
+    mode: Literal["online", "offline"] | None = None
+
+
+@settings()
+class MlflowOptions:
+    """Where MLflow keeps a run; null is what its environment variables say, then its own default."""
+
+    tracking_uri: Word | None = None
+    experiment: Word | None = None
+
+
+@settings()
 class LoggingOptions:
     """What a run writes, and where."""
 
     runs_dir: Word = "runs"
     run_dir: Word | None = None
-    tensorboard: bool = True
+    to: LogTargets = ("tensorboard",)
+    wandb: WandbOptions = WandbOptions()
+    mlflow: MlflowOptions = MlflowOptions()
     progress: bool = True
     curve: bool = True
 

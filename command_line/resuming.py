@@ -12,7 +12,7 @@ from engram.command_line.paths import expand_paths, quote_paths
 from engram.command_line.words import parse_value, write_value
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
-from engram.common.shell import command_line
+from engram.common.shell import command_line, shell_word
 from engram.run_files.fixed_config import LEARNING, MACHINE
 from engram.run_files.former_names import refuse_former_replay
 from engram.run_files.manifest import replace_texts
@@ -21,6 +21,7 @@ from engram.run_files.run_folder import read_config, stored_config
 
 # In place of a run's folder: the newest run of the same configuration, if it is not at its end.
 UNFINISHED = "unfinished"
+SERVER = "logging.mlflow.tracking_uri"
 
 
 def resumed_run(words: Sequence[str]) -> str | None:
@@ -55,9 +56,10 @@ def is_trusted(words: Sequence[str]) -> bool:
 
 
 def allow_words(words: Sequence[str]) -> list[str]:
-    """The word that allows a continued run what the command that begins it does: at most one."""
+    """The words that allow a continued run what the command that begins it does: packages, and where its metrics go."""
     packages = allowed_packages(words)
-    return [f"allow={write_value(packages)}"] if packages else []
+    servers = [f"{SERVER}={text}" for key, text in map(_split, words) if key == SERVER]
+    return [*([f"allow={write_value(packages)}"] if packages else []), *servers[-1:]]
 
 
 def allowed_packages(words: Sequence[str]) -> list[str]:
@@ -73,6 +75,25 @@ def allowed_packages(words: Sequence[str]) -> list[str]:
         elif not malformed(value) and (package := foreign_package(value)) is not None:
             packages[package] = None
     return list(packages)
+
+
+def check_server(config: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuse to send metrics to a server that a continued run's folder alone names: it may be somebody else's.
+
+    Args:
+        config: of the continued run.
+        words: of the command.
+
+    Raises:
+        UsageError: names it.
+    """
+    uri = config["logging"]["mlflow"]["tracking_uri"]
+    is_given = any(_split(word)[0] == SERVER for word in words)
+    if "mlflow" in config["logging"]["to"] and uri is not None and not is_given:
+        raise UsageError(
+            f"A continued run sends its metrics to a place that the command names, but only its {CONFIG_FILE} names "
+            f"{uri}; give {shell_word(f'{SERVER}={uri}')} as well, or logging.to=[] to leave MLflow out."
+        )
 
 
 def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:

@@ -128,6 +128,19 @@ Group = Annotated[
 ]
 
 
+def some_of(names: Sequence[str]) -> Fitting:
+    """A list of any of several names, each at most once; one of them alone may be written without a list."""
+
+    def read(value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    def holds(value: Any) -> bool:
+        is_list = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        return is_list and set(value) <= set(names) and len(set(value)) == len(value)
+
+    return Fitting(f"a list of any of {', '.join(names)}", holds, f"[{names[0]}]", read)
+
+
 def one_of(names: Sequence[str]) -> Fitting:
     """One of several names that a table has; where they are few and fixed, a `Literal` says the same."""
     return Fitting(f"one of {', '.join(names)}", lambda value: value in tuple(names), names[0])
@@ -181,3 +194,4 @@ Packages = Annotated[
         "[my_package]",
     ),
 ]
+LogTargets = Annotated[Sequence[str], some_of(("tensorboard", "wandb", "mlflow"))]

@@ -31,6 +31,7 @@ _OTHER_NAMES = {
     "env_id": ("id",),
     "log_dir": ("runs_dir",),
     "logdir": ("runs_dir",),
+    "tensorboard": ("to",),
     "lmbda": ("gae_lambda",),
     "td_lambda": ("gae_lambda",),
     "return_lambda": ("gae_lambda",),

@@ -6,7 +6,6 @@ TensorBoard's own writer works in a thread of its own, which prints its tracebac
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import os
 import time
@@ -14,16 +13,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.metadata import (
+    NULL_TENSOR,
+    SESSION_START_INFO_TAG,
+    create_summary_metadata,
+)
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionStartInfo
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch import Tensor
 
 from engram.run_files.event_files import PATTERN
+from engram.run_files.fixed_config import Plain
+from engram.run_files.pictures import encoded
 from engram.run_files.plain_files import follow_no_link
-
-FRAMES_PER_SECOND = 8
 
 
 class EventWriter:
@@ -60,6 +64,21 @@ class EventWriter:
         """Write pictures `[3, height, width]`, and frames `[T, 3, height, width]` as animated GIFs, by name; uint8."""
         images = [Summary.Value(tag=name, image=_encoded(picture)) for name, picture in pictures.items()]
         self._write(step=step, summary=Summary(value=images))
+
+    def add_options(self, options: Mapping[str, Plain]) -> None:
+        """Write the run's options by name, for the page HParams, which shows the last scalars beside them."""
+        start = SessionStartInfo(start_time_secs=time.time())
+        for name, value in options.items():
+            shown = start.hparams[name]
+            if isinstance(value, bool):
+                shown.bool_value = value
+            elif isinstance(value, str):
+                shown.string_value = value
+            else:
+                shown.number_value = value
+        metadata = create_summary_metadata(HParamsPluginData(session_start_info=start))
+        point = Summary.Value(tag=SESSION_START_INFO_TAG, metadata=metadata, tensor=NULL_TENSOR)
+        self._write(summary=Summary(value=[point]))
 
     def _write(self, **content: object) -> None:
         event = Event(wall_time=time.time(), **content)
@@ -103,13 +122,5 @@ def _seconds_of(folder: Path) -> Iterator[int]:
 
 
 def _encoded(picture: Tensor) -> Summary.Image:
-    frames = picture.permute(*range(picture.ndim - 3), -2, -1, -3).cpu().numpy()
-    encoded = io.BytesIO()
-    if picture.ndim == 3:
-        Image.fromarray(frames).save(encoded, "PNG")
-    else:
-        first, *others = map(Image.fromarray, frames)
-        duration = round(1000 / FRAMES_PER_SECOND)
-        first.save(encoded, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
     height, width = picture.shape[-2:]
-    return Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded.getvalue())
+    return Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded(picture)[0])

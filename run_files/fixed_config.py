@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+
+Plain = bool | int | float | str
 
 # A run's machine, what it reports, and when it saves: nothing of what it learns.
 MACHINE = (
@@ -26,6 +28,8 @@ LATER: dict[str, Any] = {
     "evaluation.max_episode_steps": 10_000,
     "evaluation.env": {},
     "checkpoint.interval_minutes": 5,
+    "logging.wandb": {"project": None, "entity": None, "group": None, "mode": None},
+    "logging.mlflow": {"tracking_uri": None, "experiment": None},
 }
 
 
@@ -48,6 +52,26 @@ def digest(config: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical JSON of `fixed_part`: runs of one digest learn the same."""
     text = json.dumps(fixed_part(config), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain_options(config: Mapping[str, Any]) -> dict[str, Plain]:
+    """What a run learns by, by dotted name: numbers, truths and words, everything else as its text.
+
+    Args:
+        config: nested mappings.
+    """
+    return dict(_plain(fixed_part(config, MACHINE), ""))
+
+
+def _plain(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Plain]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value:
+            yield from _plain(value, f"{prefix}{key}.")
+        else:
+            yield (
+                f"{prefix}{key}",
+                value if isinstance(value, bool | int | float | str) else json.dumps(value),
+            )
 
 
 def _without(node: Mapping[str, Any], names: Collection[str], prefix: str) -> dict[str, Any]:

@@ -92,6 +92,19 @@ def with_present_options(config: dict[str, Any]) -> dict[str, Any]:
     return {group: _renamed(node, _FORMER_OPTIONS.get(group, {})) for group, node in config.items()}
 
 
+def with_present_logging(config: dict[str, Any]) -> dict[str, Any]:
+    """A stored configuration in which `logging.to` lists what a run logs to, once `logging.tensorboard: true`.
+
+    Args:
+        config: nested mappings; not changed.
+    """
+    logging = config.get("logging")
+    if not isinstance(logging, dict) or "tensorboard" not in logging or "to" in logging:
+        return config
+    rest = {key: value for key, value in logging.items() if key != "tensorboard"}
+    return config | {"logging": rest | {"to": ["tensorboard"] if logging["tensorboard"] else []}}
+
+
 def _renamed(node: Any, names: dict[str, str]) -> Any:
     """Rename keys in a mapping and those below it: a core may be part of another."""
     if not isinstance(node, dict):

@@ -7,16 +7,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from engram.run_files.event_files import cut_events
 from engram.run_files.event_writer import EventWriter
+from engram.run_files.fixed_config import Plain
 from engram.run_files.manifest import mark_metrics
 from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
 from engram.run_files.metrics_file import MetricsFile
 from engram.run_files.metrics_log import cut_metrics, find_kept
 from engram.run_files.names import METRICS_FILE
+from engram.run_files.pictures import check_picture, side_by_side
 
 
 class Logger:
@@ -72,6 +73,11 @@ class Logger:
         if self._events is not None:
             self._events.add_scalars(metrics, env_steps)
 
+    def log_options(self, options: Mapping[str, Plain]) -> None:
+        """Write the options of the run by name to TensorBoard."""
+        if self._events is not None:
+            self._events.add_options(options)
+
     def log_media(self, media: Mapping[str, Tensor], env_steps: int) -> None:
         """Write pictures, and films as animated GIFs, their sequences side by side, to TensorBoard.
 
@@ -83,13 +89,11 @@ class Logger:
             ValueError: for anything else.
         """
         for key, picture in media.items():
-            if picture.dtype != torch.uint8 or picture.ndim not in (3, 5) or picture.shape[-3] != 3:
-                raise ValueError(
-                    f"A picture is uint8 [3, height, width] and a film uint8 [B, T, 3, height, width], but {key} is "
-                    f"{picture.dtype} {list(picture.shape)}; convert it first."
-                )
+            check_picture(key, picture)
         if self._events is not None:
-            self._events.add_pictures({key: _shown(picture) for key, picture in media.items()}, env_steps)
+            self._events.add_pictures(
+                {key: side_by_side(picture) for key, picture in media.items()}, env_steps
+            )
 
     def flush(self) -> None:
         """Bring everything logged so far onto the disk, as must be before a checkpoint counts on it."""
@@ -112,8 +116,3 @@ class Logger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _shown(picture: Tensor) -> Tensor:
-    """A picture as it is, and the sequences `[B, T, 3, height, width]` of a film side by side."""
-    return picture if picture.ndim == 3 else picture.permute(1, 2, 3, 0, 4).flatten(3, 4)

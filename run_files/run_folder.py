@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,12 @@ from typing import Any
 
 from engram.common.errors import EnvironmentFault
 from engram.run_files.fixed_config import LATER
-from engram.run_files.former_names import is_of_before, with_present_names, with_present_options
+from engram.run_files.former_names import (
+    is_of_before,
+    with_present_logging,
+    with_present_names,
+    with_present_options,
+)
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.sealed_json import refuse_edited
 from engram.run_files.stored_yaml import read_yaml
@@ -57,6 +63,7 @@ def read_config(run_dir: Traversable) -> dict[str, Any]:
         )
     if is_of_before(run_dir):
         config = with_present_options(with_present_names(config))
+    config = with_present_logging(config)
     _name_old_default(config["env"])
     return config
 
@@ -72,7 +79,7 @@ def stored_config(run_dir: Path) -> dict[str, Any]:
     for name, value in LATER.items():
         group, key = name.split(".")
         if isinstance(config.get(group), dict):
-            config[group].setdefault(key, value)
+            config[group].setdefault(key, copy.deepcopy(value))
     return config
 
 

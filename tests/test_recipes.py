@@ -30,7 +30,7 @@ CODE = (
 )
 TINY = (
     "threads=1 num_envs=4 total_env_steps=600 evaluation.interval=600 evaluation.episodes=4 evaluation.num_envs=2 "
-    "logging.progress=false logging.curve=false logging.tensorboard=false"
+    "logging.progress=false logging.curve=false logging.to=[]"
 ).split()
 TINY_REPLAY = [
     "agent.replay.prefill=200",

@@ -54,8 +54,12 @@ class CallbackList:
                     f"note: the run was trained with the callback {name}, which is not given again",
                     file=sys.stderr,
                 )
-            self.teller(Callback.on_start)()
-            yield
+            try:
+                self.teller(Callback.on_start)()
+                yield
+            except BaseException:
+                self.trainer.has_failed = True
+                raise
 
     def state_dict(self) -> dict[str, Any]:
         """What those that have a state return, by the name of their class, numbered where it comes again."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from engram.agents.base import Agent
 from engram.common.metric_names import own_key
 from engram.common.rows import Rollout
+from engram.run_files.fixed_config import plain_options
 from engram.run_files.logger import Logger
 from engram.training.record import Metrics
 from engram.training.session import Session
@@ -32,10 +33,11 @@ class Trainer:
     Attributes:
         run_dir: as given.
         is_stopped: whether a callback has asked the run to stop.
+        has_failed: whether the run ends with an error; known when it ends.
     """
 
     def __init__(self, session: Session, run_dir: Path, save: Callable[[str], None]) -> None:
-        self.run_dir, self.is_stopped = run_dir, False
+        self.run_dir, self.is_stopped, self.has_failed = run_dir, False, False
         self._session, self._save = session, save
 
     @property
@@ -169,6 +171,10 @@ class LogWriter(Callback):
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Write the run's options."""
+        self._logger.log_options(plain_options(trainer.config))
 
     def on_log(self, trainer: Trainer, metrics: Metrics) -> None:
         """Write a line."""

@@ -4,7 +4,7 @@ import json
 
 from safetensors.torch import load_file
 
-QUIET = {"logging": {"progress": False, "curve": False, "tensorboard": False}}
+QUIET = {"logging": {"progress": False, "curve": False, "to": []}}
 TINY = {
     "core": {"name": "gru", "hidden_size": 8},
     "agent": {

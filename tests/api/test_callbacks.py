@@ -121,7 +121,7 @@ def test_a_stop_between_two_updates_of_one_iteration(tmp_path, agent):
 
 
 def test_logged_numbers_are_in_tensorboard(tmp_path):
-    logging = QUIET["logging"] | {"tensorboard": True, "run_dir": tmp_path / "run"}
+    logging = QUIET["logging"] | {"to": ["tensorboard"], "run_dir": tmp_path / "run"}
     run = engram.train(**TINY | {"logging": logging}, callbacks=[Counting()])
     events = EventAccumulator(str(run.path / "tensorboard")).Reload()
     shown = [(event.step, event.value) for event in events.Scalars("charts/seen")]

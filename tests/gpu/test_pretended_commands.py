@@ -9,7 +9,7 @@ from engram.scripts import evaluate, train
 pytestmark = pytest.mark.gpu
 SMALL = (
     "num_envs=4 total_env_steps=120 threads=1 evaluation.interval=100 evaluation.episodes=2 evaluation.num_envs=2 "
-    "logging.tensorboard=false logging.curve=false logging.progress=false"
+    "logging.to=[] logging.curve=false logging.progress=false"
 )
 PPO = (
     "env=diagnostic/recall_first core=gru core.hidden_size=8 agent.rollout_length=16 agent.num_minibatches=2"

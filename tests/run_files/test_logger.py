@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams.api_pb2 import ColParams, ListSessionGroupsRequest
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.list_session_groups import Handler
 
 import engram.run_files.event_writer
 from engram.run_files.event_writer import EventWriter
@@ -108,3 +115,38 @@ def test_a_full_disk_is_met_by_whoever_logs(tmp_path, monkeypatch):
     with pytest.raises(OSError) as caught:
         EventWriter(tmp_path)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_options_and_last_numbers_are_on_the_page_hparams(tmp_path):
+    """Two runs, one of them continued, as TensorBoard's own page lists them."""
+    options = {"core.hidden_size": 8, "core._target_": "engram.memory_cores.GRU", "agent.shared": True}
+    for run, resume_step in (("a", None), ("b", None), ("b", 10)):
+        (tmp_path / run).mkdir(exist_ok=True)
+        with Logger(tmp_path / run, resume_step) as logger:
+            logger.log_options(options)
+            for step in range((resume_step or 0) + 5, 21, 5):
+                logger.log({"eval/episodic_return": step / 4}, step)
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(tmp_path))
+    request_context, context = RequestContext(), Context(TBContext(data_provider=provider))
+    experiment = context.experiment_from_metadata(
+        request_context,
+        "",
+        True,
+        context.hparams_metadata(request_context, ""),
+        context.hparams_from_data_provider(request_context, "", 10),
+    )
+    assert {info.name.tag for info in experiment.metric_infos} == {"eval/episodic_return"}
+    request = ListSessionGroupsRequest(
+        start_index=0,
+        slice_size=10,
+        allowed_statuses=[0, 1, 2, 3],
+        col_params=[ColParams(metric=info.name) for info in experiment.metric_infos],
+    )
+    found = Handler(request_context, context, "", request).run().session_groups
+    assert [group.name.split("/")[0] for group in found] == ["a", "b"]
+    for group in found:
+        shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in group.hparams.items()}
+        assert shown == options
+        (value,) = group.metric_values
+        assert (value.value, value.training_step) == (5.0, 20)

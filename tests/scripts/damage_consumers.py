@@ -61,7 +61,7 @@ def _bits(tensor: torch.Tensor) -> tuple[Any, ...]:
 
 
 def resume(work: Path, more: tuple[str, ...]) -> Outcome:
-    said = call(engram.scripts.train.main, f"resume={work / RUN}", "logging.tensorboard=false", *more)
+    said = call(engram.scripts.train.main, f"resume={work / RUN}", "logging.to=[]", *more)
     return Outcome(said, _learned(work / RUN) if said.code == 0 else None)
 
 

@@ -26,7 +26,7 @@ _QUIET = (
     "evaluation.num_envs=2",
     "logging.progress=false",
     "logging.curve=false",
-    "logging.tensorboard=false",
+    "logging.to=[]",
 )
 PPO = (
     "core.hidden_size=8",

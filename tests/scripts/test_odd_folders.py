@@ -13,7 +13,7 @@ from engram.scripts.faults.errors import run
 from engram.scripts.sweeps import launchers, trial
 from run_files import TINY
 
-TASK = (*TINY, "env=popgym/repeat_previous_easy", "total_env_steps=200", "logging.tensorboard=false")
+TASK = (*TINY, "env=popgym/repeat_previous_easy", "total_env_steps=200", "logging.to=[]")
 # All at once, 200 bytes of it, and what cannot stand beside the rest.
 ODD = "-a\\,b\\\\ 'c' \"d\" $HOME 100% e=f,[g] {h} #;&*\nline\x1b[31m\u202e" + "é" * 70 + ".zip "
 MORE = ["[a]", "'q'", '"q"', "null", "0..4", "~", "*", "{b}", " ", "true", "x\\", "[a", "${oc.env:HOME}"]

@@ -283,13 +283,13 @@ class Starving(RewardPredictor):
 """
 
 
-@pytest.mark.parametrize("tensorboard", ["true", "false"])
-def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
+@pytest.mark.parametrize("to", ["logging.to=[tensorboard]", "logging.to=[]"])
+def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, to):
     """From the 40th update on, no file may grow beyond 6000 bytes."""
     (tmp_path / "starving.py").write_text(STARVING)
     words = [word for word in TINY_REPLAY if not word.startswith("agent._target_")]
     words += ["agent._target_=starving.Starving", "allow=[replay_agent,starving]"]
-    words += [f"logging.tensorboard={tensorboard}"]
+    words += [to]
     result = run("train", *words, f"logging.runs_dir={tmp_path / 'runs'}", path=[AGENT_FOLDER, tmp_path])
     assert result.code == 2, result.err
     (sentence,) = [line for line in result.err.splitlines() if line.startswith("error: ")]
@@ -303,11 +303,9 @@ def test_a_disk_that_fills_up_loses_nothing(run, train, tmp_path, tensorboard):
     config["agent"]["_target_"] = "replay_agent.RewardPredictor"
     forge(result.run_dir, "config.yaml", yaml.safe_dump(config))
     assert train(f"resume={result.run_dir}", "trust_edited=true").code == 0
-    whole = train(
-        *TINY_REPLAY, f"logging.tensorboard={tensorboard}", f"logging.runs_dir={tmp_path / 'whole'}"
-    )
+    whole = train(*TINY_REPLAY, to, f"logging.runs_dir={tmp_path / 'whole'}")
     assert_same_run(result.run_dir, whole.run_dir)
-    if tensorboard == "true":
+    if "tensorboard" in to:
         assert_tensorboard_follows_metrics(result.run_dir)
 
 

@@ -144,6 +144,10 @@ def test_a_linear_run_goes_on_with_another_schedule_and_rate(run, tmp_path):
         (["allow=[a]", "++env.id=a:My-v0"], ["allow=[a]"]),
         (["allow=[a]", "env.id=b:My-v0"], ["allow=[a,b]"]),
         (["allow=null", "env.id=engram.envs:engram/TMaze-v0"], []),
+        (
+            ["logging.mlflow.tracking_uri=http://a:1", "logging.to=[mlflow]"],
+            ["logging.mlflow.tracking_uri=http://a:1"],
+        ),
     ],
 )
 def test_a_continued_run_is_allowed_what_its_first_command_named(words, expected):

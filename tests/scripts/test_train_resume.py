@@ -168,7 +168,7 @@ def test_the_unfinished_run_is_found_by_its_configuration(run, tmp_path):
     killed = run_until(run, words[:-2], tmp_path, lines=14)
     other = run("train", *words, "seed=1")
     assert other.code == 0 and other.run_dir != killed, other.err
-    continued = run("train", *words, "logging.tensorboard=false")
+    continued = run("train", *words, "logging.to=[]")
     assert continued.code == 0 and continued.run_dir == killed, continued.err
     assert metric_lines(killed)[-1]["env_steps"] == metric_lines(other.run_dir)[-1]["env_steps"]
     anew = run("train", *words)

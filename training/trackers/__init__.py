@@ -1,0 +1,1 @@
+"""Experiment trackers beside a run's own files: Weights & Biases and MLflow."""

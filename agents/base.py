@@ -17,6 +17,7 @@ from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
+from engram.agents.deployment.export import ExportFormat, export_agent
 from engram.agents.deployment.player import Player
 from engram.agents.learned_state import LearnedState
 from engram.agents.optim.groups import make_capturable
@@ -55,6 +56,7 @@ class Agent(LearnedState, Trainable, Checked, ABC):
         precision: in force in `choose`, and in `learn_from`, which wraps its networks' forward passes in
             `precision.autocast()` itself.
         num_uniforms: uniform numbers that `choose` is given for every row.
+        stores_policy: whether what `choose` gives as `policy` is stored with the row, too.
         box_action: how its environment brings Box actions between the bounds, as in `engram.envs.BoxActions`.
         env_description: of the environments it was trained in, as its run has it; empty if it has none.
         made_of: what the constructor was given, by place and by name.
@@ -63,6 +65,7 @@ class Agent(LearnedState, Trainable, Checked, ABC):
     made_of: tuple[Sequence[Any], Mapping[str, Any]]
 
     num_uniforms: int = 0
+    stores_policy: bool = False
     box_action: BoxAction = "auto"
     env_description: Mapping[str, Any] = MappingProxyType({})
 
@@ -105,7 +108,8 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             donate: as of `act`.
 
         Returns:
-            The action `[B, …]`, the memory after the row `[B]`, and extras `[B]` to be stored with the row.
+            The action `[B, …]`, the memory after the row `[B]`, and extras `[B]` to be stored with the row; among
+            them, for whoever draws actions elsewhere, `policy`: the numbers that define it, `[B, n]`.
         """
 
     @abstractmethod
@@ -160,6 +164,8 @@ class Agent(LearnedState, Trainable, Checked, ABC):
         """
         noise = stream_uniform(carry["noise_key"], carry["noise_counter"], self.num_uniforms)
         action, next_carry, extras = self.act_with(noise, row, carry, deterministic, donate)
+        if not self.stores_policy:
+            extras.pop("policy", None)
         next_carry["noise_key"] = carry["noise_key"]
         next_carry["noise_counter"] = carry["noise_counter"] + 1
         return action, next_carry, extras
@@ -175,7 +181,7 @@ class Agent(LearnedState, Trainable, Checked, ABC):
     ) -> tuple[Tensor, TensorDict, TensorDict]:
         """Choose actions with noise from elsewhere, uniform numbers `[B, num_uniforms]`; the next carry has no streams.
 
-        All else is as of `act`.
+        All else is as of `act`; the extras hold `policy` in any case, if `choose` gives it.
         """
         with self.precision.products(), self.precision.autocast():
             action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
@@ -245,6 +251,10 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             seed: of the actions that are drawn. Default: the agent's own.
         """
         return Player(self, num_envs, seed)
+
+    def export(self, output: str | Path, format: ExportFormat = "onnx", action_mask: bool = False) -> None:
+        """Write what the agent does on a row to a file that needs no Engram; see `export_agent`."""
+        export_agent(self, output, format, action_mask)
 
     def why_no_captured_updates(self) -> str | None:
         """See `Trainable.why_no_captured_updates`; what can be recorded is a `CapturedUpdate` among the attributes."""

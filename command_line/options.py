@@ -150,3 +150,17 @@ class EvaluateOptions:
     output: Word | None = None
     allow: Packages = ()
     trust_edited: bool = False
+
+
+@settings()
+class ExportOptions:
+    """Options of `engram export`."""
+
+    run: Word
+    checkpoint: Word = "best"
+    format: Literal["onnx", "torch"] = "onnx"
+    output: Word | None = None
+    action_mask: bool = False
+    threads: Count = 1
+    allow: Packages = ()
+    trust_edited: bool = False

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor
+from torch import Tensor, nn
 
 from engram.agents.precision import Precision
 from engram.common.box_actions import BoxAction
@@ -22,6 +22,9 @@ class Actor(Protocol):
     num_uniforms: int
     precision: Precision
     box_action: BoxAction
+
+    @property
+    def networks(self) -> dict[str, nn.Module]: ...  # noqa: D102
 
     @property
     def reads_reward(self) -> bool: ...  # noqa: D102

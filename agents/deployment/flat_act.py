@@ -53,9 +53,13 @@ class FlatAct:
         carry = self.agent.initial_carry(batch_size, seed)
         return [carry[path] for path in self.memory_paths], *(carry[key] for key in NOISE_KEYS)
 
+    def template(self) -> list[Tensor]:
+        """The parts of the memory of one environment before its first row, to read shapes and dtypes off."""
+        return [self._memory[path] for path in self.memory_paths]
+
     def __call__(
         self, row: FlatRow, memory: Sequence[Tensor], noise: Tensor, deterministic: bool, donate: bool = False
-    ) -> tuple[Tensor, list[Tensor]]:
+    ) -> tuple[Tensor, list[Tensor], Tensor | None]:
         """Act on a row.
 
         Args:
@@ -66,9 +70,10 @@ class FlatAct:
             donate: the memory may be overwritten.
 
         Returns:
-            The policy's own sample `[B, ...]`, and the parts of the memory after the row.
+            The policy's own sample `[B, ...]`, the parts of the memory after the row, and the numbers that define the
+            policy, `[B, n]`; None if the agent does not give them.
         """
-        size = [len(row.is_first)]
+        size = [row.is_first.shape[0]]
         parts = {
             "obs": row.obs[0] if self._obs_paths == [()] else nested(self._obs_paths, row.obs, size),
             "reward": row.reward,
@@ -79,8 +84,8 @@ class FlatAct:
             parts["action_mask"] = row.action_mask
         carry = _like(self._memory, iter(memory), size)
         made = TensorDict(parts, batch_size=size)
-        action, after, _ = self.agent.act_with(noise, made, carry, deterministic, donate)
-        return action, [after[path] for path in self.memory_paths]
+        action, after, extras = self.agent.act_with(noise, made, carry, deterministic, donate)
+        return action, [after[path] for path in self.memory_paths], extras.get("policy", None)
 
 
 def nested(paths: Sequence[Path], tensors: Sequence[Tensor], batch_size: Sequence[int]) -> TensorDict:

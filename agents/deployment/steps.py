@@ -133,7 +133,7 @@ class Steps:
             parts, (reward, prev_action, is_first, noise, *rest) = inputs[:num_parts], inputs[num_parts:]
             mask = rest.pop(0) if is_masked else None
             flat = FlatRow(parts, reward, prev_action, is_first, mask)
-            action, after = self._act(flat, rest, noise, deterministic, donate)
+            action, after, _ = self._act(flat, rest, noise, deterministic, donate)
             return [action, *after]
 
         if not self._is_on_host:

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from engram.agents.deployment.aliases import Aliases
 
@@ -37,6 +36,9 @@ class Trace:
     """
 
     def __init__(self, function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> None:
+        # Here, because it takes a second that whoever plays nothing should not wait for.
+        from torch.fx.experimental.proxy_tensor import make_fx
+
         with torch.no_grad():
             made = make_fx(function, tracing_mode="fake", pre_dispatch=True, _allow_non_fake_inputs=True)
             traced = made(*inputs)

@@ -65,10 +65,11 @@ class IMPALA(OnPolicyAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Choose actions; the extra is their `log_prob` `[B]`."""
+        """Choose actions; extras are their `log_prob` `[B]`, and `policy`."""
         distribution, _, next_memory = self.network.step(row, memory, donate=donate)
         action = distribution.mode() if deterministic else distribution.sample(noise)
-        return action, next_memory, {"log_prob": distribution.log_prob(action)}
+        extras = {"log_prob": distribution.log_prob(action), "policy": distribution.parameters}
+        return action, next_memory, extras
 
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout; see `Agent.learn_from`."""

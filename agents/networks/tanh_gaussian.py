@@ -29,6 +29,11 @@ class TanhGaussian:
         self.mean, self.shape = mean, shape
         self.log_std = log_std.clamp(MIN_LOG_STD, MAX_LOG_STD)
 
+    @property
+    def parameters(self) -> Tensor:
+        """The numbers that define it: means and logarithms of standard deviations, `[..., 2n]`."""
+        return torch.cat([self.mean, self.log_std], dim=-1)
+
     def sample(self, uniform: Tensor) -> Tensor:
         """Draw actions `[..., *shape]` from uniform noise in (0, 1), `[..., n]`."""
         return self.sample_with_log_prob(uniform)[0]

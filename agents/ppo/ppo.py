@@ -57,6 +57,7 @@ class PPO(OnPolicyAgent):
     ) -> None:
         super().__init__(observation_space, action_space, PPOSettings(**settings))
         self.num_uniforms = num_policy_outputs(action_space)
+        self.stores_policy = self.settings.kl_coef > 0
         self.make_parts(make_network, make_core)
         self.kl_coef = self.settings.kl_coef
         self._preparation = CapturedUpdate(self._prepare_batch, self.device)
@@ -64,13 +65,11 @@ class PPO(OnPolicyAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Choose actions; extras are `log_prob` and `value` `[B]` (and `policy` where a KL penalty needs it)."""
+        """Choose actions; extras are `log_prob` and `value` `[B]`, and `policy`, which a KL penalty needs."""
         distribution, value, next_memory = self.network.step(row, memory, donate=donate)
         action = distribution.mode() if deterministic else distribution.sample(noise)
         extras = {"log_prob": distribution.log_prob(action), "value": value}
-        if self.settings.kl_coef > 0:
-            extras["policy"] = distribution.parameters
-        return action, next_memory, extras
+        return action, next_memory, {**extras, "policy": distribution.parameters}
 
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout, in minibatches; see `Agent.learn_from`."""

@@ -71,12 +71,13 @@ class PQN(OnPolicyAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Choose the best actions, or random ones; no extras."""
+        """Choose the best actions, or random ones; the extra is `policy`, the values of all that are allowed."""
         values, next_memory = self.network.step(row, memory, donate=donate)
         mask = row.get("action_mask", None)
+        extras = {"policy": allowed_values(values, mask)}
         if deterministic:
-            return allowed_values(values, mask).argmax(-1), next_memory, {}
-        return epsilon_greedy(values, mask, self._epsilon, noise), next_memory, {}
+            return extras["policy"].argmax(-1), next_memory, extras
+        return epsilon_greedy(values, mask, self._epsilon, noise), next_memory, extras
 
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout; see `Agent.learn_from`."""

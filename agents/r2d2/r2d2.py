@@ -91,13 +91,14 @@ class R2D2(ReplayAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Choose the best actions, or random ones; no extras."""
+        """Choose the best actions, or random ones; the extra is `policy`, the values of all that are allowed."""
         values, next_memory = self.network.step(row, memory, donate=donate)
         mask, epsilon = row.get("action_mask", None), memory["epsilon"]
         next_memory["epsilon"] = epsilon
+        extras = {"policy": allowed_values(values, mask)}
         if deterministic:
-            return allowed_values(values, mask).argmax(-1), next_memory, {}
-        return epsilon_greedy(values, mask, epsilon, noise), next_memory, {}
+            return extras["policy"].argmax(-1), next_memory, extras
+        return epsilon_greedy(values, mask, epsilon, noise), next_memory, extras
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """See `ReplayAgent`; the target's follow at the next update."""

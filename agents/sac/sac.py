@@ -75,9 +75,10 @@ class SAC(ReplayAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Draw actions, or take the policy's mode; no extras."""
+        """Draw actions, or take the policy's mode; the extra is `policy`."""
         policy, next_memory = self.network.step(row, memory, donate)
-        return policy.mode() if deterministic else policy.sample(noise), next_memory, {}
+        action = policy.mode() if deterministic else policy.sample(noise)
+        return action, next_memory, {"policy": policy.parameters}
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """See `ReplayAgent`; the target's follow at the next update."""

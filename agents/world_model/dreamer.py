@@ -73,13 +73,14 @@ class Dreamer(ReplayAgent):
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:
-        """Choose actions; z is drawn from the posterior in any case. There are no extras."""
+        """Choose actions; z is drawn from the posterior in any case. The extra is `policy`."""
         num_latents = self.settings.num_categoricals
         z_noise, action_noise = noise.split([num_latents, self.num_uniforms - num_latents], dim=-1)
         latent, _, next_memory = self.world_model.step(row, memory, z_noise, donate)
         reads = self.behavior.read(self.world_model, latent.h, latent.z, latent.core)
         policy = self.behavior.actor(reads, row.get("action_mask", None))
-        return policy.mode() if deterministic else policy.sample(action_noise), next_memory, {}
+        action = policy.mode() if deterministic else policy.sample(action_noise)
+        return action, next_memory, {"policy": policy.parameters}
 
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Learn from a batch; see `Agent.learn_from`."""

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import torch
 
 from engram.scripts import cli
 from run_files import TINY
@@ -28,6 +29,9 @@ REFUSED = {
     "evaluate run=runs": "error: A run's folder holds a config.yaml, but runs has none; give a folder that training "
     "wrote, such as .*",
     "evaluate": "error: run has no default, so it must be given: run=<value>.",
+    "export run=runs": "error: A run's folder holds a config.yaml, but runs has none; give a folder that training "
+    "wrote, such as .*",
+    "export run=runs format=tflite": "error: format must be one of onnx, torch, but got 'tflite'; set format=onnx.",
     "plot runs=runs": r"error: .*runs.*",
     "benchmark core": "error: A benchmark is one of .*cores.*, but got 'core'; name one of these.",
 }
@@ -65,6 +69,21 @@ def test_a_finished_run_is_evaluated_and_continued(run, trained, tmp_path):
     )
     again = run("train", f"resume={trained}", "total_env_steps=6e2")
     assert again.code == 0 and f"continuing in {trained}" in again.err
+
+
+def test_a_finished_run_is_exported(run, trained, tmp_path):
+    output = tmp_path / "agent.pt2"
+    exported = run("export", f"run={trained}", "format=torch", f"output={output}")
+    assert exported.code == 0 and exported.out == f"written: {output}\n"
+    module = torch.export.load(output).module()
+    inputs = {
+        "obs": torch.ones(1).long(),
+        "prev_action": torch.zeros(1).long(),
+        "is_first": torch.ones(1).bool(),
+        "memory.core.hidden": torch.zeros(1, 16),
+    }
+    found = module(inputs)
+    assert found["policy"].shape == (1, 4) and 0 <= found["action"] < 4
 
 
 def test_help_comes_first(run):

@@ -13,7 +13,7 @@ from engram.agents.replay import ReplaySettings
 from engram.agents.stored.build import build, find_target
 from engram.agents.world_model.settings import DreamerSettings
 from engram.command_line.config import compose_config
-from engram.command_line.options import EvaluateOptions, SweepOptions, TrainOptions
+from engram.command_line.options import EvaluateOptions, ExportOptions, SweepOptions, TrainOptions
 from engram.command_line.suggestions import nearest_keys
 from engram.common.checked import OptionError, check_arguments, check_options, check_value
 from engram.common.errors import UsageError
@@ -140,10 +140,15 @@ def options_of(group, prefix=""):
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("train", TrainOptions), ("sweep", SweepOptions), ("evaluate", EvaluateOptions)],
+    [
+        ("train", TrainOptions),
+        ("sweep", SweepOptions),
+        ("evaluate", EvaluateOptions),
+        ("export", ExportOptions),
+    ],
 )
 def test_every_option_of_a_command_names_itself(command, options):
-    values = compose_config(command, ["run=x"] if command == "evaluate" else []).values
+    values = compose_config(command, ["run=x"] if command in ("evaluate", "export") else []).values
     assert check_options(values, options) == values
     refused = 0
     for name, annotation in options_of(options):

@@ -31,7 +31,7 @@ def assert_same_to_the_bit(agent, size, deterministic, donate, count=10):
 
     def flat(obs, reward, prev_action, is_first, noise, *memory):
         row = FlatRow([obs], reward, prev_action, is_first, None)
-        action, after = act(row, memory, noise, deterministic, donate)
+        action, after, _ = act(row, memory, noise, deterministic, donate)
         return [action, *after]
 
     trace, memory = None, act.begin(size, None)[0]

@@ -1,16 +1,21 @@
 """Weights & Biases, offline, and MLflow hold the lines of `metrics.jsonl`, to the digit and once."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from python_runs import QUIET, TINY
 
 import engram
+from engram.command_line.resuming import SERVER
 
 pytest.importorskip("wandb", reason="W&B is an extra: pip install -e '.[wandb]'")
 pytest.importorskip("mlflow", reason="MLflow is an extra: pip install -e '.[mlflow]'")
 
 import wandb
 from mlflow import MlflowClient
-from tracked_runs import metric_lines, mlflow_lines, mlflow_uri, wandb_lines, wandb_records
+from tracked_runs import metric_lines, mlflow_lines, mlflow_runs, mlflow_uri, wandb_lines, wandb_records
 
 LINES = {"wandb": wandb_lines, "mlflow": mlflow_lines}
 
@@ -88,3 +93,19 @@ def test_a_tracker_that_cannot_be_had(folder, monkeypatch):
     ):
         engram.train(**options(folder / "other", "wandb"))
     assert not (folder / "other").exists()
+
+
+@pytest.mark.slow
+def test_trials_of_a_sweep_share_a_new_database(folder):
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    words = (
+        "core=gru core.hidden_size=8 env=diagnostic/recall_first seed=0,1 num_envs=4 total_env_steps=600 workers=2 "
+        "agent.rollout_length=16 agent.num_minibatches=2 evaluation.interval=200 evaluation.episodes=4 "
+        f"evaluation.num_envs=2 logging.curve=false logging.to=[mlflow] {SERVER}={uri} sweep.dir={folder / 'sweep'}"
+    )
+    command = [sys.executable, "-m", "engram.scripts.cli", "sweep", *words.split()]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "again" not in done.stdout + done.stderr, done.stderr
+    ids = sorted((folder / "sweep").rglob("mlflow.json"))
+    logged = {json.loads(path.read_text())["id"]: metric_lines(path.parent) for path in ids}
+    assert len(logged) == 2 and mlflow_runs(uri) == logged

@@ -49,8 +49,18 @@ def wandb_lines(folder, **_):
 
 def mlflow_lines(folder, **_):
     """Lines of MLflow as `(env_steps, numbers by name)`."""
-    client = MlflowClient(mlflow_uri(folder))
-    (run,) = client.search_runs([client.get_experiment_by_name("engram").experiment_id])
+    (lines,) = mlflow_runs(mlflow_uri(folder)).values()
+    return lines
+
+
+def mlflow_runs(uri):
+    """Lines of every run of MLflow, by the run's id."""
+    client = MlflowClient(uri)
+    runs = client.search_runs([client.get_experiment_by_name("engram").experiment_id])
+    return {run.info.run_id: _lines_of(client, run) for run in runs}
+
+
+def _lines_of(client, run):
     points = [
         (metric.step, metric.key, metric.value)
         for key in run.data.metrics

@@ -7,9 +7,11 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from torch import Tensor
 
 from engram.run_files.fixed_config import plain_options
@@ -44,9 +46,11 @@ class MlflowTracker:
 
     def open(self, run_name: str, config: Mapping[str, Any], id: str | None) -> str:
         """See `Tracker`; parameters stay as they were when the run began, as MLflow wants it."""
-        from mlflow import MlflowClient  # seconds to import
+        import mlflow  # seconds to import
+        from mlflow import MlflowClient
 
-        self._client = MlflowClient(self._uri)
+        with _made_by_one(self._uri or mlflow.get_tracking_uri()):
+            self._client = MlflowClient(self._uri)
         if id is not None:
             self._client.update_run(id, status="RUNNING")
             self._id = id
@@ -109,6 +113,12 @@ class MlflowTracker:
     def close(self, has_failed: bool) -> None:
         """See `Tracker`."""
         self._client.set_terminated(self._id, "FAILED" if has_failed else "FINISHED")
+
+
+def _made_by_one(uri: str) -> AbstractContextManager[object]:
+    """Lets one process at a time open a database on disk: two that make its tables at once would fail."""
+    path = uri.removeprefix("sqlite:///")
+    return nullcontext() if path == uri else FileLock(f"{path}.lock")
 
 
 def _key(name: str) -> str:

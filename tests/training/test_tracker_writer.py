@@ -17,7 +17,7 @@ class Unreliable:
 
     name, title, errors = "mlflow", "Unreliable", (ConnectionError,)
 
-    def __init__(self, knows=-1):
+    def __init__(self, knows=None):
         self.lines, self.is_away, self.knows, self.ended = [], False, knows, None
 
     def open(self, run_name, config, id):

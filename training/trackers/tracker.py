@@ -55,8 +55,8 @@ class Tracker(Protocol):
             The id of the run.
         """
 
-    def last_step(self) -> int:
-        """Environment steps of the last line that it is known to have; -1 if that cannot be told."""
+    def last_step(self) -> int | None:
+        """Environment steps of the last line that it has, -1 for none; None if it cannot tell."""
 
     def log(self, lines: Sequence[Line]) -> None:
         """Take lines, in their order, of at most `MOST_METRICS` numbers."""

@@ -60,9 +60,9 @@ class WandbTracker:
         )
         return own
 
-    def last_step(self) -> int:
+    def last_step(self) -> int | None:
         """See `Tracker`; a run that is kept in a folder does not know of those before it."""
-        return int(self._run.step) - 1 if self._run.resumed else -1
+        return int(self._run.step) - 1 if self._run.resumed else None
 
     def log(self, lines: Sequence[Line]) -> None:
         """See `Tracker`."""

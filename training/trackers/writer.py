@@ -54,12 +54,14 @@ class TrackerWriter(Callback):
         config = fixed_part(trainer.config, MACHINE)  # paths and servers are nobody's there
         try:
             id = tracker.open(_name_of(run_dir), config, None if known is None else known.id)
-            env_steps = max(-1 if known is None else known.env_steps, tracker.last_step())
+            env_steps = tracker.last_step()
         except tracker.errors as error:
             raise UsageError(
                 f"{tracker.title} must take this run, but got: {' '.join(str(error).split())}; mend that, or leave it "
                 f"out of logging.to."
             ) from error
+        if env_steps is None:
+            env_steps = -1 if known is None else known.env_steps
         self._tracked = Tracked(id, env_steps)
         write_tracked(run_dir, tracker.name, self._tracked)
         self._due = [_line(row.pop("env_steps"), row) for row in read_metrics(run_dir / METRICS_FILE)]

@@ -33,9 +33,10 @@ def test_learning_recomputes_what_acting_saw(name, kind):
         again = policy.sample(noise.reshape(4, 30, -1))
     counts = ~rows["is_last"]
     torch.testing.assert_close(again[counts], rows["action"][counts], rtol=1e-4, atol=1e-4)
-    _, _, critic = agent.network.critic._run(rows, carry["critic"], None)
+    of_critic = agent.network.critic
+    _, critic = of_critic.core(of_critic.encoder(rows), carry["critic", "core"], rows["is_first"])
     for key, value in critic.items(True, True):
-        torch.testing.assert_close(value, rollout.pending_carry["critic"][key], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(value, rollout.pending_carry["critic"]["core"][key], rtol=1e-4, atol=1e-4)
     agent.update(window(agent, env), 0)
     for memory in (agent.network.critic, agent.network.actor):
         gradients = [one.grad for one in memory.core.parameters()]

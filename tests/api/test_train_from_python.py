@@ -169,8 +169,17 @@ class Signal(engram.Callback):
             signal.raise_signal(self.number)
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Interrupts as in a terminal: what starts the tests in the background may have them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupted_run_is_saved_and_goes_on(tmp_path):
-    options = TINY | {"total_env_steps": 10_000_000, "evaluation": {"interval": None}}
+    options = TINY | {"total_env_steps": 50_000, "evaluation": {"interval": None}}
     options |= {"logging": QUIET["logging"] | {"run_dir": tmp_path / "run"}}
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -182,7 +191,7 @@ def test_an_interrupted_run_is_saved_and_goes_on(tmp_path):
 
 
 def test_a_handler_of_ones_own_is_called_once_the_run_is_saved(tmp_path):
-    options = TINY | {"total_env_steps": 10_000_000, "evaluation": {"interval": None}}
+    options = TINY | {"total_env_steps": 50_000, "evaluation": {"interval": None}}
     saved = tmp_path / "run" / "checkpoints" / "latest.safetensors"
     seen = []
 
@@ -204,6 +213,7 @@ def test_a_second_interrupt_ends_the_run_and_not_the_process(tmp_path):
     code = f"""
 import os, signal, threading, time, engram
 from engram.training.session import Session
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def train(session, hooks):
     for _ in range(2):
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()

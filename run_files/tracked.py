@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engram.run_files.bounded_text import read_mapping
+from engram.run_files.json_text import json_text
 from engram.run_files.plain_files import replace_file
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -51,4 +51,4 @@ def read_tracked(run_dir: Path, name: str) -> Tracked | None:
 
 def write_tracked(run_dir: Path, name: str, tracked: Tracked) -> None:
     """Write what a tracker has of a run, in one step."""
-    replace_file(run_dir / f"{name}.json", json.dumps(asdict(tracked)) + "\n")
+    replace_file(run_dir / f"{name}.json", json_text(asdict(tracked)) + "\n")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from engram.agents import PPO, ActorCritic
 from engram.agents.deployment.acting_module import NEXT, ActingModule
 from engram.agents.deployment.export import Exported
 from engram.common.say import say
+from engram.run_files.json_text import json_text
 from engram.tools.core_files import core_names
 
 Call = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
@@ -104,8 +104,8 @@ def main(words: Sequence[str]) -> None:
     names = [word for word in words if "=" not in word] or core_names()
     with output.open("a") as file:
         for line in lines(names, make_core):
-            say(json.dumps(line))
-            file.write(json.dumps(line) + "\n")
+            say(json_text(line))
+            file.write(json_text(line) + "\n")
             file.flush()
 
 

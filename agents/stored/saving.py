@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -76,7 +75,7 @@ def save_agent(agent: Saved, path: str | os.PathLike[str]) -> Path:
         COMMAND_FILE: command_text(RunCommand([], {})),
         SPACES_FILE: spaces_text(agent),
         SIZES_FILE: json_text(agent.sizes(), indent=1) + "\n",
-        VERSIONS_FILE: json.dumps(versions("cpu"), indent=1) + "\n",
+        VERSIONS_FILE: json_text(versions("cpu"), indent=1) + "\n",
         CONFIG_FILE: yaml_text(config),
     }
     write_texts(folder, texts)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from engram.agents import load
 from engram.scripts import cli
 from run_files import TINY
 
@@ -76,11 +77,13 @@ def test_a_finished_run_is_exported(run, trained, tmp_path):
     exported = run("export", f"run={trained}", "format=torch", f"output={output}")
     assert exported.code == 0 and exported.out == f"written: {output}\n"
     module = torch.export.load(output).module()
+    agent = load(trained)
+    memory = agent.initial_memory(1)["core"]
     inputs = {
         "obs": torch.ones(1).long(),
         "prev_action": torch.zeros(1).long(),
         "is_first": torch.ones(1).bool(),
-        "memory.core.hidden": torch.zeros(1, 16),
+        **{f"memory.core.{name}": memory[name] for name in ("hidden", "cell")},
     }
     found = module(inputs)
     assert found["policy"].shape == (1, 4) and 0 <= found["action"] < 4

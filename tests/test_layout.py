@@ -30,7 +30,17 @@ MAY_IMPORT = {
         *("scripts", "api", "command_line", "analysis", "training", "agents", "memory_cores", "envs"),
         *("run_files", "common", "configs", "benchmarks"),
     },
-    "tools": {"tools", "scripts", "command_line", "agents", "memory_cores", "envs", "common", "configs"},
+    "tools": {
+        "tools",
+        "scripts",
+        "command_line",
+        "agents",
+        "memory_cores",
+        "envs",
+        "common",
+        "configs",
+        "run_files",
+    },
     "benchmarks": {
         *("benchmarks", "tools", "scripts", "api", "command_line", "analysis", "training", "agents"),
         *("memory_cores", "envs", "run_files", "common", "configs"),

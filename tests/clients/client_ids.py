@@ -3,9 +3,9 @@
 import warnings
 from contextlib import contextmanager
 
-from engram import envs
+import native_ids
 
-IDS = sorted(envs.registered_natives())
+IDS = sorted(native_ids.IDS)
 _DRAWING = ("Battleship", "Concentration", "Labyrinth", "MemoryMaze", "MineSweeper")
 DRAWN = [id for id in IDS if any(name in id for name in _DRAWING)]
 # What Gymnasium says of its own environments too: infinite bounds and actions beyond [-1, 1].
@@ -14,11 +14,6 @@ _EXPECTED = (
     "For Box action spaces, we recommend",
     "We recommend you to use a symmetric",
 )
-
-
-def options(id: str) -> dict[str, int]:
-    """Options that make an environment cheap."""
-    return {"num_layouts": 4} if "MemoryMaze" in id else {}
 
 
 @contextmanager

@@ -5,11 +5,12 @@ import pickle
 import gymnasium
 import numpy as np
 import pytest
-from client_ids import DRAWN, IDS, no_unexpected_warning, options
+from client_ids import DRAWN, IDS, no_unexpected_warning
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import PassiveEnvChecker
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from native_ids import options
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from client_ids import DRAWN, IDS, options
+from client_ids import DRAWN, IDS
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import AddRenderObservation, RecordEpisodeStatistics, RecordVideo
 from gymnasium.wrappers.vector import RecordVideo as RecordVectorVideo
+from native_ids import options
 
 pytest.importorskip("moviepy", reason="videos need moviepy: pip install -e '.[video]'")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -5,7 +5,8 @@ import gymnasium.spaces as gs
 import numpy as np
 import pytest
 import torch
-from client_ids import IDS, no_unexpected_warning, options
+from client_ids import IDS, no_unexpected_warning
+from native_ids import options
 
 pytest.importorskip("sb3_contrib", reason="needs sb3-contrib: pip install -e '.[benchmark]'")
 from sb3_contrib import RecurrentPPO

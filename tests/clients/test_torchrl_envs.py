@@ -3,7 +3,8 @@
 import gymnasium
 import pytest
 import torch
-from client_ids import IDS, options
+from client_ids import IDS
+from native_ids import options
 from torchrl.collectors import Collector, MultiSyncCollector
 from torchrl.envs import GymEnv
 from torchrl.envs.utils import check_env_specs

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode
+from native_ids import IDS, MAKERS
 from tensordict import TensorDict
 from toy_envs import Echo, register
 
@@ -14,8 +15,6 @@ from engram.common.actions import ActionCheck
 from engram.envs import Driver, GymnasiumEnv, NativeVectorEnv
 from engram.envs.single_native import NativeGymnasiumEnv
 from engram.envs.vector_native import NativeGymnasiumVectorEnv
-
-NATIVES = envs.registered_natives()
 
 
 def outside(space: gs.Space) -> list[np.ndarray]:
@@ -32,14 +31,12 @@ def outside(space: gs.Space) -> list[np.ndarray]:
 
 
 # The mazes are of one class, and one of them takes seconds to make.
-SLOW = [id for id in NATIVES if "MemoryMaze" in id and "tiny" not in id]
+SLOW = [id for id in IDS if "MemoryMaze" in id and "tiny" not in id]
 
 
-@pytest.mark.parametrize(
-    "id", [pytest.param(id, marks=pytest.mark.slow) if id in SLOW else id for id in NATIVES]
-)
+@pytest.mark.parametrize("id", [pytest.param(id, marks=pytest.mark.slow) if id in SLOW else id for id in IDS])
 def test_every_native_refuses_what_is_outside(id: str) -> None:
-    native = NATIVES[id](num_envs=2)
+    native = MAKERS[id](num_envs=2)
     space = native.single_action_space
     vector = NativeGymnasiumVectorEnv.__new__(NativeGymnasiumVectorEnv)
     vector.native, vector.autoreset_mode = native, AutoresetMode.NEXT_STEP

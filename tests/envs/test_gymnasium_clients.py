@@ -11,19 +11,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.error import ResetNeeded
+from native_ids import FEW, MAKERS, options
 
 from engram import envs
 from engram.envs.numpy_rows import observation_to_numpy
 
-MAKERS = envs.registered_natives()
-LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")
-FEW = [id for id in MAKERS if not id.endswith(LARGE)]
 SOME = pytest.mark.parametrize("id", FEW)
 MODES = pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec], ids=["single", "vector"])
-
-
-def options(id: str) -> dict:
-    return {"num_layouts": 4} if "MemoryMaze" in id else {}
 
 
 def equal(left, right) -> bool:

@@ -7,15 +7,13 @@ import torch
 from contract import assert_equal, play, random_action
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
+from native_ids import FEW, IDS, MAKERS, SECOND_NAMES
 from tensordict import TensorDict
 
 from engram import envs
 from engram.envs.vector_native import NativeGymnasiumVectorEnv
 
-MAKERS = envs.registered_natives()
-LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")
-FEW = [id for id in MAKERS if not id.endswith(LARGE)]
-ALL = pytest.mark.parametrize("id", MAKERS)
+ALL = pytest.mark.parametrize("id", IDS)
 SOME = pytest.mark.parametrize("id", FEW)
 
 
@@ -34,6 +32,14 @@ def walk(env: envs.NativeVectorEnv, steps: int):
         action = random_action(env, generator).to(env.device)
         yield state, action
         state, _ = env.step_fn(state, action)
+
+
+@pytest.mark.parametrize("id", SECOND_NAMES)
+def test_a_second_name_is_the_same_task(id: str) -> None:
+    for row, same in zip(
+        play(MAKERS[id](num_envs=2), 3, 10), play(MAKERS[SECOND_NAMES[id]](num_envs=2), 3, 10), strict=True
+    ):
+        assert_equal(row, same)
 
 
 @ALL

@@ -8,22 +8,20 @@ import functools
 
 import pytest
 import torch
+from native_ids import IDS, LARGE, MAKERS
 from small_cores import NAMES, make_small
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from engram import envs
 from engram.agents import PPO
 from engram.envs.play import play
 
-MAKERS = envs.registered_natives()
 # Sizes differ in numbers alone, and the motion in a maze is many small operations.
 MAZE = "engram/MemoryMaze-tiny-v0"
-LARGE = ("Medium-v0", "Hard-v0")
-IDS = [
+PLAYED = [
     pytest.param(id, marks=pytest.mark.slow if id.endswith(LARGE) or id == MAZE else ())
-    for id in MAKERS
+    for id in IDS
     if "MemoryMaze" not in id or id == MAZE
 ]
 FROM_PYTHON = (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor)
@@ -69,7 +67,7 @@ def play_on_meta(id: str, make_core) -> None:
     assert played.rows["action"].is_meta and played.rows.batch_size == (8, 3)
 
 
-@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("id", PLAYED)
 def test_no_environment_waits(id: str, meta_autocast) -> None:
     play_on_meta(id, make_small("gru"))
 

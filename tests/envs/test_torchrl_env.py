@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import native_ids
 import pytest
 import torch
 from contract import assert_equal
@@ -15,10 +16,10 @@ from torchrl.envs.utils import check_env_specs
 
 from engram.envs.torchrl_env import TorchRLEnv
 
-MAKERS = {"scripted": ScriptedNative, **envs.registered_natives()}
+MAKERS = {"scripted": ScriptedNative, **native_ids.MAKERS}
 
 
-@pytest.mark.parametrize("id", MAKERS)
+@pytest.mark.parametrize("id", ["scripted", *native_ids.IDS])
 def test_torchrls_checks_pass(id: str) -> None:
     env = TorchRLEnv(MAKERS[id](num_envs=3))
     check_env_specs(env, seed=1, break_when_any_done="both")
@@ -26,12 +27,12 @@ def test_torchrls_checks_pass(id: str) -> None:
 
 def compare(id: str, steps: int) -> int:
     """Follow every environment of a rollout of TorchRL by a native one alone; return the episodes ended."""
-    env = TorchRLEnv(MAKERS[id](num_envs=3), seed=7)
+    env = TorchRLEnv(MAKERS[id](num_envs=3, **native_ids.options(id)), seed=7)
     torch.manual_seed(0)
     data = env.rollout(steps, break_when_any_done=False)
     ended = 0
     for index in range(3):
-        native = MAKERS[id](num_envs=1, env_index_offset=index)
+        native = MAKERS[id](num_envs=1, env_index_offset=index, **native_ids.options(id))
         row = native.reset(7)
         for now in data[index]:
             if row["is_last"]:
@@ -63,7 +64,8 @@ def one_of_each(id: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "id", [one_of_each(id) for id in MAKERS if not id.endswith(("Medium-v0", "Hard-v0"))]
+    "id",
+    [one_of_each(id) for id in ["scripted", *native_ids.IDS] if not id.endswith(("Medium-v0", "Hard-v0"))],
 )
 def test_the_episodes_are_those_of_the_native_environment(id: str) -> None:
     compare(id, 60)

@@ -3,17 +3,15 @@
 import pytest
 import torch
 from contract import random_action
+from native_ids import FEW, MAKERS
 from tensordict import TensorDict
 
-from engram import envs
 from engram.envs.captured import CapturedPlay
 
 pytestmark = pytest.mark.gpu
-MAKERS = envs.registered_natives()
-LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")  # differ in numbers alone
 
 
-@pytest.mark.parametrize("id", [id for id in MAKERS if not id.endswith(LARGE)])
+@pytest.mark.parametrize("id", FEW)
 def test_it_is_recorded_and_goes_on(id, machine):
     env = MAKERS[id](num_envs=3, device="cuda")
     action = random_action(env, torch.Generator().manual_seed(0)).to("cuda")

@@ -1,0 +1,20 @@
+"""The registered native environments: each task once, and one of each kind."""
+
+from engram import envs
+
+MAKERS = envs.registered_natives()
+# POPGym's names without a level, where their defaults are those of the easy one (test_natives.py).
+OWN_DEFAULTS = ("engram/popgym-Battleship-v0", "engram/popgym-Concentration-v0")
+SECOND_NAMES = {
+    id: easy
+    for id in MAKERS
+    if id not in OWN_DEFAULTS and (easy := id.removesuffix("-v0") + "Easy-v0") in MAKERS
+}
+IDS = [id for id in MAKERS if id not in SECOND_NAMES]
+LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")  # differ in numbers alone
+FEW = [id for id in IDS if not id.endswith(LARGE)]
+
+
+def options(id: str) -> dict[str, int]:
+    """Options that make an environment cheap."""
+    return {"num_layouts": 4} if "MemoryMaze" in id else {}

@@ -21,6 +21,7 @@ from engram.agents.deployment.export import ExportFormat, export_agent
 from engram.agents.deployment.player import Player
 from engram.agents.learned_state import LearnedState
 from engram.agents.optim.groups import make_capturable
+from engram.agents.outlook import Outlook, no_outlook
 from engram.agents.precision import Precision
 from engram.agents.settings import AgentSettings
 from engram.agents.stored.saving import save_agent
@@ -186,6 +187,13 @@ class Agent(LearnedState, Trainable, Checked, ABC):
         with self.precision.products(), self.precision.autocast():
             action, next_carry, extras = self.choose(row, carry, noise, deterministic, donate)
         return action, next_carry, TensorDict(extras, batch_size=row.batch_size)
+
+    def outlook(self, rows: TensorDictBase, memory: TensorDictBase) -> Outlook:
+        """Run the networks over `rows` `[B, T]`, with `memory` `[B]` before them, open to gradients.
+
+        By default an agent has no outlook, which is a ValueError.
+        """
+        raise no_outlook(self)
 
     def noise_keys(self, *purposes: str) -> TensorDict:
         """Name streams of noise for this update, by their purposes, `[]` int64 each; for `stream_noise`."""

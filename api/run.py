@@ -10,12 +10,13 @@ from typing import Any
 
 from engram.agents.base import Agent
 from engram.agents.stored.loading import load as load_agent
+from engram.api.analysing import analyse_run
 from engram.api.as_words import as_words
 from engram.api.calling import called_from_python
 from engram.api.comparison import compare_runs
 from engram.api.evaluation import evaluate_run
 from engram.command_line.paths import literal_path
-from engram.envs.given import given_env
+from engram.envs.given import GivenEnv, given_env
 from engram.run_files.find_run import newest_run
 from engram.training.faults import usage_errors
 
@@ -61,15 +62,36 @@ class Run:
         Raises:
             RunError: a ValueError, for a wrong option, in the words of the command.
         """
-        env, options = options.pop("env", {}), {"allow": self._allow, **options}
         with called_from_python():
-            with usage_errors():
-                is_other = not isinstance(env, Mapping) or "make" in env
-                given = given_env(env) if is_other else None if self._env is None else given_env(self._env)
-                if given is not None and given.is_fixed:
-                    options.setdefault("num_envs", given.num_envs)
-                words = as_words({**options, **({} if is_other else {"env": env})}, chosen=())
-            return evaluate_run([f"run={literal_path(str(self.path))}", *words], given)
+            return evaluate_run(*self._as_words(options))
+
+    def analyse(self, **options: Any) -> dict[str, Any]:
+        """Look into the memory of the run's agent, as `engram analyse` does, and store what is found in the folder.
+
+        Args:
+            **options: of the command, such as `what=["saliency"]`; `engram analyse --help` lists them. `env` is as
+                of `evaluate`.
+
+        Returns:
+            What `analysis.json` holds: `found`, by instrument.
+
+        Raises:
+            RunError: a ValueError, for a wrong option, in the words of the command.
+        """
+        with called_from_python():
+            return analyse_run(*self._as_words(options))
+
+    def _as_words(self, options: Mapping[str, Any]) -> tuple[list[str], GivenEnv | None]:
+        """Write options of a command on this run as words, and say what makes the environments, if it was given."""
+        options = {"allow": self._allow, **options}
+        env = options.pop("env", {})
+        with usage_errors():
+            is_other = not isinstance(env, Mapping) or "make" in env
+            given = given_env(env) if is_other else None if self._env is None else given_env(self._env)
+            if given is not None and given.is_fixed:
+                options.setdefault("num_envs", given.num_envs)
+            words = as_words({**options, **({} if is_other else {"env": env})}, chosen=())
+        return [f"run={literal_path(str(self.path))}", *words], given
 
     def plot(self, **options: Any) -> Path:
         """Draw the run's curves and tables, as `engram plot` does.

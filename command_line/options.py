@@ -12,6 +12,7 @@ from engram.common.option_types import (
     Count,
     Group,
     Index,
+    Instruments,
     LogTargets,
     NotNegative,
     Number,
@@ -162,5 +163,33 @@ class ExportOptions:
     output: Word | None = None
     action_mask: bool = False
     threads: Count = 1
+    allow: Packages = ()
+    trust_edited: bool = False
+
+
+@settings()
+class SaliencyOptions:
+    """What the instrument `saliency` differentiates."""
+
+    of: Literal["action", "log_prob", "value"] = "action"
+    times_input: bool = False
+
+
+@settings()
+class AnalyseOptions:
+    """Options of `engram analyse`."""
+
+    run: Word
+    what: Instruments = ("saliency",)
+    checkpoint: Word = "best"
+    num_envs: Count = 16
+    num_rows: Count = 128
+    deterministic: bool = True
+    seed: Seed = 1000
+    device: Word = "cpu"
+    threads: Count = 1
+    env: Group = field(default_factory=dict)
+    saliency: SaliencyOptions = SaliencyOptions()
+    output: Word | None = None
     allow: Packages = ()
     trust_edited: bool = False

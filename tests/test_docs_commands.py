@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # The recipes' commands name what the recipes add; tests/test_recipes.py runs them.
 RECIPES = "architecture.md"
-CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot"}
+CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot", "analyse": "analyse"}
 
 
 def commands():
@@ -33,7 +33,7 @@ def commands():
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_every_option_exists(page, command, words):
-    if command == "evaluate":
+    if command in ("evaluate", "analyse"):
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
     words = [re.sub("[<>]", "", word) for word in words]
     if command == "benchmarks":

@@ -21,14 +21,15 @@ MAY_IMPORT = {
     "agents": {"agents", "memory_cores", "run_files", "common"},
     "training": {"training", "agents", "memory_cores", "envs", "run_files", "common"},
     "analysis": {"analysis", "envs", "run_files", "common"},
+    "instruments": {"instruments", "agents", "memory_cores", "analysis", "envs", "run_files", "common"},
     "command_line": {"command_line", "training", "agents", "envs", "run_files", "common", "configs"},
     "api": {
-        *("api", "command_line", "analysis", "training", "agents", "memory_cores", "envs", "run_files"),
-        "common",
+        *("api", "command_line", "instruments", "analysis", "training", "agents", "memory_cores", "envs"),
+        *("run_files", "common"),
     },
     "scripts": {
-        *("scripts", "api", "command_line", "analysis", "training", "agents", "memory_cores", "envs"),
-        *("run_files", "common", "configs", "benchmarks"),
+        *("scripts", "api", "command_line", "instruments", "analysis", "training", "agents", "memory_cores"),
+        *("envs", "run_files", "common", "configs", "benchmarks"),
     },
     "tools": {
         "tools",
@@ -42,8 +43,8 @@ MAY_IMPORT = {
         "run_files",
     },
     "benchmarks": {
-        *("benchmarks", "tools", "scripts", "api", "command_line", "analysis", "training", "agents"),
-        *("memory_cores", "envs", "run_files", "common", "configs"),
+        *("benchmarks", "tools", "scripts", "api", "command_line", "instruments", "analysis", "training"),
+        *("agents", "memory_cores", "envs", "run_files", "common", "configs"),
     },
     "configs": set(),
 }

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # Benchmarks and tools come with a clone alone.
 PACKAGES = (
-    *("common", "memory_cores", "envs", "run_files", "agents", "training", "analysis"),
+    *("common", "memory_cores", "envs", "run_files", "agents", "training", "analysis", "instruments"),
     *("command_line", "api", "scripts", "configs"),
 )
 TINY = (

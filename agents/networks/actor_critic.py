@@ -14,6 +14,7 @@ from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Encoded, Head
 from engram.agents.networks.mlp import Activation
 from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork, run_rows
+from engram.agents.outlook import Output, of_allowed
 from engram.common.option_types import Count, NotNegative, Number
 from engram.memory_cores import MemoryCore
 
@@ -111,6 +112,16 @@ class ActorCritic(RecurrentNetwork):
         distribution = make_distribution(self.action_space, outputs, self.log_std, mask)
         value = self.value_head(self.read_core(encoded.critic or encoded))
         return distribution, value.squeeze(-1)
+
+    def outputs(self, rows: TensorDictBase, encoded: Encoded) -> dict[str, Output]:
+        """See `RecurrentNetwork.outputs`."""
+        mask, of_value = rows.get("action_mask", None), (encoded.critic or encoded).x
+        policy, value = self.read(encoded, mask)
+        return {
+            "action": Output(of_allowed(policy.parameters, mask), encoded.x),
+            "log_prob": Output(policy.log_prob(rows["action"]).unsqueeze(-1), encoded.x),
+            "value": Output(value.unsqueeze(-1), of_value),
+        }
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False

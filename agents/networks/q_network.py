@@ -13,6 +13,7 @@ from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Encoded, Head
 from engram.agents.networks.mlp import Activation
 from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork
+from engram.agents.outlook import Output, of_allowed
 from engram.common.option_types import Count, NotNegative
 
 
@@ -87,6 +88,15 @@ class QNetwork(RecurrentNetwork):
     def read(self, encoded: Encoded, mask: Tensor | None) -> Tensor:
         """Values of all actions on encoded rows, `[*, n]`; `mask` says what is allowed, `[*, n]`."""
         return self._values(self.read_core(encoded), mask)
+
+    def outputs(self, rows: TensorDictBase, encoded: Encoded) -> dict[str, Output]:
+        """See `RecurrentNetwork.outputs`; the value is that of the best action."""
+        mask = rows.get("action_mask", None)
+        values = self.read(encoded, mask)
+        return {
+            "action": Output(of_allowed(values, mask), encoded.x),
+            "value": Output(best_value(values, mask).unsqueeze(-1), encoded.x),
+        }
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engram.agents.networks.encoder import Encoder
 from engram.agents.networks.heads import Encoded, beside
+from engram.agents.outlook import Outlook, Output
 from engram.common.checked import Checked
 from engram.memory_cores import MemoryCore, Resets
 
@@ -110,6 +111,15 @@ class RecurrentNetwork(Checked, nn.Module):
         x = self.encoder(row)
         y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
         return self.read_core(Encoded(x, y)), TensorDict({"core": core}, batch_size=row.batch_size)
+
+    def outlook(self, rows: TensorDictBase, carry: TensorDictBase) -> Outlook:
+        """Run over rows `[B, T]`, with the carry before row 0, `[B]`; see `Agent.outlook`."""
+        encoded = self.encode(rows, carry)
+        return Outlook(self.core, carry["core"], encoded.x, encoded.y, self.outputs(rows, encoded))
+
+    def outputs(self, rows: TensorDictBase, encoded: Encoded) -> dict[str, Output]:
+        """State what the heads make of encoded rows, by the names of `Outlook`; here there are none."""
+        return {}
 
     def update_normalizers(self, rows: TensorDictBase) -> None:
         """Take the observations of `rows` into the running statistics, where normalisation is on."""

@@ -16,6 +16,7 @@ from engram.agents.networks.q_network import usable
 from engram.agents.networks.recurrent import MakeCore, RecurrentNetwork
 from engram.agents.networks.tanh_gaussian import TanhGaussian
 from engram.agents.networks.twin_critic import TwinCritic
+from engram.agents.outlook import Outlook, Output, of_allowed
 from engram.common.box_actions import bounded
 from engram.common.checked import Checked
 from engram.common.option_types import Count, NotNegative
@@ -101,6 +102,14 @@ class SoftActorCritic(Checked, nn.Module):
             mean, log_std = outputs.chunk(2, dim=-1)
             return TanhGaussian(mean, log_std, self.action_space.shape)
         return Categorical(outputs, None if mask is None else usable(mask))
+
+    def outlook(self, rows: TensorDictBase, carry: TensorDictBase) -> Outlook:
+        """Run what acts over rows `[B, T]`, with its carry before row 0, `[B]`; see `Agent.outlook`."""
+        acting, mask = self.critic if self.actor is None else self.actor, rows.get("action_mask", None)
+        encoded = acting.encode(rows, carry)
+        numbers = self.policy(acting.read_core(encoded), mask).parameters
+        outputs = {"action": Output(of_allowed(numbers, mask), encoded.x)}
+        return Outlook(acting.core, carry["core"], encoded.x, encoded.y, outputs)
 
     def step(
         self, row: TensorDictBase, carry: TensorDictBase, donate: bool = False

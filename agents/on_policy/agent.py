@@ -21,6 +21,7 @@ from engram.agents.on_policy.settings import OnPolicySettings
 from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
 from engram.agents.optim.radam import RAdam
+from engram.agents.outlook import Outlook
 from engram.common.cuda_graph import to_device
 from engram.common.streams import permutation, stream_key
 
@@ -81,6 +82,10 @@ class OnPolicyAgent(Agent):
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
         return self.network.initial_carry(batch_size)
+
+    def outlook(self, rows: TensorDictBase, memory: TensorDictBase) -> Outlook:
+        """See `Agent.outlook`."""
+        return self.network.outlook(rows, memory)
 
     def check_run(self, num_envs: int) -> None:
         """Refuse a number of environments that gives fewer sequences than minibatches; see `Trainable`."""

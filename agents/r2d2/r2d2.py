@@ -16,6 +16,7 @@ from engram.agents.exploration import epsilon_greedy, epsilons
 from engram.agents.networks.q_network import QNetwork, allowed_values
 from engram.agents.networks.recurrent import MakeCore
 from engram.agents.networks.target_copy import follow, target_copy
+from engram.agents.outlook import Outlook
 from engram.agents.r2d2.settings import R2D2Settings
 from engram.agents.replay import Batch, ReplayAgent
 from engram.agents.returns import masked_means
@@ -83,6 +84,10 @@ class R2D2(ReplayAgent):
         total = first_index + batch_size
         carry["epsilon"] = epsilons(index, total, self.settings.epsilon, self.settings.epsilon_alpha)
         return carry
+
+    def outlook(self, rows: TensorDictBase, memory: TensorDictBase) -> Outlook:
+        """See `Agent.outlook`."""
+        return self.network.outlook(rows, memory)
 
     def stored_carry(self, carry: TensorDictBase) -> TensorDict:
         """Select the network's carry; see `ReplayAgent`."""

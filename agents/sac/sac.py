@@ -17,6 +17,7 @@ from engram.agents.networks.soft_actor_critic import SoftActorCritic
 from engram.agents.networks.tanh_gaussian import TanhGaussian
 from engram.agents.networks.target_copy import follow, target_copy
 from engram.agents.optim.groups import clip_groups
+from engram.agents.outlook import Outlook
 from engram.agents.replay import Batch, ReplayAgent
 from engram.agents.returns import masked_means
 from engram.agents.sac.optimizer import make_optimizer
@@ -71,6 +72,10 @@ class SAC(ReplayAgent):
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the actor's carry, and the critic's where windows begin with it; see `Agent`."""
         return self.network.initial_carry(batch_size, with_critic=self.settings.carry_from == "stored")
+
+    def outlook(self, rows: TensorDictBase, memory: TensorDictBase) -> Outlook:
+        """See `Agent.outlook`."""
+        return self.network.outlook(rows, memory)
 
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool

@@ -13,7 +13,13 @@ from engram.agents.replay import ReplaySettings
 from engram.agents.stored.build import build, find_target
 from engram.agents.world_model.settings import DreamerSettings
 from engram.command_line.config import compose_config
-from engram.command_line.options import EvaluateOptions, ExportOptions, SweepOptions, TrainOptions
+from engram.command_line.options import (
+    AnalyseOptions,
+    EvaluateOptions,
+    ExportOptions,
+    SweepOptions,
+    TrainOptions,
+)
 from engram.command_line.suggestions import nearest_keys
 from engram.common.checked import OptionError, check_arguments, check_options, check_value
 from engram.common.errors import UsageError
@@ -145,10 +151,11 @@ def options_of(group, prefix=""):
         ("sweep", SweepOptions),
         ("evaluate", EvaluateOptions),
         ("export", ExportOptions),
+        ("analyse", AnalyseOptions),
     ],
 )
 def test_every_option_of_a_command_names_itself(command, options):
-    values = compose_config(command, ["run=x"] if command in ("evaluate", "export") else []).values
+    values = compose_config(command, ["run=x"] if command in ("evaluate", "export", "analyse") else []).values
     assert check_options(values, options) == values
     refused = 0
     for name, annotation in options_of(options):

@@ -1,0 +1,18 @@
+"""Instruments: what a trained memory is asked, and what it holds."""
+
+from engram.instruments.distances import by_distance, positions
+from engram.instruments.finding import Finding
+from engram.instruments.played import Played, play_rows
+from engram.instruments.saliency import Saliency, agent_saliency, pixel_saliency, saliency
+
+__all__ = [
+    "Finding",
+    "Played",
+    "Saliency",
+    "agent_saliency",
+    "by_distance",
+    "pixel_saliency",
+    "play_rows",
+    "positions",
+    "saliency",
+]

@@ -1,0 +1,69 @@
+"""`engram analyse`: what it writes, and what it refuses."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+import engram
+from engram.common.errors import RunError
+from engram.scripts import analyse
+
+SMALL = ("num_envs=2", "num_rows=6")
+
+
+@pytest.fixture
+def said(trained, tmp_path, capsys):
+    """Analyse the run with words: exit code, what was said, and the files by name."""
+
+    def call(*words):
+        code = analyse.command([f"run={trained}", f"output={tmp_path / 'found'}", *SMALL, *words])
+        out, err = capsys.readouterr()
+        files = {path.name: path for path in (tmp_path / "found").glob("*")}
+        return code, out + err, files
+
+    return call
+
+
+def test_saliency_is_a_page_a_table_and_figures(said):
+    code, text, files = said("what=saliency")
+    assert code == 0 and text.startswith("Saliency of past rows: The gradient of action by every past row")
+    assert set(files) == {
+        "index.html",
+        "analysis.json",
+        "saliency.csv",
+        "saliency_distance.png",
+        "saliency_map.png",
+    }
+    with files["saliency.csv"].open() as table:
+        rows = list(csv.DictReader(table))
+    assert [int(row["distance"]) for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert [int(row["rows"]) for row in rows] == [12, 10, 8, 6, 4, 2]
+    found = json.loads(files["analysis.json"].read_text())
+    assert found["found"]["saliency"]["share"] == [float(row["share"]) for row in rows]
+    page = files["index.html"].read_text()
+    assert 'src="saliency_map.png"' in page and 'href="saliency.csv"' in page and "http" not in page
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("what=[saliency,dreams]", "error: what must be a list of any of saliency"),
+        ("saliency.of=reward", "error: saliency.of must be one of action, log_prob, value, but got 'reward'"),
+        ("env.k=3", "error: make_env takes the arguments name"),
+        ("num_rows=0", "error: num_rows must be a whole number of at least 1, but got 0; set num_rows=128."),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(said, word, sentence):
+    code, text, files = said(word)
+    assert code == 2 and text.startswith(sentence) and text.count("\n") == 1 and not files
+
+
+def test_from_python(trained, tmp_path):
+    run = engram.Run(shutil.copytree(trained, tmp_path / "run"))
+    found = run.analyse(what=["saliency"], num_envs=2, num_rows=4, saliency={"of": "value"})
+    assert len(found["found"]["saliency"]["share"]) == 4
+    assert json.loads((run.path / "analysis" / "analysis.json").read_text())["found"] == found["found"]
+    with pytest.raises(RunError, match="num_envs must be"):
+        run.analyse(num_envs=0)

@@ -39,7 +39,8 @@ _GLYPHS = {
 }
 BOARD_SIZE = 400
 """Pixels that a square board should take about."""
-SHAPES = ("disc", "dot", "ring", "frame", "cross", "diamond")
+_ARROWS = {"right": (0, 1), "down": (1, 0), "left": (0, -1), "up": (-1, 0)}
+SHAPES = ("disc", "dot", "ring", "frame", "cross", "diamond", *_ARROWS)
 """Marks that are no text."""
 
 
@@ -113,6 +114,10 @@ def _coverage(what: str, height: int, width: int) -> NDArray[np.floating]:
         outside = np.maximum(np.maximum(along, across) - 0.34 * size, np.minimum(along, across) - 0.06 * size)
     elif what == "ring":
         outside = np.abs(radius - 0.32 * size) - 0.06 * size
+    elif what in _ARROWS:  # a triangle that points there
+        down, right = _ARROWS[what]
+        along, across = y * down + x * right, np.abs(y * right + x * down)
+        outside = np.maximum(-along - 0.26 * size, (along + 2 * across) * 0.4472 - 0.15 * size)
     elif what == "diamond":
         outside = np.abs(y) * 0.62 + np.abs(x) * 0.78 - 0.24 * size
     else:

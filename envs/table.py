@@ -17,11 +17,11 @@ from engram.common.box_actions import BoxAction
 from engram.common.checked import checked
 from engram.common.option_types import Count, Index, Positive
 from engram.common.vector_env import VectorEnv
-from engram.envs import diagnostic, memory_maze, popgym
+from engram.envs import diagnostic, memory_maze, minigrid, popgym
 from engram.envs.task import Task
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 
-_FAMILIES = (diagnostic, popgym, memory_maze)
+_FAMILIES = (diagnostic, popgym, memory_maze, minigrid)
 
 TASKS: dict[str, Task] = {task.name: task for family in _FAMILIES for task in family.TASKS}
 """Every task by its short name."""

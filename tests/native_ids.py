@@ -10,8 +10,15 @@ SECOND_NAMES = {
     for id in MAKERS
     if id not in OWN_DEFAULTS and (easy := id.removesuffix("-v0") + "Easy-v0") in MAKERS
 }
+SECOND_NAMES |= {
+    "engram/MiniGridMemory-v0": "engram/MiniGrid-MemoryS7-v0",
+    "engram/RedBlueDoors-v0": "engram/MiniGrid-RedBlueDoors-8x8-v0",
+}
 IDS = [id for id in MAKERS if id not in SECOND_NAMES]
-LARGE = ("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0")  # differ in numbers alone
+LARGE = (  # differ in numbers alone
+    *("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0"),
+    *("MemoryS9-v0", "MemoryS11-v0", "MemoryS13-v0", "MemoryS13Random-v0", "Doors-8x8-v0"),
+)
 FEW = [id for id in IDS if not id.endswith(LARGE)]
 
 

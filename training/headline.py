@@ -78,7 +78,9 @@ def _leaf_text(path: Path, space: gymnasium.Space[Any]) -> str:
 
 
 def _list_text(values: np.ndarray) -> str:
-    """The entries of a list, shortened where they are many of the same."""
+    """The entries of a list, shortened where they are many of the same; of an array its shape."""
+    if values.ndim > 1:
+        return ", ".join(map(str, values.shape))
     entries = [int(value) for value in np.ravel(values)]
     is_long = len(entries) > 6 and len(set(entries)) == 1
     return f"{entries[0]} x {len(entries)}" if is_long else str(entries)

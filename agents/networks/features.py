@@ -23,8 +23,10 @@ def one_hot(categories: Tensor, sizes: tuple[int, ...]) -> Tensor:
     if len(sizes) == 1:
         zeros = categories.new_zeros(*categories.shape, sizes[0], dtype=torch.float32)
         return zeros.scatter_(-1, categories.unsqueeze(-1), 1.0)
-    parts = zip(categories.unbind(-1), sizes, strict=True)
-    return torch.cat([one_hot(part, (size,)) for part, size in parts], dim=-1)
+    # Where sizes repeat, as those of the cells of a board do, all that are alike are encoded at once.
+    period = next(n for n in range(1, len(sizes) + 1) if sizes == sizes[:n] * (len(sizes) // n))
+    parts = zip(categories.unflatten(-1, (-1, period)).unbind(-1), sizes, strict=False)
+    return torch.cat([one_hot(part, (size,)) for part, size in parts], dim=-1).flatten(-2)
 
 
 def flatten_leaf(leaf: Leaf, obs: Tensor | TensorDictBase, batch_dims: int) -> Tensor:

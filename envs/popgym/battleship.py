@@ -15,7 +15,8 @@ from engram.common.option_types import Count, Index
 from engram.common.random import hash_integers, purpose
 from engram.envs.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, one_environment, pack, unpack
+from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, pack, unpack
+from engram.envs.running import one_environment
 
 _SHIPS = purpose("ships")
 

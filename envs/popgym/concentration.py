@@ -14,8 +14,8 @@ from torch import Tensor
 from engram.common.option_types import Count, Index
 from engram.envs.drawing import BACKGROUND, INK, RED, WHITE, YELLOW, Image, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.boards import one_environment
 from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks
+from engram.envs.running import one_environment
 
 _RANKS = ("A", *map(str, range(2, 11)), "J", "Q", "K")
 

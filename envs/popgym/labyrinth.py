@@ -15,8 +15,9 @@ from engram.common.option_types import Count, Index, Whole
 from engram.common.random import purpose, randint
 from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.boards import add_cell, has_cell, num_words, one_environment, unpack
+from engram.envs.popgym.boards import add_cell, has_cell, num_words, unpack
 from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
+from engram.envs.running import one_environment
 
 _MAZES, _POOL = purpose("mazes"), purpose("pool of mazes")
 MAZES_ON_A_DEVICE = 16_384

@@ -24,7 +24,8 @@ from engram.envs.drawing import (
     draw_grid,
 )
 from engram.envs.native import NativeVectorEnv
-from engram.envs.popgym.boards import add_cell, count_cells, has_cell, one_environment, pack, unpack
+from engram.envs.popgym.boards import add_cell, count_cells, has_cell, pack, unpack
+from engram.envs.running import one_environment
 
 _MINES = purpose("mines")
 _BOARDS = {"easy": (4, 2), "medium": (6, 6), "hard": (8, 10)}

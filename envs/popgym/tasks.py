@@ -33,7 +33,7 @@ class _Family(Protocol):
 
 # Short name of a family -> its native class, and the mean return of uniformly random actions at easy, medium and hard,
 # measured on the native tasks over 2,000 episodes (300 for labyrinths), with a standard error of at most 0.042;
-# `tests/envs/test_popgym_returns.py` plays them again.
+# `tests/envs/test_random_returns.py` plays them again.
 _FAMILIES: dict[str, tuple[type[NativeVectorEnv], tuple[float, float, float]]] = {
     "autoencode": (Autoencode, (-0.503, -0.499, -0.496)),
     "battleship": (Battleship, (-0.450, -0.417, -0.392)),

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import native_ids
 
 IDS = sorted(native_ids.IDS)
-_DRAWING = ("Battleship", "Concentration", "Labyrinth", "MemoryMaze", "MineSweeper")
+_BOARDS = ("Battleship", "Concentration", "Labyrinth", "MineSweeper")
+_DRAWING = (*_BOARDS, "MemoryMaze", "MiniGrid", "RedBlueDoors")
 DRAWN = [id for id in IDS if any(name in id for name in _DRAWING)]
 # What Gymnasium says of its own environments too: infinite bounds and actions beyond [-1, 1].
 _EXPECTED = (

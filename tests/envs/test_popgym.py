@@ -14,7 +14,7 @@ from tensordict import TensorDict
 
 from engram.envs import TASKS, GymnasiumEnv, NativeVectorEnv, make_env
 
-POPGYM = [name for name, task in TASKS.items() if task.general]
+POPGYM = [name for name, task in TASKS.items() if task.general and name.startswith("popgym/")]
 FAMILIES = sorted({TASKS[name].general for name in POPGYM})
 pytestmark = pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning")
 

@@ -140,6 +140,7 @@ def test_parts_of_a_line():
         (spaces.Discrete(4), "Discrete(4)"),
         (spaces.MultiDiscrete([3, 4]), "MultiDiscrete([3, 4])"),
         (spaces.MultiDiscrete([2] * 64), "MultiDiscrete(2 x 64)"),
+        (spaces.MultiDiscrete([[3, 4, 2]] * 7), "MultiDiscrete(7, 3)"),
         (spaces.Box(0, 255, (64, 64, 3), "uint8"), "Box(64, 64, 3) uint8"),
         (spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))), "Tuple(Discrete(2), Discrete(3))"),
         (spaces.Dict(a=spaces.Discrete(2)), "Dict(a: Discrete(2))"),

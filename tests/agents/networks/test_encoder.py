@@ -10,11 +10,14 @@ from tensordict import TensorDict
 
 from engram import envs
 from engram.agents.networks.encoder import Encoder
+from engram.agents.networks.features import one_hot
 from engram.agents.networks.leaves import observation_leaves
 from engram.agents.networks.normalizer import RunningNormalizer
 
 
-@pytest.mark.parametrize("name", [name for name, task in envs.TASKS.items() if task.general])
+@pytest.mark.parametrize(
+    "name", [name for name, task in envs.TASKS.items() if task.general and name.startswith("popgym/")]
+)
 def test_widths_are_those_of_popgyms_wrappers(name):
     if "labyrinth" in name:
         pytest.importorskip("mazelib")
@@ -133,3 +136,13 @@ def test_normalizer_knows_the_moments_of_everything_seen():
     torch.testing.assert_close(variance, flat.var(0, correction=0))
     expected = ((data - flat.mean(0)) / flat.std(0, correction=0)).clamp(-3, 3).float()
     torch.testing.assert_close(normalizer(data.float()), expected, rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 2, 2), (3, 2, 3, 2), (3, 2, 3), (4, 1, 2, 4, 1, 2, 4, 1, 2)])
+def test_one_hot_vectors_of_many_categories_lie_side_by_side(sizes):
+    """Also where sizes repeat, which are then encoded together."""
+    generator = torch.Generator().manual_seed(0)
+    categories = torch.stack([torch.randint(size, (5, 7), generator=generator) for size in sizes], dim=-1)
+    parts = zip(categories.unbind(-1), sizes, strict=True)
+    expected = torch.cat([torch.nn.functional.one_hot(part, size) for part, size in parts], dim=-1).float()
+    assert torch.equal(one_hot(categories, sizes), expected)

@@ -17,6 +17,7 @@ from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.nested import merged
 from engram.envs.given import GivenEnv
+from engram.instruments.attention_finding import find_attention
 from engram.instruments.finding import Finding
 from engram.instruments.played import Played, play_rows
 from engram.instruments.report import PAGE, VALUES, write_findings
@@ -120,4 +121,8 @@ def _saliency(subject: _Subject) -> Finding:
     return find_saliency(subject.agent, subject.played, **subject.options["saliency"])
 
 
-_INSTRUMENTS: Mapping[str, Callable[[_Subject], Finding]] = {"saliency": _saliency}
+def _attention(subject: _Subject) -> Finding:
+    return find_attention(subject.agent, subject.played)
+
+
+_INSTRUMENTS: Mapping[str, Callable[[_Subject], Finding]] = {"saliency": _saliency, "attention": _attention}

@@ -180,7 +180,7 @@ class AnalyseOptions:
     """Options of `engram analyse`."""
 
     run: Word
-    what: Instruments = ("saliency",)
+    what: Instruments = ("saliency", "attention")
     checkpoint: Word = "best"
     num_envs: Count = 16
     num_rows: Count = 128

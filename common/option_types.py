@@ -195,4 +195,4 @@ Packages = Annotated[
     ),
 ]
 LogTargets = Annotated[Sequence[str], some_of(("tensorboard", "wandb", "mlflow"))]
-Instruments = Annotated[Sequence[str], some_of(("saliency",))]
+Instruments = Annotated[Sequence[str], some_of(("saliency", "attention"))]

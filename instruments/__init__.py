@@ -1,6 +1,7 @@
 """Instruments: what a trained memory is asked, and what it holds."""
 
-from engram.instruments.distances import by_distance, positions
+from engram.instruments.attention_finding import agent_reads
+from engram.instruments.distances import by_distance, half_distance, positions
 from engram.instruments.finding import Finding
 from engram.instruments.played import Played, play_rows
 from engram.instruments.saliency import Saliency, agent_saliency, pixel_saliency, saliency
@@ -9,8 +10,10 @@ __all__ = [
     "Finding",
     "Played",
     "Saliency",
+    "agent_reads",
     "agent_saliency",
     "by_distance",
+    "half_distance",
     "pixel_saliency",
     "play_rows",
     "positions",

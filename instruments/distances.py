@@ -39,3 +39,15 @@ def by_distance(weights: Tensor, is_first: Tensor, keep: Tensor | None = None) -
         counts.append(has.sum())
         means.append(torch.where(has, at, 0.0).sum() / has.sum())
     return torch.stack(means), torch.stack(counts)
+
+
+def half_distance(share: Tensor) -> int:
+    """Say within how many rows half of what past rows count lies, 0 if they count nothing.
+
+    Args:
+        share: by distance, `[D]`; the first is the present row's.
+    """
+    past = share[1:].nan_to_num()
+    if not past.any():
+        return 0
+    return int((past.cumsum(0) < past.sum() / 2).sum()) + 1

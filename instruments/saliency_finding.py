@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from engram.agents.base import Agent
-from engram.instruments.distances import by_distance, positions
+from engram.instruments.distances import by_distance, half_distance, positions
 from engram.instruments.finding import Draw, Finding
 from engram.instruments.played import Played
 from engram.instruments.saliency import agent_saliency, pixel_saliency
@@ -43,7 +43,7 @@ def find_saliency(agent: Agent, played: Played, of: str = "action", times_input:
         f"{_percent(share[1:].nan_to_num().max())}, {int(share[1:].nan_to_num().argmax()) + 1} rows ago."
         if share.shape[0] > 1
         else f"The {measure} of {of} by a single row.",
-        f"Half of what the past counts lies within {_half(share)} rows.",
+        f"Half of what the past counts lies within {half_distance(share)} rows.",
     ]
     values: dict[str, Any] = {"of": of, "measure": measure, "share": share.nan_to_num().tolist()}
     if carried > 0:
@@ -56,14 +56,6 @@ def find_saliency(agent: Agent, played: Played, of: str = "action", times_input:
         values,
         _figures(agent, played, found.rows, table, of),
     )
-
-
-def _half(share: torch.Tensor) -> int:
-    """The least number of rows back within which half of what past rows count lies."""
-    past = share[1:].nan_to_num()
-    if not past.numel() or past.sum() == 0:
-        return 0
-    return int((past.cumsum(0) < past.sum() / 2).sum()) + 1
 
 
 def _percent(share: torch.Tensor) -> str:

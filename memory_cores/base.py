@@ -13,6 +13,7 @@ from engram.memory_cores.boundary import CarryForm, carry_form, check_carry, che
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, begin_carry, carry_features, no_gradient_keys, state_dtype
 from engram.memory_cores.memory import Memory
+from engram.memory_cores.reads import Read
 from engram.memory_cores.resets import Resets
 
 
@@ -129,6 +130,31 @@ class MemoryCore(Checked, nn.Module, ABC):
         resets, dtype = self._check(x, carry, is_first, names=("B",))
         donate = donate and not torch.is_grad_enabled()
         return self._run(x, self.memory_class(self.carry_spec(), carry, resets, None, donate), dtype)
+
+    def reads(
+        self, x: Tensor, carry: TensorDict, is_first: Tensor
+    ) -> tuple[Tensor, TensorDict, dict[str, Read]]:
+        """Run a sequence, and take apart what the memory gives by the rows it came from.
+
+        Time and memory grow with T².
+
+        Args:
+            x: As of `forward`.
+            carry: As of `forward`.
+            is_first: As of `forward`.
+
+        Returns:
+            Outputs and carry as of `forward`, and by the keys of the states, joined by slashes, the `Attention` or the
+            `LinearRead` of each operation that sums over past rows; nothing of cores that have none.
+
+        Raises:
+            ValueError: As of `forward`.
+        """
+        resets, dtype = self._check(x, carry, is_first, names=("B", "T"))
+        memory = self.memory_class(self.carry_spec(), carry, resets, 0)
+        memory.reads = {}
+        y, after = self._run(x, memory, dtype)
+        return y, after, memory.all_reads()
 
     def carry_features(self, carry: TensorDict) -> Tensor:
         """Read the carry as real numbers, for an actor that sees the memory itself.

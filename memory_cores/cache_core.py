@@ -8,6 +8,7 @@ from torch import Tensor
 
 from engram.memory_cores.base import MemoryCore
 from engram.memory_cores.cache.chunk_attention import ChunkAttention
+from engram.memory_cores.cache.chunk_reads import look_at_chunks
 from engram.memory_cores.cache.chunks import add_to_sums, running_sums, sums_after
 from engram.memory_cores.cache.store import (
     Timeline,
@@ -65,6 +66,8 @@ class CacheMemory(Memory):
         else:
             tail = unroll(store, self.count, store.shape[1] - 1)
             y = attention(known, tokens, tail, self.time.position)
+            position = self.time.position
+            self.note(key, lambda: attention.look(known, tokens, tail, position))
             self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
         return from_finite(y, x)
 
@@ -129,6 +132,8 @@ class CacheMemory(Memory):
         carry_every, tokens = self.carry_every or 0, stopped(rows.to(store.dtype))
         running = running_sums(tokens.to(sums.dtype), sums, self.count, self.time, read.chunk_length)
         y = read(rows, tokens, running, store, sums, self.time, self.count)
+        time = self.time
+        self.note("tokens", lambda: look_at_chunks(read, rows, tokens, running, store, sums, time))
         self.kept["tokens"] = tokens_after(store, tokens, self.time, carry_every)
         self.kept["sums"] = sums_after(sums, running, self.time, read.chunk_length, carry_every)
         return from_finite(y, x)

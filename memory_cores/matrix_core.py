@@ -17,7 +17,9 @@ from engram.memory_cores.matrix import (
     stabilised_memory,
     stabilised_row,
 )
+from engram.memory_cores.matrix.reads import decayed_read, delta_read, stabilised_read
 from engram.memory_cores.memory import Memory
+from engram.memory_cores.reads import LinearRead
 
 
 class MatrixMemory(Memory):
@@ -57,6 +59,7 @@ class MatrixMemory(Memory):
             y, self.kept[key] = self._run(
                 decayed_memory, rows, self.is_first, self.before(key), self.carry_every, of_values
             )
+            self._note(key, decayed_read, rows, self.is_first, self.before(key), of_values)
         return y
 
     def delta_rule(
@@ -82,6 +85,7 @@ class MatrixMemory(Memory):
             y, self.kept[key] = self._run(
                 delta_memory, rows, self.is_first, self.before(key), self.carry_every
             )
+            self._note(key, delta_read, rows, self.is_first, self.before(key))
         return y
 
     def exponential_gates(
@@ -111,18 +115,27 @@ class MatrixMemory(Memory):
             y, after = self._run(stabilised_row, rows, before)
         else:
             y, after = self._run(stabilised_memory, rows, self.is_first, before, self.carry_every)
+            self._note(keys[0], stabilised_read, rows, self.is_first, before)
         self.kept.update(zip(keys, after, strict=True))
         return y
 
     def _run(self, function: Callable[..., Any], rows: tuple[Tensor | None, ...], *rest: Any) -> Any:
         """Call a function of finite rows in the states' precision; a query that is not finite shows."""
-        dtype = next(part for part in self.carry.values() if isinstance(part, Tensor)).dtype
         with torch.autocast(self.is_first.device.type, enabled=False):
-            parts = (None if part is None else finite(part.to(dtype)) for part in rows)
-            y, after = function(*parts, *rest)
+            y, after = function(*self._finite(rows), *rest)
         query = rows[0]
         assert query is not None
         return torch.where(query.isfinite().all(-1, keepdim=True), y, torch.nan), after
+
+    def _note(
+        self, key: str, function: Callable[..., LinearRead], rows: tuple[Tensor | None, ...], *rest: Any
+    ) -> None:
+        self.note(key, lambda: function(*self._finite(rows), *rest))
+
+    def _finite(self, rows: tuple[Tensor | None, ...]) -> Any:
+        """Give a tuple of rows in the states' precision, what is not finite as zero."""
+        dtype = next(part for part in self.carry.values() if isinstance(part, Tensor)).dtype
+        return tuple(None if part is None else finite(part.to(dtype)) for part in rows)
 
 
 class MatrixCore(MemoryCore):

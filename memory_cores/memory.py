@@ -1,5 +1,6 @@
 """A core's carry during one call: what its equations are written in, whether of a sequence or of one row."""
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from engram.memory_cores.cache.store import Timeline, counts_after, rows_kept, timeline
 from engram.memory_cores.carry import CarrySpec, select_initial, take_rows
+from engram.memory_cores.reads import Read
 from engram.memory_cores.resets import Resets
 
 
@@ -44,16 +46,35 @@ class Memory:
         self.donate = donate
         self.parent = parent
         self.kept: dict[str, Any] = {}
+        # What is read, by the rows it came from, where somebody asks: see `MemoryCore.reads`.
+        self.reads: dict[str, Read] | None = None
 
     def at(self, key: str) -> Self:
         """Return the part of the memory whose carry is nested under a key."""
         part = type(self)(self.spec[key], self.carry[key], self.resets, self.carry_every, self.donate, self)
         self.kept[key] = part
+        part.reads = None if self.reads is None else {}
         return part
+
+    def note(self, key: str, read: Callable[[], Read]) -> None:
+        """Tell whoever asks what was read by an operation on a key, by the rows it came from."""
+        if self.reads is not None:
+            self.reads[key] = read()
+
+    def all_reads(self) -> dict[str, Read]:
+        """Return what was noted here and in the parts, by keys joined by slashes."""
+        found = dict(self.reads or {})
+        for key, part in self.kept.items():
+            if isinstance(part, Memory):
+                found |= {f"{key}/{name}": read for name, read in part.all_reads().items()}
+        return found
 
     def core(self, key: str, core: Any, x: Tensor) -> Tensor:
         """Run another core, whose carry lies under a key, on rows [*, n]."""
-        if self.carry_every is None:
+        if self.reads is not None:
+            y, self.kept[key], found = core.reads(x, self.carry[key], self.is_first)
+            self.reads |= {f"{key}/{name}": read for name, read in found.items()}
+        elif self.carry_every is None:
             y, self.kept[key] = core.step(x, self.carry[key], self.is_first, self.donate)
         else:
             y, self.kept[key] = core(x, self.carry[key], self.resets, self.carry_every)

@@ -137,6 +137,19 @@ class ChunkAttention(nn.Module):
         Returns:
             [B, D].
         """
+        inside, tokens, _ = self.weigh_tokens(x, store, sums, count)
+        value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))[1]  # [heads, size, D]
+        read = inside.flatten(2) @ tokens + inside.sum(dim=2) @ self.encoding
+        return self.output(torch.einsum("bhd,hed->bhe", read, value).flatten(1))
+
+    def weigh_tokens(
+        self, x: Tensor, store: Tensor, sums: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weigh the tokens of the chunks that are read; arguments as of `step`.
+
+        Returns:
+            Weights [B, heads, k, C], the tokens [B, k C, D], and the slots they lie in, [B, k, C].
+        """
         blocks, width = sums.shape[1], self.chunk_length
         current = count.div(width, rounding_mode="floor").unsqueeze(1)
         chunk = current - self.num_chunks + torch.arange(blocks, device=x.device)  # the one being filled last
@@ -152,17 +165,17 @@ class ChunkAttention(nn.Module):
             index = torch.cat([index, torch.full_like(fill, blocks - 1)], dim=1)
             is_chosen = torch.cat([is_chosen, is_valid[:, -1:]], dim=1)
         weights = masked_softmax(relevance.gather(1, index), is_chosen).to(x.dtype)
-        tokens = take(store.unflatten(1, (blocks, width)), block.gather(1, index))  # [B, k, C, D]
-        held = torch.arange(width, device=x.device) < length.gather(1, index).unsqueeze(-1)  # [B, k, C]
+        chosen, place = block.gather(1, index), torch.arange(width, device=x.device)
+        tokens = take(store.unflatten(1, (blocks, width)), chosen)  # [B, k, C, D]
+        held = place < length.gather(1, index).unsqueeze(-1)  # [B, k, C]
         is_token = held & is_chosen.unsqueeze(-1)
         tokens = empty_(tokens, ~is_token).flatten(1, 2)
         query = self.query(x).unflatten(-1, (self.num_heads, -1))
-        key, value = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))  # [heads, size, D]
+        key = self.key_value.weight.unflatten(0, (2, self.num_heads, -1))[0]  # [heads, size, D]
         query = torch.einsum("bhe,hed->bhd", query, key) * query.shape[-1] ** -0.5
         scores = (query @ tokens.mT).unflatten(-1, (-1, width)) + (query @ self.encoding.T).unsqueeze(2)
         inside = masked_softmax(scores, is_token.unsqueeze(1)) * weights[:, None, :, None]  # [B, heads, k, C]
-        read = inside.flatten(2) @ tokens + inside.sum(dim=2) @ self.encoding
-        return self.output(torch.einsum("bhd,hed->bhe", read, value).flatten(1))
+        return inside, tokens, chosen.unsqueeze(-1) * width + place
 
     def _relevance_query(self, x: Tensor) -> Tensor:
         """Apply both projections of the relevance to the query; exactly, since a rounding may change the choice."""

@@ -7,7 +7,6 @@ from engram.common.dense import Linear
 from engram.memory_cores.cache.attention import (
     init_linear,
     masked_softmax,
-    merge_heads,
     sinusoids,
     split_heads,
     to_band,
@@ -46,14 +45,14 @@ class RelativeAttention(WindowAttention):
         """Compute keys and values, [B, T, 2 * width]."""
         return self.key_value(tokens)
 
-    def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
-        """Attend from S queries to the tokens that end with their own; see `WindowAttention.read`."""
+    def weights(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
+        """Weigh the tokens that end with the queries' own; see `WindowAttention.weights`."""
         query = split_heads(query, self.num_heads)
-        key, value = (split_heads(part, self.num_heads) for part in window.chunk(2, dim=-1))
+        key = split_heads(window.chunk(2, dim=-1)[0], self.num_heads)
         age = self._ages().flip(1)  # [heads, W + 1, size], oldest first
         by_age = (query + self.age_bias) @ age.mT
         scores = (query + self.content_bias) @ key.mT + to_band(by_age, query.shape[2])
-        return merge_heads(masked_softmax(scores * self.scale, is_valid.unsqueeze(1)) @ value)
+        return masked_softmax(scores * self.scale, is_valid.unsqueeze(1))
 
     def step(self, x: Tensor, store: Tensor, count: Tensor) -> Tensor:
         """Attend from one row to a ring that holds it already; see `WindowAttention.step`.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from engram.common.dense import Linear
-from engram.memory_cores.cache.attention import init_linear, masked_softmax, merge_heads, split_heads
+from engram.memory_cores.cache.attention import init_linear, masked_softmax, split_heads
 from engram.memory_cores.cache.window_attention import WindowAttention
 from engram.memory_cores.carry import state_dtype
 
@@ -36,15 +36,15 @@ class RotaryAttention(WindowAttention):
         """Compute keys and values, [*, 2 * width]."""
         return self.key_value(x)
 
-    def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
-        """Attend from S queries to tokens; see `WindowAttention.read`."""
-        key, value = (split_heads(part, self.num_heads) for part in window.chunk(2, dim=-1))
+    def weights(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
+        """Weigh tokens for S queries; see `WindowAttention.weights`."""
+        key = split_heads(window.chunk(2, dim=-1)[0], self.num_heads)
         steps = query.shape[1]
         place = torch.arange(1 - steps, 1, device=query.device)  # the last query is at 0
         query = self._turn(split_heads(query, self.num_heads), place)
         key = self._turn(key, -rows_ago[..., -1, :])
         scores = query @ key.mT * self.head_size**-0.5
-        return merge_heads(masked_softmax(scores, is_valid.unsqueeze(1)) @ value)
+        return masked_softmax(scores, is_valid.unsqueeze(1))
 
     def _turn(self, x: Tensor, place: Tensor) -> Tensor:
         """Turn each pair of a head, the first and the second half's i-th.

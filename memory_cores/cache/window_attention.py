@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from engram.memory_cores.cache.attention import SLICE
+from engram.memory_cores.cache.attention import SLICE, merge_heads, split_heads
+from engram.memory_cores.reads import Attention
 
 
 class WindowAttention(nn.Module, ABC):
-    """What `CacheMemory.attend` reads with. A subclass sets `query` and `output`, modules, and implements `read`.
+    """What `CacheMemory.attend` reads with. A subclass sets `query`, `output`, `num_heads`, and states `weights`.
 
     A row sees the W rows before it and itself, as far as they are of its episode. It is a slice of length one, whose
     tokens lie in the order of the ring; a subclass which has a faster way for it than `read` has its own `step`.
@@ -17,28 +18,41 @@ class WindowAttention(nn.Module, ABC):
 
     query: nn.Module
     output: nn.Module
+    num_heads: int
 
     def token(self, x: Tensor) -> Tensor:
         """Say what is stored of rows, [*, n] to [*, D]; by default all."""
         return x
 
     def project(self, tokens: Tensor) -> Tensor:
-        """Compute what is needed of every token, once for all who read it: [B, N, D] to [B, N, *]."""
+        """Compute keys, and values, of every token, once for all who read it: [B, N, D] to [B, N, 2 * width]."""
         return tokens
 
     @abstractmethod
+    def weights(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
+        """Weigh a window's tokens for S queries; arguments as of `read`. Returns [B, heads, S, N]."""
+
     def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
         """Read a window with S queries.
 
         Args:
             query: [B, S, *].
-            window: Of projected tokens, [B, N, *].
+            window: Of projected tokens, [B, N, 2 * width].
             rows_ago: How many rows before its query a token was stored, [B, S, N] or [S, N].
             is_valid: Whether a query may see a token, [B, S, N] bool; its own it always may.
 
         Returns:
             What was read, [B, S, *].
         """
+        value = split_heads(window.chunk(2, dim=-1)[1], self.num_heads)
+        return merge_heads(self.weights(query, window, rows_ago, is_valid) @ value)
+
+    def look(self, x: Tensor, tokens: Tensor, tail: Tensor, position: Tensor) -> Attention:
+        """Say how a sequence's rows are weighed; arguments as of `forward`."""
+        window = self.project(torch.cat([tail, tokens], dim=1))
+        weights = self.weights(self.query(x), window, *_ages(window, position))
+        oldest = tail.shape[1]
+        return Attention(weights[..., oldest:], weights[..., :oldest].sum(-1))
 
     def forward(self, x: Tensor, tokens: Tensor, tail: Tensor, position: Tensor) -> Tensor:
         """Run a sequence, a slice of queries at a time.
@@ -57,13 +71,8 @@ class WindowAttention(nn.Module, ABC):
         pieces = (self.query(x), self.project(tokens), position)
         for query, projected, place in zip(*(piece.split(SLICE, dim=1) for piece in pieces), strict=True):
             window = torch.cat([window, projected], dim=1)
-            length, oldest = query.shape[1], window.shape[1] - query.shape[1]
-            row = torch.arange(length, device=window.device).unsqueeze(1)
-            rows_ago = oldest + row - torch.arange(window.shape[1], device=window.device)  # [S, W + S]
-            reach = place.clamp(max=oldest).unsqueeze(-1)
-            is_valid = (rows_ago >= 0) & (rows_ago <= reach)
-            reads.append(self.read(query, window, rows_ago, is_valid))
-            window = window[:, length:]
+            reads.append(self.read(query, window, *_ages(window, place)))
+            window = window[:, query.shape[1] :]
         return self.output(torch.cat(reads, dim=1))
 
     def step(self, x: Tensor, store: Tensor, count: Tensor) -> Tensor:
@@ -83,3 +92,20 @@ class WindowAttention(nn.Module, ABC):
         window = self.project(torch.where(is_valid.unsqueeze(-1), store, 0.0))
         query = self.query(x).unsqueeze(1)
         return self.output(self.read(query, window, rows_ago.unsqueeze(1), is_valid.unsqueeze(1)).squeeze(1))
+
+
+def _ages(window: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+    """Say how old tokens are, and which are seen.
+
+    Args:
+        window: Of W tokens and those of S rows, [B, W + S, *].
+        position: Rows of the episode before each row, [B, S].
+
+    Returns:
+        How many rows before its query a token was stored, [S, W + S], and whether it is seen, [B, S, W + S].
+    """
+    length, oldest = position.shape[1], window.shape[1] - position.shape[1]
+    row = torch.arange(length, device=window.device).unsqueeze(1)
+    rows_ago = oldest + row - torch.arange(window.shape[1], device=window.device)
+    reach = position.clamp(max=oldest).unsqueeze(-1)
+    return rows_ago, (rows_ago >= 0) & (rows_ago <= reach)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
 from engram.common.checked import require
-from engram.common.dense import Linear
+from engram.common.dense import Linear, linear
 from engram.common.option_types import Positive, Real, Size
 from engram.memory_cores.card import CoreCard
 from engram.memory_cores.carry import CarrySpec, Leaf, state_dtype
@@ -92,10 +92,18 @@ class FFM(ScanCore):
         """Write to the traces, and read them behind the gate; see the class."""
         sizes = (self.memory_size, self.memory_size, self.output_size, self.output_size)
         value, gate_in, gate_out, skip = self.project(x).split(sizes, dim=-1)
-        trace = memory.scan("trace", self._transition(), (value * gate_in.sigmoid()).unsqueeze(-1))
-        parts = torch.cat([trace.real.flatten(-2), trace.imag.flatten(-2)], dim=-1)
-        z, gate = self.readout(parts.to(self.readout.weight.dtype)), gate_out.sigmoid()
+        written = (value * gate_in.sigmoid()).unsqueeze(-1)
+        trace = memory.scan("trace", self._transition(), written, self.read_trace)
+        z, gate = self.readout(self._numbers(trace)), gate_out.sigmoid()
         return layer_norm(z, z.shape[-1:]) * gate + skip * (1 - gate)
+
+    def read_trace(self, trace: Tensor) -> Tensor:
+        """Compute W [Re S ‖ Im S], [*, hidden_size]: z but for its bias."""
+        return linear(self._numbers(trace), self.readout.weight)
+
+    def _numbers(self, trace: Tensor) -> Tensor:
+        parts = torch.cat([trace.real.flatten(-2), trace.imag.flatten(-2)], dim=-1)
+        return parts.to(self.readout.weight.dtype)
 
     def _transition(self) -> Tensor:
         """Return Γ, complex [memory_size, context_size]."""

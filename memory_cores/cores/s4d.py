@@ -132,9 +132,11 @@ class ChannelSSM(StateSpaceModel):
     def forward(self, u: Tensor, scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
         a, b = self.modes().rounded()
-        real = torch.view_as_real(scan(a, b * u.unsqueeze(-1))).flatten(-2)
-        read = (real * self.output_matrix).sum(-1).to(u.dtype)
-        return 2 * read + self.skip * u
+        return self.read_states(scan(a, b * u.unsqueeze(-1), self.read_states)).to(u.dtype) + self.skip * u
+
+    def read_states(self, state: Tensor) -> Tensor:
+        """Compute 2 Re Σ C ⊙ h, [*, hidden_size]."""
+        return 2 * (torch.view_as_real(state).flatten(-2) * self.output_matrix).sum(-1)
 
 
 def frequencies(state_size: int, init: Init) -> Tensor:

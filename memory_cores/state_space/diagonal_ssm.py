@@ -39,7 +39,7 @@ class DiagonalSSM(StateSpaceModel):
     def forward(self, u: Tensor, scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
         transition, scale = self.modes().rounded()
-        return self.read(u, scan(transition, self.drive(u, scale)))
+        return self.read(u, scan(transition, self.drive(u, scale), self.read_states))
 
     def drive(self, u: Tensor, scale: Tensor) -> Tensor:
         """Compute scale ⊙ B u, complex [*, P]."""
@@ -48,9 +48,15 @@ class DiagonalSSM(StateSpaceModel):
 
     def read(self, u: Tensor, state: Tensor) -> Tensor:
         """Compute κ Re(C h) + D ⊙ u, [*, hidden_size]."""
+        return torch.add(self.skip * u, self._read(state), alpha=2 if self.conj_sym else 1)
+
+    def read_states(self, state: Tensor) -> Tensor:
+        """Compute κ Re(C h), [*, hidden_size]."""
+        return self._read(state) * (2 if self.conj_sym else 1)
+
+    def _read(self, state: Tensor) -> Tensor:
         real = torch.view_as_real(state).flatten(-2).to(self.output_matrix.dtype)
-        read = linear(real, self.output_matrix)
-        return torch.add(self.skip * u, read, alpha=2 if self.conj_sym else 1)
+        return linear(real, self.output_matrix)
 
 
 def interleave(matrix: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import torch
 
-from engram.instruments import by_distance
+from engram.instruments import by_distance, half_distance
 
 
 def test_shares_by_distance():
@@ -16,3 +16,9 @@ def test_shares_by_distance():
     assert share[3:].isnan().all()
     share, rows = by_distance(weights, is_first, keep=torch.arange(5).unsqueeze(0) == 2)
     assert rows.tolist() == [1, 1, 1, 0, 0] and share[:3].tolist() == [0.5, 0, 0.5]
+
+
+def test_half_of_the_past():
+    assert half_distance(torch.tensor([9.0, 1, 1, 3, 1])) == 3
+    assert half_distance(torch.tensor([9.0, 4, 2, 2, torch.nan])) == 1
+    assert half_distance(torch.tensor([1.0, 0, 0])) == half_distance(torch.tensor([1.0])) == 0

@@ -46,6 +46,11 @@ def test_saliency_is_a_page_a_table_and_figures(said):
     assert 'src="saliency_map.png"' in page and 'href="saliency.csv"' in page and "http" not in page
 
 
+def test_a_gated_core_has_no_attention(said):
+    code, text, files = said("what=[attention]")
+    assert code == 0 and "no sum over past rows" in text and set(files) == {"index.html", "analysis.json"}
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [

@@ -24,7 +24,9 @@ from engram.command_line.word_checks import check_words
 from engram.common.errors import UsageError
 from engram.common.ids import foreign_package, malformed
 from engram.envs.table import TASKS
+from engram.envs.wrappers import WRAPPING
 
+_FREE = re.compile(rf"env\.(kwargs|{'|'.join(WRAPPING)})[.=]|evaluation\.env[.=]")
 _ONE_AT_A_TIME = threading.Lock()  # Hydra's state is the process's
 
 
@@ -144,8 +146,8 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _open(word: str) -> str:
-    """Let what an environment alone knows be given as any other option, without Hydra's `++`."""
-    return f"++{word}" if re.match(r"env\.kwargs[.=]|evaluation\.env[.=]", word) else word
+    """Let what an environment alone knows, or may be put around it, be given as any other option, without `++`."""
+    return f"++{word}" if _FREE.match(word) else word
 
 
 def _known_keys(name: str, overrides: Sequence[str]) -> list[str]:

@@ -13,10 +13,12 @@ from hydra.core.config_store import ConfigStore
 from engram import configs
 from engram.agents.stored.names import public_name
 from engram.envs.table import TASKS, make_env, maker, table_order
+from engram.envs.wrappers import WRAPPING
 
 CONFIG_DIR = Path(configs.__file__).resolve().parent
 GROUPS = ("agent", "core", "env", "size", "experiment")
-_GIVEN_TO_ENVS = ("num_envs", "device", "env_index_offset")
+# What Engram gives to an environment, and what is there only where it is given on the command line.
+_NO_OPTIONS_OF_ENVS = ("num_envs", "device", "env_index_offset", *WRAPPING)
 
 
 @functools.cache
@@ -39,7 +41,7 @@ def env_description(name: str) -> dict[str, Any]:
     """
     make = maker(TASKS[name])
     parameters = inspect.signature(make).parameters.values()
-    options = {one.name: one.default for one in parameters if one.name not in _GIVEN_TO_ENVS}
+    options = {one.name: one.default for one in parameters if one.name not in _NO_OPTIONS_OF_ENVS}
     by_name = {"name": name, "kwargs": {}} if make is make_env else {}
     return {"_target_": public_name(make), "_partial_": True, **options, **by_name}
 

@@ -16,6 +16,8 @@ from engram.command_line.groups import CONFIG_DIR, GROUPS, group_options
 from engram.command_line.words import write_value
 from engram.common.shell import command_line
 from engram.common.spelt_out import documented_arguments
+from engram.envs.table import TASKS
+from engram.envs.wrappers import WRAPPING, wrapped
 from engram.training.faults import usage_errors
 
 _WIDTH = 110
@@ -121,6 +123,11 @@ def group_lines(group: str, composed: Composed) -> list[str]:
     comments = read_comments(path) if path.exists() else {}
     own = {key if key.startswith(f"{group}.") else f"{group}.{key}": text for key, text in comments.items()}
     lines = option_lines(composed.values[group], f"{group}.", own, composed.values["allow"])
+    if group == "env" and choice in TASKS and (missing := {*WRAPPING} - {*composed.values["env"]}):
+        documented = argument_docs(wrapped)
+        lines += [
+            _line(f"env.{option}", None, documented[option]) for option in WRAPPING if option in missing
+        ]
     return [f"Options of {group}={choice}:", *lines, ""]
 
 

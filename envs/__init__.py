@@ -5,6 +5,7 @@ from engram.common.errors import EnvironmentFault
 from engram.common.rows import Act, Rollout
 from engram.common.vector_env import VectorEnv
 from engram.envs.diagnostic import (
+    Bandit,
     CopySequence,
     DiscountingChain,
     MemoryChain,
@@ -22,6 +23,7 @@ from engram.envs.native import NativeVectorEnv
 from engram.envs.registration import register, registered_natives
 from engram.envs.table import TASKS, find_task, make_env
 from engram.envs.task import Task
+from engram.envs.wrappers import NativeWrapper, Projected, Projection, Trials
 
 make_forks_safe(loaded_libgomps())
 
@@ -29,6 +31,7 @@ __all__ = [
     "TASKS",
     "Act",
     "ActionConverter",
+    "Bandit",
     "BoxActions",
     "CopySequence",
     "DiscountingChain",
@@ -39,13 +42,17 @@ __all__ = [
     "GymnasiumEnv",
     "MemoryChain",
     "NativeVectorEnv",
+    "NativeWrapper",
     "Parity",
     "Permutations",
+    "Projected",
+    "Projection",
     "RecallFirst",
     "RecallPairs",
     "Rollout",
     "TMaze",
     "Task",
+    "Trials",
     "VectorEnv",
     "evaluate",
     "find_task",

@@ -17,6 +17,7 @@ from engram.common.option_types import Count, Index
 from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
 from engram.common.vector_env import VectorEnv, check_seed, check_state
+from engram.envs.beginnings import restarted
 
 
 class NativeVectorEnv(VectorEnv):
@@ -63,6 +64,30 @@ class NativeVectorEnv(VectorEnv):
     @abstractmethod
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:
         """Return the task's tensors [B, ...] at the start of these episodes; all arguments int64 [B]."""
+
+    def begin_within(
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the task's tensors [B, ...] where an episode of a trial begins (`engram.envs.wrappers`).
+
+        A task overrides this that says what stays as it is within a trial; the rest is then drawn anew in each of its
+        episodes. By default nothing is: all of them begin as the first one.
+
+        Args:
+            seed: int64 [B].
+            env_index: int64 [B].
+            trial: int64 [B]; its episode 0 is what `begin` makes of it.
+            number: of the episode in its trial, int64 [B], from 0.
+        """
+        return self.begin(seed, env_index, trial)
+
+    def next_within(self, task: dict[str, Tensor], where: Tensor, *keys: Tensor) -> dict[str, Tensor]:
+        """Begin the next episode of a trial where asked, bool [B], by the keys of `begin_within`."""
+        return restarted(task, where, self.begin_within, *keys)
+
+    def best_of_trial(self, trials: int) -> float | None:
+        """Return the best mean return of a trial of so many episodes; None if it is not known."""
+        return None if self.best_return is None else trials * self.best_return
 
     @abstractmethod
     def advance(
@@ -159,7 +184,7 @@ class NativeVectorEnv(VectorEnv):
         task = dict(state["task"].items())
         given = action if self._to_env is None or in_space else self._to_env(action)
         moved, reward, terminated, truncated = self.advance(task, state["time"], given)
-        task = self._restart(moved, is_first, seed, env_index, episode)
+        task = restarted(moved, is_first, self.begin, seed, env_index, episode)
         time = torch.where(is_first, 0, state["time"] + 1)
         is_terminal = terminated & ~is_first
         is_last = (terminated | truncated) & ~is_first
@@ -180,25 +205,6 @@ class NativeVectorEnv(VectorEnv):
             "task": task,
         }
         return TensorDict(after, batch_size=state.batch_size), row
-
-    def _restart(
-        self, task: dict[str, Tensor], is_first: Tensor, seed: Tensor, env_index: Tensor, episode: Tensor
-    ) -> dict[str, Tensor]:
-        """Replace the task's tensors where an episode begins.
-
-        On a device, where flags cannot be read, and while compiling, the beginning of all is computed and
-        selected from. In host memory only what is needed is, since a beginning can cost as much as an episode.
-        """
-        if is_first.device.type != "cpu" or torch.compiler.is_compiling():
-            fresh = self.begin(seed, env_index, episode)
-            return {key: select(is_first, fresh[key], value) for key, value in task.items()}
-        begun = is_first.nonzero().squeeze(1)
-        if len(begun) == 0:
-            return task
-        fresh = self.begin(seed[begun], env_index[begun], episode[begun])
-        if len(begun) == len(is_first):
-            return fresh
-        return {key: value.index_copy(0, begun, fresh[key]) for key, value in task.items()}
 
     def reset(self, seed: int) -> TensorDict:  # noqa: D102
         self.state, self._row = self.reset_fn(check_seed(seed))

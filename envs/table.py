@@ -20,6 +20,8 @@ from engram.common.vector_env import VectorEnv
 from engram.envs import diagnostic, memory_maze, minigrid, popgym
 from engram.envs.task import Task
 from engram.envs.worker_pipe import WORKER_TIMEOUT
+from engram.envs.wrappers.projection import NO_PROJECTION, Projection
+from engram.envs.wrappers.wrapping import wrapped
 
 _FAMILIES = (diagnostic, popgym, memory_maze, minigrid)
 
@@ -58,6 +60,8 @@ def make_env(
     action: BoxAction = "auto",
     max_episode_steps: Count | None = None,
     render_mode: str | None = None,
+    trials: Count | None = None,
+    projection: Projection = NO_PROJECTION,
     device: torch.device | str = "cpu",
     env_index_offset: Index = 0,
 ) -> VectorEnv:
@@ -75,6 +79,8 @@ def make_env(
         action: as for `GymnasiumEnv`, where actions are continuous.
         max_episode_steps: as for `GymnasiumEnv`; episodes end by themselves, the native versions' only so.
         render_mode: `rgb_array` for videos; few tasks take one.
+        trials: as for `engram.envs.wrappers.wrapped`; native versions only.
+        projection: as for `engram.envs.wrappers.wrapped`; native versions only.
         device: of the rows.
         env_index_offset: as for `GymnasiumEnv`.
 
@@ -97,11 +103,14 @@ def make_env(
     # A preset may say it for all tasks; natives without such an option have nothing to convert.
     if not is_native or (task.native and "action" in inspect.signature(task.native).parameters):
         given["action"] = action
+    env: VectorEnv
     if is_native:
-        return task.make_native(num_envs, kwargs, given, device, env_index_offset)
-    return task.make_package(
-        num_envs, kwargs=kwargs, device=device, env_index_offset=env_index_offset, **given
-    )
+        env = task.make_native(num_envs, kwargs, given, device, env_index_offset)
+    else:
+        env = task.make_package(
+            num_envs, kwargs=kwargs, device=device, env_index_offset=env_index_offset, **given
+        )
+    return wrapped(env, trials, projection)
 
 
 def table_order(name: str) -> tuple[int, str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from engram.agents.stored.build import build, build_maker
+from engram.agents.stored.build import build, build_maker, find_target
+from engram.common.checked import check_arguments
 from engram.common.nested import merged
-from engram.envs import VectorEnv
+from engram.envs import NativeVectorEnv, VectorEnv
 from engram.envs.given import GivenEnv
 from engram.envs.make import check_vector_env
+from engram.envs.wrappers import WRAPPING, wrapped
 
 GIVEN = "_given_"
 """Marks, in a description, an environment that was given as an object or a function: no file can hold it."""
@@ -52,11 +56,24 @@ def build_env(
             "An agent that was made and saved by hand has no environment of its own, but none was given; give one: "
             "engram.Run(…, env=…).evaluate(), or env._target_=… env._partial_=true and its options."
         )
-    make_env = build_maker(config["env"], name, ["num_envs", "device"], config["allow"])
+    description, around = _apart(config["env"], config["allow"], name)
+    make_env = build_maker(description, name, ["num_envs", "device"], config["allow"])
     check_vector_env(getattr(make_env, "func", make_env))
     env = make_env(num_envs=num_envs, device=config["device"])
     check_vector_env(env)
-    return env
+    return wrapped(env, **around)
+
+
+def _apart(
+    described: dict[str, Any], allow: Sequence[str], name: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Take from a native class's options those of what is put around it; `make_env` has both itself."""
+    asked = {option: described[option] for option in WRAPPING if option in described}
+    kind = find_target(str(described.get("_target_")), allow) if asked else None
+    if not inspect.isclass(kind) or not issubclass(kind, NativeVectorEnv):
+        return described, {}
+    own = {option: value for option, value in described.items() if option not in asked}
+    return own, check_arguments(wrapped, asked, kind.__name__, f"{name}.")
 
 
 def describe_given(given: GivenEnv, stored: dict[str, Any] | None = None) -> dict[str, Any]:

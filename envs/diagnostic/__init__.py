@@ -1,5 +1,6 @@
 """Small memory tasks whose best return is known."""
 
+from engram.envs.diagnostic.bandit import Bandit
 from engram.envs.diagnostic.copy_sequence import CopySequence
 from engram.envs.diagnostic.discounting_chain import DiscountingChain
 from engram.envs.diagnostic.memory_chain import MemoryChain
@@ -12,6 +13,7 @@ from engram.envs.native import NativeVectorEnv
 from engram.envs.task import Task
 
 _CLASSES: dict[str, type[NativeVectorEnv]] = {
+    "bandit": Bandit,
     "copy_sequence": CopySequence,
     "discounting_chain": DiscountingChain,
     "memory_chain": MemoryChain,
@@ -22,12 +24,18 @@ _CLASSES: dict[str, type[NativeVectorEnv]] = {
     "t_maze": TMaze,
 }
 TASKS = tuple(
-    Task(f"diagnostic/{name}", native, ids=(f"engram/{native.__name__}-v0",), is_scaled=True)
+    Task(
+        f"diagnostic/{name}",
+        native,
+        ids=(f"engram/{native.__name__}-v0",),
+        is_scaled=native is not Bandit,  # whose return is a number of pulls
+    )
     for name, native in _CLASSES.items()
 )
 
 __all__ = [
     "TASKS",
+    "Bandit",
     "CopySequence",
     "DiscountingChain",
     "MemoryChain",

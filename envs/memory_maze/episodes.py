@@ -31,7 +31,13 @@ _NO_ROOM = 1 << 32
 
 
 def begin_episodes(
-    size: MazeSize, layouts: Layouts, shuffle_colors: bool, seed: Tensor, env_index: Tensor, episode: Tensor
+    size: MazeSize,
+    layouts: Layouts,
+    shuffle_colors: bool,
+    seed: Tensor,
+    env_index: Tensor,
+    episode: Tensor,
+    number: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Draw episodes: what `MemoryMaze` has under `task` when they begin.
 
@@ -44,17 +50,20 @@ def begin_episodes(
         shuffle_colors: whether targets take any of the six colours rather than the first ones in order.
         seed: int64 [B].
         env_index: int64 [B].
-        episode: int64 [B].
+        episode: int64 [B]; of trials, the trial.
+        number: of the episode in its trial, int64 [B]: the maze, its looks and its targets are those of number 0, while
+            the agent's place and the order of the targets are new. None is 0.
 
     Returns:
         `draws` int64 [B] that further draws hash, `layout` int64 [B], `wall_textures` uint8 [B, 3, 3],
         `target_positions` float32 [B, K, 2], `target_colors` uint8 [B, K], `current_target` int64 [B],
         `reached` bool [B, K], `body` float64 [B, 9].
     """
-    draws = hash_prefix(seed, env_index, episode)
-    each = draws[:, None]
-    layout = randint(len(layouts), _LAYOUT, prefix=draws)
-    room = torch.arange(size.max_rooms, device=draws.device)
+    maze = hash_prefix(seed, env_index, episode)
+    draws = maze if number is None else torch.where(number == 0, maze, hash_prefix(maze, number))
+    each = maze[:, None]
+    layout = randint(len(layouts), _LAYOUT, prefix=maze)
+    room = torch.arange(size.max_rooms, device=maze.device)
     exists = room < layouts.num_rooms[layout][:, None]
     order = torch.where(exists, hash_integers(_ROOMS, room, prefix=each), _NO_ROOM).argsort(
         dim=1, stable=True
@@ -64,7 +73,7 @@ def begin_episodes(
     targets = order[:, : size.num_targets]
     own = randint(layouts.num_rooms[layout], _ROOM, prefix=draws)[:, None]
     # One cell less to choose from, and the object's is passed over.
-    spawn = randint(sides.prod(2).gather(1, own) - 1, _SPAWN, prefix=each)
+    spawn = randint(sides.prod(2).gather(1, own) - 1, _SPAWN, prefix=draws[:, None])
     spawn = spawn + (spawn >= objects.gather(1, own))
     heading = uniform(_HEADING, prefix=draws).to(torch.float64) * math.tau
     block = torch.arange(9, device=draws.device)
@@ -75,7 +84,7 @@ def begin_episodes(
         .to(torch.uint8)
         .view(-1, 3, 3),
         "target_positions": _centres(corners, sides, targets, objects.gather(1, targets)),
-        "target_colors": _colors(draws, size.num_targets, shuffle_colors),
+        "target_colors": _colors(maze, size.num_targets, shuffle_colors),
         "current_target": randint(size.num_targets, _FIRST, prefix=draws),
         "reached": torch.zeros_like(targets, dtype=torch.bool),
         "body": bodies_at(_centres(corners, sides, own, spawn).squeeze(1), heading),

@@ -37,7 +37,8 @@ class MemoryMaze(NativeVectorEnv):
     15x15, and 250 for `tiny`. The actions are noop, forward, left, right, forward and left, forward and
     right; one takes 0.25 s.
 
-    The return counts arrivals. An episode is a success if each of its targets was reached at least once.
+    The return counts arrivals. An episode is a success if each of its targets was reached at least once. Within a trial
+    the maze, its looks and its targets stay; the agent's place and the order of the targets are new.
 
     A target is reached where the centres are within 0.775 m at any of 50 moments of an action. The next
     target is any that is not being touched, and the same action's picture already shows its colour.
@@ -106,6 +107,11 @@ class MemoryMaze(NativeVectorEnv):
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         return begin_episodes(self.size, self._layouts, self.shuffle_colors, seed, env_index, episode)
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        return begin_episodes(self.size, self._layouts, self.shuffle_colors, seed, env_index, trial, number)
 
     def advance(  # noqa: D102
         self, task: dict[str, Tensor], time: Tensor, action: Tensor

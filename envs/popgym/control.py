@@ -15,6 +15,8 @@ _NOISE = purpose("noise")
 class Noisy(NativeVectorEnv):
     """Adds normal noise to the observations of the task that it is derived from, and cuts them to their bounds.
 
+    Within a trial the task begins alike, with other noise.
+
     Attributes:
         noise_sigma: standard deviation of the noise.
     """
@@ -36,6 +38,13 @@ class Noisy(NativeVectorEnv):
         noise_key = hash_prefix(seed, _NOISE, env_index, episode)
         own = super().begin(seed, env_index, episode)  # type: ignore[safe-super]
         return {**own, "noise_key": noise_key}
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        own = self.begin(seed, env_index, trial)
+        key = own["noise_key"]
+        return {**own, "noise_key": torch.where(number == 0, key, hash_prefix(key, number))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         own = super().observe(task, time)  # type: ignore[safe-super]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index
 from engram.common.random import hash_integers, purpose, uniform
+from engram.envs.beginnings import redrawn
 from engram.envs.native import NativeVectorEnv
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
@@ -19,7 +20,7 @@ class MultiarmedBandit(NativeVectorEnv):
     """Pull one of several arms; each pays with a probability of its own, drawn anew for every episode.
 
     The observation says whether the last pull paid, 0 on the first row. A pull is worth 1 / episode_length
-    if it pays, else as much less. The episode is truncated after `episode_length` pulls.
+    if it pays, else as much less. The episode is truncated after `episode_length` pulls. Within a trial the arms stay.
 
     Args:
         num_envs: number of environments B.
@@ -51,12 +52,17 @@ class MultiarmedBandit(NativeVectorEnv):
         self.single_action_space = gs.Discrete(num_bandits)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        return self.begin_within(seed, env_index, episode, torch.zeros_like(episode))
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
         arm = torch.arange(self.num_bandits, device=seed.device)
-        parts = (part.unsqueeze(1) for part in (env_index, episode))
+        parts = (part.unsqueeze(1) for part in (env_index, trial))
         return {
             "bandits": uniform(seed.unsqueeze(1), _ARMS, *parts, arm),
             # A pull hashes this, which is a third of the work of hashing all of it again.
-            "stream": hash_integers(seed, _PULLS, env_index, episode),
+            "stream": redrawn(hash_integers(seed, _PULLS, env_index, trial), number),
             "paid": torch.zeros_like(seed),
         }
 

@@ -16,6 +16,7 @@ from engram.agents.stored.buildable import table
 from engram.command_line.words import parse_value
 from engram.common.annotations import further_options
 from engram.common.checked import OptionError, UnknownOptionError
+from engram.envs import Projection, RecallFirst, Trials
 from engram.memory_cores import GRU
 
 SENTENCE = (
@@ -102,6 +103,16 @@ PAIRS = [
     ("engram.envs.popgym.labyrinth.LabyrinthEscape", "maze_dims", {"maze_dims": (10, 14)}),
     ("engram.envs.popgym.labyrinth.LabyrinthExplore", "maze_dims", {"maze_dims": (10,)}),
     ("engram.envs.popgym.repeat_previous.RepeatPrevious", "k", {"k": 52}),
+    (
+        "engram.envs.Projected",
+        "action",
+        {"inner": RecallFirst(1), "projection": Projection(action=2)},
+    ),
+    (
+        "engram.envs.Projected",
+        "observation",
+        {"inner": Trials(RecallFirst(1), 2), "projection": Projection(observation=2)},
+    ),
     ("engram.agents.PPO", "bptt_length", {"rollout_length": 8, "bptt_length": 3}),
     (
         "engram.agents.PPO",

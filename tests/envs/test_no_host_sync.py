@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from engram import envs
 from engram.agents import PPO
 from engram.envs.play import play
 
@@ -58,8 +59,8 @@ def meta_autocast(monkeypatch):
     )
 
 
-def play_on_meta(id: str, make_core) -> None:
-    env = MAKERS[id](num_envs=8, device="meta")
+def play_on_meta(id: str, make_core, **around) -> None:
+    env = envs.wrappers.wrapped(MAKERS[id](num_envs=8, device="meta"), **around)
     agent = PPO(env.single_observation_space, env.single_action_space, make_core, seed=0, device="meta")
     row, carry = env.reset(3), agent.initial_carry(8)
     with NoCopiesFromHost(), NoTensorsFromPython(), torch.no_grad():
@@ -70,6 +71,12 @@ def play_on_meta(id: str, make_core) -> None:
 @pytest.mark.parametrize("id", PLAYED)
 def test_no_environment_waits(id: str, meta_autocast) -> None:
     play_on_meta(id, make_small("gru"))
+
+
+@pytest.mark.parametrize("id", ["engram/popgym-PositionOnlyPendulumEasy-v0", "engram/Bandit-v0"])
+def test_nothing_around_a_native_waits(id: str, meta_autocast) -> None:
+    action = 2 if "Pendulum" in id else "permuted"
+    play_on_meta(id, make_small("gru"), trials=2, projection={"observation": 3, "action": action})
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,6 +6,7 @@ from contract import random_action
 from native_ids import FEW, MAKERS
 from tensordict import TensorDict
 
+from engram import envs
 from engram.envs.captured import CapturedPlay
 
 pytestmark = pytest.mark.gpu
@@ -13,7 +14,17 @@ pytestmark = pytest.mark.gpu
 
 @pytest.mark.parametrize("id", FEW)
 def test_it_is_recorded_and_goes_on(id, machine):
-    env = MAKERS[id](num_envs=3, device="cuda")
+    check_recorded(MAKERS[id](num_envs=3, device="cuda"), machine)
+
+
+@pytest.mark.parametrize("name", ["popgym/noisy_position_only_pendulum_easy", "diagnostic/bandit"])
+def test_trials_and_projections_are_recorded_and_go_on(name, machine):
+    action = 2 if "pendulum" in name else "permuted"
+    around = {"trials": 2, "projection": {"observation": 3, "action": action}}
+    check_recorded(envs.make_env(name, 3, device="cuda", **around), machine)
+
+
+def check_recorded(env, machine):
     action = random_action(env, torch.Generator().manual_seed(0)).to("cuda")
 
     def act(row, carry):

@@ -16,7 +16,7 @@ import gymnasium.spaces as gs
 import numpy as np
 import torch
 
-from engram.agents import PPO, ActorCritic
+from engram.agents import PPO, ActorCritic, Encoder
 from engram.agents.deployment.acting_module import NEXT, ActingModule
 from engram.agents.deployment.export import Exported
 from engram.common.say import say
@@ -64,7 +64,9 @@ def largest_difference(module: ActingModule, call: Call, batch: int, seed: int =
 def lines(cores: Sequence[str], make_core: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
     """Export PPO with each core in both formats, and measure."""
     observations, actions = gs.Box(-np.inf, np.inf, (4,), np.float32), gs.Box(-1.0, 1.0, (2,), np.float32)
-    make_network = partial(ActorCritic, policy_gain=1.0)  # as large as a trained one's
+    # Policies as large as trained ones. An agent that reads its own actions feeds the last digits back to itself, and
+    # untrained ones amplify them.
+    make_network = partial(ActorCritic, policy_gain=1.0, make_encoder=partial(Encoder, previous_action=False))
     for core in cores:
         agent = PPO(observations, actions, make_core(core), make_network=make_network)
         line: dict[str, Any] = {"core": core}

@@ -1,10 +1,11 @@
 """Which cores can be exported, and how far a file is from its agent: writes the table of docs/export.md.
 
-`python -m engram.tools.export_table output=…` takes half an hour, since torch takes so long for each file.
+`python -m engram.tools.export_table` takes half an hour, since torch takes so long for each file.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +22,14 @@ from engram.agents.deployment.acting_module import NEXT, ActingModule
 from engram.agents.deployment.export import Exported
 from engram.common.say import say
 from engram.run_files.json_text import json_text
-from engram.tools.core_files import core_names
+from engram.tools.core_files import core_maker, core_names
+from engram.tools.document_cores import format_table, with_tables
 
 Call = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 BATCHES, STEPS, RESET_RATE = (1, 32), 200, 0.05
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE, FOUND = DOCS / "export.md", DOCS / "benchmarks" / "export_cpu.jsonl"
+BEGIN, END = "<!-- table: python -m engram.tools.export_table -->", "<!-- end of table -->"
 
 
 def load(path: Path) -> Call:
@@ -61,14 +66,14 @@ def largest_difference(module: ActingModule, call: Call, batch: int, seed: int =
     return largest
 
 
-def lines(cores: Sequence[str], make_core: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+def lines(cores: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Export PPO with each core in both formats, and measure."""
     observations, actions = gs.Box(-np.inf, np.inf, (4,), np.float32), gs.Box(-1.0, 1.0, (2,), np.float32)
     # Policies as large as trained ones. An agent that reads its own actions feeds the last digits back to itself, and
     # untrained ones amplify them.
     make_network = partial(ActorCritic, policy_gain=1.0, make_encoder=partial(Encoder, previous_action=False))
     for core in cores:
-        agent = PPO(observations, actions, make_core(core), make_network=make_network)
+        agent = PPO(observations, actions, core_maker(core), make_network=make_network)
         line: dict[str, Any] = {"core": core}
         try:
             exported, module = Exported(agent), ActingModule(agent, noise=False)
@@ -90,25 +95,36 @@ def lines(cores: Sequence[str], make_core: Callable[[str], Any]) -> Iterator[dic
 
 
 def main(words: Sequence[str]) -> None:
-    """Measure all cores, or those named, and write JSON lines."""
-    from omegaconf import OmegaConf
-
-    from engram import configs
-    from engram.agents.stored.build import build_maker
-
-    def make_core(name: str) -> Any:
-        config: Any = OmegaConf.to_container(
-            OmegaConf.load(Path(configs.__file__).parent / "core" / f"{name}.yaml")
-        )
-        return build_maker(config, "core", ["input_size"], ())
-
-    output = Path(next(word for word in words if word.startswith("output=")).removeprefix("output="))
+    """Measure all cores, or those named, add what was found to a file of JSON lines, and write the page's table."""
+    options = [word for word in words if "=" in word]
+    output = Path(dict(word.split("=", 1) for word in options).get("output", FOUND))
     names = [word for word in words if "=" not in word] or core_names()
     with output.open("a") as file:
-        for line in lines(names, make_core):
+        for line in lines(names):
             say(json_text(line))
             file.write(json_text(line) + "\n")
             file.flush()
+    if output == FOUND:
+        PAGE.write_text(with_tables(PAGE.read_text(), make_table(FOUND), BEGIN, END))
+
+
+def make_table(found: Path) -> str:
+    """Make the table of what was found last of each core, or why it cannot be exported."""
+    last = {line["core"]: line for line in map(json.loads, found.read_text().splitlines())}
+    columns = [f"{format}/{batch}" for format in ("onnx", "pt2") for batch in BATCHES]
+    table = [
+        [f"`{core}`", *(_cell(line, column) for column in columns)] for core, line in sorted(last.items())
+    ]
+    titles = [f"`{format}`, batch {batch}" for format in ("onnx", "torch") for batch in BATCHES]
+    return format_table(["core", *titles], table)
+
+
+def _cell(line: dict[str, Any], column: str) -> str:
+    """Write a difference, or the reason why there is none."""
+    reasons = [line[key] for key in ("why_not", column.split("/")[0] + "/why_not") if key in line]
+    if reasons:
+        return str(reasons[0])
+    return f"{line[column]:.0e}".replace("e-0", "e-") if line[column] else "0"
 
 
 if __name__ == "__main__":

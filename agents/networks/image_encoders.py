@@ -15,6 +15,7 @@ from engram.agents.networks.mlp import ACTIVATIONS, Activation, linear
 from engram.agents.networks.pixel_scale import PixelScale
 from engram.common.checked import Checked
 from engram.common.option_types import Count
+from engram.common.tracing import is_traced
 
 ImageDtype = Literal["float32", "bfloat16", "auto"]
 ImageNorm = Literal["none", "layer", "rms"]
@@ -94,7 +95,7 @@ class ImageEncoder(Checked, nn.Module, ABC):
         """Encode `image` `[*batch, *shape]` of any dtype to float32 `[*batch, output_size]`."""
         batch = image.shape[: image.ndim - len(self.layout.shape)]
         images = image.reshape(-1, *image.shape[len(batch) :])
-        if images.device.type == "cpu" and len(images) > _CPU_IMAGES:
+        if images.device.type == "cpu" and not is_traced() and len(images) > _CPU_IMAGES:
             features = torch.cat([self._encode(part) for part in images.split(_CPU_IMAGES)])
         else:
             features = self._encode(images)

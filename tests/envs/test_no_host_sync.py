@@ -57,6 +57,7 @@ def meta_autocast(monkeypatch):
     monkeypatch.setattr(
         torch, "autocast", lambda device, *dtype, **options: torch.amp.autocast("cpu", *dtype, **options)
     )
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
 
 
 def play_on_meta(id: str, make_core, **around) -> None:

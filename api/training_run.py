@@ -12,6 +12,7 @@ from pathlib import Path
 from engram.analysis.choices import chosen_option
 from engram.api.starting import Started, start_run
 from engram.command_line.resuming import is_trusted, schedule_note
+from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.envs.given import GivenEnv
 from engram.run_files.logger import Logger
@@ -116,6 +117,10 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
             timer.restart()
         told.teller(Callback.on_checkpoint)(name, checkpoint_path(run_dir, name))
 
+    def on_rollout(rollout: Rollout) -> None:
+        session.note_episodes(rollout)
+        told.teller(Callback.on_rollout)(rollout)
+
     trainer = Trainer(session, run_dir, save)
     trackers = [TrackerWriter(tracker) for tracker in make_trackers(session.config["logging"])]
     told = CallbackList([LogWriter(logger), *trackers, _progress_line(session), *callbacks], trainer)
@@ -126,7 +131,8 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
         log_media=told.teller(Callback.on_media),
         should_stop=lambda: stop.is_asked() or trainer.is_stopped,
         is_checkpoint_due=timer.is_due,
-        on_rollout=told.teller(Callback.on_rollout),
+        before_rollout=session.follow_curriculum,
+        on_rollout=on_rollout,
         on_update=told.teller(Callback.on_update),
         on_evaluation=told.teller(Callback.on_evaluation),
     )

@@ -38,6 +38,16 @@ class EvaluationOptions:
 
 
 @settings()
+class CurriculumOptions:
+    """An argument of the environment that is raised as the agent learns."""
+
+    argument: Word | None = None
+    values: Sequence[Any] = ()
+    raise_at_return: Number | None = None
+    episodes: Count = 100
+
+
+@settings()
 class CheckpointOptions:
     """When a run saves."""
 
@@ -93,6 +103,7 @@ class TrainOptions:
     threads: Count = 1
     profile: bool = False
     evaluation: EvaluationOptions = EvaluationOptions()
+    curriculum: CurriculumOptions = CurriculumOptions()
     checkpoint: CheckpointOptions = CheckpointOptions()
     logging: LoggingOptions = LoggingOptions()
     allow: Packages = ()

@@ -76,6 +76,19 @@ class Driver:
         self.env_steps = 0
         self._running = self._nothing()
 
+    def change_env(self, env: VectorEnv, seed: int) -> None:
+        """Go on in other environments of the same spaces; what was running there is left as it is.
+
+        The policy's carry is kept, and reset by itself since each begins an episode.
+
+        Args:
+            env: as many, on the same device.
+            seed: of theirs.
+        """
+        self.env, self._captured = env, None
+        self._row = env.reset(seed)
+        self._running = self._nothing()
+
     def _nothing(self) -> dict[str, Tensor]:
         """What the episodes that have just begun amount to, by name [B]."""
         count = self.env.num_envs

@@ -27,6 +27,7 @@ LEARNING = (
 LATER: dict[str, Any] = {
     "evaluation.max_episode_steps": 10_000,
     "evaluation.env": {},
+    "curriculum": {"argument": None, "values": [], "raise_at_return": None, "episodes": 100},
     "checkpoint.interval_minutes": 5,
     "logging.wandb": {"project": None, "entity": None, "group": None, "mode": None},
     "logging.mlflow": {"tracking_uri": None, "experiment": None},

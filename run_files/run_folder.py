@@ -77,9 +77,10 @@ def stored_config(run_dir: Path) -> dict[str, Any]:
     """
     config = read_config(run_dir)
     for name, value in LATER.items():
-        group, key = name.split(".")
-        if isinstance(config.get(group), dict):
-            config[group].setdefault(key, copy.deepcopy(value))
+        group, _, key = name.rpartition(".")
+        node = config.get(group) if group else config
+        if isinstance(node, dict):
+            node.setdefault(key, copy.deepcopy(value))
     return config
 
 

@@ -46,6 +46,7 @@ def train(
     before, rollout = progress.unfinished_from, None
     while before is not None or not schedule.is_over(driver.env_steps, progress):
         if before is None:
+            hooks.before_rollout()
             before, start = driver.env_steps, time.perf_counter()
             rollout = driver.collect(agent.policy(before), agent.rollout_length)
             record.add_rollout(rollout, time.perf_counter() - start)

@@ -18,6 +18,10 @@ def never() -> bool:
     return False
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 def ignore(_: object) -> None:
     """Do nothing."""
 
@@ -34,6 +38,7 @@ class Hooks:
         log_media: write pictures and films by name.
         should_stop: whether the run is asked to stop.
         is_checkpoint_due: whether it is time for a checkpoint by the clock.
+        before_rollout: called before every rollout.
         on_rollout: told of every rollout.
         on_update: told of every update's metrics.
         on_evaluation: told of every evaluation's metrics.
@@ -45,6 +50,7 @@ class Hooks:
     log_media: Callable[[Mapping[str, Tensor]], None]
     should_stop: Callable[[], bool] = never
     is_checkpoint_due: Callable[[], bool] = never
+    before_rollout: Callable[[], None] = nothing
     on_rollout: Callable[[Rollout], None] = ignore
     on_update: Callable[[Metrics], None] = ignore
     on_evaluation: Callable[[Metrics], None] = ignore

@@ -11,8 +11,10 @@ from typing import Any
 from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent, restore_agent
 from engram.agents.stored.spaces import check_spaces
-from engram.common.metric_names import STANDARD_ERROR, evaluation_key
+from engram.common.metric_names import RETURN, STANDARD_ERROR, evaluation_key
+from engram.common.rows import Rollout
 from engram.common.say import say
+from engram.common.state_form import AtLeast
 from engram.common.streams import stream_key
 from engram.envs import Driver, EvaluationStoppedError, VectorEnv
 from engram.envs.captured import CapturedPlay, capture_play
@@ -26,6 +28,7 @@ from engram.run_files.run_folder import check_name, checkpoint_path
 from engram.run_files.stored_state import check_stored
 from engram.training.building import build_env, build_evaluation_env, check_device
 from engram.training.capturing import capture
+from engram.training.curriculum import Curriculum, check_stages
 from engram.training.episodes import evaluation_policy, play_episodes, truncation_note
 from engram.training.loop import train
 from engram.training.record import Record
@@ -45,7 +48,9 @@ class Session:
         progress: best and last evaluation.
         record: metrics that wait for the next log line.
         captured_evaluation: evaluations recorded; None if they are not.
+        given: makes the environments, where they were given as an object or a function.
         counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
+        curriculum: where the environment stands in its curriculum; None if there is none.
         callbacks: states of callbacks in the checkpoint that the run is continued from, by their names.
     """
 
@@ -57,6 +62,8 @@ class Session:
     captured_evaluation: CapturedPlay | None = None
     record: Record = field(default_factory=Record)
     counted: LogMark | None = None
+    curriculum: Curriculum | None = None
+    given: GivenEnv | None = None
     callbacks: dict[str, Any] = field(default_factory=dict)
     _has_noted_truncation: bool = False
 
@@ -72,8 +79,12 @@ class Session:
             ValueError: for any option that cannot work.
         """
         check_device(config["device"])
-        env = build_env(config, config["num_envs"], given=given)
-        evaluation_env = build_evaluation_env(config, env, given)
+        curriculum = Curriculum.of(config.get("curriculum", {}))
+        env = _training_env(config, curriculum, given)
+        if curriculum is not None:
+            check_stages(curriculum, config, env, given)
+        goal = config if curriculum is None else _at(config, curriculum, curriculum.values[-1])
+        evaluation_env = build_evaluation_env(goal, env, given)
         agent = build_agent(
             config,
             env.single_observation_space,
@@ -85,7 +96,7 @@ class Session:
         agent.check_run(env.num_envs)
         is_captured = capture(config["capture"], agent, env)
         driver = Driver(env, agent.carry_every, is_captured)
-        session = cls(config, agent, driver, evaluation_env, Progress())
+        session = cls(config, agent, driver, evaluation_env, Progress(), curriculum=curriculum, given=given)
         if is_captured and evaluation_env is not None:
             policy = evaluation_policy(agent, config["evaluation"]["deterministic"])
             session.captured_evaluation = capture_play(evaluation_env, policy)
@@ -113,13 +124,13 @@ class Session:
         """
         check_spaces(run_dir, self.agent)
         carry = self.agent.initial_carry(self.driver.env.num_envs)
-        form = stored_form(self.agent, self.driver, carry)
         used = path = checkpoint_path(run_dir, "latest")
 
         def check(state: dict[str, Any], path: Path) -> None:
             nonlocal used
             check_name(state, "latest", path, trust_edited)
-            check_stored(state, path, form, self.config, trust_edited)
+            self._return_to_stage(state, path, trust_edited)
+            check_stored(state, path, stored_form(self.agent, self.driver, carry), self.config, trust_edited)
             used = path
 
         state = load_latest(path, self.config["device"], set_aside=True, check=check)
@@ -135,6 +146,40 @@ class Session:
         self.open_files(run_dir, is_new=False)
         with named(used):
             self.agent.load_run_state(state)
+
+    def _return_to_stage(self, state: dict[str, Any], path: Path, trust_edited: bool) -> None:
+        """Build the environments of the stage that a checkpoint stands in, which the rest of it is for."""
+        if self.curriculum is None:
+            return
+        form = AtLeast({"curriculum": self.curriculum.state_form()})
+        check_stored(state, path, form, self.config, trust_edited)
+        stage = self.curriculum.stage
+        self.curriculum.load_state_dict(state["curriculum"])
+        if self.curriculum.stage != stage:
+            self.driver.env.close()
+            self.driver.env = _training_env(self.config, self.curriculum, self.given)
+
+    def note_episodes(self, rollout: Rollout) -> None:
+        """Let the curriculum know of the episodes that ended in a rollout."""
+        if self.curriculum is not None:
+            self.curriculum.note(rollout.episodes.get(RETURN, []))
+
+    def follow_curriculum(self) -> None:
+        """Before a rollout: go on to the next stage if it is due; its episodes are of a seed of its own."""
+        curriculum = self.curriculum
+        if curriculum is None:
+            return
+        if curriculum.is_learnt():
+            curriculum.go_on()
+            self.driver.env.close()
+            env = _training_env(self.config, curriculum, self.given)
+            self.driver.change_env(env, stream_key(self.config["seed"], "curriculum", curriculum.stage))
+            steps = self.driver.env_steps
+            say(
+                f"curriculum: {curriculum.argument}={curriculum.value} from step {steps:,} on",
+                file=sys.stderr,
+            )
+        self.record.add("curriculum/stage", float(curriculum.stage))
 
     def save(
         self,
@@ -163,6 +208,8 @@ class Session:
             state["record"] = self.record.state_dict()
             state["log"] = logged._asdict()
             state["callbacks"] = dict(callbacks or {})
+            if self.curriculum is not None:
+                state["curriculum"] = self.curriculum.state_dict()
             state |= self.agent.run_state()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
         if is_latest:
@@ -210,3 +257,14 @@ class Session:
         self.driver.env.close()
         if self.evaluation_env is not None:
             self.evaluation_env.close()
+
+
+def _training_env(config: dict[str, Any], curriculum: Curriculum | None, given: GivenEnv | None) -> VectorEnv:
+    """Build the environments of a run's training, in the stage of its curriculum."""
+    described = config if curriculum is None else _at(config, curriculum, curriculum.value)
+    return build_env(described, config["num_envs"], given=given)
+
+
+def _at(config: dict[str, Any], curriculum: Curriculum, value: Any) -> dict[str, Any]:
+    """A configuration whose environment has a value of the curriculum's argument."""
+    return {**config, "env": curriculum.put(config["env"], value)}

@@ -19,7 +19,10 @@ from engram.common.nested import merged
 from engram.envs.given import GivenEnv
 from engram.instruments.attention_finding import find_attention
 from engram.instruments.finding import Finding
+from engram.instruments.hidden_rows import play_hidden
 from engram.instruments.played import Played, play_rows
+from engram.instruments.probes import memory_features
+from engram.instruments.probes_finding import find_probes
 from engram.instruments.report import PAGE, VALUES, write_findings
 from engram.instruments.saliency_finding import find_saliency
 from engram.run_files.find_run import newest_run
@@ -83,9 +86,7 @@ def analyse_run(
         options = check_options(compose_config("analyse", words).values, AnalyseOptions)
         check_device(options["device"])
         run_dir = newest_run(Path(options["run"]))
-        agent = load(
-            run_dir, options["checkpoint"], options["device"], options["allow"], options["trust_edited"]
-        )
+        agent = _load(run_dir, options)
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
         if given is not None:
             config["env"] = describe_given(given, config["env"])
@@ -94,6 +95,11 @@ def analyse_run(
     check_writable("output", output, [PAGE, VALUES])
     with torch_threads(options["threads"]):
         return _analyse(_Subject(agent, config, options, given), run_dir, output, tell)
+
+
+def _load(run_dir: Path, options: Mapping[str, Any]) -> Agent:
+    given = (options[name] for name in ("checkpoint", "device", "allow", "trust_edited"))
+    return load(run_dir, *given)
 
 
 def _analyse(subject: _Subject, run_dir: Path, output: Path, tell: Tell) -> dict[str, Any]:
@@ -125,4 +131,31 @@ def _attention(subject: _Subject) -> Finding:
     return find_attention(subject.agent, subject.played)
 
 
-_INSTRUMENTS: Mapping[str, Callable[[_Subject], Finding]] = {"saliency": _saliency, "attention": _attention}
+def _probes(subject: _Subject) -> Finding:
+    options = subject.options["probes"]
+    env = build_for(subject.agent, subject.config, options["num_envs"], subject.given)
+    try:
+        played, hidden = play_hidden(
+            subject.agent,
+            env,
+            options["num_rows"],
+            subject.options["seed"],
+            subject.options["deterministic"],
+            options["lags"],
+        )
+    finally:
+        env.close()
+    features = memory_features(subject.agent, played)
+    if options["against"] is not None:
+        other = _load(newest_run(Path(options["against"])), subject.options)
+        found = memory_features(other, played)
+        source = "carry" if "carry" in found else "output"
+        features[f"{source} of the other run"] = found[source]
+    return find_probes(features, hidden, played.rows["is_first"], options["readouts"], options["of"])
+
+
+_INSTRUMENTS: Mapping[str, Callable[[_Subject], Finding]] = {
+    "saliency": _saliency,
+    "attention": _attention,
+    "probes": _probes,
+}

@@ -13,11 +13,13 @@ from engram.common.option_types import (
     Group,
     Index,
     Instruments,
+    Lags,
     LogTargets,
     NotNegative,
     Number,
     Packages,
     Positive,
+    Readouts,
     Seed,
     Whole,
     Word,
@@ -187,6 +189,18 @@ class SaliencyOptions:
 
 
 @settings()
+class ProbesOptions:
+    """What the instrument `probes` reads, and off what."""
+
+    of: Sequence[Any] = ()
+    lags: Lags = ()
+    readouts: Readouts = ("linear",)
+    num_envs: Count = 64
+    num_rows: Count = 256
+    against: Word | None = None
+
+
+@settings()
 class AnalyseOptions:
     """Options of `engram analyse`."""
 
@@ -201,6 +215,7 @@ class AnalyseOptions:
     threads: Count = 1
     env: Group = field(default_factory=dict)
     saliency: SaliencyOptions = SaliencyOptions()
+    probes: ProbesOptions = ProbesOptions()
     output: Word | None = None
     allow: Packages = ()
     trust_edited: bool = False

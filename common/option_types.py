@@ -195,4 +195,13 @@ Packages = Annotated[
     ),
 ]
 LogTargets = Annotated[Sequence[str], some_of(("tensorboard", "wandb", "mlflow"))]
-Instruments = Annotated[Sequence[str], some_of(("saliency", "attention"))]
+Instruments = Annotated[Sequence[str], some_of(("saliency", "attention", "probes"))]
+Readouts = Annotated[Sequence[str], some_of(("linear", "mlp"))]
+Lags = Annotated[
+    Sequence[int],
+    Fitting(
+        "a list of whole numbers of at least 1",
+        lambda value: isinstance(value, list | tuple) and all(type(lag) is int and lag > 0 for lag in value),
+        "[1,2,4]",
+    ),
+]

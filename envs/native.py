@@ -18,6 +18,7 @@ from engram.common.rows import make_row, select
 from engram.common.state_form import StateError
 from engram.common.vector_env import VectorEnv, check_seed, check_state
 from engram.envs.beginnings import restarted
+from engram.envs.hidden import Hidden
 
 
 class NativeVectorEnv(VectorEnv):
@@ -130,6 +131,23 @@ class NativeVectorEnv(VectorEnv):
             `success` as `success_rate`.
         """
         return {}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return what the task knows and one observation does not show, for probes of memories; by default nothing.
+
+        Args:
+            task: the task's tensors [B, ...].
+            time: actions so far in the episode, int64 [B].
+
+        Returns:
+            By name, the same names on every row.
+        """
+        return {}
+
+    def hidden(self) -> dict[str, Hidden]:
+        """Return what the task hides at the last row, by name; see `conceals`."""
+        assert self.state is not None, "reset comes before hidden"
+        return self.conceals(dict(self.state["task"].items()), self.state["time"])
 
     def report(self) -> dict[str, Tensor]:  # noqa: D102
         if type(self).outcome is NativeVectorEnv.outcome:

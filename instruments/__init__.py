@@ -3,11 +3,13 @@
 from engram.instruments.attention_finding import agent_reads
 from engram.instruments.distances import by_distance, half_distance, positions
 from engram.instruments.finding import Finding
+from engram.instruments.hidden_rows import HiddenRows, play_hidden
 from engram.instruments.played import Played, play_rows
 from engram.instruments.saliency import Saliency, agent_saliency, pixel_saliency, saliency
 
 __all__ = [
     "Finding",
+    "HiddenRows",
     "Played",
     "Saliency",
     "agent_reads",
@@ -15,6 +17,7 @@ __all__ = [
     "by_distance",
     "half_distance",
     "pixel_saliency",
+    "play_hidden",
     "play_rows",
     "positions",
     "saliency",

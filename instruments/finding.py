@@ -22,6 +22,7 @@ class Finding:
         table: rows of its CSV, each with the same columns.
         values: JSON values, for `analysis.json`.
         figures: how each file `<name>.png` or `.gif` is drawn.
+        more_tables: further CSVs, by their names.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Finding:
     table: Sequence[Mapping[str, Any]] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Draw] = field(default_factory=dict)
+    more_tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)

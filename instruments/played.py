@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -27,7 +28,12 @@ class Played(NamedTuple):
 
 @torch.no_grad()
 def play_rows(
-    agent: Agent, env: VectorEnv, num_rows: int, seed: int = 1000, deterministic: bool = True
+    agent: Agent,
+    env: VectorEnv,
+    num_rows: int,
+    seed: int = 1000,
+    deterministic: bool = True,
+    on_row: Callable[[], None] | None = None,
 ) -> Played:
     """Play rows in every environment, from a reset on.
 
@@ -37,6 +43,7 @@ def play_rows(
         num_rows: T.
         seed: of the environments and of sampled actions.
         deterministic: take the most likely action.
+        on_row: called when the environments stand at each row.
 
     Raises:
         FloatingPointError: if an observation or a reward is not a finite number.
@@ -44,6 +51,8 @@ def play_rows(
     carry = agent.initial_carry(env.num_envs, seed=seed)
     memory, row, rows = carry.clone(), env.reset(seed), []
     for _ in range(num_rows):
+        if on_row is not None:
+            on_row()
         action, carry, _ = agent.act(row, carry, deterministic)
         rows.append(row.clone().set("action", action))
         row = env.step_sampled(action)

@@ -39,7 +39,8 @@ def write_findings(
     written, sections = [], []
     for finding in findings:
         drawn = [draw(folder / name) for name, draw in finding.figures.items()]
-        table = [_write_table(folder / f"{finding.name}.csv", finding.table)] if finding.table else []
+        tables = {finding.name: finding.table, **finding.more_tables}
+        table = [_write_table(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
         sections.append(_section(finding, drawn, table))
         written += [*table, *drawn]
     values = {**about, "found": {finding.name: dict(finding.values) for finding in findings}}

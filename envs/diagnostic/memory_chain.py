@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index
 from engram.common.random import hash_prefix, purpose, randint
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _CONTEXT = purpose("context")
@@ -75,6 +76,9 @@ class MemoryChain(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": reward > 0}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        return {"bits": Hidden(task["bits"], 2, is_shown=time <= 1)}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         shown = (time - 1).clamp(min=0)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import purpose, randint
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _CUE = purpose("cue")
@@ -67,6 +68,9 @@ class RecallFirst(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": reward > 0}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        return {"cue": Hidden(task["cue"], self.num_symbols, is_shown=time == 0)}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return torch.where(time == 0, task["cue"], self.num_symbols)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, NotPositive
 from engram.common.random import purpose, randint
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _GOAL = purpose("goal")
@@ -95,6 +96,9 @@ class TMaze(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": reward > 0}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        return {"goal": Hidden((task["goal"] + 1) // 2, 2, is_shown=(task["x"] == 0) & ~task["seen"])}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         at_end = task["x"] == self.junction

@@ -11,6 +11,7 @@ from torch import Tensor
 from engram.common.box_actions import BoxActions
 from engram.common.checked import require
 from engram.common.option_types import Count, Index
+from engram.envs.hidden import Hidden
 from engram.envs.memory_maze.episodes import begin_episodes, next_targets
 from engram.envs.memory_maze.frames import draw_frames
 from engram.envs.memory_maze.layouts import make_layouts
@@ -20,7 +21,8 @@ from engram.envs.memory_maze.observations import global_observables, global_spac
 from engram.envs.memory_maze.rendering.textures import load_textures
 from engram.envs.memory_maze.rendering.top_view import draw_top_view, side_by_side
 from engram.envs.memory_maze.scene import Scene
-from engram.envs.memory_maze.sizes import CELL_METRES, SIZES, SizeName
+from engram.envs.memory_maze.sizes import CELL_METRES, COLORS, SIZES, SizeName
+from engram.envs.memory_maze.visibility import visible_targets
 from engram.envs.native import NativeVectorEnv
 
 _STANDARD, _LOW = (1.5, 0.0), (0.4, 1.1)
@@ -139,6 +141,24 @@ class MemoryMaze(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": task["reached"].all(1)}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return where targets lie, in cells to the right of the agent and ahead, by colour, and what is a wall.
+
+        A target is shown where its centre is in view; of walls nothing says when they were, and they count from the
+        first row on.
+        """
+        scene = self.scene(task)
+        world, seen = global_observables(scene), visible_targets(scene)
+        hides = {}
+        for index, (name, _) in zip(range(self.size.num_targets), COLORS.items(), strict=False):
+            hides[f"target_{index + 1 if self.shuffle_colors else name}"] = Hidden(
+                world["targets_vec"][:, index], is_shown=seen[:, index]
+            )
+        hides["walls"] = Hidden(
+            1 - world["maze_layout"].flatten(1).long(), 2, rows_ago=torch.zeros_like(time)
+        )
+        return hides
 
     def _press(self, action: Tensor) -> tuple[Tensor, Tensor]:
         """How hard forwards and to the left, float64 [B] each."""

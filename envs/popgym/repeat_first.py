@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from engram.envs.popgym.cards import ShownCards, draw, payoff
+from engram.envs.hidden import Hidden
+from engram.envs.popgym.cards import VALUES, ShownCards, draw, payoff
 
 
 class RepeatFirst(ShownCards):
@@ -42,3 +43,6 @@ class RepeatFirst(ShownCards):
         card, deck = draw(task["deck"], task["key"], step)
         terminated = step == self.max_episode_steps
         return {**task, "deck": deck, "card": card}, reward, terminated, torch.zeros_like(terminated)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        return {"first": Hidden(task["first"], VALUES[self.shown], is_shown=time == 0)}

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from engram.common.checked import require
 from engram.common.option_types import Count, Index
-from engram.envs.popgym.cards import Decks, ShownCards, draw, payoff
+from engram.envs.hidden import Hidden
+from engram.envs.popgym.cards import VALUES, Decks, ShownCards, draw, payoff
 
 
 class RepeatPrevious(ShownCards):
@@ -66,3 +67,11 @@ class RepeatPrevious(ShownCards):
         terminated = step == self.max_episode_steps
         moved = {**task, "deck": deck, "card": card, "seen": seen}
         return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        found = {}
+        for ago in range(1, self.k):
+            card = task["seen"].gather(1, ((time - ago) % self.k).unsqueeze(1)).squeeze(1).long()
+            rows_ago = torch.where(time >= ago, ago, -1)
+            found[f"card_{ago}_ago"] = Hidden(card, VALUES[self.shown], rows_ago=rows_ago)
+        return found

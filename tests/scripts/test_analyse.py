@@ -51,12 +51,20 @@ def test_a_gated_core_has_no_attention(said):
     assert code == 0 and "no sum over past rows" in text and set(files) == {"index.html", "analysis.json"}
 
 
+def test_probes_against_another_run(said, trained):
+    words = ["what=[probes]", "probes.num_envs=6", "probes.num_rows=53", "probes.of=[card_1_ago]"]
+    code, text, files = said(*words, f"probes.against={trained}")
+    assert code == 0 and "card_1_ago, accuracy: carry " in text and "carry of the other run" in text
+    assert {"probes.csv", "probes_age.csv", "probes.png", "probes_age.png"} < set(files)
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
         ("what=[saliency,dreams]", "error: what must be a list of any of saliency"),
         ("saliency.of=reward", "error: saliency.of must be one of action, log_prob, value, but got 'reward'"),
         ("env.k=3", "error: make_env takes the arguments name"),
+        ("probes.lags=[0]", "error: probes.lags must be a list of whole numbers of at least 1, but got [0]"),
         ("num_rows=0", "error: num_rows must be a whole number of at least 1, but got 0; set num_rows=128."),
     ],
 )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from engram.common.dense import linear
+from engram.common.tracing import is_traced
 from engram.memory_cores.carry import Leaf
 from engram.memory_cores.scan_core import Scan
 from engram.memory_cores.state_space.layer import StateSpaceModel
@@ -48,6 +49,8 @@ class DiagonalSSM(StateSpaceModel):
 
     def read(self, u: Tensor, state: Tensor) -> Tensor:
         """Compute κ Re(C h) + D ⊙ u, [*, hidden_size]."""
+        if is_traced():  # torch 2.13's compiler makes one product of what follows and loses alpha
+            return self.skip * u + self.read_states(state)
         return torch.add(self.skip * u, self._read(state), alpha=2 if self.conj_sym else 1)
 
     def read_states(self, state: Tensor) -> Tensor:

@@ -161,3 +161,12 @@ def test_no_step_uses_what_was_made_of_earlier_parameters(make):
                 torch.equal(a, b)
                 for a, b in zip(after.values(True, True), earlier.values(True, True), strict=True)
             )
+
+
+def test_what_is_read_from_modes_is_the_same_compiled():
+    """torch's compiler once lost the 2 of conjugate symmetry."""
+    ssm = S5(5, hidden_size=6, state_size=4).layers[0].ssm
+    u, state = torch.randn(3, 6), torch.randn(3, 2, dtype=torch.complex64)
+    with torch.no_grad():
+        read = torch.compile(ssm.read, fullgraph=True)
+        torch.testing.assert_close(read(u, state), ssm.read(u, state))

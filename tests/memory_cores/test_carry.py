@@ -224,7 +224,7 @@ def test_sequence_compiles_as_one_graph(name, autocast):
     for grad, eager, exact in zip(grads, eager_grads, exact_grads, strict=True):
         allowed = 1e-4 * exact.abs().max()
         if autocast:
-            allowed = 0.1 * exact.abs().max() + 2 * (eager - exact).abs().max()
+            allowed = 0.2 * exact.abs().max() + 2 * (eager - exact).abs().max()
         assert (grad - exact).abs().max() <= allowed
 
 

@@ -30,7 +30,7 @@ def action_layout(space: gs.Space[Any]) -> tuple[tuple[int, ...], torch.dtype]:
         return space.shape, torch.float32
     raise ValueError(
         "An action space must be Discrete, MultiDiscrete with one axis, or Box of one or more floating numbers, "
-        f"but it is {space}: wrap the environment so that it takes one of these."
+        f"but it is {space}: wrap the environment in engram.envs.FlatActions, or so that it takes one of these."
     )
 
 

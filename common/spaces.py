@@ -98,6 +98,10 @@ def unsupported(got: object, advice: str = "") -> ValueError:
         got: the space, or its name.
         advice: what can be done besides wrapping the environment, such as `leave it out, or `.
     """
+    if isinstance(got, gs.Text):
+        advice += "make numbers of its words with env.text=hash, or "
+    elif isinstance(got, gs.Sequence | gs.Graph):
+        advice += "it has no fixed size, so "
     return ValueError(
         "An observation space must be Box, Discrete, MultiDiscrete, MultiBinary, or Dict or Tuple of these, "
         f"but it is {got}: {advice}wrap the environment so that it gives one of these."

@@ -17,8 +17,10 @@ from engram.envs.diagnostic import (
 )
 from engram.envs.driver import Driver
 from engram.envs.evaluation import EvaluationResult, EvaluationStoppedError, evaluate
+from engram.envs.flat_actions import FlatActions
 from engram.envs.forking import loaded_libgomps, make_forks_safe
 from engram.envs.gymnasium_env import GymnasiumEnv
+from engram.envs.hashed_text import HashedText
 from engram.envs.native import NativeVectorEnv
 from engram.envs.registration import register, registered_natives
 from engram.envs.table import TASKS, find_task, make_env
@@ -39,7 +41,9 @@ __all__ = [
     "EnvironmentFault",
     "EvaluationResult",
     "EvaluationStoppedError",
+    "FlatActions",
     "GymnasiumEnv",
+    "HashedText",
     "MemoryChain",
     "NativeVectorEnv",
     "NativeWrapper",

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Literal
@@ -26,8 +26,9 @@ from engram.common.vector_env import check_seed, check_state
 from engram.envs.async_envs import AsyncEnvs, make_async
 from engram.envs.episode_log import EpisodeLog
 from engram.envs.gymnasium_rows import GymnasiumRows
+from engram.envs.hashed_text import Text
 from engram.envs.long_episode import LongEpisode
-from engram.envs.make import make_sub_env, wrap_given_env
+from engram.envs.make import Around, make_sub_env, wrap_given_env
 from engram.envs.stored_rows import check_actions, equal_rows, row_form
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
@@ -45,6 +46,9 @@ class GymnasiumEnv(GymnasiumRows):
     episode's reset; loading it resets and repeats them (`max_episode_steps` bounds how many). An environment that
     then shows another row is not reproducible: it is named in a warning, `resume_is_exact` becomes False, and its
     episode begins anew.
+
+    Actions that are MultiBinary, whole-numbered Boxes, tables of choices, or Dicts and Tuples of one kind are made flat
+    (`engram.envs.FlatActions`), and `single_action_space` is what agents then act in.
 
     Args:
         id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.
@@ -64,6 +68,10 @@ class GymnasiumEnv(GymnasiumRows):
         render_mode: `rgb_array` for videos.
         guard_global_random: for environments that draw from the process' `random` or `numpy.random` when
             reset: seed these for the reset and put them back afterwards.
+        wrappers: around each environment, the first innermost: names of `gymnasium.wrappers`, or `package.module.Name`
+            of others; one with options as `{Name: {option: value}}`.
+        text: `drop` leaves texts out of observations, `hash` makes numbers of their words (`engram.envs.hashed_text`).
+        text_size: how many, of each text.
         name: as in `VectorEnv`; `gymnasium/<id>` by default.
         make: makes environment number i, in the place of the id, which then only names it; it takes no `kwargs`.
         device: of the rows.
@@ -85,32 +93,36 @@ class GymnasiumEnv(GymnasiumRows):
         max_episode_steps: Count | None = None,
         render_mode: str | None = None,
         guard_global_random: bool = False,
+        wrappers: Sequence[Any] = (),
+        text: Text = "drop",
+        text_size: Count = 64,
         name: str | None = None,
         make: Callable[[int], gymnasium.Env[Any, Any]] | None = None,
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
         name = name or f"gymnasium/{id.rpartition(':')[2]}"
+        options, around = dict(kwargs or {}), Around(tuple(wrappers), text, text_size)
         make_one = (
-            partial(make_sub_env, id, dict(kwargs or {}), max_episode_steps, render_mode, guard_global_random)
+            partial(make_sub_env, id, options, max_episode_steps, render_mode, guard_global_random, around)
             if make is None
-            else partial(wrap_given_env, make, dict(kwargs or {}), max_episode_steps, guard_global_random)
+            else partial(wrap_given_env, make, options, max_episode_steps, guard_global_random, around)
         )
         thunks = [
             partial(make_in_worker, os.getpid(), partial(make_one, env_index=env_index_offset + index))
             for index in range(num_envs)
         ]
         # copy=False: the observation converter copies.
-        options: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
+        of_vector: dict[str, Any] = {"copy": False, "autoreset_mode": AutoresetMode.NEXT_STEP}
         vector: SyncVectorEnv[Any, Any] | AsyncEnvs = (
-            SyncVectorEnv(thunks, **options)
+            SyncVectorEnv(thunks, **of_vector)
             if vectorization == "sync"
             else make_async(
                 thunks,
                 context=start_method or _START_METHOD,
                 worker_timeout=worker_timeout,
                 first_index=env_index_offset,
-                **options,
+                **of_vector,
             )
         )
         super().__init__(vector, name, action, device, env_index_offset)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
@@ -15,6 +16,9 @@ from engram.common.actions import action_layout
 from engram.common.ids import import_package, malformed, not_registered
 from engram.common.spaces import parts_of, walk
 from engram.common.vector_env import VectorEnv
+from engram.envs.flat_actions import FlatActions, is_flat
+from engram.envs.hashed_text import HashedText, Text, has_text
+from engram.envs.named_wrappers import apply_wrappers
 from engram.envs.spaces import observation_converter
 from engram.envs.sub_env import SubEnv
 
@@ -25,12 +29,22 @@ _VECTOR_ONLY = (
 )
 
 
+@dataclass(frozen=True)
+class Around:
+    """What is put around each environment; options of `GymnasiumEnv`."""
+
+    wrappers: Sequence[Any] = ()
+    text: Text = "drop"
+    text_size: int = 64
+
+
 def make_sub_env(
     id: str,
     kwargs: dict[str, Any],
     max_episode_steps: int | None,
     render_mode: str | None,
     guard_global_random: bool,
+    around: Around,
     env_index: int,
 ) -> SubEnv:
     """Make one environment, check its spaces, and wrap it for a vector; arguments as for `GymnasiumEnv`.
@@ -39,7 +53,7 @@ def make_sub_env(
         ValueError: if the id, a package, an option or a space will not do.
     """
     env = make_gymnasium(id, kwargs, max_episode_steps, render_mode)
-    return _as_sub_env(env, guard_global_random, env_index)
+    return _as_sub_env(env, guard_global_random, around, env_index)
 
 
 def wrap_given_env(
@@ -47,6 +61,7 @@ def wrap_given_env(
     kwargs: dict[str, Any],
     max_episode_steps: int | None,
     guard_global_random: bool,
+    around: Around,
     env_index: int,
 ) -> SubEnv:
     """Make one environment by a function of the user's own, check it, and wrap it for a vector.
@@ -56,6 +71,7 @@ def wrap_given_env(
         kwargs: none can be given to it.
         max_episode_steps: truncate episodes after so many actions; None: not.
         guard_global_random: as for `GymnasiumEnv`.
+        around: what is put around it.
         env_index: its number.
 
     Raises:
@@ -73,11 +89,18 @@ def wrap_given_env(
         )
     if max_episode_steps is not None:
         env = gymnasium.wrappers.TimeLimit(env, max_episode_steps)
-    return _as_sub_env(env, guard_global_random, env_index)
+    return _as_sub_env(env, guard_global_random, around, env_index)
 
 
-def _as_sub_env(env: gymnasium.Env[Any, Any], guard_global_random: bool, env_index: int) -> SubEnv:
+def _as_sub_env(
+    env: gymnasium.Env[Any, Any], guard_global_random: bool, around: Around, env_index: int
+) -> SubEnv:
     """Wrap an environment for a vector, if its spaces will do."""
+    env = apply_wrappers(env, around.wrappers)
+    if around.text == "hash" and has_text(env.observation_space):
+        env = HashedText(env, around.text_size)
+    if not is_flat(env.action_space):
+        env = FlatActions(env)
     _check_not_empty(env.observation_space)
     observation_converter(env.observation_space, 1, torch.device("cpu"))
     action_layout(env.action_space)

@@ -32,6 +32,8 @@ LATER: dict[str, Any] = {
     "logging.wandb": {"project": None, "entity": None, "group": None, "mode": None},
     "logging.mlflow": {"tracking_uri": None, "experiment": None},
 }
+# The same of some environments alone, whose classes say what they mean.
+_LATER_OF_ENVIRONMENTS: dict[str, Any] = {"env.wrappers": [], "env.text": "drop", "env.text_size": 64}
 
 
 def fixed_part(
@@ -76,10 +78,10 @@ def _plain(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Plain]]:
 
 
 def _without(node: Mapping[str, Any], names: Collection[str], prefix: str) -> dict[str, Any]:
-    rest = {}
+    rest, later = {}, LATER | _LATER_OF_ENVIRONMENTS
     for key, value in node.items():
         name = f"{prefix}{key}"
-        if name in names or (name in LATER and LATER[name] == value):
+        if name in names or (name in later and later[name] == value):
             continue
         rest[str(key)] = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
     return rest

@@ -19,6 +19,7 @@ from engram.agents.stored.names import OWN_PACKAGE, package_of
 from engram.common.checked import check_arguments
 from engram.common.ids import foreign_package
 from engram.common.vector_env import VectorEnv
+from engram.common.wrapper_names import wrapper_packages
 
 # No configuration comes near these; text that names itself goes beyond any.
 _MAX_DEPTH = 20
@@ -210,9 +211,18 @@ def _check_mapping(value: Mapping[Any, Any]) -> None:
 
 
 def _check_id(factory: Any, description: Mapping[str, Any], allow: Sequence[str]) -> None:
-    """Refuse the id of an environment whose package was not allowed, before it is imported."""
-    id = description.get("id")
-    if not (inspect.isclass(factory) and issubclass(factory, VectorEnv) and isinstance(id, str)):
+    """Refuse the id of an environment, or wrappers, whose package was not allowed, before it is imported."""
+    id, wrappers = description.get("id"), description.get("wrappers")
+    if not (inspect.isclass(factory) and issubclass(factory, VectorEnv)):
+        return
+    wrappers = list(wrappers) if isinstance(wrappers, list | tuple) else []
+    for named in wrapper_packages(wrappers):
+        if named not in allow or named == OWN_PACKAGE:
+            raise ValueError(
+                "A wrapper must be Gymnasium's, or of a package that you allow, but env.wrappers is "
+                f"{wrappers!r}: if you trust the package {named!r}, add allow=[{named}] to the command."
+            )
+    if not isinstance(id, str):
         return
     package = foreign_package(id)
     if package is not None and package not in allow:

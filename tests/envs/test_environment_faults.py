@@ -270,7 +270,7 @@ def test_actions_without_a_number() -> None:
     class Idle(Returning):
         action_space = gs.Box(-1, 1, (0,))
 
-    with pytest.raises(ValueError, match=r"An action space must be .* Box of one or more floating numbers"):
+    with pytest.raises(ValueError, match=r"An action space must be .* Box of one or more numbers"):
         GymnasiumEnv(register(Idle), 1)
 
 

@@ -94,9 +94,9 @@ def test_unsupported_spaces_are_refused_in_one_sentence() -> None:
         for vectorization in ("sync", "async"):
             with pytest.raises(ValueError, match=r"An observation space must be Box.* wrap the environment"):
                 GymnasiumEnv(register(Sampler), 2, kwargs={"space": space}, vectorization=vectorization)
-    for space in (gs.MultiBinary(3), gs.Box(0, 3, (2,), np.int32), gs.MultiDiscrete([[2, 2]])):
+    for space in (gs.Text(3), gs.Dict(a=gs.Sequence(gs.Discrete(2)))):
         with pytest.raises(ValueError, match=r"An action space must be Discrete.* wrap the environment"):
-            GymnasiumEnv(register(Echo), 2, kwargs={"action_space": space})
+            GymnasiumEnv(register(Sampler), 2, kwargs={"space": gs.Discrete(2), "action_space": space})
     with pytest.raises(ValueError, match="keys of a Dict observation must be strings without dots"):
         GymnasiumEnv(register(Sampler), 2, kwargs={"space": gs.Dict({"a.b": gs.Discrete(2)})})
 

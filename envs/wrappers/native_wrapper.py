@@ -7,6 +7,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _INNER = "inner_"
@@ -75,6 +76,9 @@ class NativeWrapper(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return self.inner.outcome(self.inner_task(task), reward, is_terminal)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:  # noqa: D102
+        return self.inner.conceals(self.inner_task(task), self.inner_time(task, time))
 
     def render(self, index: int) -> np.ndarray:
         """Draw environment `index` as the inner one does.

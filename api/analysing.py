@@ -11,6 +11,7 @@ from typing import Any
 from engram.agents.base import Agent
 from engram.agents.stored.loading import load
 from engram.api.playable import build_for
+from engram.api.recalling import Recall
 from engram.command_line.config import compose_config
 from engram.command_line.options import AnalyseOptions
 from engram.common.checked import check_options
@@ -44,12 +45,14 @@ class _Subject:
         config: of its run, on the device of the analysis, with the environment to be played in.
         options: of the analysis.
         given: makes the environments, where they were given as an object or a function.
+        trained_env: the environment's configuration in training.
     """
 
     agent: Agent
     config: dict[str, Any]
     options: dict[str, Any]
     given: GivenEnv | None
+    trained_env: dict[str, Any]
 
     @cached_property
     def played(self) -> Played:
@@ -90,11 +93,12 @@ def analyse_run(
         config = {**read_config(run_dir), "device": options["device"], "allow": options["allow"]}
         if given is not None:
             config["env"] = describe_given(given, config["env"])
-        config["env"] = merged(config["env"], options["env"])
+        trained_env = config["env"]
+        config["env"] = merged(trained_env, options["env"])
     output = Path(options["output"]).expanduser() if options["output"] else run_dir / "analysis"
     check_writable("output", output, [PAGE, VALUES])
     with torch_threads(options["threads"]):
-        return _analyse(_Subject(agent, config, options, given), run_dir, output, tell)
+        return _analyse(_Subject(agent, config, options, given, trained_env), run_dir, output, tell)
 
 
 def _load(run_dir: Path, options: Mapping[str, Any]) -> Agent:
@@ -154,8 +158,13 @@ def _probes(subject: _Subject) -> Finding:
     return find_probes(features, hidden, played.rows["is_first"], options["readouts"], options["of"])
 
 
+def _recall(subject: _Subject) -> Finding:
+    return Recall(subject.agent, subject.config, subject.trained_env, subject.options, subject.given).find()
+
+
 _INSTRUMENTS: Mapping[str, Callable[[_Subject], Finding]] = {
     "saliency": _saliency,
     "attention": _attention,
     "probes": _probes,
+    "recall": _recall,
 }

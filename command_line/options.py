@@ -201,6 +201,17 @@ class ProbesOptions:
 
 
 @settings()
+class RecallOptions:
+    """What the instrument `recall` plays."""
+
+    kept: Lags = (1, 2, 4, 8, 16)
+    argument: Word | None = None
+    values: Sequence[Any] = ()
+    episodes: Count = 200
+    num_envs: Count = 50
+
+
+@settings()
 class AnalyseOptions:
     """Options of `engram analyse`."""
 
@@ -216,6 +227,7 @@ class AnalyseOptions:
     env: Group = field(default_factory=dict)
     saliency: SaliencyOptions = SaliencyOptions()
     probes: ProbesOptions = ProbesOptions()
+    recall: RecallOptions = RecallOptions()
     output: Word | None = None
     allow: Packages = ()
     trust_edited: bool = False

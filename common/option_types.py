@@ -195,7 +195,7 @@ Packages = Annotated[
     ),
 ]
 LogTargets = Annotated[Sequence[str], some_of(("tensorboard", "wandb", "mlflow"))]
-Instruments = Annotated[Sequence[str], some_of(("saliency", "attention", "probes"))]
+Instruments = Annotated[Sequence[str], some_of(("saliency", "attention", "probes", "recall"))]
 Readouts = Annotated[Sequence[str], some_of(("linear", "mlp"))]
 Lags = Annotated[
     Sequence[int],

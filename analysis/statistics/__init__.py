@@ -10,6 +10,7 @@ from engram.analysis.statistics.aggregates import (
 )
 from engram.analysis.statistics.bootstrap import Estimate, estimate
 from engram.analysis.statistics.curves import Series, area, average_epochs, on_grid, stretches
+from engram.analysis.statistics.shares import mean_of_episodes
 
 __all__ = [
     "Estimate",
@@ -19,6 +20,7 @@ __all__ = [
     "estimate",
     "interquartile_mean",
     "mean",
+    "mean_of_episodes",
     "median",
     "on_grid",
     "optimality_gap",

@@ -9,6 +9,7 @@ import pytest
 import engram
 from engram.common.errors import RunError
 from engram.scripts import analyse
+from run_files import RECALL, TINY
 
 SMALL = ("num_envs=2", "num_rows=6")
 
@@ -58,6 +59,30 @@ def test_probes_against_another_run(said, trained):
     assert {"probes.csv", "probes_age.csv", "probes.png", "probes_age.png"} < set(files)
 
 
+def test_a_memory_that_is_wiped(said):
+    code, text, files = said("what=[recall]", "recall.kept=[2,1]", "recall.episodes=4", "recall.num_envs=4")
+    assert code == 0 and "a memory that is wiped" in text and "uniformly random actions" in text
+    with files["recall_kept.csv"].open() as table:
+        rows = list(csv.DictReader(table))
+    assert [row["rows_kept"] for row in rows] == ["1", "2", ""] and "recall_kept.png" in files
+    assert "recall.csv" not in files
+
+
+def test_success_against_a_delay(run, tmp_path):
+    trained = run("train", *TINY, *RECALL, f"logging.runs_dir={tmp_path}").run_dir
+    found = engram.Run(trained).analyse(
+        what=["recall"],
+        recall={"kept": [1], "argument": "delay", "values": [6, 1], "episodes": 6, "num_envs": 3},
+    )["found"]["recall"]
+    assert found["trained"] == 3 and [point["distance"] for point in found["delays"]] == [1, 6]
+    assert all(0 <= point["low"] <= point["mean"] <= point["high"] <= 1 for point in found["delays"])
+    with (trained / "analysis" / "recall.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert [row["beyond_training"] for row in rows] == ["False", "True"]
+    with pytest.raises(RunError, match="one of delay"):
+        engram.Run(trained).analyse(what=["recall"], recall={"argument": "length"})
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
@@ -65,6 +90,7 @@ def test_probes_against_another_run(said, trained):
         ("saliency.of=reward", "error: saliency.of must be one of action, log_prob, value, but got 'reward'"),
         ("env.k=3", "error: make_env takes the arguments name"),
         ("probes.lags=[0]", "error: probes.lags must be a list of whole numbers of at least 1, but got [0]"),
+        ("recall.kept=[1,0]", "error: recall.kept must be a list of whole numbers of at least 1, but got"),
         ("num_rows=0", "error: num_rows must be a whole number of at least 1, but got 0; set num_rows=128."),
     ],
 )

@@ -6,6 +6,7 @@ compared is measured in turn in one process, so that a machine whose speed drift
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +30,7 @@ from engram.common.checked import settings
 from engram.common.option_types import Count, Positive
 from engram.common.say import say
 from engram.envs.make import make_gymnasium
+from engram.envs.task import PackageVersion
 
 COLUMNS = {
     "env": ("env", 40, ""),
@@ -82,9 +84,15 @@ def make_timers(name: str, options: Options) -> Timers:
         if device.type == "cuda":
             timers["captured", count] = captured_timer(env, options)
     package = envs.TASKS[name].package
-    if options.package and package is not None and package.spec is None:
+    if options.package and package is not None and _can_be_stepped(package):
         timers["package", None] = _package_timer(package.id, options)
     return timers
+
+
+def _can_be_stepped(package: PackageVersion) -> bool:
+    """Whether it is installed, and its environments need no processes of their own, as Memory Maze's do."""
+    is_there = all(importlib.util.find_spec(name) for name in package.needs)
+    return is_there and package.options.get("vectorization") != "async"
 
 
 def _package_timer(id: str, options: Options) -> Callable[[], float]:

@@ -1,11 +1,14 @@
 """The benchmark of the environments runs and writes what it measured; no test looks at the times."""
 
+import importlib.util
 import json
+from dataclasses import replace
 
 import pytest
 
+from engram import envs
 from engram.benchmarks import command as benchmark
-from engram.benchmarks.envs import native_makers
+from engram.benchmarks.envs import _can_be_stepped, native_makers
 
 TINY = ("envs", "num_envs=[3,5]", "repeats=1", "seconds=0.001", "package_envs=2")
 
@@ -22,6 +25,13 @@ def test_it_writes_every_environment_and_number(tmp_path, capsys):
     assert [result["package"] is None for result in results] == [False, False, True, True]
     assert set(document["median_ratios"]) == {"3", "5"}
     assert "median ratio at 5 environments" in capsys.readouterr().out
+
+
+def test_a_package_that_is_missing_or_slow_to_make_is_left_out():
+    minigrid, maze = (envs.TASKS[name].package for name in ("minigrid/memory_s7", "memory_maze/9x9"))
+    assert _can_be_stepped(minigrid) == (importlib.util.find_spec("minigrid") is not None)
+    assert not _can_be_stepped(replace(minigrid, needs=("no_such_package",)))
+    assert not _can_be_stepped(maze)
 
 
 @pytest.mark.slow

@@ -126,7 +126,9 @@ def group_lines(group: str, composed: Composed) -> list[str]:
     if group == "env" and choice in TASKS and (missing := {*WRAPPING} - {*composed.values["env"]}):
         documented = argument_docs(wrapped)
         lines += [
-            _line(f"env.{option}", None, documented[option]) for option in WRAPPING if option in missing
+            _line(f"env.{option}", False if option == "observable" else None, documented[option])
+            for option in WRAPPING
+            if option in missing
         ]
     return [f"Options of {group}={choice}:", *lines, ""]
 

@@ -25,7 +25,7 @@ from engram.envs.native import NativeVectorEnv
 from engram.envs.registration import register, registered_natives
 from engram.envs.table import TASKS, find_task, make_env
 from engram.envs.task import Task
-from engram.envs.wrappers import NativeWrapper, Projected, Projection, Trials
+from engram.envs.wrappers import NativeWrapper, Observable, Projected, Projection, Trials
 
 make_forks_safe(loaded_libgomps())
 
@@ -47,6 +47,7 @@ __all__ = [
     "MemoryChain",
     "NativeVectorEnv",
     "NativeWrapper",
+    "Observable",
     "Parity",
     "Permutations",
     "Projected",

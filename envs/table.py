@@ -62,6 +62,7 @@ def make_env(
     render_mode: str | None = None,
     trials: Count | None = None,
     projection: Projection = NO_PROJECTION,
+    observable: bool = False,
     device: torch.device | str = "cpu",
     env_index_offset: Index = 0,
 ) -> VectorEnv:
@@ -81,6 +82,7 @@ def make_env(
         render_mode: `rgb_array` for videos; few tasks take one.
         trials: as for `engram.envs.wrappers.wrapped`; native versions only.
         projection: as for `engram.envs.wrappers.wrapped`; native versions only.
+        observable: as for `engram.envs.wrappers.wrapped`; native versions only.
         device: of the rows.
         env_index_offset: as for `GymnasiumEnv`.
 
@@ -110,7 +112,7 @@ def make_env(
         env = task.make_package(
             num_envs, kwargs=kwargs, device=device, env_index_offset=env_index_offset, **given
         )
-    return wrapped(env, trials, projection)
+    return wrapped(env, trials, projection, observable)
 
 
 def table_order(name: str) -> tuple[int, str]:

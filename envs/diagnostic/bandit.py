@@ -10,6 +10,7 @@ from engram.common.option_types import Count, Index
 from engram.common.random import hash_integers, purpose, uniform
 from engram.envs.beginnings import redrawn
 from engram.envs.diagnostic.bandit_optimum import optimal_return
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
@@ -77,6 +78,10 @@ class Bandit(NativeVectorEnv):
         terminated = time == self.num_pulls - 1
         moved = {**task, "paid": paid.to(torch.int64)}
         return moved, paid.to(torch.float32), terminated, torch.zeros_like(terminated)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the probability that each arm pays."""
+        return {"arms": Hidden(task["arms"], rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["paid"]

@@ -10,6 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
+from engram.envs.hidden import Hidden
 from engram.envs.popgym.cards import VALUES, Decks, ShownCards, draw, payoff
 
 
@@ -71,6 +72,13 @@ class Autoencode(ShownCards):
         }
         terminated = step == self.max_episode_steps
         return moved, reward, terminated, torch.zeros_like(terminated)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the suit that is to be named now, 0 while cards are shown."""
+        shown = (2 * self.num_cards - 2 - time).clamp(0, self.num_cards - 1)  # on which row it was
+        asks = time >= self.num_cards - 1
+        suit = task["seen"].gather(1, shown.unsqueeze(1)).squeeze(1).long() * asks
+        return {"asked": Hidden(suit, VALUES["suits"], rows_ago=torch.where(asks, time - shown, -1))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102
         more = (time < self.num_cards - 1).to(torch.int64)

@@ -14,6 +14,7 @@ from engram.common.checked import require
 from engram.common.option_types import Count, Index
 from engram.common.random import hash_integers, purpose
 from engram.envs.drawing import BOARD_SIZE, RED, WHITE, YELLOW, Mark, draw_grid
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, choose, has_cell, num_words, pack, unpack
 from engram.envs.running import one_environment
@@ -129,6 +130,11 @@ class Battleship(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": is_terminal}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return what is known of every cell: 0 not aimed at, 1 water, 2 a ship."""
+        ships, guesses = (unpack(task[key], self.num_cells).long() for key in ("ships", "guesses"))
+        return {"board": Hidden(guesses * (1 + ships), 3, rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["hit"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, NotNegative
 from engram.common.random import hash_prefix, purpose, uniform
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.control import Noisy
 
@@ -97,6 +98,10 @@ class PositionOnlyCartPole(NativeVectorEnv):
         reward = torch.full_like(x, 1.0 / self.max_episode_length, dtype=torch.float32)
         return moved, reward, terminated, time + 1 >= self.max_episode_length
 
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the two velocities."""
+        return {"velocity": _hidden(task, time, "x_dot", "theta_dot")}
+
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return torch.stack((task["x"], task["theta"]), dim=1).to(torch.float32)
 
@@ -127,6 +132,10 @@ class VelocityOnlyCartPole(PositionOnlyCartPole):
         self.name = "popgym/velocity_only_cart_pole"
         self.reset_shows_position = reset_shows_position
         self.single_observation_space = gs.Box(-np.inf, np.inf, (2,), np.float32)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return position and angle."""
+        return {"position": _hidden(task, time, "x", "theta")}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         x_dot, theta_dot = task["x_dot"], task["theta_dot"]
@@ -168,3 +177,13 @@ class NoisyPositionOnlyCartPole(Noisy, PositionOnlyCartPole):
         super().__init__(num_envs, max_episode_length, device, env_index_offset)
         self.name = "popgym/noisy_position_only_cart_pole"
         self.set_noise(noise_sigma)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return position and angle without noise, and the two velocities."""
+        return {"position": _hidden(task, time, "x", "theta"), **super().conceals(task, time)}
+
+
+def _hidden(task: dict[str, Tensor], time: Tensor, *keys: str) -> Hidden:
+    """Numbers of the state, which no row shows."""
+    numbers = torch.stack([task[key] for key in keys], dim=1).to(torch.float32)
+    return Hidden(numbers, rows_ago=torch.zeros_like(time))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index
 from engram.envs.drawing import BACKGROUND, INK, RED, WHITE, YELLOW, Image, Mark, draw_grid
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks
 from engram.envs.running import one_environment
@@ -118,6 +119,12 @@ class Concentration(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": is_terminal}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return what is known of every card: its value, or K for one that was never turned."""
+        cards = task["cards"].long()
+        known = torch.where(cards > self.num_values, cards - self.num_values - 1, cards)
+        return {"cards": Hidden(known, self.num_values + 1, rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         # Scattering the bytes and widening once is a third of the memory of widening first.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index, Number
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.cards import PACK, VALUES, Decks, deal_key, draw, full_decks, payoff
 
@@ -84,8 +85,16 @@ class CountRecall(NativeVectorEnv):
 
     def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
         """Return `counts` int64 [B, K]: how often each value has been shown."""
+        return {"counts": self._counts(task)}
+
+    def _counts(self, task: dict[str, Tensor]) -> Tensor:
+        """How often each value has been shown, int64 [B, K]."""
         up_to = task["values"].to(torch.int64)
-        return {"counts": self.most - up_to.diff(dim=1, prepend=torch.zeros_like(up_to[:, :1]))}
+        return self.most - up_to.diff(dim=1, prepend=torch.zeros_like(up_to[:, :1]))
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return how often each value has been shown."""
+        return {"counts": Hidden(self._counts(task), self.most + 1, rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["shown"]

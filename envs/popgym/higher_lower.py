@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from engram.envs.popgym.cards import ShownCards, draw, payoff
+from engram.envs.hidden import Hidden
+from engram.envs.popgym.cards import VALUES, ShownCards, draw, payoff
 
 
 class HigherLower(ShownCards):
@@ -41,3 +42,10 @@ class HigherLower(ShownCards):
         reward = payoff(right, 1.0 / self.num_cards).masked_fill(card == task["card"], 0.0)
         terminated = step == self.max_episode_steps
         return {**task, "deck": deck, "card": card}, reward, terminated, torch.zeros_like(terminated)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return how many cards of each rank are left."""
+        up_to = task["deck"].to(torch.int64)
+        left = up_to.diff(dim=1, prepend=torch.zeros_like(up_to[:, :1]))
+        most = self.num_cards // VALUES["ranks"]
+        return {"left": Hidden(left, most + 1, rows_ago=torch.zeros_like(time))}

@@ -14,6 +14,7 @@ from engram.common.checked import require
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import purpose, randint
 from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, WHITE, YELLOW, Color, Mark, draw_grid
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, has_cell, num_words, unpack
 from engram.envs.popgym.labyrinth_maze import FREE, GOAL, START, WALL, draw_mazes
@@ -141,6 +142,14 @@ class Labyrinth(NativeVectorEnv):
     ) -> dict[str, Tensor]:
         return {"success": is_terminal}
 
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return what every cell of the maze is, and the number of the cell that the agent is in."""
+        since, num_cells = torch.zeros_like(time), self.side**2
+        return {
+            "maze": Hidden(task["grid"][:, :-1].long(), 4, rows_ago=since),
+            "position": Hidden(task["position"], num_cells, rows_ago=since),
+        }
+
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         view = task["grid"].gather(1, self._views[task["position"]])
         return torch.cat([view.to(torch.int64), task["last_action"].unsqueeze(1)], dim=1)
@@ -203,3 +212,9 @@ class LabyrinthExplore(Labyrinth):
         task["found"] = task["found"] + is_new
         reward = torch.where(is_new, 1.0 / self.num_free, -1.0 / self.episode_length)
         return task, reward, task["found"] == self.num_free, time + 1 == self.max_episode_steps
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return, beside the maze and the position, which cells were visited."""
+        visited = unpack(task["explored"], self.side**2).long()
+        explored = Hidden(visited, 2, rows_ago=torch.zeros_like(time))
+        return {**super().conceals(task, time), "explored": explored}

@@ -23,6 +23,7 @@ from engram.envs.drawing import (
     Mark,
     draw_grid,
 )
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.boards import add_cell, count_cells, has_cell, pack, unpack
 from engram.envs.running import one_environment
@@ -63,7 +64,8 @@ class MineSweeper(NativeVectorEnv):
         self.num_cells = self.side**2
         self.num_safe = self.num_cells - self.num_mines
         self.max_episode_steps = self.num_safe
-        self.single_observation_space = gs.Discrete(min(self.num_mines + 1, 10))
+        self._unknown = min(self.num_mines + 1, 10)
+        self.single_observation_space = gs.Discrete(self._unknown)
         self.single_action_space = gs.MultiDiscrete(np.array([self.side, self.side]))
         self._blocks = self._list_blocks().to(self.device)
 
@@ -103,6 +105,12 @@ class MineSweeper(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": count_cells(task["viewed"][:, 0]) == self.num_safe}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return what is known of every cell: the mines around, or one more than any number for a covered one."""
+        counts = count_cells(task["mines"] & self._blocks)  # [B, C]
+        known = torch.where(unpack(task["viewed"], self.num_cells), counts, self._unknown)
+        return {"board": Hidden(known, self._unknown + 1, rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["count"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from engram.common.option_types import Count, Index
 from engram.common.random import hash_integers, purpose, uniform
 from engram.envs.beginnings import redrawn
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
 _ARMS, _PULLS = purpose("arms"), purpose("pulls")
@@ -82,6 +83,10 @@ class MultiarmedBandit(NativeVectorEnv):
     def infos(self, task: dict[str, Tensor], is_first: bool) -> dict[str, Tensor]:
         """Return `bandits` float32 [B, num_bandits]: the probability that each arm pays."""
         return {"bandits": task["bandits"]}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the probability that each arm pays."""
+        return {"bandits": Hidden(task["bandits"], rows_ago=torch.zeros_like(time))}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return task["paid"]

@@ -13,6 +13,7 @@ from torch import Tensor
 from engram.common.box_actions import BoxAction, BoxActions
 from engram.common.option_types import Count, Index, NotNegative
 from engram.common.random import hash_prefix, purpose, uniform
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.popgym.control import Noisy
 
@@ -92,6 +93,11 @@ class PositionOnlyPendulum(NativeVectorEnv):
         moved = {**task, "theta": theta + speed * _SECONDS, "speed": speed}
         return moved, reward.to(torch.float32), torch.zeros_like(truncated), truncated
 
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the speed."""
+        speed = task["speed"].unsqueeze(1).to(torch.float32)
+        return {"speed": Hidden(speed, rows_ago=torch.zeros_like(time))}
+
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return torch.stack((task["theta"].cos(), task["theta"].sin()), dim=1).to(torch.float32)
 
@@ -129,3 +135,8 @@ class NoisyPositionOnlyPendulum(Noisy, PositionOnlyPendulum):
         super().__init__(num_envs, max_episode_length, action, device, env_index_offset)
         self.name = "popgym/noisy_position_only_pendulum"
         self.set_noise(noise_sigma)
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return cosine and sine of the angle without noise, and the speed."""
+        angle = PositionOnlyPendulum.observe(self, task, time)
+        return {"angle": Hidden(angle, rows_ago=torch.zeros_like(time)), **super().conceals(task, time)}

@@ -16,7 +16,7 @@ from engram.agents.stored.buildable import table
 from engram.command_line.words import parse_value
 from engram.common.annotations import further_options
 from engram.common.checked import OptionError, UnknownOptionError
-from engram.envs import Projection, RecallFirst, Trials
+from engram.envs import Parity, Projection, RecallFirst, Trials
 from engram.memory_cores import GRU
 
 SENTENCE = (
@@ -103,6 +103,7 @@ PAIRS = [
     ("engram.envs.popgym.labyrinth.LabyrinthEscape", "maze_dims", {"maze_dims": (10, 14)}),
     ("engram.envs.popgym.labyrinth.LabyrinthExplore", "maze_dims", {"maze_dims": (10,)}),
     ("engram.envs.popgym.repeat_previous.RepeatPrevious", "k", {"k": 52}),
+    ("engram.envs.Observable", "observable", {"inner": Parity(1)}),
     (
         "engram.envs.Projected",
         "action",

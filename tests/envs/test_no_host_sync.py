@@ -80,6 +80,11 @@ def test_nothing_around_a_native_waits(id: str, meta_autocast) -> None:
     play_on_meta(id, make_small("gru"), trials=2, projection={"observation": 3, "action": action})
 
 
+@pytest.mark.parametrize("name", ["MineSweeper", "Concentration", "Autoencode", "LabyrinthExplore"])
+def test_no_observable_twin_waits(name: str, meta_autocast) -> None:
+    play_on_meta(f"engram/popgym-{name}Easy-v0", make_small("gru"), observable=True)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_core_waits(name: str, meta_autocast) -> None:
     play_on_meta("engram/RecallFirst-v0", make_small(name))

@@ -24,6 +24,13 @@ def test_trials_and_projections_are_recorded_and_go_on(name, machine):
     check_recorded(envs.make_env(name, 3, device="cuda", **around), machine)
 
 
+@pytest.mark.parametrize(
+    "name", ["concentration_easy", "mine_sweeper_easy", "noisy_position_only_cart_pole_easy"]
+)
+def test_observable_twins_are_recorded_and_go_on(name, machine):
+    check_recorded(envs.make_env(f"popgym/{name}", 3, device="cuda", observable=True), machine)
+
+
 def check_recorded(env, machine):
     action = random_action(env, torch.Generator().manual_seed(0)).to("cuda")
 

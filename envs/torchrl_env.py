@@ -117,12 +117,17 @@ def _spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
 
 
 def _leaf_spec(space: gs.Space[Any], batch: int, device: torch.device) -> TensorSpec:
-    if not isinstance(space, NUMERIC) or (isinstance(space, gs.MultiDiscrete) and len(space.shape) != 1):
+    if not isinstance(space, NUMERIC):
         raise unsupported(space)
     dtype = row_dtype(space)
     if isinstance(space, gs.Discrete):
         return Categorical(int(space.n), (batch,), device=device, dtype=dtype)
     shape = (batch, *space.shape)
+    if (
+        isinstance(space, gs.MultiDiscrete) and len(space.shape) > 1
+    ):  # a board, whose categories TorchRL has in a list only
+        high = torch.as_tensor(space.nvec - 1).to(device).expand(shape).contiguous()
+        return Bounded(torch.zeros_like(high), high, shape, device=device, dtype=dtype)
     if isinstance(space, gs.MultiDiscrete):
         return MultiCategorical(space.nvec.tolist(), shape, device=device, dtype=dtype)
     if isinstance(space, gs.MultiBinary):

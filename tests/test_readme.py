@@ -22,6 +22,7 @@ SMALL = {
         "evaluation.num_envs=2",
     ],
     "evaluate": ["episodes=4", "num_envs=2"],
+    "analyse": ["num_envs=2", "num_rows=4"],
     "benchmark": ["cores=[mlp]", "peers=false", "lengths=[4]", "repeats=1", "acting_rows=[]"],
 }
 
@@ -65,12 +66,17 @@ def test_training_commands(line, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in commands() if "resume=" in line or line.startswith("engram evaluate")]
+    "line",
+    [
+        line
+        for line in commands()
+        if "resume=" in line or line.startswith(("engram evaluate", "engram analyse"))
+    ],
 )
 def test_commands_on_a_run(line, recall_run):
     line = re.sub(r"runs/<env>/<agent>-<core>/<seed>-<time>", str(recall_run), line)
     _, command, *words = line.split()
-    small = SMALL["evaluate"] if command == "evaluate" else []
+    small = [] if command == "train" else SMALL[command]
     names = [word.split("=")[0] for word in small]
     words = [word for word in words if word.split("=")[0] not in names]
     run([sys.executable, "-m", f"engram.scripts.{command}", *words, *small], recall_run)

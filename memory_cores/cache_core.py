@@ -67,7 +67,8 @@ class CacheMemory(Memory):
             tail = unroll(store, self.count, store.shape[1] - 1)
             y = attention(known, tokens, tail, self.time.position)
             position = self.time.position
-            self.note(key, lambda: attention.look(known, tokens, tail, position))
+            if attention.states_weights:
+                self.note(key, lambda: attention.look(known, tokens, tail, position))
             self.kept[key] = tokens_after(store, tokens, self.time, self.carry_every or 0)
         return from_finite(y, x)
 

@@ -1,7 +1,5 @@
 """Attention from each row to the episode's last rows: stated once, run by slices of a sequence or on a ring."""
 
-from abc import ABC, abstractmethod
-
 import torch
 from torch import Tensor, nn
 
@@ -9,8 +7,11 @@ from engram.memory_cores.cache.attention import SLICE, merge_heads, split_heads
 from engram.memory_cores.reads import Attention
 
 
-class WindowAttention(nn.Module, ABC):
-    """What `CacheMemory.attend` reads with. A subclass sets `query`, `output`, `num_heads`, and states `weights`.
+class WindowAttention(nn.Module):
+    """What `CacheMemory.attend` reads with. A subclass sets `query` and `output`, and states `weights` or `read`.
+
+    One that states `weights` sets `num_heads` too, and instruments can say what it attends to; one that reads in
+    another way states `read` alone.
 
     A row sees the W rows before it and itself, as far as they are of its episode. It is a slice of length one, whose
     tokens lie in the order of the ring; a subclass which has a faster way for it than `read` has its own `step`.
@@ -28,9 +29,14 @@ class WindowAttention(nn.Module, ABC):
         """Compute keys, and values, of every token, once for all who read it: [B, N, D] to [B, N, 2 * width]."""
         return tokens
 
-    @abstractmethod
     def weights(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
         """Weigh a window's tokens for S queries; arguments as of `read`. Returns [B, heads, S, N]."""
+        raise NotImplementedError(f"{type(self).__name__} states no weights")
+
+    @property
+    def states_weights(self) -> bool:
+        """Whether a subclass does."""
+        return type(self).weights is not WindowAttention.weights
 
     def read(self, query: Tensor, window: Tensor, rows_ago: Tensor, is_valid: Tensor) -> Tensor:
         """Read a window with S queries.

@@ -30,5 +30,5 @@ def test_a_configuration_builds(name: str) -> None:
             assert config[key] == ({} if key == "kwargs" else default), key
     if "id" in options:
         config.id = "CartPole-v1"
-    env = instantiate(config)(num_envs=2, device="cpu")
+    env = instantiate(config, _convert_="all")(num_envs=2, device="cpu")
     assert isinstance(env, VectorEnv) and env.reset(0).batch_size == (2,)

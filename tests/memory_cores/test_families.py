@@ -169,3 +169,15 @@ def test_half_precision_puts_out_what_comes_in(dtype):
     stepped, _ = steps(core, x, carry, is_first)
     assert y.dtype == dtype and last["hidden"].dtype == torch.float32 and last["inputs"].dtype == dtype
     torch.testing.assert_close(stepped, y)
+
+
+def test_an_attention_that_states_no_weights_is_not_taken_apart():
+    torch.manual_seed(0)
+    core, x, is_first = (
+        Windowed(INPUT_SIZE),
+        torch.randn(2, 5, INPUT_SIZE),
+        torch.zeros(2, 5, dtype=torch.bool),
+    )
+    y, _, reads = core.reads(x, core.initial_carry(2), is_first)
+    assert not reads
+    torch.testing.assert_close(y, core(x, core.initial_carry(2), is_first)[0])

@@ -47,7 +47,7 @@ SENTENCES = {
     "env=popgym-RepeatPreviousEasy-v0": "; write env=popgym/repeat_previous_easy.",
     "env=RepeatPreviousEasy": "; write env=popgym/repeat_previous_easy.",
     "env=recall_first": "; write env=diagnostic/recall_first.",
-    "env=diagnostic": "; write env=diagnostic/copy_sequence.",
+    "env=diagnostic": "; write env=diagnostic/bandit.",
     "total_env_steps=1,000,000": "A number is written without commas, but got total_env_steps=1,000,000; write "
     "total_env_steps=1_000_000.",
     "help": "An option is written key=value, but got 'help'; write --help.",
@@ -76,7 +76,8 @@ SENTENCES = {
     ),
     "core.horizon=8 core=gru": DOES_NOT.format("core.horizon", "did you mean 'core.max_time_scale'? "),
     "core.conj_sym=true core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
-    "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first; an argument",
+    "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first, ballet/ballet, "
+    "tvt/key_to_door …; an argument",
     "env.id=CartPole-v1": "it belongs to env=gymnasium; an argument",
     "--core=s5": "An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
     "--core s5": "An option is written without dashes, key=value, but got '--core'; write core=s5.",

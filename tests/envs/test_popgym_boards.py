@@ -104,6 +104,7 @@ def test_step_fn_is_pure_and_starting_all_equals_starting_some(name: str, monkey
     assert env.state is None and state["episode"].min() > 0
 
 
+@pytest.mark.slow  # test_natives.py compiles two steps of each
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_rollout_compiles_without_a_graph_break(name: str) -> None:
     torch.compiler.reset()  # each test is one more version of the same functions, of which few are kept

@@ -23,7 +23,14 @@ SMALL_WITH_REPLAY = [
 ]
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+# The mazes of these take seconds to make, and memory_maze_tiny has the same options.
+LARGE_MAZES = ("memory_maze_9x9", "memory_maze_9x9_impala")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in LARGE_MAZES else name for name in EXPERIMENTS],
+)
 def test_experiment_trains(run, name, tmp_path):
     agent = compose_config("train", [f"experiment={name}"]).choices["agent"]
     has_replay = agent in ("r2i", "dreamerv3", "r2d2", "sac")

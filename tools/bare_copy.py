@@ -33,6 +33,10 @@ CARRIED = (
     "orjson",
     "importlib_metadata",
     "labmaze",
+    "pydantic",
+    "pydantic-core",
+    "annotated-types",
+    "typing-inspection",
 )
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (17, 24, 27, 28)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux1_x86_64"]

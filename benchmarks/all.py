@@ -1,7 +1,7 @@
 """Everything that is wanted of a machine, by one command and within a few minutes, most wanted first.
 
-Short runs (does it work at all), the goals, on CUDA the tests that ask for a device, then the rest; each in a process
-of its own and with its own limit. One that fails or hangs ends no other, and the report is written after each.
+Short runs (does it work at all), on CUDA beside the tests that ask for a device, the goals, then the rest; each in a
+process of its own and with its own limit. One that fails or hangs ends no other, and the report is written after each.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 from engram.benchmarks.steps import Step
 from engram.common.say import say
@@ -22,6 +22,8 @@ LEAST = 15
 """Seconds that must be left for a step to begin."""
 POLL = 0.05
 """Seconds between two looks at what runs."""
+LISTED, KEPT = 100, 1000
+"""Failed tests in the report, and characters of each."""
 
 
 class _Running(NamedTuple):
@@ -128,11 +130,21 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def read_tests(text: str) -> dict[str, Any]:
-    """Read pytest's XML: the counts, and the tests that failed with the beginning of what they say."""
-    counts = re.search(r'errors="(\d+)" failures="(\d+)" skipped="(\d+)" tests="(\d+)"', text)
-    failed = re.findall(
-        r'<testcase classname="([^"]+)" name="([^"]+)"[^>]*><(?:failure|error) message="([^"]{0,200})', text
-    )
-    names = ("errors", "failures", "skipped", "tests")
-    numbers = map(int, counts.groups()) if counts else (None,) * 4
-    return {**dict(zip(names, numbers, strict=True)), "failed": failed}
+    """Read pytest's XML: the counts, and the tests that failed with the end of what they say.
+
+    Returns:
+        `errors`, `failures`, `skipped`, `tests`, and `failed`: module, name and last lines of each of the first LISTED.
+        Without counts if pytest was ended before it had written them.
+    """
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return {"failed": []}
+    suite, failed = root if root.tag == "testsuite" else root[0], []
+    for case in suite.iter("testcase"):
+        said = case.find("failure")
+        said = case.find("error") if said is None else said
+        if said is not None:
+            failed.append((case.get("classname"), case.get("name"), (said.text or "").strip()[-KEPT:]))
+    counts = {name: int(suite.get(name, 0)) for name in ("errors", "failures", "skipped", "tests")}
+    return {**counts, "failed": failed[:LISTED]}

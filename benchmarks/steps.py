@@ -45,7 +45,7 @@ def stages(device: str) -> list[list[Step]]:
 
 
 def _train(name: str, limit: int, device: str, words: str) -> Step:
-    """A short run: does it work at all. These find what no test without a card can."""
+    """A short run: does it work at all. These find what no test without a card can, beside the tests themselves."""
     return Step(name, limit, "scripts.train", tuple(f"device={device} {QUIET} {words}".split()))
 
 
@@ -81,7 +81,6 @@ def _on_cuda(device: str) -> list[list[Step]]:
         _benchmark("world_model", 60, device, learner),
         _benchmark("envs", 40, device, f"envs num_envs=[1024,16384] seconds=0.05 repeats=1 {ENVS}"),
         _benchmark("scan", 30, device, scans),
-        Step("tests", 200, "pytest", ("-m", "gpu", "--continue-on-collection-errors", "tests")),
         _benchmark("cores", 90, device, f"cores peers=false {lengths} repeats=2 budget_s=3"),
         *(_updates(agent, "s5", 40, device, "") for agent in AGENTS),
         *(
@@ -89,7 +88,9 @@ def _on_cuda(device: str) -> list[list[Step]]:
             for name in ("bfloat16", "float32")
         ),
     ]
-    return [[_train(name, 60, device, words) for name, words in runs.items()], *([step] for step in rest)]
+    works = [_train(name, 120, device, words) for name, words in runs.items()]
+    tests = Step("tests", 200, "pytest", ("-m", "gpu", "--continue-on-collection-errors", "tests"))
+    return [[*works, tests], *([step] for step in rest)]
 
 
 def _on_cpu() -> list[list[Step]]:

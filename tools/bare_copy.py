@@ -3,8 +3,8 @@
     python tools/bare_copy.py --download .wheels                       # with a network
     python tools/bare_copy.py --wheels .wheels all device=cuda         # without one
 
-The copy may have any name. The machine's Python has torch for its card and the usual scientific packages; wheels of
-what else it lacks are carried along in a folder.
+The copy may have any name. The machine's Python has torch for its card and the usual scientific packages (EXPECTED);
+wheels of what else it lacks are carried along in a folder.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ CARRIED = (
     "pydantic-core",
     "annotated-types",
     "typing-inspection",
+    "hoptorch",
+)
+# What that Python has, with all that these need.
+EXPECTED = (
+    *("torch", "triton", "numba", "scipy", "matplotlib", "tensorboard", "rich", "safetensors", "filelock"),
+    *("cloudpickle", "cython", "pyyaml", "zipp", "pytest"),
 )
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (17, 24, 27, 28)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux1_x86_64"]

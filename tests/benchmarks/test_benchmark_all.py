@@ -1,14 +1,18 @@
 """The one command: its steps exist, and none of them ends another or the report."""
 
+import importlib.metadata
 import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from engram.benchmarks import all as everything
 from engram.benchmarks import step_runner
@@ -43,8 +47,11 @@ def test_names_are_different_and_nothing_runs_at_once_on_a_cpu(device):
 
 
 def test_the_most_wanted_of_a_card_fit_into_seven_minutes():
-    limits = [max(step.limit for step in stage) for stage in stages("cuda")]
-    assert sum(limits[: [step.name for (step,) in stages("cuda")[1:]].index("tests") + 1]) < 420
+    """What works at all, with the tests, and then the goals."""
+    limits = {stage[-1].name: max(step.limit for step in stage) for stage in stages("cuda")}
+    names = list(limits)
+    assert names[0] == "tests"
+    assert sum(limits[name] for name in names[: names.index("world_model") + 1]) < 420
 
 
 class Lines(StepRunner):
@@ -147,10 +154,37 @@ def test_wheels_must_be_there(tmp_path):
         bare_copy.main(["--wheels", str(tmp_path), "all"])
 
 
+def closure(names):
+    """Distributions with all that they need, as `pip` would install them here."""
+    found, waiting = set(), [Requirement(name) for name in names]
+    while waiting:
+        asked = waiting.pop()
+        key = canonicalize_name(asked.name), *sorted(asked.extras)
+        if key in found:
+            continue
+        found.add(key)
+        for line in importlib.metadata.requires(asked.name) or ():
+            needed, extras = Requirement(line), asked.extras or {""}
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return {name for name, *_ in found}
+
+
+def test_wheels_are_carried_of_all_that_a_bare_machine_lacks():
+    project = tomllib.loads((bare_copy.ROOT / "pyproject.toml").read_text())["project"]
+    lacks = closure([*project["dependencies"], "torchrl"]) - closure(bare_copy.EXPECTED)
+    carried = {canonicalize_name(name.split("==")[0]) for name in bare_copy.CARRIED}
+    assert carried - {"labmaze"} == lacks  # which Memory Maze's own layouts are held against
+
+
 def test_failed_tests_are_named():
     text = (
-        '<testsuite name="pytest" errors="0" failures="1" skipped="2" tests="5" time="1.0">'
-        '<testcase classname="tests.test_a" name="test_b" time="0.1"><failure message="assert 1 == 2">…'
+        '<testsuites><testsuite name="pytest" errors="0" failures="1" skipped="2" tests="5" time="1.0">'
+        '<testcase classname="tests.test_a" name="test_b" time="0.1">'
+        '<failure message="assert 1 == 2">the lines before\nE  assert 1 &gt; 2</failure></testcase>'
+        '<testcase classname="tests.test_a" name="test_c" time="0.1"/></testsuite></testsuites>'
     )
     counts = {"errors": 0, "failures": 1, "skipped": 2, "tests": 5}
-    assert read_tests(text) == {**counts, "failed": [("tests.test_a", "test_b", "assert 1 == 2")]}
+    failed = [("tests.test_a", "test_b", "the lines before\nE  assert 1 > 2")]
+    assert read_tests(text) == {**counts, "failed": failed}
+    assert read_tests(text[:200]) == {"failed": []}

@@ -26,7 +26,7 @@ from engram.common.ids import foreign_package, malformed
 from engram.envs.table import TASKS
 from engram.envs.wrappers import WRAPPING
 
-_FREE = re.compile(rf"env\.(kwargs|{'|'.join(WRAPPING)})[.=]|evaluation\.env[.=]")
+_FREE = re.compile(rf"env\.(kwargs|reset_options|{'|'.join(WRAPPING)})[.=]|evaluation\.env[.=]")
 _ONE_AT_A_TIME = threading.Lock()  # Hydra's state is the process's
 
 

@@ -50,8 +50,10 @@ def _unknown_key(key: str, words: Sequence[str], known: Sequence[str]) -> str:
     if key == "size":
         word = next(word for word in words if word.startswith("size="))
         return f"A size belongs to the agents r2i and dreamerv3, but got {word!r} without one; leave it out."
-    nearest = nearest_keys(key, known)
-    if nearest:
+    nearest = [one for one in nearest_keys(key, known) if one != key]
+    if key in known:
+        hint = f"as a whole it is set already, so give its options one by one, {key}.<option>=<value>; "
+    elif nearest:
         hint = f"did you mean {' or '.join(map(repr, nearest))}? "
     elif key.startswith("replay."):
         hint = f"{_of_group(f'agent.{key}', words, known)}; "

@@ -19,6 +19,29 @@ T = TypeVar("T")
 NUMERIC = (gs.Box, gs.Discrete, gs.MultiDiscrete, gs.MultiBinary)
 
 
+class UnreadSpace(gs.Space[Any]):
+    """Stands for a space that no agent reads, such as Text: a leaf that was left out of the observation.
+
+    Args:
+        name: of the space's class; all that is kept of it. Equal to every space whose class has this name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def __eq__(self, other: object) -> bool:
+        return class_name(other) == self.name
+
+    def __repr__(self) -> str:
+        return f"{self.name}(…)"
+
+
+def class_name(space: object) -> str:
+    """The name of a space's class, also of what stands for it."""
+    return space.name if isinstance(space, UnreadSpace) else type(space).__name__
+
+
 def parts_of(space: gs.Space[Any]) -> dict[str, gs.Space[Any]] | None:
     """The parts of a Dict or Tuple by key, in its order; None for a leaf."""
     if isinstance(space, gs.Dict):
@@ -71,6 +94,11 @@ def place(path: Path) -> str:
     return ".".join(path) or "obs"
 
 
+def is_text(space: gs.Space[Any]) -> bool:
+    """Whether members of a space are texts, as those of Text and of MiniGrid's MissionSpace are."""
+    return space.dtype is not None and np.dtype(space.dtype).kind == "U"
+
+
 def options_of(space: gs.Space[Any]) -> tuple[int, ...] | None:
     """How many options each choice of a Discrete or MultiDiscrete space has; None for other spaces."""
     if isinstance(space, gs.Discrete):
@@ -98,7 +126,7 @@ def unsupported(got: object, advice: str = "") -> ValueError:
         got: the space, or its name.
         advice: what can be done besides wrapping the environment, such as `leave it out, or `.
     """
-    if isinstance(got, gs.Text):
+    if isinstance(got, gs.Space) and is_text(got):
         advice += "make numbers of its words with env.text=hash, or "
     elif isinstance(got, gs.Sequence | gs.Graph):
         advice += "it has no fixed size, so "

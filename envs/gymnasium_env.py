@@ -29,6 +29,7 @@ from engram.envs.gymnasium_rows import GymnasiumRows
 from engram.envs.hashed_text import Text
 from engram.envs.long_episode import LongEpisode
 from engram.envs.make import Around, make_sub_env, wrap_given_env
+from engram.envs.resets import Resets
 from engram.envs.stored_rows import check_actions, equal_rows, row_form
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.worker_signals import make_in_worker
@@ -54,6 +55,7 @@ class GymnasiumEnv(GymnasiumRows):
         id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.
         num_envs: number of environments B.
         kwargs: options of the environment.
+        reset_options: what each of its resets gets as `options`, such as the reset parameters of `memory_gym`.
         vectorization: `sync` steps them in this process, the fastest unless one step takes over half a
             millisecond; `async` gives each its own process.
         start_method: how such processes start: `fork` (the default on Linux), or `spawn` or `forkserver` for
@@ -86,6 +88,7 @@ class GymnasiumEnv(GymnasiumRows):
         id: str,
         num_envs: Count,
         kwargs: dict[str, Any] | None = None,
+        reset_options: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
         worker_timeout: Positive | None = WORKER_TIMEOUT,
@@ -103,10 +106,11 @@ class GymnasiumEnv(GymnasiumRows):
     ) -> None:
         name = name or f"gymnasium/{id.rpartition(':')[2]}"
         options, around = dict(kwargs or {}), Around(tuple(wrappers), text, text_size)
+        in_reset = Resets(dict(reset_options or {}), guard_global_random)
         make_one = (
-            partial(make_sub_env, id, options, max_episode_steps, render_mode, guard_global_random, around)
+            partial(make_sub_env, id, options, max_episode_steps, render_mode, in_reset, around)
             if make is None
-            else partial(wrap_given_env, make, options, max_episode_steps, guard_global_random, around)
+            else partial(wrap_given_env, make, options, max_episode_steps, in_reset, around)
         )
         thunks = [
             partial(make_in_worker, os.getpid(), partial(make_one, env_index=env_index_offset + index))

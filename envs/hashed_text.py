@@ -12,14 +12,9 @@ import gymnasium.spaces as gs
 import numpy as np
 
 from engram.common.random import hash_to_int
-from engram.common.spaces import as_sample, fold, leaves
+from engram.common.spaces import as_sample, fold, is_text, leaves
 
 Text = Literal["drop", "hash"]
-
-
-def is_text(space: gs.Space[Any]) -> bool:
-    """Whether members of a space are texts, as those of Text and of MiniGrid's MissionSpace are."""
-    return space.dtype is not None and np.dtype(space.dtype).kind == "U"
 
 
 def has_text(space: gs.Space[Any]) -> bool:

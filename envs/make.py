@@ -19,6 +19,7 @@ from engram.common.vector_env import VectorEnv
 from engram.envs.flat_actions import FlatActions, is_flat
 from engram.envs.hashed_text import HashedText, Text, has_text
 from engram.envs.named_wrappers import apply_wrappers
+from engram.envs.resets import Resets
 from engram.envs.spaces import observation_converter
 from engram.envs.sub_env import SubEnv
 
@@ -43,7 +44,7 @@ def make_sub_env(
     kwargs: dict[str, Any],
     max_episode_steps: int | None,
     render_mode: str | None,
-    guard_global_random: bool,
+    resets: Resets,
     around: Around,
     env_index: int,
 ) -> SubEnv:
@@ -53,14 +54,14 @@ def make_sub_env(
         ValueError: if the id, a package, an option or a space will not do.
     """
     env = make_gymnasium(id, kwargs, max_episode_steps, render_mode)
-    return _as_sub_env(env, guard_global_random, around, env_index)
+    return _as_sub_env(env, resets, around, env_index)
 
 
 def wrap_given_env(
     make: Callable[[int], Any],
     kwargs: dict[str, Any],
     max_episode_steps: int | None,
-    guard_global_random: bool,
+    resets: Resets,
     around: Around,
     env_index: int,
 ) -> SubEnv:
@@ -70,7 +71,7 @@ def wrap_given_env(
         make: of its number.
         kwargs: none can be given to it.
         max_episode_steps: truncate episodes after so many actions; None: not.
-        guard_global_random: as for `GymnasiumEnv`.
+        resets: how it is reset.
         around: what is put around it.
         env_index: its number.
 
@@ -89,12 +90,10 @@ def wrap_given_env(
         )
     if max_episode_steps is not None:
         env = gymnasium.wrappers.TimeLimit(env, max_episode_steps)
-    return _as_sub_env(env, guard_global_random, around, env_index)
+    return _as_sub_env(env, resets, around, env_index)
 
 
-def _as_sub_env(
-    env: gymnasium.Env[Any, Any], guard_global_random: bool, around: Around, env_index: int
-) -> SubEnv:
+def _as_sub_env(env: gymnasium.Env[Any, Any], resets: Resets, around: Around, env_index: int) -> SubEnv:
     """Wrap an environment for a vector, if its spaces will do."""
     env = apply_wrappers(env, around.wrappers)
     if around.text == "hash" and has_text(env.observation_space):
@@ -104,7 +103,7 @@ def _as_sub_env(
     _check_not_empty(env.observation_space)
     observation_converter(env.observation_space, 1, torch.device("cpu"))
     action_layout(env.action_space)
-    return SubEnv(env, env_index, guard_global_random)
+    return SubEnv(env, env_index, resets)
 
 
 def make_gymnasium(

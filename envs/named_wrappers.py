@@ -63,6 +63,10 @@ def apply_wrappers(env: gymnasium.Env[Any, Any], wrappers: Sequence[Any]) -> gym
             ) from error
         try:
             env = kind(env, **options)
+        except (ImportError, gymnasium.error.DependencyNotInstalled) as error:
+            raise ValueError(
+                f"Wrapper {name} needs a package that is not installed: {error}; install it."
+            ) from error
         except (AssertionError, ValueError, gymnasium.error.Error) as error:
             raise ValueError(
                 f"Wrapper {name} must fit its environment, but does not fit {env}: {error}; give it other options, or "

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, SupportsFloat
 
 import gymnasium
@@ -14,6 +12,7 @@ from engram.common.random import hash_to_int
 from engram.envs.action_masks import KEY, MaskReader
 from engram.envs.reports import KEY as REPORT
 from engram.envs.reports import report_of
+from engram.envs.resets import Resets
 from engram.envs.step_checks import StepCheck
 
 _AT_A_TIME = 1024
@@ -30,22 +29,21 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     Args:
         env: the environment.
         env_index: its index in the run.
-        guard_global_random: seed the process' `random` and `numpy.random` for the time of each reset and put
-            them back afterwards, for environments that draw from these instead of their own generator.
+        resets: how it is reset.
 
     Attributes:
         to_repeat: what the next reset and step repeat, [n, ...]: the actions since the episode's reset; None: nothing.
         replay_failed: whether the episode ended while it was repeated, as it had not.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], env_index: int, guard_global_random: bool) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], env_index: int, resets: Resets) -> None:
         super().__init__(env)
         self._step = env.step
         self._env_index = env_index
         self._check = StepCheck(env)
         self._read_mask = MaskReader(env)
         self._takes_array = isinstance(env.action_space, gymnasium.spaces.Box)
-        self._guard = guard_global_random
+        self._reset = resets.of(env)
         self._seed = 0
         self._episode = -1
         self.replay_failed = False
@@ -76,12 +74,7 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         self._episode += 1
         episode_seed = hash_to_int(self._seed, "episode", self._env_index, self._episode)
-        if self._guard:
-            with _seeded_global_random(episode_seed):
-                result = self.env.reset(seed=episode_seed, options=options)
-        else:
-            result = self.env.reset(seed=episode_seed, options=options)
-        obs, info = self._check.reset(result)
+        obs, info = self._check.reset(self._reset(episode_seed))
         info = self._keep(obs, info)
         if self.to_repeat is not None:
             self._repeat(self.to_repeat, obs, info)
@@ -129,16 +122,3 @@ class SubEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         """Return only the action mask, if there is one."""
         mask = self._read_mask(obs, info)
         return {} if mask is None else {KEY: mask}
-
-
-@contextmanager
-def _seeded_global_random(seed: int) -> Iterator[None]:
-    """Seed the process' generators within the block only."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)

@@ -33,7 +33,12 @@ LATER: dict[str, Any] = {
     "logging.mlflow": {"tracking_uri": None, "experiment": None},
 }
 # The same of some environments alone, whose classes say what they mean.
-_LATER_OF_ENVIRONMENTS: dict[str, Any] = {"env.wrappers": [], "env.text": "drop", "env.text_size": 64}
+_LATER_OF_ENVIRONMENTS: dict[str, Any] = {
+    "env.wrappers": [],
+    "env.text": "drop",
+    "env.text_size": 64,
+    "env.reset_options": {},
+}
 
 
 def fixed_part(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from engram.common.spaces import Path, fold
+from engram.common.spaces import Path, UnreadSpace, class_name, fold
 from engram.common.state_form import (
     LARGEST,
     Anything,
@@ -27,24 +27,6 @@ Json = dict[str, Any]
 # No observation comes near these.
 _MAX_DEPTH = 50
 _MAX_SIZE = 1 << 26
-
-
-class UnreadSpace(spaces.Space[Any]):
-    """Stands for a space that no agent reads, such as Text: a leaf that was left out of the observation.
-
-    Args:
-        name: of the space's class; all that is kept of it. Equal to every space whose class has this name.
-    """
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def __eq__(self, other: object) -> bool:
-        return _class_name(other) == self.name
-
-    def __repr__(self) -> str:
-        return f"{self.name}(…)"
 
 
 def space_to_json(space: spaces.Space) -> Json:
@@ -79,7 +61,7 @@ def _leaf_to_json(path: Path, space: spaces.Space) -> Json:
         low = _bound_to_json(space.low, space.bounded_below, "-inf")
         bounds = {"low": low, "high": _bound_to_json(space.high, space.bounded_above, "inf")}
         return {"kind": "Box", "shape": list(space.shape), "dtype": str(space.dtype), **bounds}
-    return {"kind": "Unread", "name": _class_name(space)}
+    return {"kind": "Unread", "name": class_name(space)}
 
 
 def space_from_json(description: Any, where: str = "space") -> spaces.Space:
@@ -125,10 +107,6 @@ def _space(description: Any, where: str, depth: int) -> spaces.Space:
         raise StateError(
             f"{where}: expected a {kind} that there can be, got one that cannot ({text})"
         ) from error
-
-
-def _class_name(space: object) -> str:
-    return space.name if isinstance(space, UnreadSpace) else type(space).__name__
 
 
 def _integers(description: Json) -> Any:

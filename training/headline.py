@@ -8,13 +8,15 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from engram.common.spaces import Path, fold
+from engram.common.spaces import NUMERIC, Path, class_name, fold, is_text, leaves, place
 from engram.envs import VectorEnv
 from engram.training.session import Session
 
 
 def headline(session: Session, agent: str, core: str) -> str:
     """Describe a run in three lines: task, spaces and levels; agent, core, size and device; budget and intervals.
+
+    A fourth says what of an observation nobody reads, if there is such a part.
 
     Args:
         session: the run's.
@@ -33,12 +35,23 @@ def headline(session: Session, agent: str, core: str) -> str:
     return "\n".join(
         [
             f"{env.name}: observations {seen}, actions {done}{levels(env)}",
+            *_left_out(env.single_observation_space),
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core"
             f"{_teaching(sizes)}; on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
             f"{checkpoint['interval']:,} steps{_or_minutes(checkpoint['interval_minutes'])}, {evaluated}",
         ]
     )
+
+
+def _left_out(space: gymnasium.Space[Any]) -> list[str]:
+    """The line on the parts of an observation that rows do not hold; none if they hold all."""
+    out = {place(path): leaf for path, leaf in leaves(space) if not isinstance(leaf, NUMERIC)}
+    if not out:
+        return []
+    has_text = any(is_text(leaf) for leaf in out.values())
+    hint = "; env.text=hash makes numbers of the words of texts" if has_text else ""
+    return [f"left out of what the agent sees: {', '.join(out)}{hint}"]
 
 
 def _teaching(sizes: dict[str, int]) -> str:
@@ -74,7 +87,7 @@ def _leaf_text(path: Path, space: gymnasium.Space[Any]) -> str:
         return f"MultiDiscrete({_list_text(space.nvec)})"
     if isinstance(space, spaces.Box):
         return f"Box({', '.join(map(str, space.shape))}) {space.dtype}"
-    return str(space)
+    return str(space) if isinstance(space, NUMERIC) else class_name(space)
 
 
 def _list_text(values: np.ndarray) -> str:

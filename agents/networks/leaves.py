@@ -15,7 +15,7 @@ from torch import Tensor
 from engram.agents.networks.image_layout import LAYOUTS, ImageLayout, LayoutName, find_layout
 from engram.agents.networks.pixel_scale import PixelScale
 from engram.common.nested import dotted
-from engram.common.spaces import NUMERIC, Path, options_of, place, unsupported
+from engram.common.spaces import NUMERIC, Path, UnreadSpace, is_text, options_of, place, unsupported
 from engram.common.spaces import leaves as space_leaves
 
 READINGS = ("auto", "vector", "image", "none", *LAYOUTS)
@@ -78,10 +78,12 @@ def observation_leaves(
     """List the parts of an observation that are read, in the order of the space, and how.
 
     Discrete and MultiDiscrete are categories. A Box of three or four axes, or of two if it holds uint8 or uint16, is an
-    image if one of its axes has at least 16 and another at least 12 pixels. Everything else is a vector.
+    image if one of its axes has at least 16 and another at least 12 pixels. Every other Box, and MultiBinary, is a
+    vector.
+    Texts beside other parts are left out, as rows do not hold them; so is what an agent that was stored had left out.
 
     Args:
-        space: Discrete, MultiDiscrete, MultiBinary, Box, or a Tuple or Dict of these.
+        space: Discrete, MultiDiscrete, MultiBinary, Box, or a Tuple or Dict of these, and of texts.
         image_layout: of all images, see `engram.agents.networks.image_layout.find_layout`.
         leaves: how to read parts instead, by their key (a nested mapping, or names joined by dots; Tuple entries are
             `0`, `1`, …; `obs` is an observation that is not nested): `vector` (its numbers as they are), `image`, one
@@ -110,12 +112,14 @@ def observation_leaves(
     for (key, part), name in zip(parts, names, strict=True):
         longest = max((other for other in given if _covers(other, name)), key=len, default=None)
         reading = "auto" if longest is None else given[longest]
-        if reading != "none":
+        if reading != "none" and not (reading == "auto" and _is_left_out(key, part)):
             found.append(_read_as(key, name, part, reading, image_layout))
     if not parts:
         raise ValueError(
             f"An agent must read a part of the observation, but {space} has none; wrap the environment."
         )
+    if not found and all(_is_left_out(key, part) for key, part in parts):
+        raise unsupported(parts[0][1])
     if not found:
         raise ValueError("An agent must read a part of the observation, but leaves leaves out all; keep one.")
     return found
@@ -124,6 +128,11 @@ def observation_leaves(
 def action_leaf(space: spaces.Space) -> Leaf:
     """Read an action: categories, or the numbers of a Box."""
     return Leaf((), space, _flat_kind(space))
+
+
+def _is_left_out(key: Path, space: spaces.Space) -> bool:
+    """Whether a part is left out unasked: a text beside other parts, or what a stored agent did without."""
+    return bool(key) and (is_text(space) or isinstance(space, UnreadSpace))
 
 
 def _covers(name: str, leaf: str) -> bool:

@@ -27,7 +27,7 @@ def test_a_configuration_builds(name: str) -> None:
     for key in options:
         default = parameters[key].default
         if not OmegaConf.is_missing(config, key):
-            assert config[key] == ({} if key == "kwargs" else default), key
+            assert config[key] == ({} if key in ("kwargs", "reset_options") else default), key
     if "id" in options:
         config.id = "CartPole-v1"
     env = instantiate(config, _convert_="all")(num_envs=2, device="cpu")

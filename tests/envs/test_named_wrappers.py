@@ -81,6 +81,18 @@ def test_what_is_refused(own_package, wrappers, said):
         GymnasiumEnv("CartPole-v1", 1, wrappers=wrappers)
 
 
+@pytest.mark.parametrize(
+    "error", [gymnasium.error.DependencyNotInstalled("pip install cv2"), ModuleNotFoundError("no cv2")]
+)
+def test_a_package_that_a_wrapper_needs_is_named(monkeypatch, error):
+    def refuse(self, env):
+        raise error
+
+    monkeypatch.setattr(gymnasium.wrappers.GrayscaleObservation, "__init__", refuse)
+    with pytest.raises(ValueError, match=r"Wrapper GrayscaleObservation needs a package .* cv2; install it"):
+        GymnasiumEnv("CartPole-v1", 1, wrappers=["GrayscaleObservation"])
+
+
 def test_words_of_the_command_line():
     words = ["env=gymnasium", "env.id=CartPole-v1"]
     values = compose_config(

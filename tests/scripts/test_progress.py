@@ -134,6 +134,16 @@ def test_parts_of_a_line():
     assert clock_time(3_725.9) == "1:02:05"
 
 
+class Told(gymnasium.Env):
+    """Says what it wants."""
+
+    observation_space = spaces.Dict(mission=spaces.Text(9), view=spaces.Discrete(3))
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return {"mission": "go", "view": 1}, {}
+
+
 @pytest.mark.parametrize(
     ("space", "text"),
     [
@@ -143,7 +153,7 @@ def test_parts_of_a_line():
         (spaces.MultiDiscrete([[3, 4, 2]] * 7), "MultiDiscrete(7, 3)"),
         (spaces.Box(0, 255, (64, 64, 3), "uint8"), "Box(64, 64, 3) uint8"),
         (spaces.Tuple((spaces.Discrete(2), spaces.Discrete(3))), "Tuple(Discrete(2), Discrete(3))"),
-        (spaces.Dict(a=spaces.Discrete(2)), "Dict(a: Discrete(2))"),
+        (spaces.Dict(a=spaces.Discrete(2), b=spaces.Text(9)), "Dict(a: Discrete(2), b: Text)"),
     ],
 )
 def test_spaces_are_written_shortly(space, text):
@@ -175,3 +185,26 @@ def test_the_first_lines_of_a_run():
         "every 100,000 steps"
     )
     assert envs.RecallFirst(1).chance_return == -0.5
+
+
+def test_what_nobody_reads_is_a_line():
+    id = "toy/Told-v0"
+    if id not in gymnasium.registry:
+        gymnasium.register(id, Told)
+    words = ["env=gymnasium", f"env.id={id}", "core=gru", "core.hidden_size=8", "num_envs=8"]
+
+    def lines(*more):
+        config = check_options(compose_config("train", [*words, *more]).values, TrainOptions)
+        return headline(Session.build(config), "ppo", "gru").splitlines()
+
+    told = lines()
+    assert (
+        told[0]
+        == "gymnasium/toy/Told-v0: observations Dict(mission: Text, view: Discrete(3)), actions Discrete(2)"
+    )
+    assert (
+        told[1]
+        == "left out of what the agent sees: mission; env.text=hash makes numbers of the words of texts"
+    )
+    assert lines("leaves.mission=none")[1] == told[1] and len(told) == 4
+    assert len(lines("env.text=hash")) == 3

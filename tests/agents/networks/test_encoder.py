@@ -120,8 +120,12 @@ def test_inputs_can_be_left_out():
 
 
 def test_unsupported_space_is_one_sentence():
-    with pytest.raises(ValueError, match=r"must be Box, .* but it is Text under a: leave it out"):
+    with pytest.raises(ValueError, match=r"must be Box, .* but it is Text\(.*env.text=hash"):
         Encoder(spaces.Dict({"a": spaces.Text(5)}), spaces.Discrete(2))
+    with pytest.raises(ValueError, match=r"must be Box, .* but it is Graph under a: leave it out"):
+        Encoder(
+            spaces.Dict(a=spaces.Graph(spaces.Discrete(2), None), b=spaces.Discrete(2)), spaces.Discrete(2)
+        )
 
 
 def test_normalizer_knows_the_moments_of_everything_seen():

@@ -122,7 +122,9 @@ class ReplayAgent(Agent):
         priorities = window_priorities(error, mask, self.settings.replay.max_priority_weight)
         priorities, found = read_metrics_with(priorities, metrics, seen)
         self.replay.set_priorities(batch.windows, priorities)
-        return {**found, "replay/largest_weight": batch.windows.largest_weight}
+        found["replay/largest_weight"] = batch.windows.largest_weight
+        found["replay/effective_share"] = batch.windows.effective_share
+        return found
 
     def num_updates_due(self, num_steps: int, num_batches: int) -> int:
         """Count the updates that the train ratio asks for.

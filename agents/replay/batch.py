@@ -17,12 +17,15 @@ class DrawnWindows:
         starts: first row of each, counted from the beginning of the run, int64 `[B]` in host memory.
         weights: factor of each one's loss, (N P)^-β over the largest of them, float32 `[B]` on the batch's device.
         largest_weight: what they were divided by.
+        effective_share: (Σ P)² / (N Σ P²) over all N windows of the replay: the share of them that, all alike, would
+            be drawn as unevenly; 1 where no window is preferred.
     """
 
     envs: Tensor
     starts: Tensor
     weights: Tensor
     largest_weight: float
+    effective_share: float
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engram.agents.replay.batch import DrawnWindows
 from engram.agents.replay.layout import Layout
 from engram.common.state_form import Numbers, StateError
 from engram.common.streams import fractions, whole_numbers
@@ -80,7 +81,7 @@ class Priorities:
         self._scaled[self._slots(max(first, self._end), end)] = highest
         self._first, self._end = first, end
 
-    def draw(self, key: int, batch_size: int) -> tuple[Tensor, Tensor, Tensor, float]:
+    def draw(self, key: int, batch_size: int) -> DrawnWindows:
         """Draw windows, independently and with replacement.
 
         Args:
@@ -88,8 +89,7 @@ class Priorities:
             batch_size: B.
 
         Returns:
-            Environments and first rows, int64 `[B]`; weights, float32 `[B]`, and what they were divided by; all in
-            host memory.
+            Which ones; all in host memory.
         """
         num_slots, num_envs = self._scaled.shape
         scaled = self._used.reshape(-1)
@@ -102,11 +102,12 @@ class Priorities:
         num_windows = (self._end - self._first) * num_envs
         weights = (num_windows * scaled[index] / sums[-1]) ** -self._importance_exponent
         largest = weights.max()
-        return (
+        return DrawnWindows(
             torch.from_numpy(envs),
             torch.from_numpy(numbers * self._every),
             torch.from_numpy(weights / largest).float(),
             float(largest),
+            effective_share=float(sums[-1] ** 2 / (num_windows * scaled.dot(scaled))),
         )
 
     def set(self, envs: Tensor, starts: Tensor, priorities: Tensor) -> None:

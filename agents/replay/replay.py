@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -159,8 +160,8 @@ class Replay:
                 "add more first."
             )
         if self._priorities is not None:
-            envs, starts, weights, largest = self._priorities.draw(key, self.batch_size)
-            return envs, starts, DrawnWindows(envs, starts, to_device(weights, self._device), largest)
+            drawn = self._priorities.draw(key, self.batch_size)
+            return drawn.envs, drawn.starts, replace(drawn, weights=to_device(drawn.weights, self._device))
         num_starts = last - first + 1
         envs, ages = draw_windows(
             key, self.batch_size, ring.layout.num_envs, num_starts, self._sampling == "recency"

@@ -59,14 +59,14 @@ def test_weights_and_priorities_of_an_update_by_hand(monkeypatch):
     rows["is_last"] = torch.arange(7).eq(3).repeat(2, 1)
     rows["is_terminal"] = rows["is_last"] & torch.tensor([[False], [True]])
     is_trained = torch.arange(7).ne(0).repeat(2, 1)
-    windows = DrawnWindows(torch.tensor([0, 1]), torch.tensor([0, 20]), torch.tensor([1, 0.5]), 3.5)
+    windows = DrawnWindows(torch.tensor([0, 1]), torch.tensor([0, 20]), torch.tensor([1, 0.5]), 3.5, 0.25)
     given = []
     agent._replay = type("Given", (), {"set_priorities": lambda self, *given_: given.append(given_)})()
     fix_values(monkeypatch, agent)
     batch = dataclasses.replace(batch, rows=rows, is_trained=is_trained, windows=windows)
     metrics = agent.update(batch, 0)
     assert metrics["value"] == pytest.approx((0.2146281006 + 0.5 * 0.1484201807) / 2, abs=1e-6)
-    assert metrics["replay/largest_weight"] == 3.5
+    assert metrics["replay/largest_weight"] == 3.5 and metrics["replay/effective_share"] == 0.25
     ((same, priorities),) = given
     assert same is windows and priorities.tolist() == pytest.approx([1.016743433, 0.995630042], abs=1e-6)
 

@@ -14,11 +14,11 @@ EXPERIMENTS = sorted(path.stem for path in (Path(configs.__file__).parent / "exp
 SMALL = [*(word for word in TINY if not word.startswith("core")), "evaluation.interval=null"]
 SMALL_WITH_REPLAY = [
     *(word for word in SMALL if not word.startswith("agent.")),
-    "total_env_steps=150",
+    "total_env_steps=200",
     "agent.batch_size=2",
     "agent.batch_length=16",
     "agent.train_ratio=16",  # bsuite's 1,024 would be an update for every row collected
-    "agent.replay.prefill=100",
+    "agent.replay.prefill=144",  # a window of every environment, burn-in included
     "agent.replay.capacity_bytes=20_000_000",  # the default reserves gigabytes
 ]
 

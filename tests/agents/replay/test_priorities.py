@@ -29,21 +29,22 @@ def four_windows():
 
 def test_probabilities_and_weights_by_hand():
     count = 100_000
-    envs, starts, weights, largest = four_windows().draw(7, count)
+    drawn = four_windows().draw(7, count)
+    envs, starts, weights, largest = drawn.envs, drawn.starts, drawn.weights, drawn.largest_weight
     share = torch.tensor([0.505828569, 0.271066818, 0.145261111, 0.077843502], dtype=torch.float64)
     assert envs.eq(0).all()
     assert chi_square(torch.bincount(starts)[::2].double(), count * share) < chi_square_limit(3)
     for number, expected in enumerate((0.325335464, 0.473028823, 0.687770909, 1)):
         assert weights[starts == 2 * number].sub(expected).abs().max() < 1e-7
     assert largest == pytest.approx((4 * 0.077843502) ** -0.6)
+    assert drawn.effective_share == pytest.approx(1 / (4 * share.square().sum().item()))
 
 
 @pytest.mark.parametrize(("number", "start"), [(0, 0), (2**63 - 1, 6)])
 def test_the_ends_of_the_draw_are_the_first_and_the_last_window(monkeypatch, number, start):
     """Behind the last one the table holds places without a window, which a rounded product must not reach."""
     monkeypatch.setattr(priorities, "whole_numbers", lambda key, count: torch.full((count,), number))
-    _, starts, _, _ = four_windows().draw(0, 3)
-    assert starts.tolist() == [start] * 3
+    assert four_windows().draw(0, 3).starts.tolist() == [start] * 3
 
 
 def test_priorities_of_windows_by_hand():
@@ -95,7 +96,8 @@ def test_a_ring_that_goes_round_beside_a_plain_dictionary():
         assert int((scaled > 0).sum()) == len(plain)
         if not plain:
             continue
-        drawn.append(table.draw(step, 5)[:2])
+        found = table.draw(step, 5)
+        drawn.append((found.envs, found.starts))
         assert {(env, start) for env, start in zip(*map(torch.Tensor.tolist, drawn[-1]), strict=True)} <= {
             *plain
         }

@@ -24,6 +24,8 @@ from engram.envs.ballet.pictures import (
     make_sprites,
     paint,
 )
+from engram.envs.beginnings import redrawn
+from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 from engram.envs.running import one_environment
 
@@ -95,13 +97,18 @@ class Ballet(NativeVectorEnv):
         self._views = _empty_views().to(self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        draws = hash_prefix(seed, env_index, episode)
+        return self.begin_within(seed, env_index, episode, torch.zeros_like(episode))
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        draws = hash_prefix(seed, env_index, trial)
         shape, color = self._some(draws, _SHAPE, len(SHAPES)), self._some(draws, _COLOR, len(COLORS))
         return {
             "place": self._places[self._some(draws, _PLACE, len(_PLACES))],
             "dance": self._some(draws, _DANCE, len(DANCES)),
             "sprite": DANCERS + shape * len(COLORS) + color,
-            "target": randint(self.num_dancers, _TARGET, prefix=draws),
+            "target": randint(self.num_dancers, _TARGET, prefix=redrawn(draws, number)),
             "agent": torch.full((len(seed), 2), _ROOM // 2, device=seed.device),
         }
 
@@ -129,6 +136,20 @@ class Ballet(NativeVectorEnv):
         self, task: dict[str, Tensor], reward: Tensor, is_terminal: Tensor
     ) -> dict[str, Tensor]:
         return {"success": reward > 0}
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return which dance each dancer dances, in their order, and from the choice on who danced the one named.
+
+        A dance is shown while it is danced; before, nobody can know it.
+        """
+        dances = {}
+        for dancer in range(self.num_dancers):
+            since = time - dancer * self.period - DANCE_LENGTH + 1
+            rows_ago = torch.where(since >= -DANCE_LENGTH + 1, since.clamp(min=0), -1)
+            dances[f"dance_{dancer + 1}"] = Hidden(task["dance"][:, dancer], len(DANCES), rows_ago=rows_ago)
+        since_named = time - task["target"] * self.period - DANCE_LENGTH + 1
+        since_named = torch.where(time >= self.choice, since_named, -1)
+        return {**dances, "target": Hidden(task["target"], self.num_dancers, rows_ago=since_named)}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102
         named = task["dance"].gather(1, task["target"][:, None]).squeeze(1)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from abc import abstractmethod
+
 import gymnasium.spaces as gs
 import numpy as np
 import torch
@@ -9,13 +12,17 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
+from engram.common.random import hash_prefix
+from engram.envs.beginnings import redrawn
 from engram.envs.drawing import BLUE, BOARD_SIZE, GREEN, INK, RED, WHITE, Color, Mark, draw_grid
+from engram.envs.hidden import Hidden
 from engram.envs.minigrid.views import (
     BALL,
     KEY,
     PASSABLE,
     WALL,
     cell_steps,
+    make_sights,
     make_views,
     symbol_space,
     view_cells,
@@ -45,6 +52,7 @@ class GridWorld(NativeVectorEnv):
     Args:
         num_envs: number of environments B.
         grids: what the cells of every layout hold (`engram.envs.minigrid.views`), uint8 [L, width * height].
+        landmarks: numbers of the cells of every layout of which `is_seen` tells, int64 [L, n].
         width: cells of a grid from left to right.
         max_episode_steps: actions after which an episode is truncated.
         device: where everything lives.
@@ -55,6 +63,7 @@ class GridWorld(NativeVectorEnv):
         self,
         num_envs: Count,
         grids: Tensor,
+        landmarks: Tensor,
         width: Count,
         max_episode_steps: Count,
         device: torch.device | str = "cpu",
@@ -65,7 +74,7 @@ class GridWorld(NativeVectorEnv):
         self.max_episode_steps = max_episode_steps
         self.single_observation_space = gs.Dict({"direction": gs.Discrete(4), "image": symbol_space()})
         self.single_action_space = gs.Discrete(7)
-        self._grids = grids.to(self.device)
+        self._grids, self._landmarks = grids.to(self.device), landmarks
         self._views = make_views(grids, width, self.num_cells // width).to(self.device)
         self._steps = cell_steps(width).to(self.device)
         self._is_passable = torch.tensor(
@@ -76,6 +85,38 @@ class GridWorld(NativeVectorEnv):
         """Return the cell before the agent, int64 [B], and what it holds, uint8 [B]."""
         cell = task["position"] + self._steps[task["direction"]]
         return cell, self._grids[task["layout"], cell]
+
+    @functools.cached_property
+    def _sights(self) -> Tensor:
+        height = self.num_cells // self.width
+        return make_sights(self._grids.cpu(), self.width, height, self._landmarks).to(self.device)
+
+    def is_seen(self, task: dict[str, Tensor]) -> Tensor:
+        """Tell which landmarks the present view shows, bool [B, n]."""
+        return self._sights[self._view_number(task)]
+
+    def position_hidden(self, task: dict[str, Tensor]) -> Hidden:
+        """The number of the cell that the agent is in."""
+        return Hidden(task["position"], self.num_cells, rows_ago=torch.zeros_like(task["position"]))
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        draws = hash_prefix(seed, env_index, trial)
+        return self.begin_from(draws, redrawn(draws, number))
+
+    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        draws = hash_prefix(seed, env_index, episode)
+        return self.begin_from(draws, draws)
+
+    @abstractmethod
+    def begin_from(self, draws: Tensor, again: Tensor) -> dict[str, Tensor]:
+        """Return the task's tensors [B, ...] at the start of episodes.
+
+        Args:
+            draws: what the layout is drawn from, which stays within a trial, int64 [B].
+            again: what the agent's place is drawn from, anew in each episode of a trial, int64 [B].
+        """
 
     def move(self, task: dict[str, Tensor], action: Tensor) -> dict[str, Tensor]:
         """Return the task's tensors after a turn or a step; what is not passable blocks."""
@@ -99,9 +140,11 @@ class GridWorld(NativeVectorEnv):
         return {"success": reward > 0}
 
     def observe(self, task: dict[str, Tensor], time: Tensor) -> TensorDict:  # noqa: D102
-        place = (task["layout"] * self.num_cells + task["position"]) * 4 + task["direction"]
-        parts = {"direction": task["direction"], "image": self._views[place].long()}
+        parts = {"direction": task["direction"], "image": self._views[self._view_number(task)].long()}
         return TensorDict(parts, batch_size=[len(time)])
+
+    def _view_number(self, task: dict[str, Tensor]) -> Tensor:
+        return (task["layout"] * self.num_cells + task["position"]) * 4 + task["direction"]
 
     def render(self, index: int) -> np.ndarray:
         """Draw the grid, the cells in view bright."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Fitting, Index
-from engram.common.random import hash_prefix, purpose, randint
+from engram.common.random import purpose, randint
+from engram.envs.hidden import Hidden
 from engram.envs.minigrid.grid_world import GridWorld
 from engram.envs.minigrid.views import BALL, KEY, WALL
 
@@ -65,18 +66,37 @@ class MiniGridMemory(GridWorld):
         grids = [
             _grid(size, end, cue, top) for end in self.ends for cue in (KEY, BALL) for top in (KEY, BALL)
         ]
-        super().__init__(num_envs, torch.stack(grids), size, 5 * size**2, device, env_index_offset)
+        middle = size // 2
+        landmarks = [
+            (1 + size * (middle - 1), end + 1 + size * (middle - 2), end + 1 + size * (middle + 2))
+            for end in self.ends
+        ]
+        cells = torch.tensor(landmarks).repeat_interleave(4, 0)
+        super().__init__(num_envs, torch.stack(grids), cells, size, 5 * size**2, device, env_index_offset)
         self.best_return = _BEST.get((size, random_length))
 
-    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        draws = hash_prefix(seed, env_index, episode)
+    def best_of_trial(self, trials: int) -> float | None:
+        """Return None for several: who knows the goal from an episode before need not look at the first room again."""
+        return self.best_return if trials == 1 else None
+
+    def begin_from(self, draws: Tensor, again: Tensor) -> dict[str, Tensor]:  # noqa: D102
         end = randint(len(self.ends), _END, prefix=draws)
         bits = randint(2, _CUE, prefix=draws) * 2 + randint(2, _ORDER, prefix=draws)
-        column = 1 + randint(self.ends[0] + end, _START, prefix=draws)
+        column = 1 + randint(self.ends[0] + end, _START, prefix=again)
         return {
             "layout": end * 4 + bits,
             "position": column + self.size * (self.size // 2),
-            "direction": torch.zeros_like(seed),
+            "direction": torch.zeros_like(draws),
+        }
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the object of the first room and the upper one of the fork, 0 for a key, and the agent's place."""
+        seen = self.is_seen(task)
+        bits = task["layout"] % 4
+        return {
+            "cue": Hidden(bits // 2, 2, is_shown=seen[:, 0]),
+            "fork": Hidden(bits % 2, 2, is_shown=seen[:, 1] | seen[:, 2]),
+            "position": self.position_hidden(task),
         }
 
     def advance(  # noqa: D102

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
-from engram.common.random import hash_prefix, purpose, randint
+from engram.common.random import purpose, randint
+from engram.envs.hidden import Hidden
 from engram.envs.minigrid.grid_world import TOGGLE, GridWorld
 from engram.envs.minigrid.views import BLUE_CLOSED, BLUE_OPEN, RED_CLOSED, RED_OPEN, WALL
 
@@ -48,18 +49,39 @@ class RedBlueDoors(GridWorld):
         self.size, self.name = size, "minigrid/red_blue_doors"
         rows = range(1, size - 1)
         grids = [_grid(size, red, blue, doors) for red in rows for blue in rows for doors in range(4)]
-        super().__init__(num_envs, torch.stack(grids), 2 * size, 20 * size**2, device, env_index_offset)
+        sides = size // 2, size // 2 + size - 1
+        landmarks = [
+            [left_or_right + 2 * size * row for left_or_right, row in zip(sides, (red, blue), strict=True)]
+            for red in rows
+            for blue in rows
+            for _ in range(4)
+        ]
+        cells = torch.tensor(landmarks)
+        super().__init__(
+            num_envs, torch.stack(grids), cells, 2 * size, 20 * size**2, device, env_index_offset
+        )
         self.best_return = _BEST.get(size)
 
-    def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        draws, inner = hash_prefix(seed, env_index, episode), self.size - 2
+    def begin_from(self, draws: Tensor, again: Tensor) -> dict[str, Tensor]:  # noqa: D102
+        inner = self.size - 2
         doors = randint(inner, _RED, prefix=draws) * inner + randint(inner, _BLUE, prefix=draws)
-        cell = randint(inner**2, _CELL, prefix=draws)
+        cell = randint(inner**2, _CELL, prefix=again)
         column, row = self.size // 2 + 1 + cell % inner, 1 + cell // inner
         return {
             "layout": doors * 4,
             "position": column + self.width * row,
-            "direction": randint(4, _DIRECTION, prefix=draws),
+            "direction": randint(4, _DIRECTION, prefix=again),
+        }
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return whether the red door is open, in which rows the doors are, and the agent's place."""
+        inner, (sees_red, sees_blue) = self.size - 2, self.is_seen(task).unbind(1)
+        doors = task["layout"] // 4
+        return {
+            "red_open": Hidden(task["layout"] % 2, 2, is_shown=sees_red),
+            "red_row": Hidden(doors // inner, inner, is_shown=sees_red),
+            "blue_row": Hidden(doors % inner, inner, is_shown=sees_blue),
+            "position": self.position_hidden(task),
         }
 
     def advance(  # noqa: D102

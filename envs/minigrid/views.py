@@ -97,6 +97,28 @@ def make_views(grids: Tensor, width: int, height: int) -> Tensor:
     return torch.cat([_encode(part[:, cells].flatten(0, 1)) for part in grids.split(some)])
 
 
+def make_sights(grids: Tensor, width: int, height: int, cells: Tensor) -> Tensor:
+    """Make a table of where some cells are seen from.
+
+    Args:
+        grids: as of `make_views`, [L, P].
+        width: of the grids.
+        height: of the grids.
+        cells: the numbers of the cells asked for in each layout, int64 [L, n].
+
+    Returns:
+        bool [L * P * 4, n], by layout, cell and direction of the agent, who does not see what it stands on.
+    """
+    around = view_cells(width, height)
+    grids = torch.nn.functional.pad(grids, (0, 1), value=WALL)
+    found = []
+    for grid, asked in zip(grids, cells, strict=True):
+        seen = visible(grid[around].flatten(0, 1)).view(around.shape)
+        seen[..., _AGENT[0], _AGENT[1]] = False
+        found.append(torch.stack([((around == cell) & seen).any(-1).any(-1) for cell in asked], dim=-1))
+    return torch.stack(found).flatten(0, 2)
+
+
 def _encode(kinds: Tensor) -> Tensor:
     """Views [N, 7, 7] as the package encodes them: what is not seen is 0, and the agent's own cell is empty."""
     seen = visible(kinds)

@@ -9,7 +9,19 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import hash_prefix, purpose, randint
-from engram.envs.tvt.boards import DOOR, INDICATOR, KEY, KEY_EXPLORE, KEY_REWARD, ORCHARD, WIDTH, cells_of
+from engram.envs.beginnings import redrawn
+from engram.envs.hidden import Hidden
+from engram.envs.tvt.boards import (
+    DOOR,
+    INDICATOR,
+    KEY,
+    KEY_EXPLORE,
+    KEY_REWARD,
+    NUM_CELLS,
+    ORCHARD,
+    WIDTH,
+    cells_of,
+)
 from engram.envs.tvt.three_phases import EXPLORE, EXPLORE_LENGTH, REWARD, ThreePhases
 
 _KEY, _START = purpose("key"), purpose("start")
@@ -54,10 +66,16 @@ class KeyToDoor(ThreePhases):
         )
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        draws = hash_prefix(seed, env_index, episode)
+        return self.begin_within(seed, env_index, episode, torch.zeros_like(episode))
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        draws = hash_prefix(seed, env_index, trial)
+        again = redrawn(draws, number)
         no = torch.zeros_like(seed, dtype=torch.bool)
         return {
-            "position": self._start_cells[randint(len(self._start_cells), _START, prefix=draws)],
+            "position": self._start_cells[randint(len(self._start_cells), _START, prefix=again)],
             "key": self._key_cells[randint(len(self._key_cells), _KEY, prefix=draws)],
             "has_key": no,
             "just_taken": no.clone(),
@@ -78,6 +96,16 @@ class KeyToDoor(ThreePhases):
         task["just_taken"] = taken & (frame < EXPLORE_LENGTH)
         task["is_paid"] = task["is_paid"] | opened
         return task, opened
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return whether the player has the key, and which cell it is in."""
+        phase, has_key = self.phase_of(time), task["has_key"]
+        # The key in view says that it is not taken, the mark that it is.
+        in_view = self.is_in_view(task, task["key"]) & (phase == EXPLORE) & ~has_key
+        return {
+            "has_key": Hidden(has_key.long(), 2, is_shown=in_view | task["just_taken"]),
+            "position": Hidden(task["position"], NUM_CELLS, rows_ago=torch.zeros_like(time)),
+        }
 
     def sprites(  # noqa: D102
         self, task: dict[str, Tensor], phase: Tensor

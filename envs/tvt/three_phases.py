@@ -174,6 +174,10 @@ class ThreePhases(NativeVectorEnv):
         kinds = self._draw(task, time, self._view[task["position"]])
         return self._colors[kinds] if self.observation == "pixels" else kinds
 
+    def is_in_view(self, task: dict[str, Tensor], cell: Tensor) -> Tensor:
+        """Tell whether a cell, int64 [B], is among those around the player, bool [B]."""
+        return (self._view[task["position"]] == cell[:, None, None]).any(-1).any(-1)
+
     def _draw(self, task: dict[str, Tensor], time: Tensor, cells: Tensor) -> Tensor:
         """What cells show, int64 [B, H, W]."""
         phase = self.phase_of(time)

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import hash_prefix, purpose, randint
-from engram.envs.tvt.boards import MATCH_EXPLORE, MATCH_REWARD, ORCHARD, RED, cells_of
+from engram.envs.beginnings import redrawn
+from engram.envs.hidden import Hidden
+from engram.envs.tvt.boards import MATCH_EXPLORE, MATCH_REWARD, NUM_CELLS, ORCHARD, RED, cells_of
 from engram.envs.tvt.three_phases import EXPLORE, REWARD, ThreePhases
 
 _TARGET, _PLACE = purpose("target"), purpose("place of the color")
@@ -53,12 +55,17 @@ class VisualMatch(ThreePhases):
         self._objects = cells_of(MATCH_REWARD, "o").to(self.device)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
-        draws = hash_prefix(seed, env_index, episode)
+        return self.begin_within(seed, env_index, episode, torch.zeros_like(episode))
+
+    def begin_within(  # noqa: D102
+        self, seed: Tensor, env_index: Tensor, trial: Tensor, number: Tensor
+    ) -> dict[str, Tensor]:
+        draws = hash_prefix(seed, env_index, trial)
         no = torch.zeros_like(seed, dtype=torch.bool)
         return {
             "position": self._starts[EXPLORE].expand(len(seed)).clone(),
             "target": randint(len(self._objects), _TARGET, prefix=draws),
-            "cue": self._ring[randint(len(self._ring), _PLACE, prefix=draws)],
+            "cue": self._ring[randint(len(self._ring), _PLACE, prefix=redrawn(draws, number))],
             "is_chosen": no,
             "is_paid": no.clone(),
             **self.orchard(draws),
@@ -72,6 +79,14 @@ class VisualMatch(ThreePhases):
         task["is_chosen"] = task["is_chosen"] | reached
         task["is_paid"] = task["is_paid"] | right
         return task, right
+
+    def conceals(self, task: dict[str, Tensor], time: Tensor) -> dict[str, Hidden]:
+        """Return the colour that is to be chosen, in the order red, green, blue, and which cell the player is in."""
+        is_explored = self.phase_of(time) == EXPLORE  # the cue lies beside the player, who cannot leave
+        return {
+            "target": Hidden(task["target"], len(self._objects), is_shown=is_explored),
+            "position": Hidden(task["position"], NUM_CELLS, rows_ago=torch.zeros_like(time)),
+        }
 
     def sprites(  # noqa: D102
         self, task: dict[str, Tensor], phase: Tensor

@@ -60,6 +60,82 @@ def test_what_is_shown_at_first(name, options, thing, shown_on):
         assert torch.equal(first, value)
 
 
+def test_minigrid_memory_shows_the_objects_that_are_in_view():
+    rows, hidden = play(envs.make_env("minigrid/memory_s13random", num_envs=64), 200)
+    counts = {"cue": 0, "fork": 0}
+    for t in range(200):
+        found, image = hidden[t], rows["obs", "image"][:, t]
+        objects = torch.isin(image[..., 0], torch.tensor([5, 6]))  # [B, left to right, far to near]
+        cue, fork = found["cue"], found["fork"]
+        assert torch.equal(objects.any(-1).any(-1), cue.is_shown | fork.is_shown)
+        for env in (cue.is_shown & ~fork.is_shown).nonzero().flatten():
+            assert image[env, ..., 0][objects[env]].tolist() == [5 + cue.value[env]]
+            counts["cue"] += 1
+        looks_right = rows["obs", "direction"][:, t] == 0
+        for env in (fork.is_shown & ~cue.is_shown & looks_right).nonzero().flatten():
+            upper = 5 + fork.value[env]
+            for column, row in objects[env].nonzero().tolist():
+                assert image[env, column, row, 0] == (upper if column < 3 else 11 - upper)
+                counts["fork"] += 1
+    assert min(counts.values()) > 50, counts
+
+
+def test_red_blue_doors_shows_the_doors_that_are_in_view():
+    env = envs.make_env("minigrid/red_blue_doors_6x6", num_envs=64)
+    rows, hidden = play(env, 120)
+    opened = 0
+    for t in range(120):
+        found, image = hidden[t], rows["obs", "image"][:, t]
+        for name, color in (("red", 0), ("blue", 2)):
+            is_door = (image[..., 0] == 4) & (image[..., 1] == color)
+            assert torch.equal(is_door.any(-1).any(-1), found[f"{name}_row"].is_shown)
+            assert found[f"{name}_row"].num_classes == 4
+            if name == "red":
+                is_open = (is_door & (image[..., 2] == 0)).any(-1).any(-1)
+                shown = found["red_open"].is_shown
+                assert torch.equal(is_open[shown], found["red_open"].value[shown].bool())
+                opened += int(is_open.sum())
+    assert opened > 20
+    kinds = env._grids[env.state["task", "layout"]].view(64, 6, 12)
+    for name, column, either in (("red", 3, (4, 5)), ("blue", 8, (6, 7))):
+        there = kinds[:, :, column].gather(1, found[f"{name}_row"].value[:, None] + 1)
+        assert torch.isin(there, torch.tensor(either, dtype=torch.uint8)).all()
+
+
+def test_a_ballet_hides_its_dances_and_then_who_danced_the_named_one():
+    env = envs.make_env("ballet/ballet", num_envs=32, kwargs={"num_dancers": 3, "delay": 2})
+    rows, hidden = play(env, 53)
+    assert list(hidden[0]) == ["dance_1", "dance_2", "dance_3", "target"]
+    for t, ages in ((0, [0, -1, -1, -1]), (16, [1, -1, -1, -1]), (17, [2, 0, -1, -1]), (50, [35, 18, 1, -1])):
+        assert [one.rows_ago[0].item() for one in hidden[t].values()] == ages
+    found = hidden[51]
+    dances = torch.stack([found[f"dance_{dancer}"].value for dancer in (1, 2, 3)], dim=1)
+    named = dances.gather(1, found["target"].value[:, None]).squeeze(1)
+    assert torch.equal(named, rows["obs", "instruction"][:, 51] - 1)
+    assert torch.equal(found["target"].rows_ago, 36 - 17 * found["target"].value)
+
+
+def test_key_to_door_hides_the_key_that_was_taken():
+    rows, hidden = play(envs.make_env("tvt/key_to_door", num_envs=256), 86)
+    took = torch.zeros(256, dtype=torch.bool)
+    for t in range(86):
+        has_key, explores = hidden[t]["has_key"], t < 15
+        in_view = (rows["obs"][:, t] == 3).flatten(1).any(1)  # a key
+        took_now = has_key.value.bool() & ~took
+        assert torch.equal(has_key.is_shown, (in_view | took_now) & explores)
+        took |= took_now
+        assert torch.equal(took, has_key.value.bool())
+    assert 5 < took.sum() < 250 and rows["is_last"][:, 85].all()
+
+
+def test_visual_match_hides_the_colour():
+    rows, hidden = play(envs.make_env("tvt/visual_match", num_envs=16), 60)
+    seen = rows["obs"][:, 0].flatten(1).amax(1) - 7  # red, green and blue are the last of the symbols
+    for t in range(60):
+        target = hidden[t]["target"]
+        assert torch.equal(target.value, seen) and target.is_shown.tolist() == [t < 15] * 16
+
+
 def test_a_task_may_hide_nothing_that_it_says():
     env = envs.make_env("diagnostic/parity", num_envs=1)
     env.reset(0)

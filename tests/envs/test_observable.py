@@ -9,7 +9,11 @@ from engram import envs
 from engram.envs import Observable, Trials
 
 FAMILIES = [name for name, task in envs.TASKS.items() if name.startswith("popgym/") and task.general is None]
-NAMES = [*FAMILIES, "diagnostic/bandit", "diagnostic/recall_first"]
+NAMES = [
+    *FAMILIES,
+    *("diagnostic/bandit", "diagnostic/recall_first", "minigrid/memory_s7", "minigrid/red_blue_doors_6x6"),
+    *("ballet/2_delay16", "tvt/key_to_door", "tvt/visual_match"),
+]
 
 
 def make(name: str):

@@ -7,9 +7,14 @@ from native_checks import CHECKS, check_one_step_on_cuda
 
 from engram import envs
 from engram.envs import Bandit, NativeVectorEnv, RecallFirst, Trials
+from engram.envs.ballet import Ballet
 from engram.envs.memory_maze.maze import MemoryMaze
+from engram.envs.minigrid.memory import MiniGridMemory
+from engram.envs.minigrid.red_blue_doors import RedBlueDoors
 from engram.envs.popgym.cart_pole import NoisyPositionOnlyCartPole, PositionOnlyCartPole
 from engram.envs.popgym.multiarmed_bandit import MultiarmedBandit
+from engram.envs.tvt.key_to_door import KeyToDoor
+from engram.envs.tvt.visual_match import VisualMatch
 
 
 def make(inner, trials: int = 3, **options):
@@ -79,7 +84,8 @@ def test_one_episode_is_the_task_itself() -> None:
 
 def test_the_first_episode_of_a_trial_is_that_of_its_number() -> None:
     """Episode 0 of trial n is episode n of the task, whatever the task redraws."""
-    for inner in (Bandit(5), MultiarmedBandit(5, 3, 4), NoisyPositionOnlyCartPole(5, 20)):
+    others = (MiniGridMemory(5), RedBlueDoors(5), Ballet(5), KeyToDoor(5), VisualMatch(5))
+    for inner in (Bandit(5), MultiarmedBandit(5, 3, 4), NoisyPositionOnlyCartPole(5, 20), *others):
         index = torch.arange(5)
         zeros = torch.zeros_like(index)
         own = inner.begin(zeros + 7, index, zeros + 2)
@@ -100,6 +106,11 @@ def test_the_first_episode_of_a_trial_is_that_of_its_number() -> None:
             ["draws", "body"],
         ),
         (RecallFirst(8), ["cue"], []),
+        (MiniGridMemory(8, 13, random_length=True), ["layout"], ["position"]),
+        (RedBlueDoors(8), ["layout"], ["position", "direction"]),
+        (Ballet(8, 4), ["place", "dance", "sprite"], ["target"]),
+        (KeyToDoor(8), ["key", "apples"], ["position"]),
+        (VisualMatch(8), ["target", "apples"], ["cue"]),
     ],
     ids=lambda one: one.name.rpartition("/")[2] if isinstance(one, NativeVectorEnv) else None,
 )

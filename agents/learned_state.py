@@ -13,6 +13,7 @@ from torch import nn
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.networks.encoder import Encoder
 from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.common.ranks import ALONE, Ranks
 from engram.common.state_form import Whole
 from engram.memory_cores import MemoryCore
 
@@ -24,11 +25,13 @@ class LearnedState(ABC):
         num_updates: so far.
         counters: names of further attributes that are saved, each with its form, see `engram.common.state_form`.
         auxiliary: what only teaches and never acts; its parameters are counted by themselves.
+        ranks: the processes that it learns with, each from rows of its own; by default it is alone.
     """
 
     counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
     num_updates: int = 0
     auxiliary: nn.Module | None = None
+    ranks: Ranks = ALONE
 
     @abstractmethod
     def initial_memory(self, batch_size: int) -> TensorDict:
@@ -60,6 +63,30 @@ class LearnedState(ABC):
     def captured_updates(self) -> dict[str, CapturedUpdate]:
         """The parts of an update that can be recorded among the attributes, by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, CapturedUpdate)}
+
+    def why_alone(self, ranks: Ranks) -> str | None:
+        """Say why it cannot learn together with these processes; None if it can."""
+        return "this agent's losses are not written for it"
+
+    def join(self, ranks: Ranks) -> None:
+        """Learn with other processes from here on, from the leader's parameters: as one agent, from all their rows.
+
+        Raises:
+            ValueError: if it cannot.
+        """
+        if not ranks.is_many:
+            return
+        if reason := self.why_alone(ranks):
+            raise ValueError(
+                f"An agent must be one that several processes can train together, but this one is not ({reason}); "
+                "train it in one process."
+            )
+        self.ranks = ranks
+        for network in self.networks.values():
+            ranks.copy_leader(network.state_dict().values())
+            for part in network.modules():
+                if hasattr(part, "ranks"):
+                    part.ranks = ranks  # type: ignore[assignment]
 
     def sizes(self) -> dict[str, int]:
         """Count what the agent learns and what it remembers.

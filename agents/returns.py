@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from engram.common.ranks import ALONE, Ranks
 from engram.common.zero_where import zero_unless, zero_where
 
 
@@ -102,37 +103,45 @@ def lambda_returns(
     return torch.stack(returns, dim=1)
 
 
-def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+def masked_mean(x: Tensor, mask: Tensor, ranks: Ranks = ALONE) -> Tensor:
     """Mean of `x` over the rows where `mask` holds: (sum, count), divided once.
 
     Args:
         x: any shape.
         mask: bool, the same shape.
+        ranks: whose rows these are all together; the gradient is this rank's share (`Ranks.means`).
 
     Returns:
         A scalar; 0 if no row is valid.
     """
-    return zero_unless(mask, x).sum() / mask.sum().clamp(min=1)
+    total = zero_unless(mask, x).sum()
+    if ranks.is_many:
+        return ranks.means(total.unsqueeze(0), mask.sum()).squeeze(0)
+    return total / mask.sum().clamp(min=1)
 
 
-def masked_means(terms: Mapping[str, Tensor], mask: Tensor) -> dict[str, Tensor]:
+def masked_means(terms: Mapping[str, Tensor], mask: Tensor, ranks: Ranks = ALONE) -> dict[str, Tensor]:
     """`masked_mean` of several terms at once, each of the shape of `mask`: one sum and one count."""
     stacked = zero_unless(mask, torch.stack(list(terms.values())))
-    means = stacked.flatten(1).sum(1) / mask.sum().clamp(min=1)
+    means = ranks.means(stacked.flatten(1).sum(1), mask.sum())
     return dict(zip(terms, means.unbind(), strict=True))
 
 
-def normalize(x: Tensor, mask: Tensor, epsilon: float = 1e-8) -> Tensor:
+def normalize(x: Tensor, mask: Tensor, epsilon: float = 1e-8, ranks: Ranks = ALONE) -> Tensor:
     """Shift and scale `x` to mean 0 and standard deviation 1 over the valid rows.
 
     Args:
         x: any shape.
         mask: bool, the same shape; only these rows enter the moments.
         epsilon: added to the standard deviation.
+        ranks: whose rows these are all together.
 
     Returns:
         The normalised tensor, 0 where `mask` is false.
     """
+    if ranks.is_many:
+        total, mean, squares = (part.to(x.dtype) for part in ranks.moments(x.unsqueeze(-1), mask))
+        return zero_unless(mask, x - mean) / ((squares / total.clamp(min=1)).sqrt() + epsilon)
     count = mask.sum().clamp(min=1)
     centred = zero_unless(mask, x - zero_unless(mask, x).sum() / count)
     return centred / ((centred.square().sum() / count).sqrt() + epsilon)

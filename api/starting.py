@@ -24,6 +24,7 @@ from engram.command_line.resuming import (
     store_changes,
 )
 from engram.common.checked import check_options
+from engram.common.ranks import ALONE, Ranks
 from engram.common.say import say
 from engram.envs.given import GivenEnv
 from engram.run_files.find_run import unfinished_run
@@ -55,19 +56,24 @@ class Started:
     resume_step: int | None = None
 
 
-def start_run(words: Sequence[str], held: ExitStack, given: GivenEnv | None = None) -> Started:
+def start_run(
+    words: Sequence[str], held: ExitStack, given: GivenEnv | None = None, ranks: Ranks = ALONE
+) -> Started:
     """Start a run, or continue the one that `resume=` names.
 
     Args:
         words: `key=value`, as of `engram train`.
         held: releases the folder, the environments and torch's threads when it is closed.
         given: makes the environments, where they were given as an object or a function.
+        ranks: the processes that train it; all of them start it, and the leader makes and writes its folder.
 
     Raises:
         UsageError: for an option that cannot work, as a ValueError or OSError of its own in places.
     """
-    run_dir, words = _run_to_continue(words)
-    return _begin(words, held, given) if run_dir is None else _continue(run_dir, words, held, given)
+    run_dir, words = ranks.share(_run_to_continue(words) if ranks.is_leader else (None, words))
+    if run_dir is None:
+        return _begin(words, held, given, ranks)
+    return _continue(run_dir, words, held, given, ranks)
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
@@ -82,7 +88,7 @@ def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     return run_dir, [*kept, *allow_words(words)]
 
 
-def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Started:
+def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None, ranks: Ranks) -> Started:
     """Build a new run; its folder is made last, when everything else is known to work."""
     composed = compose_config("train", words)
     for note in composed.notes:
@@ -93,13 +99,18 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Sta
     config.pop("trust_edited")  # nothing of a new run was edited
     check_installed(config["logging"])
     held.enter_context(torch_threads(config["threads"]))
-    session = Session.build(config, given)
+    session = Session.build(config, given, ranks)
     held.callback(session.close)
     session.start()
+    if not ranks.is_leader:
+        run_dir = ranks.share(Path())
+        session.open_files(run_dir, is_new=True)
+        return Started(session, run_dir)
     command = asked_for(words, composed.choices)
     run_dir = _make_folder(session, command)
     held.enter_context(folder_lock(run_dir))
     try:
+        ranks.share(run_dir)
         session.open_files(run_dir, is_new=True)
         write_texts(run_dir, describe_run(config, session.agent, command))
     except OSError:
@@ -119,7 +130,9 @@ def _make_folder(session: Session, command: RunCommand) -> Path:
     return make_run_dir(runs_dir, name, agent, core, config["seed"])
 
 
-def _continue(run_dir: Path, words: Sequence[str], held: ExitStack, given: GivenEnv | None) -> Started:
+def _continue(
+    run_dir: Path, words: Sequence[str], held: ExitStack, given: GivenEnv | None, ranks: Ranks
+) -> Started:
     """Build the run of `run_dir` as it stood at its last checkpoint; without one it begins anew, in place."""
     check_plain(run_dir)
     edited = check_texts(run_dir, is_trusted(words)) if (run_dir / CONFIG_FILE).is_file() else []
@@ -129,21 +142,25 @@ def _continue(run_dir: Path, words: Sequence[str], held: ExitStack, given: Given
     trust_edited = config.pop("trust_edited")
     check_installed(config["logging"])
     check_server(config, words)
-    held.enter_context(folder_lock(run_dir))
+    if ranks.is_leader:
+        held.enter_context(folder_lock(run_dir))
     held.enter_context(torch_threads(config["threads"]))
     with stored_options(run_dir):
-        session = Session.build(config, given)
+        session = Session.build(config, given, ranks)
     held.callback(session.close)
-    if is_unbegun(run_dir):
+    if ranks.share(is_unbegun(run_dir)):  # and all have read the folder
         say(f"note: {run_dir} holds no checkpoint yet; its run begins anew there", file=sys.stderr)
         session.start()
-        clear_replay(run_dir)
-        adopt_texts(run_dir, edited)
-        replace_texts(run_dir, describe_agent(session.agent))
+        if ranks.is_leader:
+            clear_replay(run_dir)
+            adopt_texts(run_dir, edited)
+            replace_texts(run_dir, describe_agent(session.agent))
         session.open_files(run_dir, is_new=True)
-        store_changes(run_dir, config)
+        if ranks.is_leader:
+            store_changes(run_dir, config)
         return Started(session, run_dir)
     session.resume(run_dir, trust_edited)
-    adopt_texts(run_dir, edited)
-    store_changes(run_dir, config)
+    if ranks.is_leader:
+        adopt_texts(run_dir, edited)
+        store_changes(run_dir, config)
     return Started(session, run_dir, session.progress.logged_until(session.driver.env_steps))

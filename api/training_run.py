@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engram.analysis.choices import chosen_option
+from engram.api.following import follow
 from engram.api.starting import Started, start_run
 from engram.command_line.resuming import is_trusted, schedule_note
+from engram.common.ranks import ALONE, Ranks
 from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.envs.given import GivenEnv
@@ -27,6 +29,7 @@ from engram.training.profiling import profiled
 from engram.training.progress import ProgressLine
 from engram.training.schedule import Hooks
 from engram.training.session import Session
+from engram.training.sharing import faults_of_ranks
 from engram.training.stop_request import SaveTimer, StopRequest
 from engram.training.trackers.choosing import make_trackers
 from engram.training.trackers.writer import TrackerWriter
@@ -51,6 +54,7 @@ def train_run(
     how_to_go_on: Callable[[Path], str],
     callbacks: Sequence[Callback] = (),
     given: GivenEnv | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Start a run, or continue one, and train it.
 
@@ -60,6 +64,7 @@ def train_run(
         how_to_go_on: what continues the run of a folder, for messages.
         callbacks: told of every moment of the run, after its log and its progress line.
         given: makes the environments, where they were given as an object or a function.
+        ranks: the processes that train it, each of which calls this; the leader tells, logs, evaluates and saves.
 
     Raises:
         UsageError: for what the user can mend; a fault of code, ours or the user's, stays as it is.
@@ -67,16 +72,25 @@ def train_run(
     check_callbacks(callbacks)
     with ExitStack() as held:
         with usage_errors():
-            started = start_run(words, held, given)
+            started = start_run(words, held, given, ranks)
             run_dir, hint = started.run_dir, how_to_go_on(started.run_dir)
-            _introduce(started.session, run_dir)
-            with faults_of_the_machine(run_dir, hint):
-                logger = _open_log(started, is_trusted(words))
-        with faults_of_the_machine(run_dir, hint), faults_of_environments(hint):
-            is_finished = _train(started, logger, callbacks, stop)
-            _say_how_it_ended(started.session, run_dir, is_finished, hint)
-            if not stop.is_asked() and started.session.config["logging"]["curve"]:
-                _draw_curve(started.session, run_dir)
+            logger = None
+            if ranks.is_leader:
+                _introduce(started.session, run_dir)
+                with faults_of_the_machine(run_dir, hint):
+                    logger = _open_log(started, is_trusted(words))
+        with (
+            faults_of_ranks(ranks, run_dir, hint),
+            faults_of_the_machine(run_dir, hint),
+            faults_of_environments(hint),
+        ):
+            if logger is None:
+                is_finished = follow(started, stop)
+            else:
+                is_finished = _train(started, logger, callbacks, stop)
+                _say_how_it_ended(started.session, run_dir, is_finished, hint)
+                if not stop.is_asked() and started.session.config["logging"]["curve"]:
+                    _draw_curve(started.session, run_dir)
     return Outcome(run_dir, is_finished)
 
 
@@ -107,7 +121,7 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
     say(f"{'training' if is_new else 'continuing'} in {run_dir}", file=sys.stderr)
     if note := schedule_note(session.config, session.driver.env_steps):
         say(note, file=sys.stderr)
-    timer = SaveTimer(session.config["checkpoint"]["interval_minutes"])
+    timer, ranks = SaveTimer(session.config["checkpoint"]["interval_minutes"]), session.ranks
 
     def save(name: str) -> None:
         logger.flush()
@@ -129,15 +143,15 @@ def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop
         evaluate=functools.partial(session.evaluate, should_stop=stop.is_asked),
         save=save,
         log_media=told.teller(Callback.on_media),
-        should_stop=lambda: stop.is_asked() or trainer.is_stopped,
-        is_checkpoint_due=timer.is_due,
+        should_stop=lambda: ranks.any(stop.is_asked() or trainer.is_stopped),
+        is_checkpoint_due=lambda: ranks.any(timer.is_due()),
         before_rollout=session.follow_curriculum,
         on_rollout=on_rollout,
         on_update=told.teller(Callback.on_update),
         on_evaluation=told.teller(Callback.on_evaluation),
     )
     with stop, logger, told.told_of_start_and_end(session.callbacks):
-        if is_new or logger.is_edited:  # no other checkpoint counts on the log as it is
+        if ranks.share(is_new or logger.is_edited):  # no other checkpoint counts on the log as it is
             save("latest")
         with profiled(session, run_dir) if session.config["profile"] else nullcontext():
             return session.train(hooks)

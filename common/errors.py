@@ -39,3 +39,7 @@ class EnvironmentFault(ValueError):
 
 class WorkerFault(EnvironmentFault):
     """The process of an environment was ended or does not answer; the text is one sentence."""
+
+
+class RankLostError(Exception):
+    """Another process of the run has ended or does not answer; the text is what the library said of it."""

@@ -35,6 +35,8 @@ class VectorEnv(Checked, ABC):
         best_return: of an episode; None if it is not known.
         chance_return: mean return of uniformly random actions; None if it is not known.
         box_action: how a policy's Box actions are brought between the bounds, as in `engram.envs.BoxActions`.
+        divides: whether processes may share a run of it: it takes an `env_index_offset`, and its state is that of
+            each environment, one after the other (`engram.envs.divided`).
     """
 
     name: str
@@ -46,6 +48,7 @@ class VectorEnv(Checked, ABC):
     best_return: float | None = None
     chance_return: float | None = None
     box_action: BoxAction = "auto"
+    divides: bool = False
 
     @abstractmethod
     def reset(self, seed: int) -> TensorDict:

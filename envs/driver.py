@@ -12,6 +12,7 @@ from torch import Tensor
 from engram.common.checked import checked
 from engram.common.metric_names import LENGTH, RETURN
 from engram.common.option_types import Count
+from engram.common.ranks import ALONE, Ranks
 from engram.common.rows import Act, Rollout
 from engram.common.state_form import Maybe, Numbers, Whole
 from engram.common.vector_env import VectorEnv
@@ -31,21 +32,29 @@ class Driver:
         capture: record some rows, policy and environments together, as a CUDA graph at the first collection and
             replay it from then on: nothing of it waits for the host. Needs native environments on a CUDA device and
             one and the same policy function at every collection.
+        ranks: processes that each have a driver, and collect at the same time.
 
     Raises:
         ValueError: if `carry_every` is not positive, or the environments cannot be captured.
 
     Attributes:
-        env_steps: transitions handed out so far: rows that are not `is_first`, over all environments.
+        env_steps: transitions handed out so far: rows that are not `is_first`, over all environments of all ranks.
     """
 
     @checked
-    def __init__(self, env: VectorEnv, carry_every: Count | None = None, capture: bool = False) -> None:
+    def __init__(
+        self,
+        env: VectorEnv,
+        carry_every: Count | None = None,
+        capture: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
         if capture:
             check_capture(why_no_captured_rollouts(env))
         self.env = env
         self.carry_every = carry_every
         self.capture = capture
+        self.ranks = ranks
         self._captured: CapturedPlay | None = None
         self.env_steps = 0
         self._row: TensorDict | None = None
@@ -105,7 +114,7 @@ class Driver:
             rollout_length: T.
 
         Returns:
-            The rollout; its tensors are nobody else's.
+            The rollout; its tensors are nobody else's, its episodes those of all ranks.
 
         Raises:
             ValueError: if the policy gave an action outside of the space (a device clamps it instead).
@@ -151,7 +160,7 @@ class Driver:
         rows = played.rows
         is_last = rows["is_last"].cpu()
         counts = ~rows["is_first"].cpu()
-        self.env_steps += int(counts.sum())
+        self.env_steps += self.ranks.total(int(counts.sum()))
         env_index = is_last.nonzero()[:, 0]
         # The running total at an episode's last row, less that at the end of the episode before it.
         follows = torch.zeros_like(env_index, dtype=torch.bool)
@@ -173,7 +182,15 @@ class Driver:
             for name, reported in played.reports.items():
                 values = reported.cpu()[is_last]
                 episodes[name] = values[~values.isnan()].tolist()
-        return episodes
+        return self._episodes_of_all(episodes)
+
+    def _episodes_of_all(self, episodes: dict[str, list[float]]) -> dict[str, list[float]]:
+        """Put those of all ranks together, in the order of the environments."""
+        if not self.ranks.is_many or not self.ranks.any(bool(episodes[RETURN])):
+            return episodes
+        found = self.ranks.collect(episodes)
+        names = dict.fromkeys(name for own in found for name in own)
+        return {name: [value for own in found for value in own.get(name, [])] for name in names}
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that is needed to continue: the environments, the carry and the counters."""

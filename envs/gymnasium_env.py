@@ -83,6 +83,8 @@ class GymnasiumEnv(GymnasiumRows):
         ValueError: if the id, a package, an option or a space will not do.
     """
 
+    divides = True
+
     def __init__(
         self,
         id: str,

@@ -46,6 +46,7 @@ class NativeVectorEnv(VectorEnv):
     """
 
     max_episode_steps: int
+    divides = True
 
     def __init__(
         self, num_envs: Count, device: torch.device | str = "cpu", env_index_offset: Index = 0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import functools
+import signal
 import sys
 from collections.abc import Sequence
 
+from engram.api.launching import launch_command, launched_ranks, quiet_unless
 from engram.api.training_run import train_run
 from engram.command_line.flags import answer
 from engram.command_line.resuming import resume_command
+from engram.common.errors import StoppedError
 from engram.common.say import say
-from engram.scripts.faults.errors import run
+from engram.scripts.faults.errors import run, told_once
 from engram.training.stop_request import StopRequest
+
+_NOTICE = "stopping: this iteration is finished and saved first; a second signal ends at once"
 
 
 def main(words: Sequence[str]) -> None:
-    """Start a run, or continue one with `resume=<run dir>`.
+    """Start a run, or continue one with `resume=<run dir>`; under `torchrun` as one of its processes.
 
     Raises:
         StoppedError: if a signal asked the run to stop; its checkpoint is on disk.
@@ -23,10 +27,13 @@ def main(words: Sequence[str]) -> None:
     if (text := answer("train", words)) is not None:
         say(*text.split("\n"))
         return
-    stop = StopRequest("stopping: this iteration is finished and saved first; a second signal ends at once")
-    outcome = train_run(words, stop, functools.partial(resume_command, words=words))
+    with launched_ranks() as ranks, told_once(ranks), quiet_unless(ranks.is_leader):
+        stop = StopRequest(None if ranks.is_many else _NOTICE)
+        outcome = train_run(
+            words, stop, lambda run_dir: launch_command(resume_command(run_dir, words), ranks), ranks=ranks
+        )
     if not outcome.is_finished:
-        raise stop.error()
+        raise stop.error() if stop.is_asked() else StoppedError(128 + signal.SIGTERM)  # another process was
 
 
 def command(words: Sequence[str] | None = None) -> int:

@@ -36,7 +36,11 @@ def check_device(device: str) -> None:
 
 
 def build_env(
-    config: dict[str, Any], num_envs: int, name: str = "env", given: GivenEnv | None = None
+    config: dict[str, Any],
+    num_envs: int,
+    name: str = "env",
+    given: GivenEnv | None = None,
+    first_index: int | None = None,
 ) -> VectorEnv:
     """Build the environments that a configuration describes.
 
@@ -45,6 +49,7 @@ def build_env(
         num_envs: how many.
         name: of the option that describes them, for messages.
         given: makes them, where the configuration says that they were given as an object or a function.
+        first_index: number of the first of them, where other processes have others; None: there are no others.
 
     Raises:
         ValueError: if they are none of Engram's kind, refuse an option, or are not given again.
@@ -57,10 +62,17 @@ def build_env(
             "engram.Run(…, env=…).evaluate(), or env._target_=… env._partial_=true and its options."
         )
     description, around = _apart(config["env"], config["allow"], name)
-    make_env = build_maker(description, name, ["num_envs", "device"], config["allow"])
+    place = {} if first_index is None else {"env_index_offset": first_index}
+    make_env = build_maker(description, name, ["num_envs", "device", *place], config["allow"])
     check_vector_env(getattr(make_env, "func", make_env))
-    env = make_env(num_envs=num_envs, device=config["device"])
+    env = make_env(num_envs=num_envs, device=config["device"], **place)
     check_vector_env(env)
+    if first_index is not None and not env.divides:
+        env.close()
+        raise ValueError(
+            f"Processes share a run of environments that know their numbers, but {env.name} is none of these; derive "
+            "it from engram.envs.NativeVectorEnv, or train it in one process."
+        )
     return wrapped(env, **around)
 
 

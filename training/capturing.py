@@ -6,12 +6,13 @@ import sys
 
 from engram.agents.trainable import Trainable
 from engram.common.option_types import Capture
+from engram.common.ranks import ALONE, Ranks
 from engram.common.say import say
 from engram.common.vector_env import VectorEnv
 from engram.envs.captured import check_capture, why_no_captured_rollouts
 
 
-def capture(choice: Capture, agent: Trainable, env: VectorEnv) -> bool:
+def capture(choice: Capture, agent: Trainable, env: VectorEnv, ranks: Ranks = ALONE) -> bool:
     """Let an agent record its updates, if it is to, and say whether rollouts are recorded.
 
     Args:
@@ -19,6 +20,7 @@ def capture(choice: Capture, agent: Trainable, env: VectorEnv) -> bool:
             possible and pays, and one sentence says what is not and why; elsewhere nothing is. false: nothing is.
         agent: of the run.
         env: its environments.
+        ranks: its processes; where there are several, updates are not recorded.
 
     Raises:
         ValueError: if rollouts cannot be recorded, with true.
@@ -27,9 +29,11 @@ def capture(choice: Capture, agent: Trainable, env: VectorEnv) -> bool:
         return False
     rollouts = why_no_captured_rollouts(env) or agent.why_no_captured_rollouts()
     updates = agent.why_no_captured_updates()
+    if ranks.is_many:
+        updates = "the processes of the run wait for one another in them"
     if choice is True:
         check_capture(rollouts)
-    if choice is True or updates is None:
+    if updates is None or (choice is True and not ranks.is_many):
         agent.capture_updates()
     reasons = {"rollouts": rollouts, "updates": updates}
     found = [f"{name} are not ({reason})" for name, reason in reasons.items() if reason]

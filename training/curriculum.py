@@ -8,6 +8,7 @@ from typing import Any
 
 from engram.common.checked import require
 from engram.common.nested import merged
+from engram.common.ranks import Ranks
 from engram.common.state_form import Kind, ListOf, Whole
 from engram.common.vector_env import VectorEnv
 from engram.envs.given import GivenEnv
@@ -106,9 +107,10 @@ def check_stages(
         ValueError: names the value.
     """
     for value in curriculum.values[1:]:
-        described = {**config, "env": curriculum.put(config["env"], value)}
         own = build_env(
-            described, config["num_envs"] if given is not None and given.is_fixed else 1, given=given
+            at_value(config, curriculum, value),
+            config["num_envs"] if given is not None and given.is_fixed else 1,
+            given=given,
         )
         spaces = [(one.single_observation_space, one.single_action_space) for one in (env, own)]
         own.close()
@@ -117,3 +119,18 @@ def check_stages(
                 f"A curriculum keeps what an agent sees and does: expected {spaces[0]} at every value of "
                 f"{curriculum.argument}, but got {spaces[1]} at {value!r}; give other curriculum.values."
             )
+
+
+def training_env(
+    config: Mapping[str, Any], curriculum: Curriculum | None, given: GivenEnv | None, ranks: Ranks
+) -> VectorEnv:
+    """Build this process's environments of a run's training, in the stage of its curriculum."""
+    described = dict(config) if curriculum is None else at_value(config, curriculum, curriculum.value)
+    num_envs = config["num_envs"] // ranks.count
+    first = ranks.rank * num_envs if ranks.is_many else None
+    return build_env(described, num_envs, given=given, first_index=first)
+
+
+def at_value(config: Mapping[str, Any], curriculum: Curriculum, value: Any) -> dict[str, Any]:
+    """Return a configuration whose environment has a value of the curriculum's argument."""
+    return {**config, "env": curriculum.put(config["env"], value)}

@@ -93,13 +93,13 @@ def faults_of_the_machine(run_dir: Path, command: str) -> Iterator[None]:
         if lacking is None:
             raise
         raise UsageError(
-            f"A run needs {lacking.need}, but got: {lacking.got}; {_standing(run_dir)}: {lacking.remedy}, then: "
+            f"A run needs {lacking.need}, but got: {lacking.got}; {standing(run_dir)}: {lacking.remedy}, then: "
             f"{command}"
         ) from error
 
 
-def _standing(run_dir: Path) -> str:
-    """What a run can go on from."""
+def standing(run_dir: Path) -> str:
+    """Say what a run can go on from."""
     with suppress(OSError):
         if holds_checkpoint(run_dir):
             return f"the last checkpoint of {run_dir} is intact"

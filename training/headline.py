@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
+from engram.common.ranks import Ranks
 from engram.common.spaces import NUMERIC, Path, class_name, fold, is_text, leaves, place
 from engram.envs import VectorEnv
 from engram.training.session import Session
@@ -38,7 +39,8 @@ def headline(session: Session, agent: str, core: str) -> str:
             *_left_out(env.single_observation_space),
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core"
             f"{_teaching(sizes)}; on {config['device']}",
-            f"{config['total_env_steps']:,} steps in {env.num_envs:,} environments; a checkpoint every "
+            f"{config['total_env_steps']:,} steps in {env.num_envs * session.ranks.count:,} environments"
+            f"{_shared(session.ranks)}; a checkpoint every "
             f"{checkpoint['interval']:,} steps{_or_minutes(checkpoint['interval_minutes'])}, {evaluated}",
         ]
     )
@@ -52,6 +54,10 @@ def _left_out(space: gymnasium.Space[Any]) -> list[str]:
     has_text = any(is_text(leaf) for leaf in out.values())
     hint = "; env.text=hash makes numbers of the words of texts" if has_text else ""
     return [f"left out of what the agent sees: {', '.join(out)}{hint}"]
+
+
+def _shared(ranks: Ranks) -> str:
+    return f" of {ranks.count} processes" if ranks.is_many else ""
 
 
 def _teaching(sizes: dict[str, int]) -> str:

@@ -8,17 +8,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tensordict import TensorDict
+
 from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent, restore_agent
 from engram.agents.stored.spaces import check_spaces
-from engram.common.metric_names import RETURN, STANDARD_ERROR, evaluation_key
+from engram.common.metric_names import RETURN
+from engram.common.ranks import ALONE, Ranks
 from engram.common.rows import Rollout
 from engram.common.say import say
 from engram.common.state_form import AtLeast
 from engram.common.streams import stream_key
-from engram.envs import Driver, EvaluationStoppedError, VectorEnv
+from engram.envs import Driver, VectorEnv
 from engram.envs.captured import CapturedPlay, capture_play
-from engram.envs.evaluation import mean_and_error
+from engram.envs.divided import part_of
 from engram.envs.given import GivenEnv
 from engram.run_files.checkpoint import load_latest, save_checkpoint
 from engram.run_files.fixed_config import digest
@@ -26,14 +29,15 @@ from engram.run_files.metric_lines import NOTHING_LOGGED, LogMark
 from engram.run_files.progress import Progress
 from engram.run_files.run_folder import check_name, checkpoint_path
 from engram.run_files.stored_state import check_stored
-from engram.training.building import build_env, build_evaluation_env, check_device
+from engram.training.building import build_evaluation_env, check_device
 from engram.training.capturing import capture
-from engram.training.curriculum import Curriculum, check_stages
-from engram.training.episodes import evaluation_policy, play_episodes, truncation_note
+from engram.training.curriculum import Curriculum, at_value, check_stages, training_env
+from engram.training.episodes import evaluated, evaluation_metrics, evaluation_policy, truncation_note
 from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.restoring import check_acting, named, stored_form
 from engram.training.schedule import Hooks, Metrics, Schedule
+from engram.training.sharing import check_shared, own_options, whole_state
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Session:
         counted: how much log the checkpoint counts on that the run is continued from; None if it does not say.
         curriculum: where the environment stands in its curriculum; None if there is none.
         callbacks: states of callbacks in the checkpoint that the run is continued from, by their names.
+        ranks: the processes that train it; each has a session, and the leader's alone evaluates and writes.
     """
 
     config: dict[str, Any]
@@ -65,26 +70,30 @@ class Session:
     curriculum: Curriculum | None = None
     given: GivenEnv | None = None
     callbacks: dict[str, Any] = field(default_factory=dict)
+    ranks: Ranks = ALONE
     _has_noted_truncation: bool = False
 
     @classmethod
-    def build(cls, config: dict[str, Any], given: GivenEnv | None = None) -> Session:
+    def build(cls, config: dict[str, Any], given: GivenEnv | None = None, ranks: Ranks = ALONE) -> Session:
         """Build a fresh run; nothing is written.
 
         Args:
             config: plain mapping.
             given: makes the environments, where they were given as an object or a function.
+            ranks: the processes that train it.
 
         Raises:
             ValueError: for any option that cannot work.
         """
+        check_shared(ranks, given)
+        config = own_options(config, ranks)
         check_device(config["device"])
         curriculum = Curriculum.of(config.get("curriculum", {}))
-        env = _training_env(config, curriculum, given)
+        env = training_env(config, curriculum, given, ranks)
         if curriculum is not None:
             check_stages(curriculum, config, env, given)
-        goal = config if curriculum is None else _at(config, curriculum, curriculum.values[-1])
-        evaluation_env = build_evaluation_env(goal, env, given)
+        goal = config if curriculum is None else at_value(config, curriculum, curriculum.values[-1])
+        evaluation_env = build_evaluation_env(goal, env, given) if ranks.is_leader else None
         agent = build_agent(
             config,
             env.single_observation_space,
@@ -93,10 +102,20 @@ class Session:
             config["allow"],
             env.box_action,
         )
-        agent.check_run(env.num_envs)
-        is_captured = capture(config["capture"], agent, env)
-        driver = Driver(env, agent.carry_every, is_captured)
-        session = cls(config, agent, driver, evaluation_env, Progress(), curriculum=curriculum, given=given)
+        agent.join(ranks)
+        agent.check_run(env.num_envs * ranks.count)
+        is_captured = capture(config["capture"], agent, env, ranks)
+        driver = Driver(env, agent.carry_every, is_captured, ranks)
+        session = cls(
+            config,
+            agent,
+            driver,
+            evaluation_env,
+            Progress(),
+            curriculum=curriculum,
+            given=given,
+            ranks=ranks,
+        )
         if is_captured and evaluation_env is not None:
             policy = evaluation_policy(agent, config["evaluation"]["deterministic"])
             session.captured_evaluation = capture_play(evaluation_env, policy)
@@ -104,8 +123,17 @@ class Session:
 
     def start(self) -> None:
         """Begin the first episodes."""
-        self.driver.start(self.config["seed"], self.agent.initial_carry(self.driver.env.num_envs))
+        self.driver.start(self.config["seed"], self._initial_carry())
         self.agent.check_rows(self.driver.row)
+
+    @property
+    def _envs(self) -> slice:
+        """Which of the run's environments this process has."""
+        first = self.ranks.rank * self.driver.env.num_envs
+        return slice(first, first + self.driver.env.num_envs)
+
+    def _initial_carry(self) -> TensorDict:
+        return self.agent.initial_carry(self.driver.env.num_envs, first_index=self._envs.start)
 
     def open_files(self, run_dir: Path, is_new: bool) -> None:
         """Make or open the agent's own files in the run's folder; errors as of `Trainable.open_files`."""
@@ -123,17 +151,23 @@ class Session:
             ValueError: if it is damaged or does not fit.
         """
         check_spaces(run_dir, self.agent)
-        carry = self.agent.initial_carry(self.driver.env.num_envs)
+        carry = self._initial_carry()
         used = path = checkpoint_path(run_dir, "latest")
 
         def check(state: dict[str, Any], path: Path) -> None:
             nonlocal used
             check_name(state, "latest", path, trust_edited)
             self._return_to_stage(state, path, trust_edited)
+            if self.ranks.is_many and isinstance(state.get("driver"), dict):
+                state["driver"] = part_of(state["driver"], self._envs)
             check_stored(state, path, stored_form(self.agent, self.driver, carry), self.config, trust_edited)
             used = path
 
-        state = load_latest(path, self.config["device"], set_aside=True, check=check)
+        if not self.ranks.is_leader:
+            self.ranks.share(None)  # a damaged file is set aside by one of them, before the others look
+        state = load_latest(path, self.config["device"], set_aside=self.ranks.is_leader, check=check)
+        if self.ranks.is_leader:
+            self.ranks.share(None)
         restore_agent(self.agent, state, used)
         with named(used):
             self.driver.load_state_dict(state["driver"], carry)
@@ -157,7 +191,7 @@ class Session:
         self.curriculum.load_state_dict(state["curriculum"])
         if self.curriculum.stage != stage:
             self.driver.env.close()
-            self.driver.env = _training_env(self.config, self.curriculum, self.given)
+            self.driver.env = training_env(self.config, self.curriculum, self.given, self.ranks)
 
     def note_episodes(self, rollout: Rollout) -> None:
         """Let the curriculum know of the episodes that ended in a rollout."""
@@ -172,7 +206,7 @@ class Session:
         if curriculum.is_learnt():
             curriculum.go_on()
             self.driver.env.close()
-            env = _training_env(self.config, curriculum, self.given)
+            env = training_env(self.config, curriculum, self.given, self.ranks)
             self.driver.change_env(env, stream_key(self.config["seed"], "curriculum", curriculum.stage))
             steps = self.driver.env_steps
             say(
@@ -190,30 +224,40 @@ class Session:
     ) -> None:
         """Write the checkpoint `name`; `latest` keeps the one before it as well.
 
+        All processes call it, and the leader writes what all of them have: the same, whatever their number.
+
         Args:
             run_dir: the run's folder.
             name: also kept in the checkpoint, so that one that was copied over another is noticed.
             logged: how much of the log is on the disk.
             callbacks: their states by name.
         """
+        driver = whole_state(self.driver, self.ranks)
+        if self.ranks.is_leader:
+            self._write(run_dir, name, driver, logged, callbacks or {})
+        if name == "latest":
+            self.ranks.share(None)  # it is on the disk
+            self.agent.mark_saved()
+
+    def _write(
+        self, run_dir: Path, name: str, driver: dict[str, Any], logged: LogMark, callbacks: Mapping[str, Any]
+    ) -> None:
         state: dict[str, Any] = {
             "name": name,
             "digest": digest(self.config),
             "agent": self.agent.state_dict(),
-            "driver": self.driver.state_dict(),
+            "driver": driver,
             "progress": asdict(self.progress),
         }
         is_latest = name == "latest"  # the one that a run is continued from
         if is_latest:
             state["record"] = self.record.state_dict()
             state["log"] = logged._asdict()
-            state["callbacks"] = dict(callbacks or {})
+            state["callbacks"] = dict(callbacks)
             if self.curriculum is not None:
                 state["curriculum"] = self.curriculum.state_dict()
             state |= self.agent.run_state()
         save_checkpoint(checkpoint_path(run_dir, name), state, keep_previous=is_latest)
-        if is_latest:
-            self.agent.mark_saved()
 
     def train(self, hooks: Hooks) -> bool:
         """Run the loop; returns whether it has come to its end."""
@@ -229,42 +273,24 @@ class Session:
 
     def evaluate(self, env_steps: int, should_stop: Callable[[], bool] | None = None) -> Metrics | None:
         """Play the evaluation episodes due at `env_steps`; returns None if `should_stop` cut them short."""
+        played = self._evaluate(env_steps, should_stop) if self.ranks.is_leader else None
+        return self.ranks.share(played)
+
+    def _evaluate(self, env_steps: int, should_stop: Callable[[], bool] | None) -> Metrics | None:
         assert self.evaluation_env is not None
-        evaluation = self.config["evaluation"]
-        limit = evaluation["max_episode_steps"]
-        try:
-            result = play_episodes(
-                self.agent,
-                self.evaluation_env,
-                evaluation["episodes"],
-                evaluation["deterministic"],
-                stream_key(self.config["seed"], "evaluation", env_steps),
-                max_episode_steps=limit,
-                should_stop=should_stop,
-                captured=self.captured_evaluation,
-            )
-        except EvaluationStoppedError:
+        seed = stream_key(self.config["seed"], "evaluation", env_steps)
+        options, captured = self.config["evaluation"], self.captured_evaluation
+        result = evaluated(self.agent, self.evaluation_env, options, seed, should_stop, captured)
+        if result is None:
             return None
         if result.num_truncated and not self._has_noted_truncation:
             self._has_noted_truncation = True
-            say(truncation_note(result, "evaluation.max_episode_steps", limit), file=sys.stderr)
-        means = {name: mean_and_error(values)[0] for name, values in result.episodes.items()}
-        means[STANDARD_ERROR] = result.standard_error
-        return {evaluation_key(name): value for name, value in means.items()}
+            option = "evaluation.max_episode_steps"
+            say(truncation_note(result, option, options["max_episode_steps"]), file=sys.stderr)
+        return evaluation_metrics(result)
 
     def close(self) -> None:
         """Release the environments."""
         self.driver.env.close()
         if self.evaluation_env is not None:
             self.evaluation_env.close()
-
-
-def _training_env(config: dict[str, Any], curriculum: Curriculum | None, given: GivenEnv | None) -> VectorEnv:
-    """Build the environments of a run's training, in the stage of its curriculum."""
-    described = config if curriculum is None else _at(config, curriculum, curriculum.value)
-    return build_env(described, config["num_envs"], given=given)
-
-
-def _at(config: dict[str, Any], curriculum: Curriculum, value: Any) -> dict[str, Any]:
-    """A configuration whose environment has a value of the curriculum's argument."""
-    return {**config, "env": curriculum.put(config["env"], value)}

@@ -27,12 +27,12 @@ class StopRequest:
     ignored, as under `nohup`, stays so.
 
     Args:
-        notice: what to tell the user at the first signal.
+        notice: what to tell the user at the first signal; None: nothing.
         ends_process: whether a second signal ends the process at once; otherwise it does what it would have done
             without this object: from the keyboard it raises KeyboardInterrupt.
     """
 
-    def __init__(self, notice: str, ends_process: bool = True) -> None:
+    def __init__(self, notice: str | None, ends_process: bool = True) -> None:
         self._notice, self._ends_process = notice, ends_process
         self._signal: int | None = None
         self._asked_at = 0.0
@@ -76,7 +76,8 @@ class StopRequest:
                 signal.raise_signal(number)
             return
         self._signal, self._asked_at = number, time.monotonic()
-        _tell(self._notice)
+        if self._notice is not None:
+            _tell(self._notice)
 
 
 def _tell(text: str) -> None:

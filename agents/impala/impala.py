@@ -78,7 +78,7 @@ class IMPALA(OnPolicyAgent):
         measured = {name: values.mean() for name, values in terms.items()}
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
         measured["initial_log_prob_difference"] = terms["log_prob_difference"][0]
-        metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms})
+        metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
         return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
 
@@ -96,7 +96,7 @@ class IMPALA(OnPolicyAgent):
             ratio = log_ratio.exp()
             target, advantage = self._targets(rows, values, ratio)
             if settings.normalize_advantage == "minibatch":
-                advantage = normalize(advantage, mask)
+                advantage = normalize(advantage, mask, ranks=self.ranks)
         of_rows = {
             "policy": -log_prob * advantage,
             "value": value_loss(value, value, target, None),
@@ -105,7 +105,7 @@ class IMPALA(OnPolicyAgent):
             "mean_ratio": ratio,
             "rho_clipped": (ratio > settings.rho_bar).float(),
         }
-        terms = masked_means(of_rows, mask)
+        terms = masked_means(of_rows, mask, self.ranks)
         loss = (
             terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
         )

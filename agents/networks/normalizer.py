@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engram.common.ranks import ALONE, Ranks
+
 
 class RunningNormalizer(nn.Module):
     """Shift and scale vectors by the mean and variance of everything seen so far.
@@ -16,6 +18,9 @@ class RunningNormalizer(nn.Module):
         size: length of the vectors.
         clip: bound on the normalised values, in standard deviations.
 
+    Attributes:
+        ranks: whose vectors are taken in together.
+
     Source: parallel variance of Chan, Golub and LeVeque 1979, in float64.
     """
 
@@ -26,6 +31,7 @@ class RunningNormalizer(nn.Module):
         self.register_buffer("mean", torch.zeros(size, dtype=torch.float64))
         self.register_buffer("squared_deviation", torch.zeros(size, dtype=torch.float64))
 
+    ranks: Ranks = ALONE
     count: Tensor
     mean: Tensor
     squared_deviation: Tensor
@@ -45,8 +51,13 @@ class RunningNormalizer(nn.Module):
     def update(self, x: Tensor) -> None:
         """Take the vectors `x` `[..., size]` into the statistics."""
         x = x.reshape(-1, x.shape[-1]).double()
-        count, mean = x.shape[0], x.mean(0)
-        squared_deviation = (x - mean).square().sum(0)
+        if self.ranks.is_many:
+            every = torch.ones(x.shape[0], dtype=torch.bool, device=x.device)
+            number, mean, squared_deviation = self.ranks.moments(x, every)
+            count: Tensor | int = number
+        else:
+            count, mean = x.shape[0], x.mean(0)
+            squared_deviation = (x - mean).square().sum(0)
         delta, total = mean - self.mean, self.count + count
         self.squared_deviation += squared_deviation + delta.square() * self.count * count / total
         self.mean += delta * count / total

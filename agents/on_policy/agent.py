@@ -23,7 +23,11 @@ from engram.agents.optim.muon import MuonWithAdam
 from engram.agents.optim.radam import RAdam
 from engram.agents.outlook import Outlook
 from engram.common.cuda_graph import to_device
+from engram.common.ranks import Ranks
 from engram.common.streams import permutation, stream_key
+
+# The one term that is no mean over rows: the largest difference of any row.
+LARGEST = "log_prob_difference"
 
 
 class OnPolicyAgent(Agent):
@@ -79,6 +83,10 @@ class OnPolicyAgent(Agent):
             return RAdam(self._parameters, lr=rate, eps=epsilon)
         return torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
 
+    def why_alone(self, ranks: Ranks) -> str | None:
+        """See `LearnedState.why_alone`."""
+        return None if self.auxiliary is None else "agent.auxiliary has losses that are not written for it"
+
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
         return self.network.initial_carry(batch_size)
@@ -122,7 +130,10 @@ class OnPolicyAgent(Agent):
             terms = self._minibatch(batch=batch, index=index, host_is_first=resets, **inputs)
             names = list(terms)
             found.append(torch.stack(list(terms.values())))
-        return dict(zip(names, torch.stack(found, dim=1), strict=True))
+        terms = dict(zip(names, torch.stack(found, dim=1), strict=True))
+        if LARGEST in terms:
+            terms[LARGEST] = self.ranks.largest(terms[LARGEST])
+        return terms
 
     @abstractmethod
     def minibatch_loss(
@@ -143,6 +154,7 @@ class OnPolicyAgent(Agent):
         """Step down the gradient of a loss, clipped; returns its norm before that."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.ranks.add_gradients(self._parameters)
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.settings.max_grad_norm or float("inf"))
         self.optimizer.step()
         return norm
@@ -153,8 +165,16 @@ class OnPolicyAgent(Agent):
             stream_key(self.settings.seed, "minibatches", self.num_updates, epoch)
             for epoch in range(self.settings.num_epochs)
         ]
-        orders = torch.stack([permutation(num_sequences, key) for key in keys])
         count = self.settings.num_minibatches
+        if self.ranks.is_many:
+            # A rank's share of the minibatches of all sequences, which may be none: every one of them is met by all.
+            first = self.ranks.rank * num_sequences
+            for key in keys:
+                for part in permutation(self.ranks.count * num_sequences, key).tensor_split(count):
+                    own = part[(part >= first) & (part < first + num_sequences)] - first
+                    yield own, to_device(own, self.device)
+            return
+        orders = torch.stack([permutation(num_sequences, key) for key in keys])
         for order, device_order in zip(orders, to_device(orders, self.device), strict=True):
             yield from zip(order.tensor_split(count), device_order.tensor_split(count), strict=True)
 
@@ -162,6 +182,14 @@ class OnPolicyAgent(Agent):
         self, batch: TensorDictBase, index: Tensor, host_is_first: Tensor | None = None, **inputs: Tensor
     ) -> dict[str, Tensor]:
         """Pick the sequences `index` and make one gradient step on them."""
+        if not len(
+            index
+        ):  # none of this minibatch's sequences is this rank's: one stands there and does not count
+            index = torch.zeros(1, dtype=torch.int64, device=self.device)
+            batch = batch.copy()
+            batch["rows"] = batch["rows"].copy()
+            batch["rows"]["mask"] = torch.zeros_like(batch["rows"]["mask"])
+            host_is_first = batch["rows", "is_first"][:1].cpu()
         rows, carry = batch["rows"][index], batch["carry"][index]
         with self.precision.autocast():
             encoded = self.network.encode(rows, carry, host_is_first)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from engram.agents.returns import masked_mean
+from engram.common.ranks import ALONE, Ranks
 
 
 def clipped_policy_loss(ratio: Tensor, advantage: Tensor, clip_range: float) -> Tensor:
@@ -60,8 +61,8 @@ def is_clipped(ratio: Tensor, clip_range: float) -> Tensor:
     return ((ratio - 1).abs() > clip_range).float()
 
 
-def explained_variance(value: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def explained_variance(value: Tensor, target: Tensor, mask: Tensor, ranks: Ranks = ALONE) -> Tensor:
     """1 − Var(target − value) / Var(target) over valid rows: 1 is perfect, 0 no better than a constant."""
-    residual, mean = target - value, masked_mean(target, mask)
-    residual_variance = masked_mean((residual - masked_mean(residual, mask)).square(), mask)
-    return 1 - residual_variance / (masked_mean((target - mean).square(), mask) + 1e-8)
+    residual, mean = target - value, masked_mean(target, mask, ranks)
+    residual_variance = masked_mean((residual - masked_mean(residual, mask, ranks)).square(), mask, ranks)
+    return 1 - residual_variance / (masked_mean((target - mean).square(), mask, ranks) + 1e-8)

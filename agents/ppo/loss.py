@@ -11,6 +11,7 @@ from torch import Tensor
 from engram.agents.on_policy.losses import approximate_kl, clipped_policy_loss, is_clipped, value_loss
 from engram.agents.ppo.settings import PPOSettings
 from engram.agents.returns import masked_means, normalize
+from engram.common.ranks import ALONE, Ranks
 from engram.common.second_order import needs_graph
 from engram.common.tracing import is_traced
 from engram.common.zero_where import zero_unless
@@ -42,7 +43,12 @@ class LossRows(NamedTuple):
 
 
 def ppo_loss(
-    log_prob: Tensor, entropy: Tensor, value: Tensor, rows: LossRows, settings: PPOSettings
+    log_prob: Tensor,
+    entropy: Tensor,
+    value: Tensor,
+    rows: LossRows,
+    settings: PPOSettings,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the loss: clipped surrogate, weighted value loss and entropy bonus, means over the valid rows.
 
@@ -52,25 +58,32 @@ def ppo_loss(
         value: current prediction, `[B, T]`.
         rows: what was stored.
         settings: coefficients, clip ranges, and whether advantages are normalised here.
+        ranks: whose rows these are all together.
 
     Returns:
         The loss, and its terms without gradients: `TERMS`, a number each.
     """
-    if log_prob.is_cuda and log_prob.dtype == torch.float32 and not is_traced():
+    fuses = log_prob.is_cuda and log_prob.dtype == torch.float32 and not ranks.is_many
+    if fuses and not is_traced():
         loss, *terms = _Loss.apply(log_prob, entropy, value, rows, settings)
         return loss, dict(zip(TERMS, terms, strict=True))
-    return ppo_loss_reference(log_prob, entropy, value, rows, settings)
+    return ppo_loss_reference(log_prob, entropy, value, rows, settings, ranks)
 
 
 def ppo_loss_reference(
-    log_prob: Tensor, entropy: Tensor, value: Tensor, rows: LossRows, settings: PPOSettings
+    log_prob: Tensor,
+    entropy: Tensor,
+    value: Tensor,
+    rows: LossRows,
+    settings: PPOSettings,
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """`ppo_loss` in plain operations."""
     mask, advantage = rows.mask, rows.advantage
     log_ratio = log_prob - rows.log_prob
     ratio = log_ratio.exp()
     if settings.normalize_advantage == "minibatch":
-        advantage = normalize(advantage, mask)
+        advantage = normalize(advantage, mask, ranks=ranks)
     of_rows = {
         "policy": clipped_policy_loss(ratio, advantage, settings.clip_range),
         "value": value_loss(value, rows.value, rows.target, settings.value_clip_range),
@@ -78,7 +91,7 @@ def ppo_loss_reference(
         "approximate_kl": approximate_kl(log_ratio.detach(), ratio.detach()),
         "clip_fraction": is_clipped(ratio.detach(), settings.clip_range),
     }
-    terms = masked_means(of_rows, mask)
+    terms = masked_means(of_rows, mask, ranks)
     loss = terms["policy"] + settings.value_coef * terms["value"] - settings.entropy_coef * terms["entropy"]
     terms["log_prob_difference"] = zero_unless(mask, log_ratio.detach().abs()).max()
     return loss, {name: term.detach() for name, term in terms.items()}

@@ -78,10 +78,12 @@ class PPO(OnPolicyAgent):
         kl_coef = torch.full((), self.kl_coef, device=self.device)
         terms = self.learn_minibatches(batch, env_steps, kl_coef=kl_coef)
         measured = {name: values.mean() for name, values in terms.items()}
-        measured["explained_variance"] = explained_variance(rows["value"], rows["target"], rows["mask"])
+        measured["explained_variance"] = explained_variance(
+            rows["value"], rows["target"], rows["mask"], self.ranks
+        )
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
         measured["initial_log_prob_difference"] = terms["log_prob_difference"][0]
-        metrics = read_metrics(measured, {"rows": rows, "losses": terms})
+        metrics = read_metrics(measured, {"rows": rows, "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
         return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
@@ -122,7 +124,7 @@ class PPO(OnPolicyAgent):
         mask = ~rows["is_last"]
         target = advantage + value
         if settings.normalize_advantage == "rollout":
-            advantage = normalize(advantage, mask)
+            advantage = normalize(advantage, mask, ranks=self.ranks)
         # Minibatches are gathered leaf by leaf: what nothing reads any more is left out.
         rows = rows.exclude("is_last", "is_terminal")
         rows.update({"mask": mask, "advantage": advantage, "target": target})
@@ -142,10 +144,10 @@ class PPO(OnPolicyAgent):
         with self.precision.autocast():
             distribution, value = self.network.read(encoded, rows.get("action_mask", None))
         log_prob, entropy = distribution.log_prob(rows["action"]), distribution.entropy()
-        loss, terms = ppo_loss(log_prob, entropy, value, LossRows.of(rows), self.settings)
+        loss, terms = ppo_loss(log_prob, entropy, value, LossRows.of(rows), self.settings, self.ranks)
         if self.settings.kl_coef > 0:
             divergence = distribution.rebuild(rows["policy"]).kl_divergence(distribution)
-            terms["kl_divergence"] = masked_mean(divergence, rows["mask"])
+            terms["kl_divergence"] = masked_mean(divergence, rows["mask"], self.ranks)
             loss = loss + inputs["kl_coef"] * terms["kl_divergence"]
         return loss, terms
 

@@ -84,7 +84,7 @@ class PQN(OnPolicyAgent):
         batch = sequences_with_next(rollout, self.carry_every)
         terms = self.learn_minibatches(batch, env_steps)
         measured = {name: values.mean() for name, values in terms.items()}
-        metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms})
+        metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
         rates = {"optim/learning_rate": self.learning_rate(env_steps), "epsilon": self.epsilon(env_steps)}
         return {**metrics, **rates}
@@ -102,7 +102,7 @@ class PQN(OnPolicyAgent):
             "mean_value": value.detach(),
             "mean_target": target,
         }
-        terms = masked_means(of_rows, mask)
+        terms = masked_means(of_rows, mask, self.ranks)
         return terms["value"], terms
 
     def _targets(self, rows: TensorDictBase, values: Tensor) -> Tensor:

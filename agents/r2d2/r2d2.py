@@ -81,7 +81,8 @@ class R2D2(ReplayAgent):
         """Make the carry, with every environment's probability of a random action; see `Agent`."""
         carry = super().initial_carry(batch_size, seed, first_index)
         index = torch.arange(first_index, first_index + batch_size, device=self.device)
-        total = first_index + batch_size
+        # Without a seed it is the run's, in which every rank has as many environments.
+        total = self.ranks.count * batch_size if seed is None else first_index + batch_size
         carry["epsilon"] = epsilons(index, total, self.settings.epsilon, self.settings.epsilon_alpha)
         return carry
 

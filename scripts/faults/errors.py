@@ -7,13 +7,14 @@ import os
 import select
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from engram.common.errors import EnvironmentFault, StoppedError, UsageError
+from engram.common.errors import EnvironmentFault, RankLostError, StoppedError, UsageError
 from engram.common.machine_errors import sentence_of, shortage
 from engram.common.printable import printable
+from engram.common.ranks import Ranks
 from engram.common.say import say, say_fault
 from engram.training.user_code import place_in_user_code, print_whole
 
@@ -54,6 +55,29 @@ def run(main: Callable[[Sequence[str]], None], arguments: Sequence[str] | None =
     except Exception as error:
         return _explain(error)
     return 0
+
+
+@contextmanager
+def told_once(ranks: Ranks) -> Iterator[None]:
+    """Mark the block in which processes train together: of what ends all of them, the first one to know tells.
+
+    Raises:
+        StoppedError: in place of an error that another process tells.
+    """
+    try:
+        yield
+    except (UsageError, EnvironmentFault, FloatingPointError, RankLostError) as error:
+        if not ranks.speaks_first():
+            has_diverged = isinstance(error, FloatingPointError)
+            raise StoppedError(EXIT_DIVERGED if has_diverged else EXIT_USAGE) from error
+        if isinstance(error, RankLostError):
+            raise UsageError(
+                f"All {ranks.count} processes of a run begin it together, but one has ended before; start it again."
+            ) from error
+        raise
+    except Exception:
+        ranks.speaks_first()
+        raise
 
 
 def _is_unread(stream: TextIO) -> bool:

@@ -9,15 +9,16 @@ import numpy as np
 from gymnasium import spaces
 
 from engram.common.ranks import Ranks
-from engram.common.spaces import NUMERIC, Path, class_name, fold, is_text, leaves, place
+from engram.common.spaces import NUMERIC, Path, class_name, fold
 from engram.envs import VectorEnv
+from engram.training.observation_notes import observation_notes
 from engram.training.session import Session
 
 
 def headline(session: Session, agent: str, core: str) -> str:
     """Describe a run in three lines: task, spaces and levels; agent, core, size and device; budget and intervals.
 
-    A fourth says what of an observation nobody reads, if there is such a part.
+    After the first come those of `observation_notes`, if there is something to say.
 
     Args:
         session: the run's.
@@ -36,7 +37,7 @@ def headline(session: Session, agent: str, core: str) -> str:
     return "\n".join(
         [
             f"{env.name}: observations {seen}, actions {done}{levels(env)}",
-            *_left_out(env.single_observation_space),
+            *observation_notes(env.single_observation_space, config["agent"]),
             f"{agent} with {core}: {sizes['parameters']:,} parameters, {sizes['core_parameters']:,} in the core"
             f"{_teaching(sizes)}; on {config['device']}",
             f"{config['total_env_steps']:,} steps in {env.num_envs * session.ranks.count:,} environments"
@@ -44,16 +45,6 @@ def headline(session: Session, agent: str, core: str) -> str:
             f"{checkpoint['interval']:,} steps{_or_minutes(checkpoint['interval_minutes'])}, {evaluated}",
         ]
     )
-
-
-def _left_out(space: gymnasium.Space[Any]) -> list[str]:
-    """The line on the parts of an observation that rows do not hold; none if they hold all."""
-    out = {place(path): leaf for path, leaf in leaves(space) if not isinstance(leaf, NUMERIC)}
-    if not out:
-        return []
-    has_text = any(is_text(leaf) for leaf in out.values())
-    hint = "; env.text=hash makes numbers of the words of texts" if has_text else ""
-    return [f"left out of what the agent sees: {', '.join(out)}{hint}"]
 
 
 def _shared(ranks: Ranks) -> str:

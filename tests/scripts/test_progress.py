@@ -134,16 +134,6 @@ def test_parts_of_a_line():
     assert clock_time(3_725.9) == "1:02:05"
 
 
-class Told(gymnasium.Env):
-    """Says what it wants."""
-
-    observation_space = spaces.Dict(mission=spaces.Text(9), view=spaces.Discrete(3))
-    action_space = spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        return {"mission": "go", "view": 1}, {}
-
-
 @pytest.mark.parametrize(
     ("space", "text"),
     [
@@ -185,26 +175,3 @@ def test_the_first_lines_of_a_run():
         "every 100,000 steps"
     )
     assert envs.RecallFirst(1).chance_return == -0.5
-
-
-def test_what_nobody_reads_is_a_line():
-    id = "toy/Told-v0"
-    if id not in gymnasium.registry:
-        gymnasium.register(id, Told)
-    words = ["env=gymnasium", f"env.id={id}", "core=gru", "core.hidden_size=8", "num_envs=8"]
-
-    def lines(*more):
-        config = check_options(compose_config("train", [*words, *more]).values, TrainOptions)
-        return headline(Session.build(config), "ppo", "gru").splitlines()
-
-    told = lines()
-    assert (
-        told[0]
-        == "gymnasium/toy/Told-v0: observations Dict(mission: Text, view: Discrete(3)), actions Discrete(2)"
-    )
-    assert (
-        told[1]
-        == "left out of what the agent sees: mission; env.text=hash makes numbers of the words of texts"
-    )
-    assert lines("leaves.mission=none")[1] == told[1] and len(told) == 4
-    assert len(lines("env.text=hash")) == 3

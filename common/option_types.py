@@ -63,7 +63,8 @@ class Real:
         if self.above is not None and self.below is not None:
             return f"a number between {self.above:g} and {self.below:g}"
         if self.above is not None:
-            return f"a number above {self.above:g}"
+            most = "" if self.most is None else f" and at most {self.most:g}"
+            return f"a number above {self.above:g}{most}"
         if self.least is None:
             return "a number" if self.most is None else f"a number of at most {self.most:g}"
         if self.most is None:
@@ -118,6 +119,7 @@ Positive = Annotated[float, Real(above=0)]
 NotNegative = Annotated[float, Real(least=0)]
 NotPositive = Annotated[float, Real(most=0, example="0.0")]
 Fraction = Annotated[float, Real(0, 1, example="0.5")]
+Rate = Annotated[float, Real(above=0, most=1, example="0.01")]  # of a moving average: 0 would never move
 Word = Annotated[str, Fitting("a word", lambda value: isinstance(value, str) and value != "", "<name>")]
 Capture = Annotated[
     bool | str,

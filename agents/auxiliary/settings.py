@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from engram.common.checked import require, settings
-from engram.common.option_types import Count, Fraction, Index, NotNegative
+from engram.common.option_types import Count, Index, NotNegative, Rate
 
 _PREFIX = "agent.auxiliary."
 
@@ -56,7 +56,7 @@ class SelfPredictionSettings:
     steps: Count = 5
     distance: Literal["cosine", "l2"] = "cosine"
     target: Literal["stop_gradient", "ema"] = "stop_gradient"
-    target_update_rate: Fraction = 0.005
+    target_update_rate: Rate = 0.005
     units: Count = 128
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from engram.agents.auxiliary.settings import AuxiliarySettings
 from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.common.checked import settings
-from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive
+from engram.common.option_types import Count, Fraction, Index, NotNegative, Positive, Rate
 
 
 @settings("R2D2", "agent.")
@@ -35,7 +35,7 @@ class R2D2Settings(ReplayAgentSettings):
     num_steps: Count = 5
     rescaling: bool = True
     target_update_interval: Count = 1
-    target_update_rate: Fraction = 0.01
+    target_update_rate: Rate = 0.01
     epsilon: Fraction = 0.4
     epsilon_alpha: NotNegative = 7.0
     learning_rate: Positive = 5e-4

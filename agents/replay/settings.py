@@ -59,7 +59,7 @@ class PrioritizedReplaySettings(ReplaySettings):
 
     sampling: Literal["uniform", "recency", "prioritized", "episodes"] = "prioritized"  # type: ignore[assignment]
     priority_exponent: NotNegative = 0.9
-    importance_exponent: NotNegative = 0.6
+    importance_exponent: Fraction = 0.6
     max_priority_weight: Fraction = 0.9
 
     def draws(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.common.checked import require, settings
-from engram.common.option_types import Count, Fraction, Index, Number, Positive
+from engram.common.option_types import Count, Fraction, Index, Number, Positive, Rate
 
 
 @settings("SAC", "agent.")
@@ -36,7 +36,7 @@ class SACSettings(ReplayAgentSettings):
     gamma: Fraction = 0.99
     num_steps: Count = 1
     reward_scale: Positive = 1.0
-    target_update_rate: Fraction = 0.005
+    target_update_rate: Rate = 0.005
     initial_temperature: Positive = 1.0
     learn_temperature: bool = True
     max_temperature: Positive = 10.0

@@ -18,6 +18,7 @@ from engram.common.option_types import (
     Index,
     NotNegative,
     Positive,
+    Rate,
     Whole,
     list_of,
     weights_of,
@@ -130,7 +131,7 @@ class DreamerSettings(ReplayAgentSettings):
     actor_scale: NotNegative = 1.0
     entropy_coef: NotNegative = 3e-4
     return_rate: Fraction = 0.01
-    slow_critic_rate: Fraction = 0.02
+    slow_critic_rate: Rate = 0.02
     slow_critic_scale: NotNegative = 1.0
     optimizer: Literal["adam", "muon", "laprop"] = "adam"
     learning_rate: Positive = 1e-4

@@ -25,6 +25,7 @@ from engram.common.option_types import (
     NotNegative,
     Packages,
     Positive,
+    Rate,
     Seed,
     Whole,
 )
@@ -39,6 +40,7 @@ class Learner:
 
     length: Count = 128
     share: Fraction = 0.5
+    slowness: Rate = 0.01
     rate: Positive = 3e-4
     limit: Positive | None = None
     kind: Literal["adam", "muon"] = "adam"
@@ -72,6 +74,7 @@ def test_values_become_what_is_meant():
         ("length", 2.5, "a whole number of at least 1", "set agent.length=128"),
         ("share", 1.5, "a number from 0 to 1", "set agent.share=0.5"),
         ("share", math.nan, "a number from 0 to 1", "set agent.share=0.5"),
+        ("slowness", 0, "a number above 0 and at most 1", "set agent.slowness=0.01"),
         ("rate", math.inf, "a number above 0", "set agent.rate=0.0003"),
         ("rate", "fast", "a number above 0", "set agent.rate=0.0003"),
         ("limit", 0, "a number above 0, or null", "set agent.limit=1.0"),

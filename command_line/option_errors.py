@@ -50,10 +50,10 @@ def _unknown_key(key: str, words: Sequence[str], known: Sequence[str]) -> str:
     if key == "size":
         word = next(word for word in words if word.startswith("size="))
         return f"A size belongs to the agents r2i and dreamerv3, but got {word!r} without one; leave it out."
-    nearest = [one for one in nearest_keys(key, known) if one != key]
-    if key in known:
-        hint = f"as a whole it is set already, so give its options one by one, {key}.<option>=<value>; "
-    elif nearest:
+    if key in known or any(one.startswith(f"{key}.") for one in known):
+        return f"{key} has options, which must be ones that it lists: give them one by one, {key}.<option>=<value>."
+    nearest = nearest_keys(key, known)
+    if nearest:
         hint = f"did you mean {' or '.join(map(repr, nearest))}? "
     elif key.startswith("replay."):
         hint = f"{_of_group(f'agent.{key}', words, known)}; "

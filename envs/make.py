@@ -126,8 +126,10 @@ def make_gymnasium(
         ValueError: if the id, a package or an option will not do.
     """
     if malformed(id):
+        other = str(id).replace("-", "_", str(id).partition(":")[0].count("-"))
+        meant = f"did you mean {other}?" if not malformed(other) else "give one."
         raise ValueError(
-            f"An environment id must be a name such as 'CartPole-v1' or 'package:Name-v0', but it is {id!r}: give one."
+            f"An environment id must be a name such as 'CartPole-v1' or 'package:Name-v0', but it is {id!r}: {meant}"
         )
     module, _, name = id.rpartition(":")
     if module:
@@ -140,13 +142,15 @@ def make_gymnasium(
     except gymnasium.error.DeprecatedEnv as error:
         raise ValueError(f"An environment id must be a current one, but got {name!r}: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:
-        raise ValueError(not_registered(name)) from error
+        raise ValueError(not_registered(name, module)) from error
     except ModuleNotFoundError as error:
         raise ValueError(
             f"Environment {name!r} needs the package {error.name!r}, which is not installed: install it."
         ) from error
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
-        raise ValueError(f"Environment {name!r} needs a package that is not installed: {error}.") from error
+        raise ValueError(
+            f"Environment {name!r} needs a package that is not installed: {str(error).rstrip('.')}."
+        ) from error
     except gymnasium.error.Error as error:
         if "entry_point" not in str(error):
             raise

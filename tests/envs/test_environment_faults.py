@@ -1,6 +1,7 @@
 """What breaks Gymnasium's contract and ids that are none: one sentence; an environment's own bugs: untouched."""
 
 import sys
+import types
 from typing import Any
 
 import gymnasium
@@ -12,7 +13,7 @@ from toy_envs import register
 
 from engram.common.ids import not_registered
 from engram.envs import EnvironmentFault, GymnasiumEnv, RecallFirst, make_env
-from engram.envs.make import check_vector_env
+from engram.envs.make import check_vector_env, make_gymnasium
 
 
 class Returning(gymnasium.Env):
@@ -246,6 +247,26 @@ def test_a_package_that_is_installed_is_to_be_named() -> None:
     assert "put its package first, env.id=popgym:popgym-Nothing-v0" in not_registered("popgym-Nothing-v0")
     assert "did you mean CartPole-v" in not_registered("CartPol-v1")
     assert not_registered("Zzzzz-v1").endswith("put its package first, `package:id`.")
+    assert "env.id=ale_py:PongNoFrameskip-v4" in not_registered("PongNoFrameskip-v4")
+    said = not_registered("Endless-MortarMayhem-v0")
+    assert "run pip install --no-deps memory-gym==1.0.2 pygame-ce and put the package first" in said
+
+
+def test_a_package_that_is_none_of_gymnasiums_is_to_be_wrapped(monkeypatch) -> None:
+    """Such as crafter, bsuite and PettingZoo: they import, and register nothing with Gymnasium."""
+    monkeypatch.setitem(sys.modules, "old_gym_package", types.ModuleType("old_gym_package"))
+    with pytest.raises(
+        ValueError, match="'old_gym_package' registers none with it, so put a class derived from"
+    ):
+        make_gymnasium("old_gym_package:Old-v0")
+    assert not_registered("Zzzzz-v1", "gymnasium.envs").endswith("is not: look for its spelling.")
+
+
+def test_a_dash_in_a_module_is_an_underscore() -> None:
+    with pytest.raises(ValueError, match=r"did you mean memory_gym:MortarMayhem-Grid-v0\?"):
+        make_gymnasium("memory-gym:MortarMayhem-Grid-v0")
+    with pytest.raises(ValueError, match="'my env:v1': give one"):
+        make_gymnasium("my env:v1")
 
 
 def test_a_package_whose_own_imports_are_missing(tmp_path, monkeypatch) -> None:

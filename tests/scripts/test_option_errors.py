@@ -96,6 +96,14 @@ def test_what_is_mistyped_is_answered_by_what_was_meant(words):
     assert str(caught.value).endswith(SENTENCES[words]) or SENTENCES[words] in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["logging.wandb", "curriculum", "agent.auxiliary"])
+def test_options_that_a_whole_does_not_have(key):
+    with pytest.raises(
+        UsageError, match=rf"^{re.escape(key)} has options, .* {re.escape(key)}\.<option>=<value>"
+    ):
+        compose_config("train", [f"{key}={{x:1}}"])
+
+
 def test_an_argument_of_a_class_of_the_users_own_takes_a_plus():
     with pytest.raises(UsageError, match=r"is added by \+core\.hidden_size=value"):
         compose_config("train", ["core=custom", "core._target_=my.Core", "core.hidden_size=8"])

@@ -16,6 +16,7 @@ from engram.common.actions import action_layout
 from engram.common.ids import import_package, malformed, not_registered
 from engram.common.spaces import parts_of, walk
 from engram.common.vector_env import VectorEnv
+from engram.envs.corrections import corrected
 from engram.envs.flat_actions import FlatActions, is_flat
 from engram.envs.hashed_text import HashedText, Text, has_text
 from engram.envs.named_wrappers import apply_wrappers
@@ -138,7 +139,8 @@ def make_gymnasium(
     if render_mode is not None:
         options["render_mode"] = render_mode
     try:
-        return gymnasium.make(name, max_episode_steps=max_episode_steps, disable_env_checker=True, **options)
+        env = gymnasium.make(name, max_episode_steps=max_episode_steps, disable_env_checker=True, **options)
+        return corrected(env)
     except gymnasium.error.DeprecatedEnv as error:
         raise ValueError(f"An environment id must be a current one, but got {name!r}: {error}") from error
     except gymnasium.error.UnregisteredEnv as error:

@@ -17,13 +17,13 @@ from engram.common.box_actions import BoxAction
 from engram.common.checked import checked
 from engram.common.option_types import Count, Index, Positive
 from engram.common.vector_env import VectorEnv
-from engram.envs import ballet, diagnostic, memory_maze, minigrid, popgym, tvt
+from engram.envs import ballet, diagnostic, memory_gym, memory_maze, minigrid, popgym, tvt
 from engram.envs.task import Task
 from engram.envs.worker_pipe import WORKER_TIMEOUT
 from engram.envs.wrappers.projection import NO_PROJECTION, Projection
 from engram.envs.wrappers.wrapping import wrapped
 
-_FAMILIES = (diagnostic, popgym, memory_maze, minigrid, ballet, tvt)
+_FAMILIES = (diagnostic, popgym, memory_maze, minigrid, ballet, tvt, memory_gym)
 
 TASKS: dict[str, Task] = {task.name: task for family in _FAMILIES for task in family.TASKS}
 """Every task by its short name."""

@@ -14,12 +14,15 @@ SECOND_NAMES |= {
     "engram/MiniGridMemory-v0": "engram/MiniGrid-MemoryS7-v0",
     "engram/RedBlueDoors-v0": "engram/MiniGrid-RedBlueDoors-8x8-v0",
     "engram/Ballet-v0": "engram/ballet-2-delay16-v0",
+    "engram/MortarMayhemGrid-v0": "engram/MortarMayhem-Grid-10-v0",
+    "engram/MysteryPathGrid-v0": "engram/MysteryPath-Grid-v0",
 }
 IDS = [id for id in MAKERS if id not in SECOND_NAMES]
 LARGE = (  # differ in numbers alone
     *("Medium-v0", "Hard-v0", "11x11-v0", "13x13-v0", "15x15-v0"),
     *("MemoryS9-v0", "MemoryS11-v0", "MemoryS13-v0", "MemoryS13Random-v0", "Doors-8x8-v0"),
     *("4-delay16-v0", "8-delay16-v0", "2-delay48-v0", "4-delay48-v0", "8-delay48-v0"),
+    *("Grid-5-v0", "Grid-10-v0"),
 )
 FEW = [id for id in IDS if not id.endswith(LARGE)]
 

@@ -90,6 +90,10 @@ class Ranks:
             return says
         return bool(self.gather(torch.tensor(says)).any())
 
+    def meet(self) -> None:
+        """Wait until all of them have come here."""
+        self.any(False)
+
     def total(self, number: int) -> int:
         """Add up a whole number of every rank."""
         if not self.is_many:

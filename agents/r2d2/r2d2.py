@@ -154,7 +154,9 @@ class R2D2(ReplayAgent):
         error = target - value
         squared = 0.5 * error.square()
         weighted = squared if weights is None else weights.unsqueeze(-1) * squared
-        terms = masked_means({"value": weighted, "mean_value": value.detach(), "mean_target": target}, mask)
+        terms = masked_means(
+            {"value": weighted, "mean_value": value.detach(), "mean_target": target}, mask, self.ranks
+        )
         loss = terms["value"]
         if self.auxiliary is not None:
             window = Window(rows, carry, y, is_trained, host_is_first)
@@ -163,6 +165,7 @@ class R2D2(ReplayAgent):
             loss, terms = loss + auxiliary_loss, terms | more
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.ranks.add_gradients(self._parameters)
         limit = self.settings.max_grad_norm or float("inf")
         terms["optim/gradient_norm"] = torch.nn.utils.clip_grad_norm_(self._parameters, limit)
         metrics = {name: term.detach() for name, term in (terms | norms.read()).items()}

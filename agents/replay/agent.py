@@ -21,7 +21,9 @@ from engram.agents.replay.replay import Replay
 from engram.agents.replay.settings import PrioritizedReplaySettings, ReplayAgentSettings
 from engram.agents.replay.storage import Storage
 from engram.agents.trainable import Metrics, Updates
+from engram.common.ranks import Ranks
 from engram.common.rows import Act, Rollout
+from engram.common.streams import stream_noise
 from engram.run_files.run_folder import REPLAY_FOLDER
 
 
@@ -80,7 +82,7 @@ class ReplayAgent(Agent):
     def policy(self, env_steps: int) -> Act:
         """Act at random until the prefill is over, if the options say so; else as `Agent.policy`."""
         if self.settings.replay.prefill_policy == "random" and env_steps < self.prefill:
-            return self._random_actions.act_from(self.replay.num_rows)
+            return self._random_actions.act_from(self.replay.num_rows, self.ranks)
         return super().policy(env_steps)
 
     def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
@@ -117,14 +119,37 @@ class ReplayAgent(Agent):
             FloatingPointError: likewise; then no priority is changed.
         """
         if batch.windows is None:
-            return read_metrics(metrics, seen)
+            return read_metrics(metrics, seen, self.ranks)
         assert isinstance(self.settings.replay, PrioritizedReplaySettings)
         priorities = window_priorities(error, mask, self.settings.replay.max_priority_weight)
-        priorities, found = read_metrics_with(priorities, metrics, seen)
+        priorities, found = read_metrics_with(priorities, metrics, seen, self.ranks)
         self.replay.set_priorities(batch.windows, priorities)
         found["replay/largest_weight"] = batch.windows.largest_weight
         found["replay/effective_share"] = batch.windows.effective_share
         return found
+
+    def why_alone(self, ranks: Ranks) -> str | None:
+        """See `LearnedState.why_alone`."""
+        if ranks.local_count != ranks.count:
+            return "all of them share the files of its replay, so they must run on one machine"
+        if self.settings.batch_size < ranks.count:
+            return f"agent.batch_size is {self.settings.batch_size}, and each of {ranks.count} draws a part of it"
+        return None if self.auxiliary is None else "agent.auxiliary has losses that are not written for it"
+
+    def lane_noise(self, key: Tensor, *shape: int, dim: int = 0) -> Tensor:
+        """Draw uniform numbers as `stream_noise` does, of a batch's lanes those that are this rank's.
+
+        Args:
+            key: as of `stream_noise`.
+            *shape: of the numbers of this rank.
+            dim: where the rank's lanes are, one after the other, each with as many.
+        """
+        if not self.ranks.is_many:
+            return stream_noise(key, *shape)
+        lanes = self.replay.lanes
+        each = shape[dim] // (lanes.stop - lanes.start)
+        whole = [*shape[:dim], self.settings.batch_size * each, *shape[dim + 1 :]]
+        return stream_noise(key, *whole).narrow(dim, lanes.start * each, shape[dim])
 
     def num_updates_due(self, num_steps: int, num_batches: int) -> int:
         """Count the updates that the train ratio asks for.
@@ -158,11 +183,16 @@ class ReplayAgent(Agent):
         self._layout(row)
 
     def open_files(self, run_dir: Path, row: TensorDictBase, is_new: bool) -> None:
-        """Make or open the replay; see `Trainable`."""
-        make = Storage.create if is_new else Storage.open
-        settings = self.settings
+        """Make or open the replay, which all ranks share; see `Trainable`."""
+        settings, folder, layout = self.settings, run_dir / REPLAY_FOLDER, self._layout(row)
+        if not self.ranks.is_leader:
+            self.ranks.meet()  # the leader has made it
+        makes = is_new and self.ranks.is_leader
+        storage = Storage.create(folder, layout) if makes else Storage.open(folder, layout)
+        if self.ranks.is_leader:
+            self.ranks.meet()
         self._replay = Replay(
-            make(run_dir / REPLAY_FOLDER, self._layout(row)),
+            storage,
             batch_size=settings.batch_size,
             batch_length=settings.batch_length,
             burn_in=settings.burn_in,
@@ -171,6 +201,7 @@ class ReplayAgent(Agent):
             **settings.replay.draws(),
             seed=settings.seed,
             device=self.device,
+            ranks=self.ranks,
         )
 
     def run_state(self) -> dict[str, Any]:
@@ -222,12 +253,12 @@ class ReplayAgent(Agent):
         return min(every, length)
 
     def _layout(self, row: TensorDictBase) -> Layout:
-        """Plan the replay's files for the environments' pending row `[num_envs]`."""
-        num_envs, limits = row.batch_size[0], self.settings.replay
+        """Plan the replay's files for the environments' pending row `[num_envs]`, and those of other ranks."""
+        num_envs, limits = row.batch_size[0] * self.ranks.count, self.settings.replay
         is_stored = self.settings.carry_from == "stored"
         # Without either, windows begin at any row.
         carry_every = self.settings.store_carry_every if is_stored or limits.sampling == "prioritized" else 1
-        stored = self.stored_carry(self.initial_carry(num_envs))
+        stored = self.stored_carry(self.initial_carry(1))
         return plan_layout(
             num_envs,
             row_columns(row),

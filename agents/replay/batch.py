@@ -12,6 +12,8 @@ from torch import Tensor
 class DrawnWindows:
     """Which windows were drawn by their priorities, and what each of them counts.
 
+    Where several processes share a replay, each knows all of the batch's windows, and the weights of its own lanes.
+
     Attributes:
         envs: environment of each, int64 `[B]` in host memory.
         starts: first row of each, counted from the beginning of the run, int64 `[B]` in host memory.

@@ -11,6 +11,7 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.networks.distributions import make_distribution, num_policy_outputs
+from engram.common.ranks import ALONE, Ranks
 from engram.common.streams import environment_keys, stream_key, stream_uniform
 
 
@@ -33,22 +34,24 @@ class RandomActions:
         self._in_bounds = in_bounds and isinstance(action_space, spaces.Box)
         self._num_uniforms = num_policy_outputs(action_space)
 
-    def act_from(self, num_rows: int) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
-        """Make a policy for the rows of every environment from number `num_rows` on."""
+    def act_from(
+        self, num_rows: int, ranks: Ranks = ALONE
+    ) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
+        """Make a policy for the rows of every environment from number `num_rows` on, for the rank's part of these."""
         counter = num_rows
 
         def act(row: TensorDictBase, carry: TensorDictBase) -> tuple[Tensor, TensorDict, TensorDict]:
             nonlocal counter
             _, carry, extras = self._act(row, carry)
-            action = self._draw(row, counter)
+            action = self._draw(row, counter, ranks.rank)
             counter += 1
             return action, carry, extras
 
         return act
 
-    def _draw(self, row: TensorDictBase, number: int) -> Tensor:
+    def _draw(self, row: TensorDictBase, number: int, rank: int) -> Tensor:
         (num_envs,), device = row.batch_size, row["is_first"].device
-        keys = environment_keys(self._key, num_envs, 0, device)
+        keys = environment_keys(self._key, num_envs, rank * num_envs, device)
         noise = stream_uniform(keys, torch.full_like(keys, number), self._num_uniforms)
         if self._in_bounds:
             return (2 * noise - 1).reshape(num_envs, *self._space.shape)  # type: ignore[misc]

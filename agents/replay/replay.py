@@ -14,10 +14,11 @@ from engram.agents.replay.batch import Batch, DrawnWindows
 from engram.agents.replay.episodes import Episodes
 from engram.agents.replay.priorities import Priorities
 from engram.agents.replay.reader import Reader
-from engram.agents.replay.ring import Ring
+from engram.agents.replay.ring import ALL, Ring
 from engram.agents.replay.storage import Storage
 from engram.agents.replay.windows import Sampling, draw_windows
 from engram.common.cuda_graph import to_device
+from engram.common.ranks import ALONE, Ranks
 from engram.common.state_form import Whole
 from engram.common.streams import stream_key
 
@@ -38,12 +39,15 @@ class Replay:
         importance_exponent: β, of `prioritized`.
         seed: of the draws.
         device: where batches go. On the CPU they are the replay's own tensors, which the next batch overwrites.
+        ranks: processes that share the files. Each adds the rows of its environments and draws its lanes of every
+            batch, which may be of any; all do so at the same time.
 
     Attributes:
         ring: where the rows are.
         num_batches: drawn so far by `sample`.
         num_steps: transitions stored so far: rows that are not `is_first`, over all environments.
         window_length: rows per lane T.
+        lanes: those of a batch that are drawn here.
     """
 
     def __init__(
@@ -60,12 +64,16 @@ class Replay:
         importance_exponent: float = 0.6,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.ring, self.num_batches, self.num_steps = Ring(storage), 0, 0
+        envs = ranks.part(storage.layout.num_envs) if ranks.is_many else ALL
+        self.ring, self.num_batches, self.num_steps = Ring(storage, envs), 0, 0
+        self._ranks, self.lanes = ranks, ranks.part(batch_size)
+        self._num_lanes = self.lanes.stop - self.lanes.start
         self.batch_size, self.burn_in, self.window_length = batch_size, burn_in, burn_in + batch_length
         self._initial_carry, self._stored_carry = initial_carry, stored_carry
         self._sampling, self._seed, self._device = sampling, seed, torch.device(device)
-        self._reader = Reader(self.ring, batch_size, self.window_length)
+        self._reader = Reader(self.ring, self._num_lanes, self.window_length)
         self._priorities = self._episodes = None
         if sampling == "prioritized":
             self._priorities = Priorities(
@@ -89,7 +97,7 @@ class Replay:
         """Append a rollout.
 
         Args:
-            rows: `[num_envs, T]`.
+            rows: `[num_envs, T]`, of this process's environments.
             carries: the agent's carries before rows 0, j, 2j, … `[num_envs, ceil(T / j)]`, where j is the
                 layout's `carry_every`, or T if that is less. One of the two is a multiple of the other.
         """
@@ -101,6 +109,7 @@ class Replay:
             stored = torch.stack(parts, dim=1)
         before = self.num_rows
         self.ring.extend(rows, stored)
+        self._ranks.meet()  # the rows of all are there
         # Counted in the replay's own memory: rows on a device would be waited for.
         column = layout.column("is_first")
         is_first = self.ring.storage.tensors[column]
@@ -126,22 +135,24 @@ class Replay:
 
         Args:
             windows: of the batch.
-            priorities: p, `[B]` in host memory, 0 or more.
+            priorities: p, in host memory, 0 or more, of the lanes that were drawn here.
         """
         assert self._priorities is not None, "only prioritized batches have windows to be given priorities"
-        self._priorities.set(windows.envs, windows.starts, priorities)
+        self._priorities.set(windows.envs, windows.starts, self._ranks.gather_rows(priorities))
 
     def _draw(self, key: int) -> Batch:
         """Copy the rows that `key` stands for into the batch's tensors."""
         if self._episodes is not None:
-            rows = self._reader.read_episodes(*self._episodes.draw(key, self.batch_size))
-            return self._batch(rows, self._initial_carry(self.batch_size))
+            in_envs, numbers = self._episodes.draw(key, self.batch_size)
+            rows = self._reader.read_episodes(in_envs[self.lanes], numbers[self.lanes])
+            return self._batch(rows, self._initial_carry(self._num_lanes))
         envs, starts, windows = self._draw_windows(key)
+        envs, starts = envs[self.lanes], starts[self.lanes]
         rows = self._reader.read_windows(envs.tolist(), starts.tolist())
         if self.ring.layout.carries:
             return self._batch(rows, self._read_carry(envs, starts), windows)
         rows["is_first"][:, 0] = True
-        return self._batch(rows, self._initial_carry(self.batch_size), windows)
+        return self._batch(rows, self._initial_carry(self._num_lanes), windows)
 
     def _batch(self, rows: TensorDict, carry: TensorDict, windows: DrawnWindows | None = None) -> Batch:
         is_trained = ~rows["is_cut"]
@@ -150,7 +161,7 @@ class Replay:
         return Batch(on_device, carry, counts, windows, host_is_first=rows["is_first"])
 
     def _draw_windows(self, key: int) -> tuple[Tensor, Tensor, DrawnWindows | None]:
-        """Draw environments and first rows, `[B]`."""
+        """Draw environments and first rows of all lanes, `[B]`."""
         ring, every = self.ring, self.ring.layout.carry_every
         # Windows begin at multiples of `every`: from `oldest` rounded up to `window_length` before the end.
         first, last = -(-ring.oldest // every), (ring.num_rows - self.window_length) // every
@@ -161,7 +172,8 @@ class Replay:
             )
         if self._priorities is not None:
             drawn = self._priorities.draw(key, self.batch_size)
-            return drawn.envs, drawn.starts, replace(drawn, weights=to_device(drawn.weights, self._device))
+            weights = to_device(drawn.weights[self.lanes], self._device)
+            return drawn.envs, drawn.starts, replace(drawn, weights=weights)
         num_starts = last - first + 1
         envs, ages = draw_windows(
             key, self.batch_size, ring.layout.num_envs, num_starts, self._sampling == "recency"
@@ -169,7 +181,7 @@ class Replay:
         return envs, (last - ages) * every, None
 
     def _read_carry(self, envs: Tensor, starts: Tensor) -> TensorDict:
-        carry = TensorDict({}, batch_size=[self.batch_size])
+        carry = TensorDict({}, batch_size=[self._num_lanes])
         for column in self.ring.layout.carries:
             carry[column.key] = to_device(self.ring.read_carries(column, envs, starts), self._device)
         return carry

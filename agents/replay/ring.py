@@ -21,6 +21,8 @@ FORMAT = 2
 # again.
 SEGMENT_SHARE = 8
 
+ALL = slice(None)
+
 Segment = list[Any]  # [first row, row after the last, [checksum of each column]]
 
 
@@ -33,6 +35,7 @@ class Ring:
 
     Args:
         storage: the files.
+        envs: those whose rows are added here; other processes add the others' at the same time. Default: all.
 
     Attributes:
         storage: as given.
@@ -40,8 +43,8 @@ class Ring:
         num_rows: rows stored so far in each environment.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage, self.layout = storage, storage.layout
+    def __init__(self, storage: Storage, envs: slice = ALL) -> None:
+        self.storage, self.layout, self._envs = storage, storage.layout, envs
         self.num_rows = 0
         self._last_saved = self._saved_before = 0
         self._segments: list[Segment] = []
@@ -53,7 +56,7 @@ class Ring:
         return max(0, self.num_rows - self.layout.capacity)
 
     def extend(self, rows: TensorDictBase, carries: TensorDictBase | None = None) -> None:
-        """Append rows `[num_envs, T]`.
+        """Append rows `[num_envs, T]` of its environments.
 
         Args:
             rows: with the keys of the layout, and any others, which are left out.
@@ -81,7 +84,7 @@ class Ring:
     def _write(self, column: Column, values: Tensor, end: int) -> None:
         done = 0
         for first, last in self.storage.spans(column, self.num_rows, end):
-            self.storage.tensors[column][:, first:last].copy_(values[:, done : done + last - first])
+            self.storage.tensors[column][self._envs, first:last].copy_(values[:, done : done + last - first])
             done += last - first
 
     def read(self, column: Column, envs: list[int], starts: list[int], out: NDArray[Any]) -> None:

@@ -26,7 +26,6 @@ from engram.agents.sac.soft_policy import EnumeratedPolicy, SampledPolicy, SoftP
 from engram.agents.sac.temperature import Temperature
 from engram.agents.targets import n_step_returns
 from engram.agents.trainable import Metrics
-from engram.common.streams import stream_noise
 
 
 class SAC(ReplayAgent):
@@ -149,8 +148,12 @@ class SAC(ReplayAgent):
         }
         allowed = behind.get("action_mask", None)
         allowed = None if allowed is None else allowed[:, :-1]
-        loss = self.temperature.loss(terms["entropy"], allowed, counts)
-        found = {**masked_means(terms, counts), "temperature_loss": loss, "temperature": temperature}
+        loss = self.temperature.loss(terms["entropy"], allowed, counts, self.ranks)
+        found = {
+            **masked_means(terms, counts, self.ranks),
+            "temperature_loss": loss,
+            "temperature": temperature,
+        }
         return found, error.detach().mean(0), counts
 
     def targets(self, rows: TensorDictBase, soft_value: Tensor) -> Tensor:
@@ -201,10 +204,14 @@ class SAC(ReplayAgent):
         host_is_first: Tensor | None = None,
     ) -> dict[str, Any]:
         """Compute all losses and their gradients, clipped; returns what `read_metrics` takes."""
-        noise = stream_noise(keys["policy"], *rows.batch_size, self.num_uniforms)
+        noise = self.lane_noise(keys["policy"], *rows.batch_size, self.num_uniforms)
         found, error, counts = self.losses(rows, carry, mask, noise, weights, host_is_first)
         self.optimizer.zero_grad(set_to_none=True)
-        (found["actor"] + found["critic"] + found["temperature_loss"]).backward()
+        # The gradient of the temperature's is that of all ranks already, and they are added up.
+        (found["actor"] + found["critic"] + found["temperature_loss"] / self.ranks.count).backward()
+        self.ranks.add_gradients(
+            parameter for group in self.optimizer.param_groups for parameter in group["params"]
+        )
         metrics = {name: value.detach() for name, value in (found | clip_groups(self.optimizer)).items()}
         return {"metrics": metrics, "error": error, "counts": counts}
 

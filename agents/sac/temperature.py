@@ -12,6 +12,7 @@ from engram.agents.networks.distributions import num_policy_outputs
 from engram.agents.networks.q_network import usable
 from engram.agents.returns import masked_mean
 from engram.agents.sac.settings import SACSettings
+from engram.common.ranks import ALONE, Ranks
 
 
 class Temperature(nn.Module):
@@ -55,15 +56,16 @@ class Temperature(nn.Module):
             return self._share * math.log(self._num_options)
         return self._share * usable(mask).sum(-1).log()
 
-    def loss(self, entropy: Tensor, mask: Tensor | None, counts: Tensor) -> Tensor:
+    def loss(self, entropy: Tensor, mask: Tensor | None, counts: Tensor, ranks: Ranks = ALONE) -> Tensor:
         """Make α grow where the policy's entropy is below its target, and shrink where it is above.
 
         Args:
             entropy: of the policy, `[*]`.
             mask: as of `target_entropy`.
             counts: rows that count, `[*]` bool.
+            ranks: whose rows these are all together.
         """
-        return self.log.exp() * masked_mean(entropy.detach() - self.target_entropy(mask), counts)
+        return self.log.exp() * masked_mean(entropy.detach() - self.target_entropy(mask), counts, ranks)
 
     @torch.no_grad()
     def limit(self) -> None:

@@ -16,6 +16,7 @@ from engram.agents.world_model.return_scale import ReturnScale
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.two_hot import TwoHot
 from engram.agents.world_model.world_model import Imagined, WorldModel
+from engram.common.ranks import ALONE, Ranks
 
 
 class Behavior(nn.Module):
@@ -29,9 +30,14 @@ class Behavior(nn.Module):
     Raises:
         ValueError: if it is to read the carry of a core that keeps none.
 
+    Attributes:
+        ranks: from whose rows it learns.
+
     Source: Hafner et al. 2023 (DreamerV3), section "Actor critic learning"; the choice of what is read: Samsami et
     al. 2024 (R2I).
     """
+
+    ranks: Ranks = ALONE
 
     def __init__(
         self, action_space: spaces.Space, world_model: WorldModel, settings: DreamerSettings
@@ -103,9 +109,9 @@ class Behavior(nn.Module):
             "value": value[:, :-1].detach(),
             "advantage_size": advantage.detach().abs(),
         }
-        measured = {**masked_means(of_rows, rows_mask), "return_scale": scale}
+        measured = {**masked_means(of_rows, rows_mask, self.ranks), "return_scale": scale}
         # The actor's has a reverse of its own.
-        losses = {"actor": masked_mean(actor_loss, rows_mask), "critic": measured.pop("critic")}
+        losses = {"actor": masked_mean(actor_loss, rows_mask, self.ranks), "critic": measured.pop("critic")}
         return losses, returns.detach(), measured
 
     def replay_loss(
@@ -144,7 +150,7 @@ class Behavior(nn.Module):
                 gae_lambda=self.settings.gae_lambda,
             )
         loss = self._critic_loss(prediction[:, :-1], reads[:, :-1], target)
-        return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1])
+        return masked_mean(loss, mask[:, :-1] & ~is_last[:, :-1], self.ranks)
 
     def update_slow_critic(self) -> None:
         """Move the critic's moving average by one update."""

@@ -23,7 +23,6 @@ from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizer import make_optimizer
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
-from engram.common.streams import stream_noise
 
 # More would take megabytes at every evaluation.
 DRAWN_WINDOWS, DRAWN_ROWS = 3, 128
@@ -93,7 +92,7 @@ class Dreamer(ReplayAgent):
             keys=self.noise_keys(*NOISES),
             host_is_first=None if self._learning.is_captured else batch.host_is_first,
         )
-        metrics = read_metrics(found["metrics"], {"rows": rows, **found})
+        metrics = read_metrics(found["metrics"], {"rows": rows, **found}, self.ranks)
         self._learning.finish()
         return metrics
 
@@ -107,11 +106,11 @@ class Dreamer(ReplayAgent):
     ) -> dict[str, dict[str, Tensor]]:
         """Compute all losses and their gradients, clipped; returns the losses of rows, and what is measured."""
         settings = self.settings
-        noise = stream_noise(keys["posterior"], *rows.batch_size, settings.num_categoricals)
+        noise = self.lane_noise(keys["posterior"], *rows.batch_size, settings.num_categoricals)
         with self.precision.autocast():
             observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
             row_losses, measured = self.world_model.losses(rows, observed)
-        means = masked_means({**self._weighted(row_losses), **measured}, mask)
+        means = masked_means({**self._weighted(row_losses), **measured}, mask, self.ranks)
         losses = {name: means.pop(name) for name in row_losses}
 
         starts = settings.start_rows
@@ -170,8 +169,9 @@ class Dreamer(ReplayAgent):
             cores.detach().reshape(-1),
         )
         num_starts, actor = len(starts.h), self.behavior.actor
-        z_noise = stream_noise(keys["prior"], horizon, num_starts, self.settings.num_categoricals)
-        action_noise = stream_noise(keys["imagined_actions"], horizon + 1, num_starts, actor.num_outputs)
+        z_noise = self.lane_noise(keys["prior"], horizon, num_starts, settings.num_categoricals, dim=1)
+        shape = (horizon + 1, num_starts, actor.num_outputs)
+        action_noise = self.lane_noise(keys["imagined_actions"], *shape, dim=1)
 
         def policy(latent: Latent, time: int) -> tuple[Tensor, TensorDict]:
             kept = {"reads": self.behavior.read(self.world_model, latent.h, latent.z, latent.core)}
@@ -194,6 +194,9 @@ class Dreamer(ReplayAgent):
         self.optimizer.zero_grad(set_to_none=True)
         torch.stack([loss for name, loss in losses.items() if name != "actor"]).sum().backward()
         losses["actor"].backward(inputs=list(self.behavior.actor.parameters()))
+        self.ranks.add_gradients(
+            parameter for group in self.optimizer.param_groups for parameter in group["params"]
+        )
         return self.clip_gradients()
 
     def clip_gradients(self) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from engram.common.ranks import ALONE, Ranks
+
 
 class ReturnScale(nn.Module):
     """Exponentially moving 5th and 95th percentiles of returns, corrected for having begun at 0.
@@ -12,9 +14,13 @@ class ReturnScale(nn.Module):
     Args:
         rate: weight of the newest percentiles.
 
+    Attributes:
+        ranks: whose returns are taken in together.
+
     Source: Hafner et al. 2023 (DreamerV3), eq. 7.
     """
 
+    ranks: Ranks = ALONE
     low: Tensor
     high: Tensor
     weight: Tensor
@@ -31,7 +37,11 @@ class ReturnScale(nn.Module):
     @torch.no_grad()
     def update(self, returns: Tensor, mask: Tensor) -> None:
         """Take in `returns` `[...]` where `mask` `[...]` holds."""
-        found = torch.nanquantile(torch.where(mask, returns.float(), torch.nan), self.levels)
+        counted = torch.where(mask, returns.float(), torch.nan)
+        if self.ranks.is_many:  # percentiles of parts say nothing of those of the whole
+            counted = self.ranks.gather_rows(counted.flatten())
+            mask = ~counted.isnan()
+        found = torch.nanquantile(counted, self.levels)
         found = torch.where(mask.any(), found, torch.stack([self.low, self.high]))
         for moving, value in (
             (self.low, found[0]),

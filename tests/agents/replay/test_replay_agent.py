@@ -260,9 +260,12 @@ def test_random_prefill_ends(tmp_path):
     run = Run(tmp_path, {"prefill_policy": "random"})
     asked, random_actions = [], run.agent._random_actions
     act_from = random_actions.act_from
-    random_actions.act_from = lambda number: (asked.append((number, run.driver.env_steps)), act_from(number))[
-        1
-    ]
+
+    def noted(number, ranks):
+        asked.append((number, run.driver.env_steps))
+        return act_from(number, ranks)
+
+    random_actions.act_from = noted
     run.train()
     assert asked[0] == (0, 0) and asked[-1][1] < 100 and len(asked) == len({number for number, _ in asked})
     assert [number for number, _ in asked] == list(range(0, 4 * len(asked), 4))

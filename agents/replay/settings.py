@@ -17,7 +17,8 @@ class ReplaySettings:
         capacity_bytes: limit of its files on the disk, all together; as many rows as fit are kept.
         prefill: environment steps before the first update.
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
-        sampling: `uniform`, or by `recency`; see `engram.agents.replay.windows`.
+        sampling: windows, `uniform` or by `recency` (`engram.agents.replay.windows`), or `episodes`: whole ones, one
+            after another (`engram.agents.replay.episodes`), which begin with the initial carry.
         store_carry_every: rows between two stored carries, for agents whose windows begin with them, and between the
             first rows of windows with priorities; None: about 16, as goes with the agent's rollouts.
         max_carry_bytes: largest stored carry.
@@ -30,7 +31,7 @@ class ReplaySettings:
     capacity_bytes: Count = 2_000_000_000
     prefill: Count = 10_000
     prefill_policy: Literal["own", "random"] = "own"
-    sampling: Literal["uniform", "recency"] = "uniform"
+    sampling: Literal["uniform", "recency", "episodes"] = "uniform"
     store_carry_every: Count | None = None
     max_carry_bytes: Count = 65_536
     log_interval: Count = 1_000
@@ -42,11 +43,10 @@ class ReplaySettings:
 
 @settings("a replay", "agent.replay.")
 class PrioritizedReplaySettings(ReplaySettings):
-    """Options of a replay that may draw by priorities, or whole episodes.
+    """Options of a replay that may draw by priorities.
 
     Args:
-        sampling: also `prioritized` (`engram.agents.replay.priorities`), or `episodes`: whole ones, one after another
-            (`engram.agents.replay.episodes`), which begin with the initial carry.
+        sampling: also `prioritized` (`engram.agents.replay.priorities`).
         priority_exponent: α, of `prioritized`: a window is drawn in proportion to its priority to this power; 0: all
             alike.
         importance_exponent: β, of `prioritized`: its loss is weighed by its probability to the power of −β; 0: not.

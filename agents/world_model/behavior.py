@@ -55,7 +55,7 @@ class Behavior(nn.Module):
             sizes["carry"] = core.carry_features(core.initial_carry(1)).shape[-1]
         size = sum(sizes[name] for name in settings.actor_reads)
         self.actor = Policy(action_space, size, units, layers, norm, settings.unimix, settings.actor_scale)
-        self.critic = TwoHotHead(size, units, layers, norm, settings.bins)
+        self.critic = TwoHotHead(size, units, layers, norm, settings.bins, settings.bin_decay)
         self.slow_critic = target_copy(self.critic)
         self.return_scale = ReturnScale(settings.return_rate)
 

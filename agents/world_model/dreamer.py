@@ -21,6 +21,7 @@ from engram.agents.world_model.dynamics import Latent, Observed
 from engram.agents.world_model.open_loop import predict_open_loop
 from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizer import make_optimizer
+from engram.agents.world_model.reward_unit import RewardUnit
 from engram.agents.world_model.settings import DreamerSettings
 from engram.agents.world_model.world_model import Imagined, WorldModel
 
@@ -61,6 +62,8 @@ class Dreamer(ReplayAgent):
             self.behavior = Behavior(action_space, self.world_model, self.settings)
         self.world_model.to(self.device)
         self.behavior.to(self.device)
+        is_auto = self.settings.reward_scale == "auto"
+        self.reward_unit = RewardUnit().to(self.device) if is_auto else None
         self.optimizer = make_optimizer(self.world_model, self.behavior, self.settings)
         self.num_uniforms = self.settings.num_categoricals + self.behavior.actor.num_outputs
         self._learning = CapturedUpdate(self._fill_gradients, self.device, finish=self._move)
@@ -151,12 +154,18 @@ class Dreamer(ReplayAgent):
         shown = Batch(batch.rows[few, rows], batch.carry[few], batch.is_trained[few, rows])
         return open_loop_pictures(self.open_loop(shown, max(1, rows.stop // 4)))
 
+    def update_normalizers(self, rows: TensorDictBase) -> None:
+        """Take the rewards of collected rows into their unit, with `reward_scale: auto`."""
+        if self.reward_unit is not None:
+            self.reward_unit.update(rows["reward"])
+
     def rows_of(self, batch: Batch) -> TensorDict:
         """Return a batch's rows on the agent's device, with rewards in the agent's units: times `reward_scale`."""
-        rows = batch.rows.to(self.device)
-        if self.settings.reward_scale == 1:
+        rows, scale = batch.rows.to(self.device), self.settings.reward_scale
+        if scale == 1:
             return rows
-        return rows.copy().update({"reward": rows["reward"] * self.settings.reward_scale})
+        factor = scale if self.reward_unit is None else self.reward_unit.scale()
+        return rows.copy().update({"reward": rows["reward"] * factor})
 
     def _imagine(self, observed: Observed, masked: bool, keys: TensorDictBase) -> Imagined:
         """Act from every k-th row after the burn-in, in detached states."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engram.agents.networks.features import action_feature_size, action_features, one_hot
 from engram.agents.networks.recurrent import MakeCore
+from engram.agents.world_model.action_gate import ActionGate
 from engram.agents.world_model.latents import draw, unimix
 from engram.agents.world_model.layers import DenseBlock, Head, Norm, dense, make_norm
 from engram.common.row_gradients import gather_row_gradients
@@ -80,6 +81,7 @@ class Dynamics(nn.Module):
         memory_size: length of h = SiLU(W y); None takes the core's output y itself.
         units: width of the core's input and of the heads' blocks.
         action_gain: factor of the initial weights from the action to the core's input.
+        action_gate: the last action multiplies what the memory says, too: h = SiLU(W y (1 + G a)).
         num_categoricals: C.
         num_classes: K, at most 256.
         posterior: `observation` or `memory`.
@@ -103,6 +105,7 @@ class Dynamics(nn.Module):
         memory_norm: bool,
         units: int,
         action_gain: float,
+        action_gate: bool,
         num_categoricals: int,
         num_classes: int,
         posterior: Posterior,
@@ -126,6 +129,7 @@ class Dynamics(nn.Module):
         if memory_size:
             linear = dense(self.core.output_size, memory_size)
             self.output = nn.Sequential(linear, make_norm(norm, memory_size)) if memory_norm else linear
+        self.gate = ActionGate(action_space, self.memory_size) if action_gate else None
         reads = embedding_size + (self.memory_size if posterior == "memory" else 0)
         self.posterior_head = Head(reads, latent_size, units, 1, norm, posterior_scale)
         self.prior_head = Head(self.memory_size, latent_size, units, 1, norm)
@@ -168,7 +172,7 @@ class Dynamics(nn.Module):
         x = self._input(z_previous, actions, rows["is_first"])
         resets = Resets(rows["is_first"], host_is_first)
         y, core = self.core(x, carry["core"], resets, all_carries)
-        h = self._memory(y)
+        h = self._memory(y, actions)
         return Observed(h, z, posterior, self.prior(h), core)
 
     def step(
@@ -194,7 +198,7 @@ class Dynamics(nn.Module):
         action = self._action_features(row["prev_action"], row["is_first"])
         x = self._input(self.one_hot(carry["z"]), action, row["is_first"])
         y, core = self.core.step(x, carry["core"], row["is_first"], donate=donate)
-        h = self._memory(y)
+        h = self._memory(y, action)
         posterior, z = self.posterior(embedding, h, noise)
         return Latent(h, z, core), posterior
 
@@ -210,8 +214,9 @@ class Dynamics(nn.Module):
             The latent after it, `[N]`.
         """
         never = torch.zeros(latent.h.shape[0], dtype=torch.bool, device=latent.h.device)
-        y, core = self.core.step(self._input(latent.z, self._action_features(action)), latent.core, never)
-        h = self._memory(y)
+        done = self._action_features(action)
+        y, core = self.core.step(self._input(latent.z, done), latent.core, never)
+        h = self._memory(y, done)
         _, z = draw(self._logits(self.prior_head, h), noise, self.unimix_ratio)
         return Latent(h, z, core)
 
@@ -247,7 +252,7 @@ class Dynamics(nn.Module):
         unbound = (part.unbind(1) for part in (embedding, actions, is_first, noise))
         for index, (embedding_t, action, first_t, noise_t) in enumerate(zip(*unbound, strict=True)):
             y, core = self.core.step(self._input(z, action, first_t), core, first_t)
-            h = self._memory(y)
+            h = self._memory(y, action)
             posterior, z = self.posterior(embedding_t, h, noise_t)
             steps.append((h, z, posterior))
             if carry_every and (index + 1) % carry_every == 0:
@@ -268,8 +273,12 @@ class Dynamics(nn.Module):
             features = features / features.detach().abs().clamp(min=1.0)
         return features if is_first is None else select_initial(is_first, 0.0, features)
 
-    def _memory(self, y: Tensor) -> Tensor:
-        return y.float() if self.output is None else F.silu(self.output(y)).float()
+    def _memory(self, y: Tensor, action: Tensor) -> Tensor:
+        """What the core's output says after the action of these features."""
+        if self.output is None:
+            return y.float()
+        said = self.output(y)
+        return F.silu(said if self.gate is None else self.gate(said, action)).float()
 
     def _logits(self, head: Head, reads: Tensor) -> Tensor:
         return head(reads).unflatten(-1, (self.num_categoricals, self.num_classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from engram.agents.world_model.two_hot import Spacing, TwoHot, make_bins
@@ -80,15 +81,25 @@ class TwoHotHead(nn.Module):
         num_layers: number of blocks.
         norm: of the blocks.
         spacing: of the bins.
+        decay: by so much the initial logits fall from each bin to the next one, away from 0: what is far from 0 need
+            not be unlearnt before anything else is learnt.
     """
 
     bins: Tensor
 
-    def __init__(self, input_size: int, units: int, num_layers: int, norm: Norm, spacing: Spacing) -> None:
+    def __init__(
+        self, input_size: int, units: int, num_layers: int, norm: Norm, spacing: Spacing, decay: float = 0.0
+    ) -> None:
         super().__init__()
         self.spacing = spacing
         self.register_buffer("bins", make_bins(spacing), persistent=False)
         self.head = Head(input_size, len(self.bins), units, num_layers, norm, scale=0.0)
+        if decay:
+            places = torch.arange(len(self.bins)) - len(self.bins) // 2
+            last = self.head[-1]
+            assert isinstance(last, nn.Linear)
+            with torch.no_grad():
+                last.bias.copy_(-decay * places.abs())
 
     def forward(self, features: Tensor) -> TwoHot:
         """Read features `[..., input_size]`; batch shape `[...]`."""

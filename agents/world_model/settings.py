@@ -52,6 +52,8 @@ class DreamerSettings(ReplayAgentSettings):
         units: width of all dense blocks and of the core's input.
         action_gain: factor of the action's initial weights in the core's input; with 1 the action is as loud as one of
             the categoricals.
+        action_gate: the last action multiplies what the memory says: h = SiLU(W y (1 + G a)), so that a reward for an
+            action that fits what was seen is linear in h from the first update on. It needs a memory_size.
         num_layers: blocks of encoder, decoder and heads.
         num_categoricals: categoricals of the latent z.
         num_classes: classes of each, at most 256.
@@ -62,8 +64,11 @@ class DreamerSettings(ReplayAgentSettings):
         unimix: share of the uniform distribution in latents and discrete policies.
         norm: of the dense blocks, `layer` or `rms`.
         reward_scale: factor of rewards before anything is learnt from them. Where a step is worth far less than 1, its
-            reward is a small share of one bin, and returns are not blown up: such tasks want a larger one.
+            reward is a small share of one bin, and returns are not blown up: such tasks want a larger one. `auto` is
+            one over the root mean square of all rewards so far that are not 0, which the checkpoint keeps.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
+        bin_decay: by so much the initial logits of bins fall from each to the next one, away from 0. With 0, as
+            published, hundreds of updates are needed to learn that rewards are not immense.
         image_depth: channels of the first convolution.
         image_layout: of the images' axes, see `engram.agents.networks.image_layout.find_layout`.
         leaves: how to read parts of the observation instead, by their key; see
@@ -105,6 +110,7 @@ class DreamerSettings(ReplayAgentSettings):
     memory_norm: bool = False
     units: Count = 128
     action_gain: NotNegative = 1.0
+    action_gate: bool = False
     num_layers: Count = 2
     num_categoricals: Count = 32
     num_classes: Annotated[int, Whole(2, 256)] = 32
@@ -112,8 +118,9 @@ class DreamerSettings(ReplayAgentSettings):
     posterior_scale: NotNegative = 1.0
     unimix: Fraction = 0.01
     norm: Norm = "layer"
-    reward_scale: Positive = 1.0
+    reward_scale: Positive | Literal["auto"] = 1.0
     bins: Spacing = "symlog"
+    bin_decay: NotNegative = 0.0
     image_depth: Count = 32
     image_layout: LayoutName = "auto"
     leaves: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -154,6 +161,9 @@ class DreamerSettings(ReplayAgentSettings):
             "memory_norm", "false where memory_size is null", not self.memory_norm or bool(self.memory_size)
         )
         both = f"a divisor of batch_length ({self.batch_length}) and burn_in ({self.burn_in})"
+        self._require(
+            "action_gate", "false where memory_size is null", not self.action_gate or bool(self.memory_size)
+        )
         self._require("imagine_every", both, divides)
         if self.loss_scales["replay_critic"] > 0 and "carry" in self.actor_reads:
             self._require(

@@ -73,6 +73,7 @@ class WorldModel(nn.Module):
             memory_norm=settings.memory_norm,
             units=units,
             action_gain=settings.action_gain,
+            action_gate=settings.action_gate,
             num_categoricals=settings.num_categoricals,
             num_classes=settings.num_classes,
             posterior=settings.posterior,
@@ -84,7 +85,9 @@ class WorldModel(nn.Module):
         self.decoder = ObservationDecoder(
             leaves, self.feature_size, units, layers, norm, settings.image_depth
         )
-        self.reward_head = TwoHotHead(self.feature_size, units, layers, norm, settings.bins)
+        self.reward_head = TwoHotHead(
+            self.feature_size, units, layers, norm, settings.bins, settings.bin_decay
+        )
         self.continue_head = Head(self.feature_size, 1, units, layers, norm)
         # Which actions are allowed in imagined states has to be predicted like everything else.
         self.mask_head: Head | None = None

@@ -215,7 +215,7 @@ def test_wrong_settings_are_one_sentence(word):
 
 def test_a_world_model_has_no_priorities():
     with pytest.raises(
-        ValueError, match="sampling of a replay must be one of uniform, recency, but got 'prio"
+        ValueError, match="sampling of a replay must be one of uniform, recency, episodes, but got 'prio"
     ):
         build(compose_config("train", ["agent=r2i", "agent.replay.sampling=prioritized"]).values["agent"])(
             *(

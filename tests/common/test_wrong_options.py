@@ -133,6 +133,7 @@ PAIRS = [
     ("engram.agents.Dreamer", "imagine_every", {"imagine_every": 5}),
     ("engram.agents.Dreamer", "imagine_every", {"imagine_every": 4, "loss_scales": {"replay_critic": 0.3}}),
     ("engram.agents.Dreamer", "memory_norm", {"memory_norm": True, "memory_size": None}),
+    ("engram.agents.Dreamer", "action_gate", {"action_gate": True, "memory_size": None}),
     ("engram.envs.memory_maze.real.spaces.RealOptions", "top_camera", _NO_CAMERA | {"top_camera": True}),
     ("engram.envs.memory_maze.real.spaces.RealOptions", "image_only_obs", {"camera": False}),
     ("engram.envs.memory_maze.real.spaces.RealOptions", "image_only_obs", {"target_color_in_image": False}),

@@ -39,7 +39,7 @@ def test_every_size_composes(agent, size):
 def test_any_core_goes_with_a_size(core):
     composed = compose_config("train", ["agent=r2i", "size=tiny", f"core={core}"])
     assert composed.choices["core"] == core
-    assert composed.values["core"]["hidden_size"] == {"elman": 256, "s5": 128, "gtrxl": 128}[core]
+    assert composed.values["core"]["hidden_size"] == {"elman": 128, "s5": 64, "gtrxl": 128}[core]
 
 
 @pytest.mark.parametrize("core", NAMES)

@@ -76,6 +76,18 @@ CASES = {
         "core=r2i",
         "core.hidden_size=8",
     ),
+    "r2i, episodes": (
+        *SMALL,
+        "agent=r2i",
+        "agent.units=16",
+        "agent.memory_size=16",
+        "agent.num_categoricals=4",
+        "agent.imagination_horizon=3",
+        "agent.action_gate=true",
+        "agent.reward_scale=auto",
+        "agent.bin_decay=0.25",
+        "agent.replay.sampling=episodes",
+    ),
     "r2d2, priorities": (*R2D2, "agent.burn_in=4"),
     "r2d2, priorities, initial carry": (*R2D2, "agent.burn_in=4", "agent.carry_from=initial", "env.delay=20"),
     "r2d2, episodes": (
@@ -239,7 +251,7 @@ def test_a_damaged_replay_is_named_and_left_as_it_is(train, replayed_copy, damag
         ),
         (
             "+agent.replay.sampling=newest",
-            "sampling of a replay must be one of uniform, recency, but got 'newest'",
+            "sampling of a replay must be one of uniform, recency, episodes, but got 'newest'",
         ),
         ("agent.replay.capacity=3", r"An option must exist .* is added by \+agent.replay.capacity=value"),
         ("+agent.replay.capacity=3", r"replay takes .*, but got .*'agent.replay.capacity'"),

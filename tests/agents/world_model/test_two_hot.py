@@ -65,3 +65,12 @@ def test_torchrl_agrees():
     gradients = [torch.autograd.grad(loss.sum(), logits)[0] for loss in (ours, theirs)]
     torch.testing.assert_close(*gradients)
     torch.testing.assert_close(distribution.mean(), two_hot_decode(logits, bins))
+
+
+def test_initial_bins_fall_away_from_0():
+    """By ln 2 from each to the next: a third of all lies on 0, a sixth on either neighbour."""
+    found = TwoHotHead(3, 4, 1, "layer", "symlog", math.log(2))(torch.randn(5, 3))
+    assert (found.mean() == 0).all()
+    neighbour = symexp(make_bins("symlog")[126:127]).expand(5)
+    torch.testing.assert_close(found.log_prob(torch.zeros(5)), torch.full((5,), -math.log(3)))
+    torch.testing.assert_close(found.log_prob(neighbour), torch.full((5,), -math.log(6)), atol=1e-4, rtol=0)

@@ -59,6 +59,10 @@ TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "LICENSE",
     "CHANGELOG.md",
     "constraints.txt",
+    "py.typed",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "Dockerfile",
 }
 
 

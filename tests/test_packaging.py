@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 def wheel(tmp_path_factory):
     """A wheel built from a copy of the sources, so that no build folder is left in the checkout."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in (*PACKAGES, "__init__.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in (*PACKAGES, "__init__.py", "py.typed", "pyproject.toml", "LICENSE", "docs"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
@@ -82,7 +82,7 @@ def test_contents(wheel):
     }
     assert expected <= names
     extra = {name for name in names - expected if ".dist-info/" not in name}
-    assert extra == {"engram/__init__.py"}
+    assert extra == {"engram/__init__.py", "engram/py.typed"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"engram", next(top for top in tops if top.endswith(".dist-info"))}

@@ -1,5 +1,7 @@
 """What holds for the rows of every environment."""
 
+from collections.abc import Callable
+
 import gymnasium.spaces as gs
 import torch
 from tensordict import TensorDict
@@ -59,6 +61,26 @@ def play(env: VectorEnv, seed: int, steps: int, actions: int = 0) -> list[Tensor
         rows.append(env.step(random_action(env, generator)))
     check_rows(env, rows)
     return rows
+
+
+def play_out(
+    env: VectorEnv, seed: int = 1, draw: Callable[[VectorEnv, torch.Generator], torch.Tensor] = random_action
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Play on at random from a reset to each environment's first end; return returns and lengths, float64 [B]."""
+    generator, going = torch.Generator().manual_seed(seed), torch.ones(env.num_envs, dtype=torch.bool)
+    total, length = torch.zeros(2, env.num_envs, dtype=torch.float64)
+    while going.any():
+        row = env.step(draw(env, generator))
+        total += row["reward"].double() * going
+        length += going
+        going &= ~row["is_last"]
+    return total, length
+
+
+def check_worth_chance(env: VectorEnv) -> None:
+    """Random play from a reset is worth what the environment says, to four standard errors."""
+    total, _ = play_out(env)
+    assert abs(total.mean() - env.chance_return) < 4 * total.std() / env.num_envs**0.5
 
 
 def check_rows(env: VectorEnv, rows: list[TensorDict]) -> None:

@@ -1,6 +1,7 @@
 """What holds for every native environment, however many there are and wherever they are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -89,9 +90,25 @@ def check_one_step_on_cuda(make: Make, steps: int = 60) -> None:
         pairs = [env.step_fn(state, action), other.step_fn(state.to("cuda"), action.cuda())]
 
 
-CHECKS = [
+CHECKS: list[Any] = [
     check_the_same_at_any_batch_size,
     check_pure,
     pytest.param(check_compiles, marks=pytest.mark.slow),  # test_natives.py compiles some steps of every kind
     check_resume,
 ]
+
+
+def native_tests(makers: Mapping[str, Make]) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the two tests of every family of natives, which its module takes as its own: anywhere, and on CUDA."""
+
+    @pytest.mark.parametrize("check", CHECKS)
+    @pytest.mark.parametrize("name", makers)
+    def test_what_holds_for_every_native_environment(name: str, check: Callable[[Make], None]) -> None:
+        check(makers[name])
+
+    @pytest.mark.gpu
+    @pytest.mark.parametrize("name", makers)
+    def test_one_step_on_cuda(name: str) -> None:
+        check_one_step_on_cuda(makers[name])
+
+    return test_what_holds_for_every_native_environment, test_one_step_on_cuda

@@ -4,16 +4,13 @@ It needs pycolab 1.2 and dm_env. Every episode says who danced what and where, w
 picture as bytes.
 """
 
-import json
 import sys
-import zlib
-from pathlib import Path
 
 import numpy as np
+import recorded
 
 LEVELS = [(dancers, delay) for delay in (16, 48) for dancers in (2, 4, 8)]
 EPISODES = 3
-OUTPUT = Path(__file__).parent / "recordings" / "ballet.json"
 
 
 def record(build, dancers: int, delay: int, seed: int) -> dict:
@@ -31,7 +28,7 @@ def record(build, dancers: int, delay: int, seed: int) -> dict:
     pictures, instructions, actions = [], [], []
     while True:
         image, instruction = step.observation
-        pictures.append(zlib.crc32(np.rint(image * 255).astype(np.uint8).tobytes()))
+        pictures.append(recorded.checksum(np.rint(image * 255).astype(np.uint8)))
         instructions.append(str(instruction))
         if step.last():
             break
@@ -56,9 +53,7 @@ def main(checkout: str) -> None:
 
     levels = [(2, 16, 0), *((*level, 1 + number) for level in LEVELS for number in range(EPISODES))]
     episodes = [record(simple_builder, *level) for level in levels]
-    steps = sum(len(episode["actions"]) for episode in episodes)
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps({"steps": steps, "episodes": episodes}, separators=(",", ":")) + "\n")
+    recorded.write("ballet", episodes)
 
 
 if __name__ == "__main__":

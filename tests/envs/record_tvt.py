@@ -6,15 +6,12 @@ It needs pycolab 1.2; of tensorflow one function is taken, which is put in its p
 what was done and paid, and a CRC-32 of every row's pixels.
 """
 
-import json
 import sys
 import types
-import zlib
-from pathlib import Path
 
 import numpy as np
+import recorded
 
-OUTPUT = Path(__file__).parent / "recordings" / "tvt.json"
 EPISODES = 15
 NORTH, SOUTH, WEST, EAST = range(4)
 
@@ -69,7 +66,7 @@ def record(make, game: str, delay: int, seed: int) -> dict:
         colors = env._game.colours
         found["cue"], found["target"] = place(things[target]), list(colors[target])
         found["order"] = [list(colors[name]) for name in "bce"]
-    pictures, actions, rewards = [zlib.crc32(image.tobytes())], [], []
+    pictures, actions, rewards = [recorded.checksum(image)], [], []
     goes = seed % 2 == 0
     while not env._episode.game_over:
         things = things_of(env)
@@ -86,7 +83,7 @@ def record(make, game: str, delay: int, seed: int) -> dict:
             found["apples"] = np.argwhere(things_of(env)["a"].curtain).tolist()
         actions.append(action)
         rewards.append(float(reward))
-        pictures.append(zlib.crc32(np.ascontiguousarray(image).tobytes()))
+        pictures.append(recorded.checksum(image))
     success = env.last_phase_reward() > 0
     return {**found, "actions": actions, "rewards": rewards, "pictures": pictures, "success": bool(success)}
 
@@ -105,9 +102,7 @@ def main(checkout: str) -> None:
         for delay in (30, 60)
         for number in range(EPISODES)
     ]
-    steps = sum(len(episode["actions"]) for episode in episodes)
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps({"steps": steps, "episodes": episodes}, separators=(",", ":")) + "\n")
+    recorded.write("tvt", episodes)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """The ballet beside its rules stated once more, its pictures by hand, its best and random play."""
 
-import json
-import zlib
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+import recorded
 import torch
 from ballet_rules import PlainBallet
-from contract import random_action
-from native_checks import CHECKS, check_one_step_on_cuda
+from contract import check_worth_chance, random_action
+from native_checks import native_tests
 
 from engram.envs import make_env
 from engram.envs.ballet import Ballet
@@ -70,12 +68,9 @@ def test_the_same_rows_as_by_the_plain_rules(num_dancers: int, delay: int) -> No
     assert steps > 5 * CHOICES[num_dancers, delay]
 
 
-def recorded() -> list[dict]:
-    path = Path(__file__).parent / "recordings" / "ballet.json"
-    return json.loads(path.read_text())["episodes"]
-
-
-@pytest.mark.parametrize("episode", recorded(), ids=lambda episode: f"{len(episode['dancers'])} dancers")
+@pytest.mark.parametrize(
+    "episode", recorded.read("ballet")["episodes"], ids=lambda episode: f"{len(episode['dancers'])} dancers"
+)
 def test_the_original_plays_and_looks_the_same(episode: dict) -> None:
     """Every pixel of every row, by a checksum; recorded by `record_ballet.py`."""
     dancers = episode["dancers"]
@@ -87,11 +82,9 @@ def test_the_original_plays_and_looks_the_same(episode: dict) -> None:
     looks = [SHAPES.index(one["shape"]) * len(COLORS) + list(COLORS).index(one["color"]) for one in dancers]
     task["sprite"][0] = DANCERS + torch.tensor(looks)
     task["target"].fill_(episode["target"])
-    obs = env.observe(dict(task.items()), env.state["time"])
-    assert zlib.crc32(obs["image"].numpy().tobytes()) == episode["pictures"][0]
-    for number, action in enumerate(episode["actions"]):
-        row = env.step(torch.tensor([action]))
-        assert zlib.crc32(row["obs", "image"].numpy().tobytes()) == episode["pictures"][number + 1], number
+    assert recorded.checksum(recorded.observe(env)["image"]) == episode["pictures"][0]
+    for number, row in enumerate(recorded.follow(env, episode["actions"])):
+        assert recorded.checksum(row["obs", "image"]) == episode["pictures"][number + 1], number
         named = int(row["obs", "instruction"])
         assert ("watch", *DANCES)[named] == episode["instructions"][number + 1]
         is_end = number == len(episode["actions"]) - 1
@@ -143,29 +136,15 @@ def test_random_play_is_worth_chance(name: str) -> None:
     env = make_env(name, 1000)
     env.reset(0)
     env.state["time"].fill_(env.choice)  # nothing can be done before
-    generator, total = torch.Generator().manual_seed(1), torch.zeros(1000)
-    going, env._cells = torch.ones(1000, dtype=torch.bool), no_pictures
-    while going.any():
-        row = env.step(random_action(env, generator))
-        total += row["reward"] * going
-        going &= ~row["is_last"]
-    assert abs(total.mean() - env.chance_return) < 4 * total.std() / 1000**0.5
+    env._cells = no_pictures
+    check_worth_chance(env)
 
 
 def no_pictures(task: dict, time: torch.Tensor) -> torch.Tensor:
     return torch.zeros(len(time), 1, 1, dtype=torch.int64)
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", MAKERS)
-def test_what_holds_for_every_native_environment(name: str, check) -> None:
-    check(MAKERS[name])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", MAKERS)
-def test_one_step_on_cuda(name: str) -> None:
-    check_one_step_on_cuda(MAKERS[name])
+test_what_holds_for_every_native_environment, test_one_step_on_cuda = native_tests(MAKERS)
 
 
 def test_a_picture_frames_the_dancer_once_it_is_asked_for() -> None:

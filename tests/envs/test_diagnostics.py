@@ -6,9 +6,9 @@ from functools import partial
 import gymnasium
 import pytest
 import torch
-from contract import play, random_action
+from contract import check_worth_chance, play
 from gymnasium.utils.env_checker import check_env
-from native_checks import CHECKS, check_one_step_on_cuda
+from native_checks import native_tests
 from tensordict import TensorDict
 
 from engram.envs import (
@@ -108,12 +108,8 @@ def test_best_play_gets_the_best_return_in_every_episode(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("t_maze")])
 def test_random_play_is_worth_chance(name: str) -> None:
     env = TASKS[name](4000)
-    generator = torch.Generator().manual_seed(1)
-    row, total = env.reset(0), torch.zeros(4000)
-    while not row["is_last"].any():
-        row = env.step(random_action(env, generator))
-        total += row["reward"]
-    assert abs(total.mean() - env.chance_return) < 4 * total.std() / 4000**0.5
+    env.reset(0)
+    check_worth_chance(env)
 
 
 @pytest.mark.parametrize("oracle_length", [0, 1])
@@ -132,16 +128,7 @@ def test_rows_keep_the_contract(name: str) -> None:
     play(TASKS[name](5), 1, 120)
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", TASKS)
-def test_what_holds_for_every_native_environment(name: str, check) -> None:
-    check(TASKS[name])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", TASKS)
-def test_one_step_on_cuda(name: str) -> None:
-    check_one_step_on_cuda(TASKS[name])
+test_what_holds_for_every_native_environment, test_one_step_on_cuda = native_tests(TASKS)
 
 
 LONG = {

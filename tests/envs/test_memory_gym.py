@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import recorded
 import torch
-from contract import random_action
-from native_checks import CHECKS, check_one_step_on_cuda
+from contract import play_out
+from native_checks import native_tests
 
 from engram.envs import make_env
 from engram.envs.memory_gym import MortarMayhemGrid, MysteryPathGrid
@@ -241,25 +241,14 @@ def test_paths_are_as_long_as_the_packages() -> None:
     assert ((table - expected) ** 2 / expected).sum() < 22.46  # 6 degrees of freedom, one in a thousand
 
 
-def random_play(env) -> np.ndarray:
-    """Returns and lengths of the first episode of every environment, [2, B]."""
-    generator, going = torch.Generator().manual_seed(1), torch.ones(env.num_envs, dtype=torch.bool)
-    total = torch.zeros(2, env.num_envs, dtype=torch.float64)
-    env.reset(3)
-    while going.any():
-        row = env.step(random_action(env, generator))
-        total += torch.stack([row["reward"].double(), torch.ones(env.num_envs)]) * going
-        going &= ~row["is_last"]
-    return total.numpy()
-
-
 @pytest.mark.parametrize("name", RECORDED["random"])
 def test_random_play_is_worth_the_same(name: str) -> None:
     """As the package's recorded episodes, and as the table says; of all these tests one in a thousand may fail."""
     limit = NormalDist().inv_cdf(1 - 0.001 / (2 * 9))
     env = make_env(name, 4000)
     env.shows_pixels = False
-    ours = random_play(env)
+    env.reset(3)
+    ours = [found.numpy() for found in play_out(env)]
     theirs = RECORDED["random"][name]
     for own, counted in zip(ours, (theirs["returns"], theirs["lengths"]), strict=True):
         other = np.repeat(*(np.array(part) for part in zip(*counted, strict=True)))
@@ -268,16 +257,7 @@ def test_random_play_is_worth_the_same(name: str) -> None:
     assert abs(ours[0].mean() - env.chance_return) < 0.0005 + limit * ours[0].std() / 4000**0.5
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", MAKERS)
-def test_what_holds_for_every_native_environment(name: str, check) -> None:
-    check(MAKERS[name])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", MAKERS)
-def test_one_step_on_cuda(name: str) -> None:
-    check_one_step_on_cuda(MAKERS[name])
+test_what_holds_for_every_native_environment, test_one_step_on_cuda = native_tests(MAKERS)
 
 
 @pytest.mark.parametrize("kind", [MortarMayhemGrid, MysteryPathGrid])

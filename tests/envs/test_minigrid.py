@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from contract import play
-from native_checks import CHECKS, check_one_step_on_cuda
+from native_checks import native_tests
 
 from engram.envs import TASKS, make_env
 from engram.envs.minigrid import MiniGridMemory, RedBlueDoors
@@ -206,16 +206,7 @@ def test_the_return_of_who_knows_the_doors(size: int) -> None:
     assert env.best_return == pytest.approx(best, abs=5e-5)
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", MAKERS)
-def test_what_holds_for_every_native_environment(name: str, check) -> None:
-    check(MAKERS[name])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", MAKERS)
-def test_one_step_on_cuda(name: str) -> None:
-    check_one_step_on_cuda(MAKERS[name])
+test_what_holds_for_every_native_environment, test_one_step_on_cuda = native_tests(MAKERS)
 
 
 @pytest.mark.parametrize("name", ["minigrid/memory_s7", "minigrid/red_blue_doors_6x6"])

@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from contract import play_out
 
 from engram.common.actions import action_layout
 from engram.envs import TASKS, make_env
@@ -33,15 +34,10 @@ def uniform_actions(space, count: int, generator: torch.Generator) -> torch.Tens
 def native_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns and lengths of the first episode of every environment."""
     env = make_env(name, EPISODES, backend="native")
-    generator = torch.Generator().manual_seed(6)
     env.reset(17)
-    total, length = torch.zeros(EPISODES, dtype=torch.float64), torch.zeros(EPISODES)
-    going = torch.ones(EPISODES, dtype=torch.bool)
-    while going.any():
-        row = env.step(uniform_actions(env.single_action_space, EPISODES, generator))
-        total += row["reward"].double() * going
-        length += going
-        going &= ~row["is_last"]
+    total, length = play_out(
+        env, 6, lambda env, generator: uniform_actions(env.single_action_space, EPISODES, generator)
+    )
     return total.numpy(), length.numpy()
 
 

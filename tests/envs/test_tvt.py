@@ -1,15 +1,13 @@
 """Key-to-Door and Visual Match beside recordings of the originals, by hand, and at random."""
 
-import json
-import zlib
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+import recorded
 import torch
-from contract import random_action
-from native_checks import CHECKS, check_one_step_on_cuda
+from contract import check_worth_chance
+from native_checks import native_tests
 
 from engram.envs import make_env
 from engram.envs.tvt import KeyToDoor, VisualMatch
@@ -26,11 +24,6 @@ MAKERS = {
 
 def cell(place: list[int]) -> int:
     return place[0] * WIDTH + place[1]
-
-
-def recorded() -> list[dict]:
-    path = Path(__file__).parent / "recordings" / "tvt.json"
-    return json.loads(path.read_text())["episodes"]
 
 
 def put(env, episodes: list[dict]) -> None:
@@ -60,16 +53,18 @@ def pixels(symbols: torch.Tensor, episode: dict) -> np.ndarray:
 @pytest.mark.parametrize("game", CLASSES)
 def test_the_originals_play_and_look_the_same(game: str, delay: int) -> None:
     """Rewards, ends, success and every pixel, by a checksum; recorded by `record_tvt.py`."""
-    episodes = [one for one in recorded() if (one["game"], one["delay"]) == (game, delay)]
+    episodes = [
+        one for one in recorded.read("tvt")["episodes"] if (one["game"], one["delay"]) == (game, delay)
+    ]
     assert {episode["success"] for episode in episodes} == {False, True}
     env = CLASSES[game](len(episodes), delay=delay)
     put(env, episodes)
-    obs = env.observe(dict(env.state["task"].items()), env.state["time"])
+    obs = recorded.observe(env)
     actions = torch.tensor([episode["actions"] for episode in episodes])
     assert actions.shape == (15, env.max_episode_steps)
     for number in range(1 + actions.shape[1]):
         for index, episode in enumerate(episodes):
-            assert zlib.crc32(pixels(obs[index], episode).tobytes()) == episode["pictures"][number]
+            assert recorded.checksum(pixels(obs[index], episode)) == episode["pictures"][number]
         if number == actions.shape[1]:
             break
         row = env.step(actions[:, number])
@@ -158,24 +153,11 @@ def test_places_are_drawn_evenly() -> None:
 @pytest.mark.parametrize("name", ["tvt/key_to_door", "tvt/visual_match"])
 def test_random_play_is_worth_chance(name: str) -> None:
     env = make_env(name, 2000)
-    generator, total = torch.Generator().manual_seed(1), torch.zeros(2000)
-    row = env.reset(3)
-    while not row["is_last"].any():
-        row = env.step(random_action(env, generator))
-        total += row["reward"]
-    assert row["is_last"].all() and abs(total.mean() - env.chance_return) < 4 * total.std() / 2000**0.5
+    env.reset(3)
+    check_worth_chance(env)
 
 
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("name", MAKERS)
-def test_what_holds_for_every_native_environment(name: str, check) -> None:
-    check(MAKERS[name])
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", MAKERS)
-def test_one_step_on_cuda(name: str) -> None:
-    check_one_step_on_cuda(MAKERS[name])
+test_what_holds_for_every_native_environment, test_one_step_on_cuda = native_tests(MAKERS)
 
 
 def test_a_picture_shows_the_board_and_the_view() -> None:

@@ -23,11 +23,15 @@ class FlatActions(gymnasium.ActionWrapper[Any, Any, Any]):
     a whole-numbered Box one for each value. A Dict or Tuple of float Boxes becomes one Box. What agents act in already
     stays as it is.
 
+    Choices and numbers mixed become one Box, too: a choice is as many numbers without bounds as it has options, and the
+    option of the largest is chosen. A policy of normal numbers so is one of choices, and what it learns from is exact;
+    masks of such actions are not read.
+
     Args:
         env: the environment.
 
     Raises:
-        ValueError: if choices and numbers are mixed, a whole-numbered Box has no bounds, or a part is of another kind.
+        ValueError: if a whole-numbered Box has no bounds, or a part is of another kind.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
@@ -35,13 +39,16 @@ class FlatActions(gymnasium.ActionWrapper[Any, Any, Any]):
         self._inner = env.action_space
         self._parts = {path: _flat_part(leaf, path) for path, leaf in leaves(self._inner)}
         kinds = {type(part) for part in self._parts.values()}
-        if len(kinds) != 1:
+        if not kinds:
             raise ValueError(
-                f"An action must be of choices alone or of numbers alone, but the action space is {self._inner}: wrap "
-                "the environment so that it takes one of these."
+                f"An action space must have a part to act in, but it is {self._inner}: wrap the environment."
             )
         flat: list[Any] = list(self._parts.values())
-        if kinds == {gs.Box}:
+        self._is_mixed = len(kinds) > 1
+        if self._is_mixed:
+            flat = [_preferences(part) if isinstance(part, gs.MultiDiscrete) else part for part in flat]
+        self._sizes = [math.prod(part.shape or ()) for part in flat]
+        if gs.Box in kinds:
             low, high = (np.concatenate([getattr(part, bound) for part in flat]) for bound in ("low", "high"))
             self.action_space = gs.Box(low, high, dtype=low.dtype.type)
         else:
@@ -53,9 +60,10 @@ class FlatActions(gymnasium.ActionWrapper[Any, Any, Any]):
         Args:
             action: of the flat space.
         """
-        sizes = [math.prod(part.shape or ()) for part in self._parts.values()]
-        pieces = np.split(np.asarray(action), np.cumsum(sizes)[:-1])
+        pieces = np.split(np.asarray(action), np.cumsum(self._sizes)[:-1])
         by_path = dict(zip(self._parts, pieces, strict=True))
+        if self._is_mixed:
+            by_path = {path: _chosen(self._parts[path], piece) for path, piece in by_path.items()}
         return fold(self._inner, lambda path, leaf: _unflat(leaf, by_path[path]), as_sample)
 
 
@@ -92,6 +100,18 @@ def _flat_part(leaf: gs.Space[Any], path: Path) -> gs.Box | gs.MultiDiscrete:
         "An action space must be Discrete, MultiDiscrete, MultiBinary, Box of one or more numbers, or Dict or Tuple of "
         f"these, but part {place(path)} of it is {leaf}: wrap the environment so that it takes one of these."
     )
+
+
+def _preferences(part: gs.MultiDiscrete) -> gs.Box:
+    """As many numbers as a row of choices has options."""
+    return gs.Box(-np.inf, np.inf, (int(part.nvec.sum()),), np.float32)
+
+
+def _chosen(part: gs.Space[Any], piece: np.ndarray) -> np.ndarray:
+    """The options of the largest numbers of a row of choices; of anything else its numbers."""
+    if not isinstance(part, gs.MultiDiscrete):
+        return piece
+    return np.array([numbers.argmax() for numbers in np.split(piece, np.cumsum(part.nvec)[:-1])])
 
 
 def _unflat(leaf: gs.Space[Any], piece: np.ndarray) -> Any:

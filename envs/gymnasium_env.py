@@ -48,8 +48,8 @@ class GymnasiumEnv(GymnasiumRows):
     then shows another row is not reproducible: it is named in a warning, `resume_is_exact` becomes False, and its
     episode begins anew.
 
-    Actions that are MultiBinary, whole-numbered Boxes, tables of choices, or Dicts and Tuples of one kind are made flat
-    (`engram.envs.FlatActions`), and `single_action_space` is what agents then act in.
+    Actions that are MultiBinary, whole-numbered Boxes, tables of choices, or Dicts and Tuples of choices and numbers
+    are made flat (`engram.envs.FlatActions`), and `single_action_space` is what agents then act in.
 
     Args:
         id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.

@@ -55,9 +55,11 @@ class Resets:
                 is_taken = True
                 return result
             except (AssertionError, KeyError, TypeError, ValueError, IndexError) as error:
+                name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
+                said = f"{type(error).__name__}: {error}".rstrip(". ")
                 raise EnvironmentFault(
-                    f"The reset of {env} must take the options it is given, but with {dict(self.options)} it says "
-                    f"{type(error).__name__}: {error}; correct env.reset_options."
+                    f"The reset of {name} must take the options it is given, but with {dict(self.options)} it says "
+                    f"{said}; correct env.reset_options."
                 ) from error
 
         return told

@@ -41,6 +41,15 @@ SPACES = {
         [3, 1, 0],
         {"keys": {"left": [1, 0]}, "tool": 3},
     ),
+    "choices and numbers": (
+        gs.Dict(tool=gs.Discrete(3, start=5), aim=gs.Box(0, 4, (1, 2)), keys=gs.MultiBinary(2)),
+        gs.Box(
+            np.array([*[-np.inf] * 3, 0, 0, *[-np.inf] * 4], np.float32),
+            np.array([*[np.inf] * 3, 4, 4, *[np.inf] * 4], np.float32),
+        ),
+        [-7.0, 0.25, -2.0, 0.5, 3.0, 6.0, 0.75, -3.0, 9.0],
+        {"tool": 6, "aim": [[0.5, 3.0]], "keys": [0, 1]},
+    ),
     "Dict of numbers": (
         gs.Dict(arm=gs.Box(-1, 1, (2,)), leg=gs.Box(0, 4, (1, 1))),
         gs.Box(np.array([-1, -1, 0], np.float32), np.array([1, 1, 4], np.float32)),
@@ -106,10 +115,7 @@ def test_rows_hold_the_flat_ones(name):
 @pytest.mark.parametrize(
     ("space", "said"),
     [
-        (
-            gs.Dict(a=gs.Discrete(2), b=gs.Box(0, 1, (1,))),
-            "An action must be of choices alone or of numbers alone",
-        ),
+        (gs.Tuple(()), "An action space must have a part to act in"),
         (gs.Box(0, 255, (64, 64), np.uint8), "must have at most 100,000 values in all"),
         (gs.Box(-np.inf, np.inf, (1,), np.int64), "must have at most 100,000 values in all"),
         (gs.Tuple((gs.Discrete(2), gs.Text(3))), r"but part 1 of it is Text.*wrap the environment"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -12,6 +13,16 @@ from torch import Tensor
 Moved = TypeVar("Moved", Tensor, TensorDict)
 # Makes of a function, which reads and writes only tensors that outlive it, one that does the same again.
 Recorder = Callable[[Callable[[], None], torch.device], Callable[[], None]]
+
+
+@cache
+def recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream on which everything of a device is warmed up and recorded.
+
+    It is one, because a parameter's gradient is added up on the stream on which it was first used, for as long as
+    anything holds that graph: on another one a recording would wait for it.
+    """
+    return torch.cuda.Stream(device)
 
 
 def record_cuda_graph(function: Callable[[], None], device: torch.device) -> Callable[[], None]:
@@ -25,20 +36,20 @@ def record_cuda_graph(function: Callable[[], None], device: torch.device) -> Cal
         The graph's replay.
     """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=torch.cuda.Stream(device)):
+    with torch.cuda.graph(graph, stream=recording_stream(device)):
         function()
     return graph.replay
 
 
 def warm_up(function: Callable[[], object], device: torch.device) -> None:
-    """Call the function on a stream of its own, as comes before recording it; elsewhere than on CUDA just call it.
+    """Call the function on the stream of recordings, as comes before them; elsewhere than on CUDA just call it.
 
     Libraries begin, kernels are chosen and lazy constants made outside of the recording, as it must be.
     """
     if device.type != "cuda":
         function()
         return
-    stream = torch.cuda.Stream(device)
+    stream = recording_stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         function()

@@ -15,8 +15,11 @@ from types import TracebackType
 import engram
 from engram.envs.async_envs import WorkerTraceback
 
-_ROOT = Path(engram.__file__).resolve().parent
-_ENGRAM = tuple(f"{path.parent}{os.sep}" for path in _ROOT.glob("*/__init__.py"))
+_ROOT = Path(engram.__file__).parent
+# A traceback names the file as it was imported, and that may have been through a link.
+_ENGRAM = tuple(
+    f"{path.parent}{os.sep}" for root in {_ROOT, _ROOT.resolve()} for path in root.glob("*/__init__.py")
+)
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(f"{_PATHS[name]}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _INSTALLED = {"site-packages", "dist-packages"}

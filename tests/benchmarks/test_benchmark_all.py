@@ -147,6 +147,9 @@ def test_a_copy_of_any_name_runs_without_being_installed(tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "minutes" in done.stdout, done.stderr
+    command[-2:] = ["cores", "cores=[mlstm]", "hidden_size=8"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: inner_size of MLSTM must be"), done.stderr
 
 
 def test_wheels_must_be_there(tmp_path):

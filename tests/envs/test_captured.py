@@ -11,7 +11,7 @@ from recorders import Again
 
 from engram import envs
 from engram.agents import PPO
-from engram.common.cuda_graph import record_cuda_graph
+from engram.common.cuda_graph import record_cuda_graph, recording_stream, warm_up
 from engram.envs.captured import CapturedPlay
 from engram.envs.play import play
 from engram.memory_cores import GRU, HCAM, S5
@@ -91,16 +91,36 @@ def test_a_driver_refuses_what_cannot_be_captured() -> None:
         envs.Driver(env, capture=True)
 
 
-def test_a_graph_is_recorded_on_its_own_device(monkeypatch) -> None:
-    """And not on the current one, where a graph of another device's kernels would be empty."""
-    streams = []
-    monkeypatch.setattr(torch.cuda, "Stream", lambda device: device)
+@pytest.fixture
+def streams(monkeypatch):
+    """The streams on which things are recorded and warmed up, without a device."""
+    found = []
+    recording_stream.cache_clear()
+
+    def enter(stream):
+        found.append(stream)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: SimpleNamespace(device=device, wait_stream=id))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(wait_stream=id))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=None))
-    monkeypatch.setattr(
-        torch.cuda, "graph", lambda graph, stream: streams.append(stream) or contextlib.nullcontext()
-    )
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, stream: enter(stream))
+    monkeypatch.setattr(torch.cuda, "stream", enter)
+    yield found
+    recording_stream.cache_clear()
+
+
+def test_a_graph_is_recorded_on_its_own_device(streams) -> None:
+    """And not on the current one, where a graph of another device's kernels would be empty."""
     record_cuda_graph(lambda: None, torch.device("cuda", 1))
-    assert streams == [torch.device("cuda", 1)]
+    assert [stream.device for stream in streams] == [torch.device("cuda", 1)]
+
+
+def test_what_is_warmed_up_is_recorded_on_the_same_stream(streams) -> None:
+    """On another one gradients are added up where the parameter was first used, and the recording waits for that."""
+    for function in (warm_up, record_cuda_graph, record_cuda_graph, warm_up):
+        function(lambda: None, torch.device("cuda", 0))
+    assert len(streams) == 4 and len(set(map(id, streams))) == 1
 
 
 @pytest.mark.gpu

@@ -17,7 +17,7 @@ _NORMALIZE = "agent.make_network.make_encoder.normalize=true"
 
 
 def observation_notes(space: gymnasium.Space[Any], agent: dict[str, Any]) -> list[str]:
-    """Say what of an observation rows do not hold, and which of its numbers are large and read as they are.
+    """Say what of an observation rows do not hold, and which of its numbers may be large and are read as they are.
 
     Args:
         space: of one observation.
@@ -45,10 +45,15 @@ def _large(space: gymnasium.Space[Any], agent: dict[str, Any]) -> list[str]:
     if not isinstance(encoder, dict) or encoder.get("normalize") is not False:
         return []
     parts = observation_leaves(space, encoder.get("image_layout", "auto"), encoder.get("leaves"))
-    large = [part.name for part in parts if part.kind == "vector" and largest_number(part.space) > _LARGE]
+    sizes = {part.name: largest_number(part.space) for part in parts if part.kind == "vector"}
+    large = [f"{name} (up to {_short(size)})" for name, size in sizes.items() if size > _LARGE]
     if not large:
         return []
-    return [f"large numbers are read as they are: {', '.join(large)}; {_NORMALIZE} brings them to about 1"]
+    return [f"numbers are read as they are: {', '.join(large)}; {_NORMALIZE} brings them to about 1"]
+
+
+def _short(size: float) -> str:
+    return f"{size:,.0f}" if size < 1e6 else f"{size:.1g}"
 
 
 def largest_number(space: gymnasium.Space[Any]) -> float:

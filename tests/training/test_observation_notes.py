@@ -58,12 +58,13 @@ def test_large_numbers_are_a_line():
     assert [key for key, part in space.items() if largest_number(part) > 255] == found
     agent = compose_config("train", ["core=gru"]).values["agent"]
     (line,) = observation_notes(space, agent)
-    assert line.startswith(
-        "large numbers are read as they are: glyphs, statistics; agent.make_network.make_encoder."
+    assert line == (
+        "numbers are read as they are: glyphs (up to 5,976), statistics (up to 9e+18); "
+        f"{NORMALIZE}=true brings them to about 1"
     )
     assert observation_notes(space["speed"], agent) == []
     for words in ([f"{NORMALIZE}=true"], ["agent=r2i"]):
         other = compose_config("train", ["core=gru", *words]).values["agent"]
         assert observation_notes(space, other) == []
     (line,) = observation_notes(space, compose_config("train", ["leaves.glyphs=none"]).values["agent"])
-    assert "read as they are: statistics;" in line
+    assert "read as they are: statistics (up to 9e+18);" in line

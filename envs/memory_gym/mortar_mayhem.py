@@ -68,7 +68,7 @@ class MortarMayhemGrid(GridTask):
     ) -> None:
         symbols = [arena_size, arena_size, 4, 1 + allowed_commands, 1 + arena_size, 1 + arena_size]
         super().__init__(num_envs, arena_size, symbols, observation == "pixels", device, env_index_offset)
-        self.name = "memory_gym/mortar_mayhem_grid"
+        self.name = "memory_gym/mortar_mayhem"
         self.num_commands, self.allowed_commands = num_commands, allowed_commands
         self.show_duration, self.show_period = show_duration, show_duration + show_delay
         self.explosion_delay, self.explosion_duration = explosion_delay, explosion_duration

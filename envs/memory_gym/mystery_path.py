@@ -57,7 +57,7 @@ class MysteryPathGrid(GridTask):
         super().__init__(
             num_envs, _SIZE, [_SIZE, _SIZE, 4, 2], observation == "pixels", device, env_index_offset
         )
-        self.name = "memory_gym/mystery_path_grid"
+        self.name = "memory_gym/mystery_path"
         self.max_episode_steps, self.progress_reward = max_steps, progress_reward
         if progress_reward == 0:
             self.best_return = 1.0

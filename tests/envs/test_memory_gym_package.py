@@ -30,7 +30,11 @@ class Timed(gymnasium.Env):
         return self.t, 0.0, is_over, False, info
 
 
-Timed.__module__ = "memory_gym.timed"
+class EndlessTimed(Timed):
+    """One in which nothing is a success."""
+
+
+Timed.__module__ = EndlessTimed.__module__ = "memory_gym.timed"
 
 
 def test_time_limits_truncate_and_failed_commands_are_no_success() -> None:
@@ -39,13 +43,17 @@ def test_time_limits_truncate_and_failed_commands_are_no_success() -> None:
     env.reset(options={"a": 1})
     assert env.unwrapped.options == {"a": 1}
     assert [env.step(0)[2:4] for _ in range(3)] == [(False, False), (False, False), (False, True)]
+    for kind, said in ((Timed, {"success": 0}), (EndlessTimed, {})):
+        one = PackageEpisodes(kind(), {"b": 2})
+        assert one.reset() == (0, {}) and one.unwrapped.options == {"b": 2}
+        # The package says how an episode went only where it ends it itself.
+        assert [one.step(0) for _ in range(3)][-1][2:] == (False, True, said)
     env.reset()
     assert env.step(1)[2:] == (True, False, {"success": 0, "commands_completed": 0.5})
     env.reset()
     env.step(0), env.step(0)
     env.unwrapped.normalized_agent_position = (0, 1)
     assert env.step(1)[2:] == (True, False, {"success": 1, "commands_completed": 1.0})
-    assert PackageEpisodes(Timed(), {"b": 2}).reset() == (0, {})
     plain = gymnasium.make("CartPole-v1")
     assert corrected(plain) is plain
 
@@ -76,16 +84,17 @@ def test_both_versions_have_the_same_spaces(name: str, package) -> None:
 
 
 @pytest.mark.parametrize(
-    ("id", "options", "length"),
-    [("SearingSpotlights", {"max_steps": 20}, 20), ("Endless-MysteryPath", {"max_steps": 9}, 9)],
+    ("id", "options", "length", "reported"),
+    [
+        ("SearingSpotlights", {"max_steps": 20}, 20, {"success_rate": 0}),
+        ("Endless-MysteryPath", {"max_steps": 9}, 9, {}),
+    ],
 )
-def test_parameters_reach_it(id: str, options: dict, length: int, package) -> None:
+def test_parameters_reach_it(id: str, options: dict, length: int, reported: dict, package) -> None:
     env = GymnasiumEnv(f"memory_gym:{id}-v0", 1, reset_options=options)
     env.reset(0)
     shape = env.single_action_space.shape
     for _ in range(length):
         row = env.step(torch.zeros(1, *shape, dtype=torch.int64))
-    assert (
-        row["is_last"].item() and not row["is_terminal"].item() and env.report()["success_rate"].item() == 0
-    )
+    assert row["is_last"].item() and not row["is_terminal"].item() and env.report() == reported
     assert np.isfinite(row["reward"].item())

@@ -5,6 +5,7 @@ import torch
 from world_model_cases import make_agent, make_batch, make_rows
 
 from engram.agents.world_model.reward_unit import RewardUnit
+from engram.common.ranks import Ranks
 from engram.run_files.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -17,6 +18,19 @@ def test_a_unit_by_hand():
     assert unit.scale().item() == pytest.approx(0.2828427)
     unit.update(torch.tensor([-1.0, -1.0]))
     assert unit.scale().item() == pytest.approx((4 / 27) ** 0.5)
+
+
+def test_rewards_of_all_ranks_are_one_unit():
+    class Two(Ranks):
+        count = 2
+
+        def gather(self, x):
+            return torch.stack([x, torch.tensor([1.0, 16.0])])  # the other one has a single reward of 4
+
+    unit = RewardUnit()
+    unit.ranks = Two()
+    unit.update(torch.tensor([3.0, 0.0, 3.0]))
+    assert unit.scale().item() == pytest.approx((3 / 34) ** 0.5)
 
 
 def test_small_rewards_count_as_much_as_large_ones():

@@ -37,7 +37,7 @@ from engram.training.loop import train
 from engram.training.record import Record
 from engram.training.restoring import check_acting, named, stored_form
 from engram.training.schedule import Hooks, Metrics, Schedule
-from engram.training.sharing import check_shared, own_options, whole_state
+from engram.training.sharing import check_same, check_shared, own_options, whole_state
 
 
 @dataclass
@@ -232,6 +232,7 @@ class Session:
             logged: how much of the log is on the disk.
             callbacks: their states by name.
         """
+        check_same(self.agent, self.ranks)
         driver = whole_state(self.driver, self.ranks)
         if self.ranks.is_leader:
             self._write(run_dir, name, driver, logged, callbacks or {})

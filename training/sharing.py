@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engram.agents.base import Agent
 from engram.common.errors import RankLostError, UsageError
 from engram.common.ranks import Ranks
 from engram.envs import Driver
@@ -74,6 +76,26 @@ def whole_state(driver: Driver, ranks: Ranks) -> dict[str, Any]:
         return state
     found = ranks.collect_at_leader(_on_host(state))
     return joined(found) if ranks.is_leader else state
+
+
+def check_same(agent: Agent, ranks: Ranks) -> None:
+    """Hold the parameters of all processes against each other, and all else in their networks: to the bit.
+
+    Raises:
+        RuntimeError: if they have come apart, which nothing that is written here lets them.
+    """
+    if not ranks.is_many:
+        return
+    digest = hashlib.blake2b(digest_size=8)
+    for network in agent.networks.values():
+        for tensor in network.state_dict().values():
+            digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
+    found = ranks.collect(digest.hexdigest())
+    if len(set(found)) > 1:
+        raise RuntimeError(
+            f"All processes of a run have the same parameters, but their digests are {', '.join(found)}; go on from "
+            "the last checkpoint, where they had."
+        )
 
 
 def _on_host(state: Mapping[str, Any]) -> dict[str, Any]:

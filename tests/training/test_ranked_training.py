@@ -127,6 +127,26 @@ def test_what_ranks_cannot_share_is_one_sentence(words, sentence, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_parameters_that_come_apart_are_found(tmp_path, monkeypatch):
+    def apart(session, rollout):
+        if session.ranks.rank == 1:
+            next(session.agent.network.parameters()).data.flatten()[0] += 1e-6
+
+    monkeypatch.setattr(Session, "note_episodes", apart)
+    with pytest.raises(RuntimeError, match="All processes of a run have the same parameters"):
+        train_in_threads(2, *words_of("impala", tmp_path / "run"))
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(tmp_path):
+    one, run_dir = tmp_path / "one", tmp_path / "run"
+    train_alone(*words_of("r2d2", one))
+    train_in_threads(2, *words_of("r2d2", run_dir))
+    for path in [*(run_dir / "checkpoints").iterdir(), run_dir / "metrics.jsonl"]:
+        path.unlink()
+    train_in_threads(3, f"resume={run_dir}")
+    assert_same(one, run_dir)
+
+
 def test_a_rank_that_is_gone_ends_the_run_and_it_goes_on(tmp_path, monkeypatch):
     """The others say what there is to go on from, in one sentence."""
     one, run_dir, note = tmp_path / "one", tmp_path / "run", Session.note_episodes
@@ -135,7 +155,7 @@ def test_a_rank_that_is_gone_ends_the_run_and_it_goes_on(tmp_path, monkeypatch):
     def lost(session, rollout):
         note(session, rollout)
         seen.append(session.ranks.rank)
-        if seen.count(1) == 5:
+        if session.ranks.rank == 1 and seen.count(1) == 5:
             raise RuntimeError("the process was killed")
 
     with monkeypatch.context() as patch:

@@ -40,7 +40,8 @@ def is_settings(kind):
 @functools.cache
 def typed_things():
     """Everything of which a user gives options, by its name: a call of it with a wrong one is refused."""
-    return {**table(), **settings_classes()}
+    listed = settings_classes()  # first: it imports everything, of which the table has what is there
+    return {**table(), **listed}
 
 
 def options_of(thing):

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
 
     from engram.api.run import Run as Run
     from engram.api.run import load as load
+    from engram.api.run import pull as pull
     from engram.api.train import train as train
     from engram.common.errors import RunError as RunError
     from engram.training.callbacks import Callback as Callback
     from engram.training.callbacks import Trainer as Trainer
 
 __version__ = "0.2.0"
-__all__ = ["Callback", "Run", "RunError", "Trainer", "load", "train"]
+__all__ = ["Callback", "Run", "RunError", "Trainer", "load", "pull", "train"]
 
 # `import engram` alone loads nothing of these.
 _PLACES = {
@@ -25,6 +26,7 @@ _PLACES = {
     "RunError": "engram.common.errors",
     "Trainer": "engram.training.callbacks",
     "load": "engram.api.run",
+    "pull": "engram.api.run",
     "train": "engram.api.train",
 }
 

@@ -15,6 +15,8 @@ from engram.api.as_words import as_words
 from engram.api.calling import called_from_python
 from engram.api.comparison import compare_runs
 from engram.api.evaluation import evaluate_run
+from engram.api.pulling import pull_agent
+from engram.api.pushing import push_run
 from engram.command_line.paths import literal_path
 from engram.envs.given import GivenEnv, given_env
 from engram.run_files.find_run import newest_run
@@ -109,6 +111,48 @@ class Run:
         given = {"output": self.path / "report", **options}
         with called_from_python():
             return compare_runs([f"runs={literal_path(str(self.path))}", *as_words(given, chosen=())]).output
+
+    def push(self, to: str | os.PathLike[str], **options: Any) -> str:
+        """Share the run's agent with a card, as `engram push` does.
+
+        Args:
+            to: a new folder, or `hf://owner/name` at the Hugging Face hub.
+            **options: of the command, such as `episodes=200`; `engram push --help` lists them.
+
+        Returns:
+            `to`.
+
+        Raises:
+            RunError: a ValueError, for a wrong option, in the words of the command.
+        """
+        options = {"allow": self._allow, **options}
+        with called_from_python(), usage_errors():
+            given = None if self._env is None else given_env(self._env)
+            if given is not None and given.is_fixed:
+                options.setdefault("num_envs", given.num_envs)
+            places = [f"run={literal_path(str(self.path))}", f"to={literal_path(os.fspath(to))}"]
+            return push_run([*places, *as_words(options, chosen=())], given)
+
+
+def pull(source: str | os.PathLike[str], to: str | os.PathLike[str] | None = None, **options: Any) -> Run:
+    """Take an agent that somebody shares, as `engram pull` does; nothing of it is executed.
+
+    Args:
+        source: a folder that `push` wrote, or `hf://owner/name` at the Hugging Face hub.
+        to: a new folder. Default: `pulled/<name>`.
+        **options: of the command: `revision`, `allow`, `trust_edited`.
+
+    Returns:
+        The agent's folder as a run, to be evaluated, loaded and played with.
+
+    Raises:
+        RunError: a ValueError, for a wrong option, in the words of the command.
+    """
+    places = {"from": source} if to is None else {"from": source, "to": to}
+    path_words = [f"{name}={literal_path(os.fspath(place))}" for name, place in places.items()]
+    with called_from_python():
+        folder = pull_agent([*path_words, *as_words(options, chosen=())])
+    return Run(folder, allow=options.get("allow", ()))
 
 
 def load(run: str | os.PathLike[str], checkpoint: str = "best", **options: Any) -> Agent:

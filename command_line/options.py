@@ -181,6 +181,35 @@ class ExportOptions:
 
 
 @settings()
+class PushOptions:
+    """Options of `engram push`."""
+
+    run: Word
+    to: Word
+    checkpoint: Word = "best"
+    episodes: Count = 100
+    num_envs: Count = 20
+    max_episode_steps: Count | None = 10_000
+    deterministic: bool = True
+    seed: Seed = 1000
+    licence: Word = "mit"
+    private: bool = False
+    threads: Count = 1
+    allow: Packages = ()
+    trust_edited: bool = False
+
+
+@settings()
+class PullOptions:
+    """Options of `engram pull` beside `from`, which no field of Python's can be called."""
+
+    to: Word | None = None
+    revision: Word | None = None
+    allow: Packages = ()
+    trust_edited: bool = False
+
+
+@settings()
 class SaliencyOptions:
     """What the instrument `saliency` differentiates."""
 

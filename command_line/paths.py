@@ -23,6 +23,8 @@ PATH_OPTIONS = (
     "output",
     "plot",
     "folder",
+    "to",
+    "from",
 )
 # Those of them that may be lists of paths.
 LIST_OPTIONS = ("runs",)

@@ -9,6 +9,8 @@ COMMAND_FILE = "command.json"
 SIZES_FILE = "sizes.json"
 METRICS_FILE = "metrics.jsonl"
 MANIFEST_FILE = "manifest.json"
+CARD_FILE = "card.json"  # of an agent that is shared
+CURVE_FILE = "learning_curve.png"
 
 # What a run is, written when it begins; the configuration comes last: a folder that holds it holds all of them.
 TEXT_FILES = (COMMAND_FILE, SPACES_FILE, SIZES_FILE, VERSIONS_FILE, CONFIG_FILE)

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 from engram.common.say import say
 from engram.scripts.launch import keep_large_blocks
 
-COMMANDS = ("train", "evaluate", "sweep", "plot", "analyse", "export", "buildable", "benchmark")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "sweep",
+    "plot",
+    "analyse",
+    "export",
+    "push",
+    "pull",
+    "buildable",
+    "benchmark",
+)
 
 
 def main() -> int:

@@ -19,7 +19,14 @@ from engram.agents.stored.build import build, find_target
 from engram.benchmarks.command import BENCHMARKS, make_options
 from engram.command_line.config import compose_config
 from engram.command_line.help import NODES
-from engram.command_line.options import EvaluateOptions, ExportOptions, SweepOptions, TrainOptions
+from engram.command_line.options import (
+    EvaluateOptions,
+    ExportOptions,
+    PullOptions,
+    PushOptions,
+    SweepOptions,
+    TrainOptions,
+)
 from engram.command_line.plot_options import PlotOptions
 from engram.common.annotations import annotations_of, default_of
 
@@ -35,6 +42,8 @@ COMMANDS = {
     "evaluate": EvaluateOptions,
     "plot": PlotOptions,
     "export": ExportOptions,
+    "push": PushOptions,
+    "pull": PullOptions,
 }
 
 
@@ -101,7 +110,13 @@ def test_a_core_of_the_command_line_is_that_of_python(name):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_the_defaults_of_its_class(command):
-    needed = {"evaluate": ["run=x"], "export": ["run=x"], "plot": ["runs=x"]}.get(command, [])
+    needed = {
+        "evaluate": ["run=x"],
+        "export": ["run=x"],
+        "plot": ["runs=x"],
+        "push": ["run=x", "to=x"],
+        "pull": ["from=x"],
+    }.get(command, [])
     assert not list(differences(compose_config(command, needed).values, COMMANDS[command]))
 
 

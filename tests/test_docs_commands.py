@@ -13,7 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # The recipes' commands name what the recipes add; tests/test_recipes.py runs them.
 RECIPES = "architecture.md"
-CONFIGS = {"train": "train", "evaluate": "evaluate", "plot": "plot", "analyse": "analyse"}
+CONFIGS = {
+    "train": "train",
+    "evaluate": "evaluate",
+    "plot": "plot",
+    "analyse": "analyse",
+    "push": "push",
+    "pull": "pull",
+}
 
 
 def commands():

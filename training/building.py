@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -102,11 +102,19 @@ def describe_given(given: GivenEnv, stored: dict[str, Any] | None = None) -> dic
     return {**(stored or {} if is_alike else {}), **own, **given.options}
 
 
+def own_description(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an environment's description is built: all, or the options beside the name of one that was given."""
+    is_given = described.get(GIVEN) is True
+    return {
+        name: value
+        for name, value in described.items()
+        if not is_given or name not in (GIVEN, "id", "_target_")
+    }
+
+
 def _build_given(config: dict[str, Any], num_envs: int, given: GivenEnv | None) -> VectorEnv:
     """Build environments of which a configuration holds the name and the options of `GymnasiumEnv`."""
-    described = {
-        name: value for name, value in config["env"].items() if name not in (GIVEN, "id", "_target_")
-    }
+    described = own_description(config["env"])
     if given is None:
         name = config["env"].get("id", config["env"]["_target_"])
         raise ValueError(

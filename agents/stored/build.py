@@ -43,9 +43,22 @@ def build(description: Any, allow: Sequence[str] = (), prefix: str = "") -> Any:
     Raises:
         ValueError: if a target is not allowed, does not exist, or does not take an argument given to it.
     """
+    check_buildable(description, allow)
+    return _build(description, allow, prefix)
+
+
+def check_buildable(description: Any, allow: Sequence[str] = ()) -> None:
+    """Hold a description against the table of what may be built; nothing is built.
+
+    Args:
+        description: as for `build`.
+        allow: as for `build`.
+
+    Raises:
+        ValueError: if a target is not allowed or does not exist.
+    """
     for target, one in check_description(description):
         _check_id(find_target(target, allow), one, allow)
-    return _build(description, allow, prefix)
 
 
 def build_maker(description: Any, name: str, gets: Sequence[str], allow: Sequence[str] = ()) -> Any:

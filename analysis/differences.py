@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engram.analysis.names import learning_config
@@ -33,7 +33,9 @@ def tell_apart(runs: Sequence[Run], tasks: Sequence[str], names: Sequence[str]) 
         configs = [_without_measuring(learning_config(runs[index])) for index in members]
         keys[name] += [key for key in _enough(configs) if key not in keys[name]]
     return [
-        " · ".join([name, *(name_part(key, learning_config(run).get(key, "none")) for key in keys[name])])
+        " · ".join(
+            [name, *(name_part(key, learning_config(run).get(key, "none"), keys[name]) for key in keys[name])]
+        )
         for run, name in zip(runs, names, strict=True)
     ]
 
@@ -44,9 +46,19 @@ def differing_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     return sorted(key for key in keys if len({str(config.get(key)) for config in configs}) > 1)
 
 
-def name_part(key: str, value: Any) -> str:
-    """A key and its value as a part of a name."""
-    return short_name(f"{key.rpartition('.')[2]}={value}")
+def name_part(key: str, value: Any, others: Iterable[str] = ()) -> str:
+    """A key and its value as a part of a name.
+
+    Args:
+        key: with dots.
+        value: what it holds.
+        others: keys that stand in names too; as much of the key is said as tells it from these.
+    """
+    words, known = key.split("."), {tuple(other.split(".")) for other in others if other != key}
+    count = 1
+    while count < len(words) and any(other[-count:] == tuple(words[-count:]) for other in known):
+        count += 1
+    return short_name(f"{'.'.join(words[-count:])}={value}")
 
 
 def _without_measuring(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _group_name(values: dict[str, Any], shown: Sequence[str]) -> str:
     parts = []
     for key in shown:
         value = "none" if values[key] is None else short_name(str(values[key]))
-        parts.append(value if key in ("agent", "core") else name_part(key, value))
+        parts.append(value if key in ("agent", "core") else name_part(key, value, shown))
     return " · ".join(parts)
 
 

@@ -45,6 +45,7 @@ def find_probes(
     for name in names:
         thing, said = hidden[name], []
         for readout in readouts:
+            memory: Probe | None = None  # the first that is read
             for source, part in features.items():
                 found = probe(
                     part.flatten(0, 1),
@@ -54,7 +55,8 @@ def find_probes(
                     thing.rows_ago.flatten(),
                     readout,
                 )
-                table.append(_row(name, source, readout, thing, found))
+                memory = memory or found
+                table.append(_row(name, source, readout, thing, found, memory))
                 for first, last, score, rows in found.ages:
                     ages.append(
                         {
@@ -67,9 +69,10 @@ def find_probes(
                             "rows": rows,
                         }
                     )
-                said.append(
-                    f"{source} {found.score:.3f} ± {found.standard_error:.3f} (control {found.control:.3f})"
-                )
+                control = f"control {found.control:.3f}"
+                if found is not memory:
+                    control += "; the memory's less this {:+.3f} ± {:.3f}".format(*memory.ahead_of(found))
+                said.append(f"{source} {found.score:.3f} ± {found.standard_error:.3f} ({control})")
         kind = "squared error" if thing.num_classes is None else "accuracy"
         sentences.append(f"{name}, {kind}: {', '.join(said)}; without looking {table[-1]['baseline']:.3f}.")
     values = {"probes": table, "ages": ages}
@@ -94,7 +97,10 @@ def _names(known: list[str], wanted: Sequence[str]) -> list[str]:
     return [known[place * (len(known) - 1) // (MOST_THINGS - 1)] for place in range(MOST_THINGS)]
 
 
-def _row(name: str, source: str, readout: str, thing: HiddenRows, found: Probe) -> dict[str, Any]:
+def _row(
+    name: str, source: str, readout: str, thing: HiddenRows, found: Probe, memory: Probe
+) -> dict[str, Any]:
+    ahead, ahead_error = memory.ahead_of(found)
     return {
         "hidden": name,
         "read_from": source,
@@ -102,6 +108,8 @@ def _row(name: str, source: str, readout: str, thing: HiddenRows, found: Probe) 
         "measure": "squared_error" if thing.num_classes is None else "accuracy",
         "score": found.score,
         "standard_error": found.standard_error,
+        "memory_less_this": ahead,
+        "memory_less_this_error": ahead_error,
         "control": found.control,
         "baseline": found.baseline,
         "balanced_accuracy": found.balanced_accuracy,

@@ -25,6 +25,9 @@ class Probe:
         control: the score with the labels of other episodes.
         num_rows: rows that were scored.
         ages: by bins of rows since it was shown: first, last, score and number of rows.
+        row_scores: of each row that was scored, `[num_rows]`; of other features with the same seed they are of the same
+            rows.
+        episode: of each of them, `[num_rows]`.
     """
 
     score: float
@@ -35,6 +38,15 @@ class Probe:
     control: float
     num_rows: int
     ages: tuple[tuple[int, int, float, int], ...]
+    row_scores: Tensor
+    episode: Tensor
+
+    def ahead_of(self, other: Probe) -> tuple[float, float]:
+        """How much larger the score is than another's of the same rows, and the standard error of that.
+
+        Rows are compared one by one: what makes an episode hard for both is no difference between them.
+        """
+        return mean_over_episodes(self.row_scores - other.row_scores, self.episode)
 
 
 def probe(
@@ -82,6 +94,8 @@ def probe(
         control=control,
         num_rows=int(test.sum()),
         ages=tuple(by_age(scores, rows_ago[test])),
+        row_scores=scores,
+        episode=episode[test],
     )
 
 

@@ -123,6 +123,19 @@ def test_scores_by_hand():
     assert ages == [(0, 0, 1.0, 1), (1, 5, 0.5, 2), (51, 200, 0.0, 1)]
 
 
+def test_rows_are_compared_with_the_same_rows():
+    """What makes an episode hard for both read-outs is no difference between them."""
+    episode, ago = rows_of_episodes(), torch.zeros(EPISODES * LENGTH, dtype=torch.int64)
+    hard = 5 * drawn(EPISODES, 1, seed=1)[episode]
+    target = drawn(len(episode), 1) + hard * drawn(len(episode), 1, seed=2)
+    nothing, little = drawn(len(episode), 1, seed=3), target + hard * drawn(len(episode), 1, seed=4)
+    found = [probe(x, target, None, episode, ago) for x in (little, nothing)]
+    ahead, error = found[0].ahead_of(found[1])
+    assert ahead == pytest.approx(found[0].score - found[1].score) and ahead < 0
+    assert error < math.hypot(*(one.standard_error for one in found))
+    assert found[0].ahead_of(found[0]) == (0, 0)
+
+
 def agent_and_env(make_core, num_envs=6):
     env = envs.RecallFirst(num_envs=num_envs, delay=3)
     return PPO(env.single_observation_space, env.single_action_space, make_core, seed=1), env

@@ -5,7 +5,7 @@ import yaml
 from synthetic_runs import plot, row_of, write_run
 
 from engram.analysis.choices import chosen_option
-from engram.analysis.differences import tell_apart
+from engram.analysis.differences import name_part, tell_apart
 from engram.analysis.groups import place_runs
 from engram.analysis.runs import read_run
 from engram.run_files.run_command import asked_for, command_text
@@ -98,6 +98,13 @@ def test_names_hold_as_few_differences_as_it_takes(tmp_path):
         "gru · learning_rate=0.0001 · num_envs=8",
     ]
     assert tell_apart(runs, ["x", "y", "z"], ["gru"] * 3) == ["gru"] * 3
+
+
+def test_as_much_of_a_key_is_said_as_tells_it_from_the_others():
+    first, second = "agent.auxiliary.reconstruction.coef", "agent.auxiliary.self_prediction.coef"
+    assert name_part(first, 1, [first, second, "seed"]) == "reconstruction.coef=1"
+    assert name_part(first, 1, [first, "env.delay"]) == "coef=1"
+    assert name_part("coef", 1, ["coef", second]) == "coef=1" and name_part(second, 0, ["coef"]) != "coef=0"
 
 
 def test_a_run_keeps_the_command_it_was_given(run, tmp_path):

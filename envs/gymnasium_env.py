@@ -55,7 +55,6 @@ class GymnasiumEnv(GymnasiumRows):
         id: registered id; `package:id` imports the package first, such as `popgym:popgym-AutoencodeEasy-v0`.
         num_envs: number of environments B.
         kwargs: options of the environment.
-        reset_options: what each of its resets gets as `options`, such as the reset parameters of `memory_gym`.
         vectorization: `sync` steps them in this process, the fastest unless one step takes over half a
             millisecond; `async` gives each its own process.
         start_method: how such processes start: `fork` (the default on Linux), or `spawn` or `forkserver` for
@@ -74,6 +73,7 @@ class GymnasiumEnv(GymnasiumRows):
             of others; one with options as `{Name: {option: value}}`.
         text: `drop` leaves texts out of observations, `hash` makes numbers of their words (`engram.envs.hashed_text`).
         text_size: how many, of each text.
+        reset_options: what each of its resets gets as `options`, such as the reset parameters of `memory_gym`.
         name: as in `VectorEnv`; `gymnasium/<id>` by default.
         make: makes environment number i, in the place of the id, which then only names it; it takes no `kwargs`.
         device: of the rows.
@@ -90,7 +90,6 @@ class GymnasiumEnv(GymnasiumRows):
         id: str,
         num_envs: Count,
         kwargs: dict[str, Any] | None = None,
-        reset_options: dict[str, Any] | None = None,
         vectorization: Literal["sync", "async"] = "sync",
         start_method: Literal["fork", "spawn", "forkserver"] | None = None,
         worker_timeout: Positive | None = WORKER_TIMEOUT,
@@ -101,6 +100,7 @@ class GymnasiumEnv(GymnasiumRows):
         wrappers: Sequence[Any] = (),
         text: Text = "drop",
         text_size: Count = 64,
+        reset_options: dict[str, Any] | None = None,
         name: str | None = None,
         make: Callable[[int], gymnasium.Env[Any, Any]] | None = None,
         device: torch.device | str = "cpu",

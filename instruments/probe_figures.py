@@ -66,7 +66,7 @@ def draw_ages(path: Path, ages: Sequence[dict[str, Any]]) -> Path:
                 places, [row["score"] for row in rows], "o-", markersize=4, color=colour(index), label=source
             )
         labels = {row["rows_ago_to"]: _bin(row) for row in own}
-        axes.set_xticks(range(len(ends)), [labels[end] for end in ends], fontsize=7)
+        axes.set_xticks(range(len(ends)), [labels[end] for end in ends], rotation=20, ha="right", fontsize=7)
         axes.set_title(name, fontsize=8.5, loc="left", **_AS_TEXT)
         axes.set_ylim(bottom=0)
     panels[0].legend(frameon=False, fontsize=7)

@@ -93,7 +93,7 @@ def read_card(folder: Path, trust_edited: bool = False) -> AgentCard:
     number = values.pop("format", None)
     if number != FORMAT:
         raise ValueError(
-            f"A {CARD_FILE} has format {FORMAT} here, but {path} has {json.dumps(number)[:20]}; read it with the "
+            f"A {CARD_FILE} has format {FORMAT} here, but {path} has {json_text(number)[:20]}; read it with the "
             "version that wrote it."
         )
     try:

@@ -14,7 +14,7 @@ from engram.training.session import Session
 NORMALIZE = "agent.make_network.make_encoder.normalize"
 
 
-class Told(gymnasium.Env):
+class Noted(gymnasium.Env):
     """Says what it wants."""
 
     observation_space = spaces.Dict(mission=spaces.Text(9), view=spaces.Discrete(3))
@@ -25,9 +25,9 @@ class Told(gymnasium.Env):
 
 
 def test_what_nobody_reads_is_a_line():
-    id = "toy/Told-v0"
+    id = "toy/Noted-v0"
     if id not in gymnasium.registry:
-        gymnasium.register(id, Told)
+        gymnasium.register(id, Noted)
     words = ["env=gymnasium", f"env.id={id}", "core=gru", "core.hidden_size=8", "num_envs=8"]
 
     def lines(*more):
@@ -37,7 +37,7 @@ def test_what_nobody_reads_is_a_line():
     told = lines()
     assert (
         told[0]
-        == "gymnasium/toy/Told-v0: observations Dict(mission: Text, view: Discrete(3)), actions Discrete(2)"
+        == "gymnasium/toy/Noted-v0: observations Dict(mission: Text, view: Discrete(3)), actions Discrete(2)"
     )
     assert (
         told[1]

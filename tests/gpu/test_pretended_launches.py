@@ -16,7 +16,7 @@ PPO = (
     "env=popgym/repeat_previous_easy device=cuda capture=false num_envs=8 evaluation.interval=null "
     f"agent.rollout_length={LENGTH} agent.num_minibatches=2 core="
 )
-PPO_LAUNCHES = {"s5": (115, 186), "lstm": (87, 97), "gru": (86, 94), "hcam": (189, 440)}
+PPO_LAUNCHES = {"s5": (115, 186), "lstm": (87, 97), "gru": (86, 94), "hcam": (191, 440)}
 """By core: of a row, acting and the environment's step, and of a minibatch."""
 
 WORLD_MODEL = (

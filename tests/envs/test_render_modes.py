@@ -32,7 +32,14 @@ def test_boards_and_mazes_draw():
     families = {task.native.__name__: task.native for task in envs.TASKS.values() if task.native}
     drawn = {family for family, native in families.items() if draws(native)}
     boards = {"Battleship", "Concentration", "LabyrinthEscape", "LabyrinthExplore", "MineSweeper"}
-    boards |= {"KeyToDoor", "MiniGridMemory", "MortarMayhemGrid", "MysteryPathGrid", "RedBlueDoors", "VisualMatch"}
+    boards |= {
+        "KeyToDoor",
+        "MiniGridMemory",
+        "MortarMayhemGrid",
+        "MysteryPathGrid",
+        "RedBlueDoors",
+        "VisualMatch",
+    }
     assert drawn == boards | {"Ballet", "MemoryMaze"}
     assert not draws(envs.RecallFirst) and not draws(envs.RecallFirst(1))
 

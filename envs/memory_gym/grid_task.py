@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import gymnasium.spaces as gs
 import numpy as np
 import torch
@@ -62,13 +64,13 @@ class GridTask(NativeVectorEnv):
     def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
         return self.pixels(task, time) if self.shows_pixels else self.symbols(task, time)
 
+    @abstractmethod
     def pixels(self, task: dict[str, Tensor], time: Tensor) -> Tensor:
         """Return the pictures, uint8 [B, 84, 84, 3]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def symbols(self, task: dict[str, Tensor], time: Tensor) -> Tensor:
         """Return the same as categories, int64 [B, n]."""
-        raise NotImplementedError
 
     def picture(self, index: int) -> np.ndarray:
         """Return what one environment shows, rows before columns, five times as large: uint8 [420, 420, 3]."""

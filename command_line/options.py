@@ -260,3 +260,22 @@ class AnalyseOptions:
     output: Word | None = None
     allow: Packages = ()
     trust_edited: bool = False
+
+
+@settings()
+class ExamOptions:
+    """Options of `engram exam`."""
+
+    agent: Group
+    core: Group
+    env: Group
+    seed: Seed = 0
+    updates: Count = 600
+    episodes: Count = 2_048
+    held_out: Count = 512
+    num_envs: Count = 256
+    device: Word = "cpu"
+    threads: Count = 1
+    output: Word = "exams"
+    allow: Packages = ()
+    trust_edited: bool = False

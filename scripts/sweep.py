@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engram.command_line.flags import answer
+from engram.command_line.option_file import options_of_file
 from engram.command_line.paths import literal_path
 from engram.common.errors import UsageError
 from engram.common.say import say
@@ -36,7 +37,7 @@ def main(words: Sequence[str]) -> bool:
         say(*text.split("\n"))
         return True
     with ExitStack() as held:
-        with usage_errors():
+        with usage_errors(), options_of_file(words):
             plan = make_plan(words)
             check_plain(plan.directory)
             _make_folder(plan)

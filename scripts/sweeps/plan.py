@@ -13,6 +13,7 @@ from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent
 from engram.command_line.axes import as_word, axis_values, split_words
 from engram.command_line.config import Composed, compose_config
+from engram.command_line.option_file import with_file
 from engram.command_line.options import SweepOptions, TrainOptions
 from engram.command_line.words import normal
 from engram.common.checked import check_options
@@ -40,7 +41,9 @@ _SET_BY_SWEEP = ("resume", "logging.run_dir")
 _GROUPS = ("agent", "core", "env")
 _NO_PART_OF_A_SWEEP = (
     *_SET_BY_SWEEP,
+    "config",
     "sweep",
+    "tune",
     "seed",
     "core",
     "env",
@@ -86,6 +89,7 @@ def make_plan(words: Sequence[str]) -> Plan:
         UsageError: one sentence about a wrong option.
     """
     words = [f"sweep.{word}" if word.partition("=")[0] in OWN_OPTIONS else word for word in words]
+    words = with_file(words, "sweep")
     given, axes = split_words(words)
     own = {key: given.pop(key) for key in list(given) if key.partition(".")[0] == "sweep"}
     _refuse(given, axes)

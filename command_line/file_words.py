@@ -11,7 +11,7 @@ from engram.command_line.words import write_value
 from engram.common.errors import UsageError
 
 # What a file may hold for one command and is left out by the others.
-_OF_COMMANDS = {"train": (), "sweep": ("sweep",), "tune": ("sweep", "tune")}
+_OF_COMMANDS: dict[str, tuple[str, ...]] = {"train": (), "sweep": ("sweep",), "tune": ("sweep", "tune")}
 _NOT_IN_A_FILE = {"config": "another file", "resume": "a run to be continued"}
 
 
@@ -33,7 +33,7 @@ def file_words(values: Mapping[str, Any], path: Path, name: str) -> list[str]:
                 f"A file of options names options alone, but {path} names {what}; leave {key} out."
             )
     kept = {key: value for key, value in values.items() if key not in ("defaults", "config", "resume")}
-    groups = {key: kept.pop(key) for key in ("sweep", "tune") if key in kept}
+    groups: dict[str, Any] = {key: kept.pop(key) for key in ("sweep", "tune") if key in kept}
     chosen = dict(_defaults(values.get("defaults"), path))
     for key, choice in chosen.items():
         kept[key] = _chosen(choice, kept.get(key), key in CHOSEN)

@@ -117,7 +117,7 @@ def _without_trust(words: Sequence[str], path: Path, rest: Sequence[str]) -> lis
     given = {_key(word) for word in rest}
     packages = [str(one) for one in values.get("allow") or ()]
     id = None if given & {"env", "env.id"} else values.get("env.id")
-    if not malformed(id) and (package := foreign_package(id)) is not None:
+    if not malformed(id) and (package := foreign_package(str(id))) is not None:
         packages.append(package)
     if needed := [one for one in packages if one not in allowed_packages(rest)]:
         raise UsageError(

@@ -106,7 +106,8 @@ def test_a_file_must_be_there(run, tmp_path):
 def test_code_of_the_users_own_is_allowed_by_the_command(run, tmp_path):
     modules = write_modules(tmp_path)
     (tmp_path / "my.yaml").write_text(
-        "core: {_target_: my_package.Fragile, _partial_: true, hidden_size: 8, fate: none, calls: 9}\nallow: [my_package]"
+        "core: {_target_: my_package.Fragile, _partial_: true, hidden_size: 8, fate: none, calls: 9}\n"
+        "allow: [my_package]"
     )
     words = [*TINY[2:], *RECALL, f"config={tmp_path}/my.yaml", f"logging.run_dir={tmp_path}/run"]
     assert_refused(run("train", *words, path=[modules]), r"add allow=\[my_package\]")

@@ -25,6 +25,7 @@ from engram.command_line.resuming import (
     store_changes,
 )
 from engram.common.checked import check_options
+from engram.common.errors import UsageError
 from engram.common.ranks import ALONE, Ranks
 from engram.common.say import say
 from engram.envs.given import GivenEnv
@@ -108,6 +109,11 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None, ranks:
         say(f"note: {note}", file=sys.stderr)
     config = check_options(composed.values, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
+    if (seeds := config.pop("seeds")) is not None:
+        raise UsageError(
+            f"One call trains one run, but got seeds={seeds}; give one seed=, or train several by engram train … "
+            f"seeds={seeds} in a shell."
+        )
     check_installed(config["logging"])
     held.enter_context(torch_threads(config["threads"]))
     session = Session.build(config, given, ranks)
@@ -151,6 +157,7 @@ def _continue(
         check_options(resumed_config(run_dir, []), TrainOptions)
     config = check_options(resumed_config(run_dir, words), TrainOptions)
     trust_edited = config.pop("trust_edited")
+    config.pop("seeds")
     check_installed(config["logging"])
     check_server(config, words)
     if ranks.is_leader:

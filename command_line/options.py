@@ -97,6 +97,7 @@ class TrainOptions:
     core: Group
     env: Group
     seed: Seed = 0
+    seeds: Count | None = None
     num_envs: Annotated[int, Whole(1, example="64")] = 64
     total_env_steps: Count = 1_000_000
     schedule_env_steps: Count = 1_000_000

@@ -45,6 +45,7 @@ _NO_PART_OF_A_SWEEP = (
     "sweep",
     "tune",
     "seed",
+    "seeds",
     "core",
     "env",
     "logging",
@@ -103,7 +104,7 @@ def make_plan(words: Sequence[str]) -> Plan:
     _check_ray(options, base.values["device"])
     overrides = read_overrides(options["overrides"], axes)
     trials = make_trials(axes, given, overrides)
-    _check_trials(trials, axes)
+    check_trials(trials, axes)
     if options["match_parameters"] is not None:
         trials = _matched(trials, options["match_parameters"])
     return Plan(
@@ -124,6 +125,11 @@ def _words(options: Mapping[str, str]) -> list[str]:
 def _refuse(given: Mapping[str, str], axes: Axes) -> None:
     """Refuse what a sweep decides itself."""
     for key in (*given, *axes):
+        if key.lstrip("+") == "seeds":
+            raise UsageError(
+                "The seeds of a sweep are values of an axis, but got seeds=…; write seed=0..7, or leave the sweep to "
+                "engram train seeds=8."
+            )
         if key.lstrip("+") in _SET_BY_SWEEP:
             raise UsageError(
                 f"A sweep names and continues its runs itself, but got {key}=…; leave it out, "
@@ -157,7 +163,7 @@ def _check_ray(options: Mapping[str, Any], device: str) -> None:
         )
 
 
-def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
+def check_trials(trials: Sequence[Trial], axes: Axes) -> None:
     """Build an agent for each value of each axis and each set of overrides, so that a wrong one stops nothing later."""
     seen: set[Any] = set()
     for trial in trials:

@@ -26,12 +26,14 @@ class LearnedState(ABC):
         counters: names of further attributes that are saved, each with its form, see `engram.common.state_form`.
         auxiliary: what only teaches and never acts; its parameters are counted by themselves.
         ranks: the processes that it learns with, each from rows of its own; by default it is alone.
+        learns_in_any_order: whether a rollout need not follow, environment by environment, the one before it.
     """
 
     counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
     num_updates: int = 0
     auxiliary: nn.Module | None = None
     ranks: Ranks = ALONE
+    learns_in_any_order: bool = True
 
     @abstractmethod
     def initial_memory(self, batch_size: int) -> TensorDict:
@@ -67,6 +69,19 @@ class LearnedState(ABC):
     def why_alone(self, ranks: Ranks) -> str | None:
         """Say why it cannot learn together with these processes; None if it can."""
         return "this agent's losses are not written for it"
+
+    @property
+    def acting_networks(self) -> dict[str, nn.Module]:
+        """The networks that `choose` reads, by name; by default all but what only teaches."""
+        return {name: network for name, network in self.networks.items() if network is not self.auxiliary}
+
+    def why_no_actors(self, is_stale: bool) -> str | None:
+        """Say why it cannot learn from rows that other processes collect for it; None if it can.
+
+        Args:
+            is_stale: whether these may act with parameters of before the last update.
+        """
+        return "this agent is not written for it"
 
     def join(self, ranks: Ranks) -> None:
         """Learn with other processes from here on, from the leader's parameters: as one agent, from all their rows.

@@ -54,6 +54,16 @@ class Trainable(ABC):
     def policy(self, env_steps: int) -> Act:
         """Say who acts in the rollout that begins at `env_steps`: `(row, carry) -> action, carry, extras`."""
 
+    def actor_policy(self, env_steps: int, num_rows: int, seat: int) -> Act:
+        """Say who acts in a rollout that an actor collects for the learner; by default who does so in `policy`.
+
+        Args:
+            env_steps: that the learner had learnt from when it asked for the rollout.
+            num_rows: of every environment before it.
+            seat: number of the actor, each of which has as many environments.
+        """
+        return self.policy(env_steps)
+
     def learn(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout, as much as is due after it.
 

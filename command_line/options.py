@@ -50,6 +50,16 @@ class CurriculumOptions:
 
 
 @settings()
+class ActorsOptions:
+    """Processes that step a run's environments for the one that learns."""
+
+    count: Count = 2
+    mode: Literal["lockstep", "free"] = "lockstep"
+    lag: Index | None = None
+    address: Word | None = None
+
+
+@settings()
 class CheckpointOptions:
     """When a run saves."""
 
@@ -97,7 +107,6 @@ class TrainOptions:
     core: Group
     env: Group
     seed: Seed = 0
-    seeds: Count | None = None
     num_envs: Annotated[int, Whole(1, example="64")] = 64
     total_env_steps: Count = 1_000_000
     schedule_env_steps: Count = 1_000_000
@@ -105,6 +114,8 @@ class TrainOptions:
     capture: Capture = "auto"
     threads: Count = 1
     profile: bool = False
+    sampler: Literal["local", "ray"] = "local"
+    actors: ActorsOptions = ActorsOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
     curriculum: CurriculumOptions = CurriculumOptions()
     checkpoint: CheckpointOptions = CheckpointOptions()
@@ -259,24 +270,5 @@ class AnalyseOptions:
     probes: ProbesOptions = ProbesOptions()
     recall: RecallOptions = RecallOptions()
     output: Word | None = None
-    allow: Packages = ()
-    trust_edited: bool = False
-
-
-@settings()
-class ExamOptions:
-    """Options of `engram exam`."""
-
-    agent: Group
-    core: Group
-    env: Group
-    seed: Seed = 0
-    updates: Count = 600
-    episodes: Count = 2_048
-    held_out: Count = 512
-    num_envs: Count = 256
-    device: Word = "cpu"
-    threads: Count = 1
-    output: Word = "exams"
     allow: Packages = ()
     trust_edited: bool = False

@@ -36,7 +36,7 @@ def resumed_run(words: Sequence[str]) -> str | None:
 def is_resumable(word: str) -> bool:
     """Whether a `key=value` word may be given to a continued run."""
     key, _ = _split(word)
-    return key in LEARNING or key.split(".")[0] in MACHINE
+    return key in (*LEARNING, *MACHINE) or key.split(".")[0] in MACHINE
 
 
 def resume_command(run_dir: Path, words: Sequence[str]) -> str:
@@ -114,7 +114,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
         )
     refuse_former_replay(run_dir, config)
     # An allow-list and trust are the user's to give, never a stored run's; a profile is of one command.
-    config |= {"allow": [], "trust_edited": False, "profile": False, "seeds": None}
+    config |= {"allow": [], "trust_edited": False, "profile": False}
     for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):

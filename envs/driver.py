@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,7 +41,10 @@ class Driver:
 
     Attributes:
         env_steps: transitions handed out so far: rows that are not `is_first`, over all environments of all ranks.
+        measured: numbers to be logged with a rollout beside its episodes, by name; here none.
     """
+
+    measured: Mapping[str, float] = MappingProxyType({})
 
     @checked
     def __init__(
@@ -234,6 +239,10 @@ class Driver:
         self._running = {
             name: torch.as_tensor(values).cpu().masked_fill(restarted, 0) for name, values in stored.items()
         }
+
+    def close(self) -> None:
+        """Release the environments."""
+        self.env.close()
 
 
 def _carry_form(carry: TensorDictBase) -> dict[str, Any]:

@@ -12,6 +12,7 @@ Plain = bool | int | float | str
 # A run's machine, what it reports, and when it saves: nothing of what it learns.
 MACHINE = (
     *("resume", "device", "capture", "threads", "profile", "logging", "checkpoint", "allow", "trust_edited"),
+    *("actors.count", "actors.address"),
 )
 # How far and how fast it learns from here on.
 LEARNING = (
@@ -28,6 +29,9 @@ LATER: dict[str, Any] = {
     "evaluation.max_episode_steps": 10_000,
     "evaluation.env": {},
     "curriculum": {"argument": None, "values": [], "raise_at_return": None, "episodes": 100},
+    "sampler": "local",
+    "actors.mode": "lockstep",
+    "actors.lag": None,
     "checkpoint.interval_minutes": 5,
     "logging.wandb": {"project": None, "entity": None, "group": None, "mode": None},
     "logging.mlflow": {"tracking_uri": None, "experiment": None},
@@ -39,6 +43,8 @@ _LATER_OF_ENVIRONMENTS: dict[str, Any] = {
     "env.text_size": 64,
     "env.reset_options": {},
 }
+# Groups that those runs do not have at all: where nothing of one is left it is not there.
+_LATER_GROUPS = ("actors",)
 
 
 def fixed_part(
@@ -88,5 +94,7 @@ def _without(node: Mapping[str, Any], names: Collection[str], prefix: str) -> di
         name = f"{prefix}{key}"
         if name in names or (name in later and later[name] == value):
             continue
-        rest[str(key)] = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
+        part = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
+        if part != {} or name not in _LATER_GROUPS:
+            rest[str(key)] = part
     return rest

@@ -17,7 +17,6 @@ COMMANDS = (
     "sweep",
     "plot",
     "analyse",
-    "exam",
     "export",
     "push",
     "pull",

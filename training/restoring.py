@@ -14,16 +14,16 @@ from engram.agents.base import Agent
 from engram.common.errors import UsageError
 from engram.common.nested import dotted
 from engram.common.state_form import Anything, AtLeast, Kind, MapOf, Maybe, StateError, Whole
-from engram.envs import Driver
 from engram.run_files.names import CONFIG_FILE
 from engram.run_files.progress import Progress
 from engram.run_files.run_folder import options_of
 from engram.run_files.stored_state import unfit
+from engram.training.drivers import AnyDriver
 from engram.training.record import Record
 from engram.training.user_code import place_in_user_code
 
 
-def stored_form(agent: Agent, driver: Driver, carry: TensorDict) -> AtLeast:
+def stored_form(agent: Agent, driver: AnyDriver, carry: TensorDict) -> AtLeast:
     """What the checkpoint of a run must look like, see `engram.common.state_form`.
 
     Args:
@@ -72,7 +72,7 @@ def named(path: Path) -> Iterator[None]:
         raise unfit(path, error) from error
 
 
-def check_acting(agent: Agent, driver: Driver) -> None:
+def check_acting(agent: Agent, driver: AnyDriver) -> None:
     """Let an agent act once, on the row and with the memory that were stored; nothing is changed by it.
 
     A memory may have the right shape and still be none that the agent can read.

@@ -32,6 +32,7 @@ from engram.run_files.stored_state import check_stored
 from engram.training.building import build_evaluation_env, check_device
 from engram.training.capturing import capture
 from engram.training.curriculum import Curriculum, at_value, check_stages, training_env
+from engram.training.drivers import AnyDriver, make_driver, make_env
 from engram.training.episodes import evaluated, evaluation_metrics, evaluation_policy, truncation_note
 from engram.training.loop import train
 from engram.training.record import Record
@@ -61,7 +62,7 @@ class Session:
 
     config: dict[str, Any]
     agent: Agent
-    driver: Driver
+    driver: AnyDriver
     evaluation_env: VectorEnv | None
     progress: Progress
     captured_evaluation: CapturedPlay | None = None
@@ -89,7 +90,7 @@ class Session:
         config = own_options(config, ranks)
         check_device(config["device"])
         curriculum = Curriculum.of(config.get("curriculum", {}))
-        env = training_env(config, curriculum, given, ranks)
+        env = make_env(config, curriculum, given, ranks)
         if curriculum is not None:
             check_stages(curriculum, config, env, given)
         goal = config if curriculum is None else at_value(config, curriculum, curriculum.values[-1])
@@ -105,17 +106,9 @@ class Session:
         agent.join(ranks)
         agent.check_run(env.num_envs * ranks.count)
         is_captured = capture(config["capture"], agent, env, ranks)
-        driver = Driver(env, agent.carry_every, is_captured, ranks)
-        session = cls(
-            config,
-            agent,
-            driver,
-            evaluation_env,
-            Progress(),
-            curriculum=curriculum,
-            given=given,
-            ranks=ranks,
-        )
+        driver = make_driver(config, agent, env, ranks, is_captured)
+        session = cls(config, agent, driver, evaluation_env, Progress(), curriculum=curriculum, given=given)
+        session.ranks = ranks
         if is_captured and evaluation_env is not None:
             policy = evaluation_policy(agent, config["evaluation"]["deterministic"])
             session.captured_evaluation = capture_play(evaluation_env, policy)
@@ -190,11 +183,13 @@ class Session:
         stage = self.curriculum.stage
         self.curriculum.load_state_dict(state["curriculum"])
         if self.curriculum.stage != stage:
-            self.driver.env.close()
+            self.driver.close()
             self.driver.env = training_env(self.config, self.curriculum, self.given, self.ranks)
 
     def note_episodes(self, rollout: Rollout) -> None:
-        """Let the curriculum know of the episodes that ended in a rollout."""
+        """Let the curriculum know of the episodes that ended in a rollout, and the record of what actors tell."""
+        for name, value in self.driver.measured.items():
+            self.record.add(name, value)
         if self.curriculum is not None:
             self.curriculum.note(rollout.episodes.get(RETURN, []))
 
@@ -204,6 +199,7 @@ class Session:
         if curriculum is None:
             return
         if curriculum.is_learnt():
+            assert isinstance(self.driver, Driver)
             curriculum.go_on()
             self.driver.env.close()
             env = training_env(self.config, curriculum, self.given, self.ranks)
@@ -292,6 +288,6 @@ class Session:
 
     def close(self) -> None:
         """Release the environments."""
-        self.driver.env.close()
+        self.driver.close()
         if self.evaluation_env is not None:
             self.evaluation_env.close()

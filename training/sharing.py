@@ -14,9 +14,9 @@ from torch import Tensor
 from engram.agents.base import Agent
 from engram.common.errors import RankLostError, UsageError
 from engram.common.ranks import Ranks
-from engram.envs import Driver
 from engram.envs.divided import joined
 from engram.envs.given import GivenEnv
+from engram.training.drivers import AnyDriver
 from engram.training.faults import standing
 
 
@@ -69,7 +69,7 @@ def check_shared(ranks: Ranks, given: GivenEnv | None) -> None:
         )
 
 
-def whole_state(driver: Driver, ranks: Ranks) -> dict[str, Any]:
+def whole_state(driver: AnyDriver, ranks: Ranks) -> dict[str, Any]:
     """Return the state of all processes' drivers as that of one, to the leader; the others get their own."""
     state = driver.state_dict()
     if not ranks.is_many:

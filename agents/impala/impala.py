@@ -62,6 +62,11 @@ class IMPALA(OnPolicyAgent):
         self.num_uniforms = num_policy_outputs(action_space)
         self.make_parts(make_network, make_core)
 
+    @property
+    def learns_from_stale_rows(self) -> bool:
+        """See `OnPolicyAgent`: V-trace corrects for it, and A2C does not."""
+        return self.settings.correction == "vtrace"
+
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:

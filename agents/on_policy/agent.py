@@ -87,6 +87,19 @@ class OnPolicyAgent(Agent):
         """See `LearnedState.why_alone`."""
         return None if self.auxiliary is None else "agent.auxiliary has losses that are not written for it"
 
+    @property
+    def learns_from_stale_rows(self) -> bool:
+        """Whether its losses allow for rows that an earlier policy has made."""
+        return False
+
+    def why_no_actors(self, is_stale: bool) -> str | None:
+        """See `LearnedState.why_no_actors`."""
+        if self.auxiliary is not None:
+            return "agent.auxiliary has losses that are not written for it"
+        if is_stale and not self.learns_from_stale_rows:
+            return "it learns from rows of its newest policy alone; set actors.mode=lockstep actors.lag=0"
+        return None
+
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""
         return self.network.initial_carry(batch_size)

@@ -62,6 +62,11 @@ class PPO(OnPolicyAgent):
         self.kl_coef = self.settings.kl_coef
         self._preparation = CapturedUpdate(self._prepare_batch, self.device)
 
+    @property
+    def learns_from_stale_rows(self) -> bool:
+        """See `OnPolicyAgent`: its ratio is to the policy that acted."""
+        return True
+
     def choose(
         self, row: TensorDictBase, memory: TensorDictBase, noise: Tensor, deterministic: bool, donate: bool
     ) -> tuple[Tensor, TensorDict, dict[str, Tensor]]:

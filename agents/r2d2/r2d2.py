@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import torch
 from gymnasium import spaces
 from tensordict import TensorDict, TensorDictBase
-from torch import Tensor
+from torch import Tensor, nn
 
 from engram.agents.auxiliary import AuxiliaryLosses, GradientNorms, Window, make_auxiliary_losses
 from engram.agents.captured_update import CapturedUpdate
@@ -72,6 +72,15 @@ class R2D2(ReplayAgent):
             fused=True,
         )
         self._learning = CapturedUpdate(self._fill_gradients, self.device, finish=self._move)
+
+    @property
+    def acting_networks(self) -> dict[str, nn.Module]:
+        """See `LearnedState`: the target network only teaches."""
+        return {"network": self.network}
+
+    def why_no_actors(self, is_stale: bool) -> str | None:
+        """See `LearnedState.why_no_actors`."""
+        return None if self.auxiliary is None else "agent.auxiliary has losses that are not written for it"
 
     def initial_memory(self, batch_size: int) -> TensorDict:
         """Make the network's carry; see `Agent`."""

@@ -50,6 +50,7 @@ class ReplayAgent(Agent):
 
     settings: ReplayAgentSettings
     acts_in_bounds: bool = False
+    learns_in_any_order = False
 
     def __init__(
         self, observation_space: spaces.Space, action_space: spaces.Space, settings: ReplayAgentSettings
@@ -81,9 +82,18 @@ class ReplayAgent(Agent):
 
     def policy(self, env_steps: int) -> Act:
         """Act at random until the prefill is over, if the options say so; else as `Agent.policy`."""
-        if self.settings.replay.prefill_policy == "random" and env_steps < self.prefill:
-            return self._random_actions.act_from(self.replay.num_rows, self.ranks)
+        if self._acts_at_random(env_steps):
+            return self._random_actions.act_from(self.replay.num_rows, self.ranks.rank)
         return super().policy(env_steps)
+
+    def actor_policy(self, env_steps: int, num_rows: int, seat: int) -> Act:
+        """The same for an actor, which has no replay; see `Trainable.actor_policy`."""
+        if self._acts_at_random(env_steps):
+            return self._random_actions.act_from(num_rows, seat)
+        return super().policy(env_steps)
+
+    def _acts_at_random(self, env_steps: int) -> bool:
+        return self.settings.replay.prefill_policy == "random" and env_steps < self.prefill
 
     def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
         """Store the rollout, and say which updates are due; see `Trainable.updates`."""

@@ -11,7 +11,6 @@ from tensordict import TensorDict, TensorDictBase
 from torch import Tensor
 
 from engram.agents.networks.distributions import make_distribution, num_policy_outputs
-from engram.common.ranks import ALONE, Ranks
 from engram.common.streams import environment_keys, stream_key, stream_uniform
 
 
@@ -34,16 +33,14 @@ class RandomActions:
         self._in_bounds = in_bounds and isinstance(action_space, spaces.Box)
         self._num_uniforms = num_policy_outputs(action_space)
 
-    def act_from(
-        self, num_rows: int, ranks: Ranks = ALONE
-    ) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
+    def act_from(self, num_rows: int, rank: int = 0) -> Callable[..., tuple[Tensor, TensorDict, TensorDict]]:
         """Make a policy for the rows of every environment from number `num_rows` on, for the rank's part of these."""
         counter = num_rows
 
         def act(row: TensorDictBase, carry: TensorDictBase) -> tuple[Tensor, TensorDict, TensorDict]:
             nonlocal counter
             _, carry, extras = self._act(row, carry)
-            action = self._draw(row, counter, ranks.rank)
+            action = self._draw(row, counter, rank)
             counter += 1
             return action, carry, extras
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -11,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from engram.common.errors import UsageError
 from engram.run_files.plain_files import follow_no_link
+from engram.training.actors.ray_cluster import start_ray
 
 
 class Launcher(Protocol):
@@ -44,13 +43,8 @@ def make_launcher(options: Mapping[str, Any], device: str, threads: int) -> Laun
     """
     if options["launcher"] == "ray":
         return RayPool(options["workers"], options["address"], options["gpus_per_trial"], threads)
-    default = 1 if device != "cpu" else one_per_core(threads)
+    default = 1 if device != "cpu" else max((os.cpu_count() or 1) // threads, 1)
     return LocalPool(options["workers"] or default, threads)
-
-
-def one_per_core(threads: int) -> int:
-    """How many processes of so many threads fill the cores of this machine, at least one."""
-    return max((os.cpu_count() or 1) // threads, 1)
 
 
 class LocalPool:
@@ -129,31 +123,10 @@ class RayPool:
     """
 
     def __init__(self, workers: int | None, address: str | None, gpus_per_trial: float, threads: int) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if address is None:
-            _ask_for_a_token()
-        try:
-            import ray  # an extra, and seconds to import
-        except ImportError as error:
-            raise UsageError(
-                "launcher=ray needs Ray, which is not installed; pip install -e '.[ray]', or set launcher=local."
-            ) from error
-        self._ray = ray
+        cores = max(os.cpu_count() or 1, (workers or 1) * threads)
+        self._ray = ray = start_ray("launcher=ray", "launcher=local", address, cores)
         self._workers, self._gpus, self._threads = workers, gpus_per_trial, threads
         self._names: dict[Any, tuple[str, Path]] = {}
-        try:
-            if address is None:
-                cores = max(os.cpu_count() or 1, (workers or 1) * threads)
-                ray.init(
-                    "local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level=40
-                )
-            else:
-                ray.init(address, log_to_driver=False, logging_level=40)
-        except (ConnectionError, ValueError) as error:
-            raise UsageError(
-                f"address must be that of a running Ray cluster, but {address!r} gave: "
-                f"{' '.join(str(error).split())[:200]}; start one with ray start --head, or leave address out."
-            ) from error
         # By value: a worker may look for modules elsewhere than this process does.
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         self._run = ray.remote(num_cpus=threads, num_gpus=gpus_per_trial, max_retries=0)(wait_for_trial)
@@ -191,16 +164,6 @@ class RayPool:
 
     def close(self) -> None:  # noqa: D102
         self._ray.shutdown()
-
-
-def _ask_for_a_token() -> None:
-    """Let Ray on this machine obey this process and its children alone, unless the user has arranged otherwise.
-
-    Ray listens on all interfaces, and whoever reaches it may run code. Must be called before Ray is imported.
-    """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
 
 def wait_for_trial(words: Sequence[str], log: str, threads: int, directory: str) -> int:

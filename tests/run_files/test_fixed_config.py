@@ -73,3 +73,13 @@ def test_the_order_of_keys_does_not_count():
         "checkpoint": {},
         "allow": [],
     }
+
+
+def test_how_many_actors_there_are_may_change_and_how_old_their_rows_are_may_not():
+    def with_actors(**given):
+        actors = {"count": 2, "mode": "lockstep", "lag": None, "address": None} | given
+        return CONFIG | {"sampler": "local" if actors["lag"] is None else "ray", "actors": actors}
+
+    assert digest(with_actors()) == digest(with_actors(count=8, address="auto")) == digest(CONFIG)
+    assert digest(with_actors(lag=1)) == digest(with_actors(lag=1, count=8, address="auto"))
+    assert len({digest(with_actors(lag=lag)) for lag in (None, 0, 1)}) == 3

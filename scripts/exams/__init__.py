@@ -1,1 +1,0 @@
-"""Exams of many cores and tasks: what `engram exam` is made of."""

@@ -1,1 +1,0 @@
-"""Several runs that differ by their seed alone, in one folder: what `engram train seeds=8` is made of."""

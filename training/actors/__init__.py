@@ -1,0 +1,1 @@
+"""Actors: processes that step a run's environments for the one that learns."""

@@ -4,7 +4,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: setup train maze test test-slow lint benchmark gpu clean
+.PHONY: setup train maze test test-slow lint docs benchmark gpu clean
 
 setup: .venv/installed
 
@@ -46,6 +46,11 @@ lint: setup build/path/engram
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages as a site, build/site/index.html; links, anchors and names in docstrings are checked.
+docs: setup build/path/engram
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"

@@ -63,6 +63,7 @@ TOP_LEVEL = {*PACKAGES, "configs", "tests", "docs"} | {
     "CITATION.cff",
     "CONTRIBUTING.md",
     "Dockerfile",
+    "mkdocs.yml",
 }
 
 

@@ -49,7 +49,7 @@ def recall_run(tmp_path_factory):
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
 def test_make_targets_exist(line):
-    result = run(["make", "--dry-run", *line.split()[1:]], ROOT)
+    result = run(["make", "--dry-run", *line.split("&&")[0].split()[1:]], ROOT)
     assert ".venv/bin/" in result.stdout
 
 
@@ -80,6 +80,19 @@ def test_commands_on_a_run(line, recall_run):
     names = [word.split("=")[0] for word in small]
     words = [word for word in words if word.split("=")[0] not in names]
     run([sys.executable, "-m", f"engram.scripts.{command}", *words, *small], recall_run)
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("engram plot")])
+def test_comparing_commands(line, recall_run, tmp_path):
+    _, command, *words = line.replace("runs=runs", f"runs={recall_run}").split()
+    run([sys.executable, "-m", f"engram.scripts.{command}", *words, "resamples=100"], tmp_path)
+    assert (tmp_path / "comparison" / "index.html").is_file()
+
+
+def test_every_command_is_run():
+    """Whatever stands in a block named bash; what takes longer than a test may stands in one named text."""
+    kinds = ("make ", "engram train ", "engram evaluate ", "engram analyse ", "engram plot ")
+    assert not [line for line in commands() if not line.startswith(kinds) and "engram.benchmarks" not in line]
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if "engram.benchmarks" in line])

@@ -1,46 +1,17 @@
 """What docs/python.md shows runs, from top to bottom, and does what it says."""
 
-import functools
 import inspect
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
+from docs_pages import ROOT, SMALL, TRAIN, blocks, small
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import engram
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-SMALL = {
-    "num_envs": 4,
-    "total_env_steps": 300,
-    "agent.num_minibatches": 2,
-    "agent.num_epochs": 1,
-    "agent.rollout_length": 16,
-    "evaluation.interval": 100,
-    "evaluation.episodes": 4,
-    "evaluation.num_envs": 2,
-    "logging.progress": False,
-    "logging.curve": False,
-}
-TRAIN = engram.train
-
-
-def small(**options):
-    """`engram.train` with a budget that fits a test, whatever the page says of the same."""
-    if "resume" in options:
-        return TRAIN(**options | {"total_env_steps": 500})
-    dropped = ("evaluation", "num_envs", "total_env_steps")
-    given = {key: value for key, value in options.items() if key not in dropped}
-    budget = SMALL
-    if isinstance(agent := options.get("agent"), functools.partial):
-        own = {key.partition(".")[2]: value for key, value in SMALL.items() if key.startswith("agent.")}
-        budget = {key: value for key, value in SMALL.items() if not key.startswith("agent.")}
-        given["agent"] = functools.partial(agent, **own)
-    return TRAIN(**given, **{key: value for key, value in budget.items() if key not in given})
+BLOCKS = blocks("docs/python.md")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +91,10 @@ def test_a_checkpoint_rule_of_ones_own(names, tmp_path):
 
 def test_every_moment_is_in_the_table():
     moments = {name for name in vars(engram.Callback) if name.startswith("on_")}
-    assert set(re.findall(r"^\| `(on_\w+)\(", PAGE.read_text(), flags=re.MULTILINE)) == moments
+    assert (
+        set(re.findall(r"^\| `(on_\w+)\(", (ROOT / "docs/python.md").read_text(), flags=re.MULTILINE))
+        == moments
+    )
     assert {"stop", "log", "save", "agent", "env_steps", "config"} <= {
         name for name, _ in inspect.getmembers(engram.Trainer) if not name.startswith("_")
     }

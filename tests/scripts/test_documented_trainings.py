@@ -27,7 +27,10 @@ TRAININGS = sorted(
     {
         tuple(words)
         for page, command, words in commands()
-        if command == "train" and page not in ELSEWHERE and not LONG.keys() & {*words}
+        if command == "train"
+        and page not in ELSEWHERE
+        and not LONG.keys() & {*words}
+        and not any(word.startswith("config=") for word in words)  # a file of the reader's
     }
 )
 

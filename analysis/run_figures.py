@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.ticker import EngFormatter
 
 from engram.analysis.axes import finish, make_panels, open_axes, say
@@ -62,6 +64,31 @@ def draw_learning_curve(run_dir: Path, title: str) -> Path:
             f"In {end:,.0f} environment steps no episode ended,\nand none was evaluated: there is no return to draw.",
         )
     return finish(figure, run_dir / "learning_curve.png")
+
+
+def draw_seeds(path: Path, title: str, curves: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Draw the mean return of several seeds against environment steps, with the band of its interval.
+
+    Args:
+        path: the picture.
+        title: above it.
+        curves: by what they are of, `x`, `value`, and `low` and `high` or None, as of `make_curves`.
+    """
+    figure, (axes,) = make_panels(1, 1, (7, 4.2), dpi=130)
+    open_axes(axes)
+    for colour, (label, curve) in zip((LIGHT_BLUE, ORANGE), curves.items(), strict=False):
+        x, value = np.array(curve["x"], float), np.array(curve["value"], float)
+        axes.plot(x, value, color=colour, linewidth=1.4, marker="o" if len(x) == 1 else "", label=label)
+        if curve["low"] is not None:
+            low, high = (np.array(curve[end], float) for end in ("low", "high"))
+            axes.fill_between(x, low, high, color=colour, alpha=0.25, linewidth=0)
+    axes.set_xlabel("environment steps")
+    axes.set_ylabel("episodic return")
+    axes.set_title(title, fontsize=10, **_AS_TEXT)
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.set_xlim(left=0)
+    axes.legend(frameon=False)
+    return finish(figure, path)
 
 
 def draw_probe(path: Path, argument: str, trained: float | None, points: list[dict[str, Any]]) -> Path:

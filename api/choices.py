@@ -10,7 +10,7 @@ from typing import Any
 
 from engram.agents.stored.describing import describe, packages_of
 from engram.agents.stored.names import OWN_PACKAGE, package_of
-from engram.api.as_words import CHOSEN, as_words, given_words
+from engram.command_line.as_words import CHOSEN, as_words, given_words
 from engram.common.vector_env import VectorEnv
 from engram.envs.given import GivenEnv, given_env
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from engram.analysis.archive import ARCHIVE_FILE, write_archive
 from engram.analysis.compare import compare
 from engram.analysis.configurations import describe_configurations
 from engram.analysis.files import write_files
-from engram.analysis.folders import find_run_folders
+from engram.analysis.folders import Folder, find_run_folders
 from engram.analysis.runs import Run, read_run
 from engram.analysis.settings import Settings
 from engram.analysis.skipped import Skipped
@@ -58,11 +59,8 @@ def compare_runs(
         output = Path(options["output"])
         check_writable("output", output)
     how = _settings(options)
-    keys = (how.key, how.evaluation_key)
-    found = [read_run(folder, options["trust_edited"], keys) for folder in folders]
-    runs = [one for one in found if isinstance(one, Run)]
-    skipped += [one for one in found if isinstance(one, Skipped)]
-    document = compare(runs, skipped, how)
+    runs, left_out = _read(folders, how, options["trust_edited"])
+    document = compare(runs, skipped + left_out, how)
     document["x"] = options["x"]
     document["command"] = command_line("plot", words)
     document["configurations"] = describe_configurations(runs, document)
@@ -72,6 +70,33 @@ def compare_runs(
     if options["archive"]:
         files.append(write_archive(output / ARCHIVE_FILE, runs))
     return Report(output, files)
+
+
+def compare_folder(directory: Path, episodes: str, trust_edited: bool = False) -> dict[str, Any]:
+    """Compare the runs below a folder, which differ by their seeds alone, and write nothing.
+
+    Args:
+        directory: the folder.
+        episodes: `training` or `evaluation`: whose returns the curves are made of.
+        trust_edited: take runs whose files were edited.
+
+    Returns:
+        The document of `engram.analysis.compare.compare`.
+
+    Raises:
+        UsageError: if no run has such returns.
+    """
+    how = Settings(group=["agent", "core"], episodes=episodes, resamples=2000)
+    folders, skipped = find_run_folders([glob.escape(str(directory))])
+    runs, left_out = _read(folders, how, trust_edited)
+    return compare(runs, skipped + left_out, how)
+
+
+def _read(folders: Sequence[Folder], how: Settings, trust_edited: bool) -> tuple[list[Run], list[Skipped]]:
+    """Read what a comparison needs of runs, and say of which it could not be read."""
+    found = [read_run(folder, trust_edited, (how.key, how.evaluation_key)) for folder in folders]
+    runs = [one for one in found if isinstance(one, Run)]
+    return runs, [one for one in found if isinstance(one, Skipped)]
 
 
 def _settings(options: dict[str, Any]) -> Settings:

@@ -12,10 +12,10 @@ from engram.agents.base import Agent
 from engram.agents.stored.loading import load
 from engram.agents.stored.needed import needed_packages
 from engram.agents.stored.saving import save_agent
-from engram.api.as_words import as_words
 from engram.api.evaluation import evaluate_run
 from engram.api.hub import hub_name, library, upload
 from engram.api.shared_files import EVALUATION_FOLDER, PAGE_FILE, check_new, made_whole
+from engram.command_line.as_words import as_words
 from engram.command_line.config import compose_config
 from engram.command_line.options import PushOptions
 from engram.command_line.paths import literal_path

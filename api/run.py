@@ -11,12 +11,12 @@ from typing import Any
 from engram.agents.base import Agent
 from engram.agents.stored.loading import load as load_agent
 from engram.api.analysing import analyse_run
-from engram.api.as_words import as_words
 from engram.api.calling import called_from_python
 from engram.api.comparison import compare_runs
 from engram.api.evaluation import evaluate_run
 from engram.api.pulling import pull_agent
 from engram.api.pushing import push_run
+from engram.command_line.as_words import as_words
 from engram.command_line.paths import literal_path
 from engram.envs.given import GivenEnv, given_env
 from engram.run_files.find_run import newest_run

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engram.analysis.choices import chosen_option
-from engram.command_line.config import compose_config
+from engram.command_line.config import Composed, compose_config
+from engram.command_line.option_file import options_of_file, with_file
 from engram.command_line.options import TrainOptions
 from engram.command_line.paths import expand
 from engram.command_line.resuming import (
@@ -24,6 +25,7 @@ from engram.command_line.resuming import (
     store_changes,
 )
 from engram.common.checked import check_options
+from engram.common.errors import UsageError
 from engram.common.ranks import ALONE, Ranks
 from engram.common.say import say
 from engram.envs.given import GivenEnv
@@ -70,33 +72,48 @@ def start_run(
     Raises:
         UsageError: for an option that cannot work, as a ValueError or OSError of its own in places.
     """
-    run_dir, words = ranks.share(_run_to_continue(words) if ranks.is_leader else (None, words))
-    if run_dir is None:
-        return _begin(words, held, given, ranks)
+    with options_of_file(words):
+        run_dir, words = ranks.share(_run_to_continue(words) if ranks.is_leader else (None, words))
+        if run_dir is None:
+            return _begin(words, held, given, ranks)
     return _continue(run_dir, words, held, given, ranks)
 
 
 def _run_to_continue(words: Sequence[str]) -> tuple[Path | None, Sequence[str]]:
     """The run that `resume=` asks for, if there is one, and the words that are then for it."""
     asked = resumed_run(words)
-    if asked != UNFINISHED:
-        return (None if asked is None else Path(expand(asked))), words
-    run_dir = unfinished_run(compose_config("train", words).values)
+    if asked is not None and asked != UNFINISHED:
+        return Path(expand(asked)), words
+    words = with_file(words, "train")
+    if asked is None:
+        return None, words
+    run_dir = unfinished_run(_composed(words).values)
     if run_dir is None:
         return None, words
     kept = [word for word in words if is_resumable(word) and not word.lstrip("+").startswith("allow=")]
     return run_dir, [*kept, *allow_words(words)]
 
 
+def _composed(words: Sequence[str]) -> Composed:
+    """The configuration of a new run: what a file of options said is in it, and an experiment's grid is for others."""
+    composed = compose_config("train", words)
+    for name in ("config", "sweep", "tune"):
+        composed.values.pop(name, None)
+    return composed
+
+
 def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None, ranks: Ranks) -> Started:
     """Build a new run; its folder is made last, when everything else is known to work."""
-    composed = compose_config("train", words)
+    composed = _composed(words)
     for note in composed.notes:
         say(f"note: {note}", file=sys.stderr)
-    config = composed.values
-    config.pop("sweep", None)  # an experiment's grid is for engram sweep
-    config = check_options(config, TrainOptions)
+    config = check_options(composed.values, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
+    if (seeds := config.pop("seeds")) is not None:
+        raise UsageError(
+            f"One call trains one run, but got seeds={seeds}; give one seed=, or train several by engram train … "
+            f"seeds={seeds} in a shell."
+        )
     check_installed(config["logging"])
     held.enter_context(torch_threads(config["threads"]))
     session = Session.build(config, given, ranks)
@@ -140,6 +157,7 @@ def _continue(
         check_options(resumed_config(run_dir, []), TrainOptions)
     config = check_options(resumed_config(run_dir, words), TrainOptions)
     trust_edited = config.pop("trust_edited")
+    config.pop("seeds")
     check_installed(config["logging"])
     check_server(config, words)
     if ranks.is_leader:

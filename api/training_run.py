@@ -103,9 +103,14 @@ def _open_log(started: Started, trust_edited: bool) -> Logger:
 
 def _introduce(session: Session, run_dir: Path) -> None:
     """Say what is trained on what."""
+    say(*headline(session, *_chosen(session, run_dir)).split("\n"), file=sys.stderr)
+
+
+def _chosen(session: Session, run_dir: Path) -> tuple[str, str]:
+    """The names of the agent and the core."""
     asked, config = read_command(run_dir), session.config
     agent, core = (chosen_option(group, config[group], asked, run_dir) for group in ("agent", "core"))
-    say(*headline(session, agent, core).split("\n"), file=sys.stderr)
+    return agent, core
 
 
 def _train(started: Started, logger: Logger, callbacks: Sequence[Callback], stop: StopRequest) -> bool:
@@ -179,5 +184,6 @@ def _say_how_it_ended(session: Session, run_dir: Path, is_finished: bool, hint: 
 def _draw_curve(session: Session, run_dir: Path) -> None:
     from engram.analysis.run_figures import draw_learning_curve  # Matplotlib takes a second to import.
 
-    title = f"{session.driver.env.name}  ·  {run_dir.parent.name}  ·  seed {session.config['seed']}"
+    made_of = "-".join(_chosen(session, run_dir))
+    title = f"{session.driver.env.name}  ·  {made_of}  ·  seed {session.config['seed']}"
     say(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)

@@ -41,7 +41,7 @@ def set_readings(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, A
         match = _WORD.fullmatch(word)
         assert match is not None
         name, key, value = match["name"], match["key"], match["value"]
-        options = _holder(changed, match["path"])
+        options = _holder(changed, match["path"], is_added=word.startswith("+"))
         if options is None:
             raise UsageError(
                 f"How observations are read is an option of agents that have {name!r}, but {word!r} was given where "
@@ -51,18 +51,18 @@ def set_readings(values: Mapping[str, Any], words: Sequence[str]) -> dict[str, A
             options[name] = value
         else:
             given = {key[1:]: value} if key else _mapping(word, value)
-            options[name] = {**options[name], **given} if key else given
+            options[name] = {**options.get(name, {}), **given} if key else given
     return changed
 
 
-def _holder(values: dict[str, Any], path: str | None) -> dict[str, Any] | None:
-    """The mapping that holds `leaves`: the one at a path, or else the only one of the agent."""
+def _holder(values: dict[str, Any], path: str | None, is_added: bool) -> dict[str, Any] | None:
+    """The mapping that holds `leaves`, or gets it where the word has a plus: at a path, or the agent's only one."""
     if path is None:
         return _find(values.get("agent"))
     node: Any = values
     for name in path.split(".")[:-1]:
         node = node.get(name) if isinstance(node, dict) else None
-    return node if isinstance(node, dict) and "leaves" in node else None
+    return node if isinstance(node, dict) and (is_added or "leaves" in node) else None
 
 
 def _find(node: Any) -> dict[str, Any] | None:

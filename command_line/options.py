@@ -107,6 +107,7 @@ class TrainOptions:
     core: Group
     env: Group
     seed: Seed = 0
+    seeds: Count | None = None
     num_envs: Annotated[int, Whole(1, example="64")] = 64
     total_env_steps: Count = 1_000_000
     schedule_env_steps: Count = 1_000_000
@@ -270,5 +271,24 @@ class AnalyseOptions:
     probes: ProbesOptions = ProbesOptions()
     recall: RecallOptions = RecallOptions()
     output: Word | None = None
+    allow: Packages = ()
+    trust_edited: bool = False
+
+
+@settings()
+class ExamOptions:
+    """Options of `engram exam`."""
+
+    agent: Group
+    core: Group
+    env: Group
+    seed: Seed = 0
+    updates: Count = 600
+    episodes: Count = 2_048
+    held_out: Count = 512
+    num_envs: Count = 256
+    device: Word = "cpu"
+    threads: Count = 1
+    output: Word = "exams"
     allow: Packages = ()
     trust_edited: bool = False

@@ -16,6 +16,7 @@ PATH_OPTIONS = (
     "logging.runs_dir",
     "logging.run_dir",
     "resume",
+    "config",
     "sweep.dir",
     "run",
     "runs",
@@ -43,6 +44,15 @@ def expand(path: str) -> str:
             f"A path may begin with ~, the home folder, but {path!r} has none ({error}); write ./~… for a name "
             "that begins so."
         ) from error
+
+
+def read_path(text: str) -> Path:
+    """Read a path as the value of a word has it.
+
+    Raises:
+        UsageError: see `expand`.
+    """
+    return Path(expand(str(_read(text, may_be_list=False))))
 
 
 def literal_path(path: str) -> str:

@@ -114,7 +114,7 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
         )
     refuse_former_replay(run_dir, config)
     # An allow-list and trust are the user's to give, never a stored run's; a profile is of one command.
-    config |= {"allow": [], "trust_edited": False, "profile": False}
+    config |= {"allow": [], "trust_edited": False, "profile": False, "seeds": None}
     for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):

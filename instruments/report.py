@@ -23,7 +23,11 @@ _STYLE = (
 
 
 def write_findings(
-    folder: Path, title: str, about: Mapping[str, Any], findings: Sequence[Finding]
+    folder: Path,
+    title: str,
+    about: Mapping[str, Any],
+    findings: Sequence[Finding],
+    values_file: str = VALUES,
 ) -> list[Path]:
     """Write everything into a folder, each file in one step.
 
@@ -32,6 +36,7 @@ def write_findings(
         title: of the page.
         about: what was analysed, and how, JSON values.
         findings: of the instruments, in the order of the page.
+        values_file: name of the JSON.
 
     Returns:
         The files, the page first.
@@ -44,9 +49,9 @@ def write_findings(
         sections.append(_section(finding, drawn, table))
         written += [*table, *drawn]
     values = {**about, "found": {finding.name: dict(finding.values) for finding in findings}}
-    replace_file(folder / VALUES, json_text(sealed(values), indent=1) + "\n")
+    replace_file(folder / values_file, json_text(sealed(values), indent=1) + "\n")
     replace_file(folder / PAGE, _page(title, about, sections))
-    return [folder / PAGE, folder / VALUES, *written]
+    return [folder / PAGE, folder / values_file, *written]
 
 
 def _write_table(path: Path, table: Sequence[Mapping[str, Any]]) -> Path:

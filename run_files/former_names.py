@@ -44,6 +44,20 @@ def is_of_before(run_dir: Traversable) -> bool:
     return isinstance(version, str) and version.startswith("0.1.")
 
 
+def has_former_names(node: Any) -> bool:
+    """Whether a stored description names classes or functions as versions before 0.2 did.
+
+    Args:
+        node: nested mappings, lists and plain values.
+    """
+    if isinstance(node, list):
+        return any(map(has_former_names, node))
+    if not isinstance(node, dict):
+        return False
+    package = str(node.get("_target_")).partition(".")[0]
+    return package in _FORMER_PACKAGES or any(map(has_former_names, node.values()))
+
+
 def refuse_former_replay(run_dir: Traversable, config: dict[str, Any]) -> None:
     """Refuse to build the agent of a run of before that learnt from a replay: its losses and its replay are others now.
 

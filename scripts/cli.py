@@ -17,6 +17,7 @@ COMMANDS = (
     "sweep",
     "plot",
     "analyse",
+    "exam",
     "export",
     "push",
     "pull",

@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from engram.command_line.flags import answer
+from engram.command_line.option_file import options_of_file
 from engram.command_line.paths import literal_path
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.common.shell import command_line
 from engram.run_files.plain_files import check_plain
 from engram.run_files.run_lock import folder_lock
-from engram.scripts.faults.errors import run
+from engram.scripts.faults.errors import EXIT_FAILED_TRIALS, run
 from engram.scripts.sweeps.launchers import make_launcher
-from engram.scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, read_statuses, run_trials
+from engram.scripts.sweeps.loop import TrialStatus, read_statuses
 from engram.scripts.sweeps.manifest import update_manifest
 from engram.scripts.sweeps.plan import Plan, make_plan
+from engram.scripts.sweeps.running import have_finished, say_how_they_ended, train_trials
 from engram.scripts.sweeps.summary import summary_lines
 from engram.scripts.sweeps.table import SweepTable
 from engram.training.faults import usage_errors
-from engram.training.stop_request import StopRequest
-
-EXIT_FAILED_TRIALS = 1
 
 
 def main(words: Sequence[str]) -> bool:
@@ -36,7 +35,7 @@ def main(words: Sequence[str]) -> bool:
         say(*text.split("\n"))
         return True
     with ExitStack() as held:
-        with usage_errors():
+        with usage_errors(), options_of_file(words):
             plan = make_plan(words)
             check_plain(plan.directory)
             _make_folder(plan)
@@ -58,40 +57,17 @@ def _make_folder(plan: Plan) -> None:
 
 
 def _train(plan: Plan, statuses: list[TrialStatus], command: str) -> None:
-    """Run what waits.
-
-    Args:
-        plan: of the sweep.
-        statuses: changed in place.
-        command: continues the sweep.
-
-    Raises:
-        StoppedError: if a signal asked the sweep to stop; its trials have saved.
-    """
+    """Run what waits; see `train_trials`."""
     say(f"sweep in {plan.directory}", file=sys.stderr)
-    if all(entry.status == FINISHED for entry in statuses):
-        return
-    stop = StopRequest("stopping: running trials save and end first; a second signal ends at once")
-    launcher = make_launcher(plan.options, plan.device, plan.threads)
-    try:
-        with stop, SweepTable(statuses) as table:
-            run_trials(statuses, launcher, plan.options["retries"], table.report, stop.is_asked)
-    finally:
-        launcher.close()
-    if stop.is_asked() and any(entry.status == WAITING for entry in statuses):
-        say(f"stopped; nothing is lost, and the sweep goes on with: {command}", file=sys.stderr)
-        raise stop.error()
+    if not have_finished(statuses):
+        launcher = make_launcher(plan.options, plan.device, plan.threads)
+        train_trials(statuses, launcher, plan.options["retries"], SweepTable(statuses), "the sweep", command)
 
 
 def _conclude(plan: Plan, statuses: list[TrialStatus]) -> bool:
     """Say how it ended, and whether all is well."""
     say(*summary_lines(statuses))
-    failed = [entry for entry in statuses if entry.status == FAILED]
-    for entry in failed:
-        say(f"failed: {entry.run_dir}: {entry.reason} (all of it: {entry.log})", file=sys.stderr)
-    say(
-        f"{len(statuses) - len(failed)} of {len(statuses)} trials finished: {plan.directory}", file=sys.stderr
-    )
+    failed = say_how_they_ended(statuses, "trials", plan.directory)
     if len(failed) < len(statuses):
         places = {"runs": plan.directory, "output": plan.directory / "report"}
         words = [f"{key}={literal_path(str(place))}" for key, place in places.items()]

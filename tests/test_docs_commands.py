@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engram.benchmarks.command import make_options
+from engram.command_line.axes import split_words
 from engram.command_line.config import compose_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,7 @@ CONFIGS = {
     "analyse": "analyse",
     "push": "push",
     "pull": "pull",
+    "exam": "exam",
 }
 
 
@@ -43,6 +45,9 @@ def test_every_option_exists(page, command, words):
     if command in ("evaluate", "analyse"):
         words = [f"++{word}" if word.startswith("env.") else word for word in words]
     words = [re.sub("[<>]", "", word) for word in words]
+    if command == "exam":
+        plain, axes = split_words(words)
+        words = [f"{key}={value}" for key, value in (plain | {k: v[0] for k, v in axes.items()}).items()]
     if command == "benchmarks":
         make_options(words[0], words[1:])
     else:

@@ -37,13 +37,21 @@ def make_run_dir(runs_dir: Path, env_name: str, agent: str, core: str, seed: int
     Raises:
         UsageError: if nothing can be written there.
     """
-    parent = runs_dir / env_name / f"{agent}-{core}"
+    return _make_stamped(runs_dir / env_name / f"{agent}-{core}", str(seed), CHECKPOINTS_FOLDER)
+
+
+def make_common_dir(runs_dir: Path, env_name: str, agent: str, core: str, seeds: str) -> Path:
+    """Make `runs/<env>/<agent>-<core>/<seeds>-<time>/`, empty, for the runs of several seeds; as `make_run_dir`."""
+    return _make_stamped(runs_dir / env_name / f"{agent}-{core}", seeds)
+
+
+def _make_stamped(parent: Path, name: str, inside: str = "") -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     attempt = 1
     while True:
-        run_dir = parent / (f"{seed}-{stamp}" + (f"-{attempt}" if attempt > 1 else ""))
+        run_dir = parent / (f"{name}-{stamp}" + (f"-{attempt}" if attempt > 1 else ""))
         try:
-            (run_dir / CHECKPOINTS_FOLDER).mkdir(parents=True, exist_ok=False)
+            (run_dir / inside).mkdir(parents=True, exist_ok=False)
             return run_dir
         except FileExistsError:
             attempt += 1

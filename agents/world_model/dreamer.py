@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import torch
@@ -18,7 +19,7 @@ from engram.agents.returns import masked_means
 from engram.agents.trainable import Metrics
 from engram.agents.world_model.behavior import Behavior
 from engram.agents.world_model.dynamics import Latent, Observed
-from engram.agents.world_model.open_loop import predict_open_loop
+from engram.agents.world_model.open_loop import predict_open_loop, predict_outcomes
 from engram.agents.world_model.open_loop_figure import open_loop_pictures
 from engram.agents.world_model.optimizer import make_optimizer
 from engram.agents.world_model.reward_unit import RewardUnit
@@ -99,6 +100,33 @@ class Dreamer(ReplayAgent):
         self._learning.finish()
         return metrics
 
+    def learn_model(self, batch: Batch) -> Metrics:
+        """Make one update of the world model alone, by its own losses: actor and critic neither learn nor are asked.
+
+        Args:
+            batch: rows whose rewards `update_normalizers` has seen.
+
+        Returns:
+            The losses, weighted as in the sum, what is measured beside them, and the gradients' norms.
+
+        Raises:
+            FloatingPointError: if a loss is NaN or infinite.
+        """
+        rows = self.rows_of(batch)
+        warm_up(self.optimizer, self.num_updates, self.settings.warmup_updates)
+        carry, mask = batch.carry.to(self.device), batch.is_trained.to(self.device)
+        with self.precision.products():
+            keys = self.noise_keys("posterior")
+            _, row_losses, losses, means = self._model_losses(rows, carry, mask, keys, batch.host_is_first)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+        metrics = {**losses, **means, **self.clip_gradients()}
+        seen = {"rows": rows, "losses": row_losses}
+        found = read_metrics({name: value.detach() for name, value in metrics.items()}, seen, self.ranks)
+        self.optimizer.step()
+        self.num_updates += 1
+        return found
+
     def _fill_gradients(
         self,
         rows: TensorDict,
@@ -109,12 +137,9 @@ class Dreamer(ReplayAgent):
     ) -> dict[str, dict[str, Tensor]]:
         """Compute all losses and their gradients, clipped; returns the losses of rows, and what is measured."""
         settings = self.settings
-        noise = self.lane_noise(keys["posterior"], *rows.batch_size, settings.num_categoricals)
-        with self.precision.autocast():
-            observed = self.world_model.observe(rows, carry, noise, settings.imagine_every, host_is_first)
-            row_losses, measured = self.world_model.losses(rows, observed)
-        means = masked_means({**self._weighted(row_losses), **measured}, mask, self.ranks)
-        losses = {name: means.pop(name) for name in row_losses}
+        observed, row_losses, losses, means = self._model_losses(
+            rows, carry, mask, keys, host_is_first, settings.imagine_every
+        )
 
         starts = settings.start_rows
         imagined = self._imagine(observed, "action_mask" in rows.keys(), keys)
@@ -133,6 +158,28 @@ class Dreamer(ReplayAgent):
         detached = {name: value.detach() for name, value in metrics.items()}
         return {"losses": {name: loss.detach() for name, loss in row_losses.items()}, "metrics": detached}
 
+    def _model_losses(
+        self,
+        rows: TensorDict,
+        carry: TensorDict,
+        mask: Tensor,
+        keys: TensorDict,
+        host_is_first: Tensor | None,
+        all_carries: int = 0,
+    ) -> tuple[Observed, dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        """Observe rows and hold the model against them; `all_carries` as of `Dynamics.observe`.
+
+        Returns:
+            What was observed, the losses of rows, their weighted means, and the means of what is measured.
+        """
+        settings = self.settings
+        noise = self.lane_noise(keys["posterior"], *rows.batch_size, settings.num_categoricals)
+        with self.precision.autocast():
+            observed = self.world_model.observe(rows, carry, noise, all_carries, host_is_first)
+            row_losses, measured = self.world_model.losses(rows, observed)
+        means = masked_means({**self._weighted(row_losses), **measured}, mask, self.ranks)
+        return observed, row_losses, {name: means.pop(name) for name in row_losses}, means
+
     def _move(self) -> None:
         """Move all parameters by their gradients."""
         self.optimizer.step()
@@ -147,6 +194,13 @@ class Dreamer(ReplayAgent):
         noise = self.noise("open_loop", *batch.rows.batch_size, self.settings.num_categoricals)
         carry = batch.carry.to(self.device)
         return predict_open_loop(self.world_model, self.rows_of(batch), carry, noise, context)
+
+    def outcomes(self, batch: Batch, context: int, actions: Sequence[Tensor]) -> Tensor:
+        """What the model expects each of several actions to pay after a batch; see `predict_outcomes`."""
+        count, length = batch.rows.batch_size
+        noise = self.noise("open_loop", count, length + 1, self.settings.num_categoricals)
+        carry, actions = batch.carry.to(self.device), [action.to(self.device) for action in actions]
+        return predict_outcomes(self.world_model, self.rows_of(batch), carry, noise, context, actions)
 
     def draw(self, batch: Batch) -> dict[str, Tensor]:
         """Draw how the model expects the first windows to go on after their first quarter; see `open_loop_pictures`."""

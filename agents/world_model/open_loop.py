@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,13 +38,7 @@ def predict_open_loop(
         raise ValueError(
             f"context must leave rows to predict, from 1 to {length - 1} of {length} rows, but got {context!r}."
         )
-    observed = model.observe(rows[:, :context], carry, noise[:, :context])
-    latent = Latent(observed.h[:, -1], observed.z[:, -1], observed.core)
-    features = list(observed.features.unbind(1))
-    for time in range(context, length):
-        latent = model.dynamics.imagine_step(latent, rows["prev_action"][:, time], noise[:, time])
-        features.append(latent.features)
-    stacked = torch.stack(features, dim=1)
+    stacked, _ = _watch_and_imagine(model, rows, carry, noise, context)
     begun = rows["is_first"].clone()
     begun[:, :context] = False
     predictions = model.decoder.predict(stacked)
@@ -60,6 +55,46 @@ def predict_open_loop(
         "layouts": {leaf.name: leaf.layout for leaf in model.decoder.images},
         "context": context,
     }
+
+
+@torch.no_grad()
+def predict_outcomes(
+    model: WorldModel,
+    rows: TensorDictBase,
+    carry: TensorDictBase,
+    noise: Tensor,
+    context: int,
+    actions: Sequence[Tensor],
+) -> Tensor:
+    """Watch `context` rows, imagine the others from their actions, and ask what each of several next actions pays.
+
+    Args:
+        model: predicts.
+        rows: `[B, T]`, the last one that on which the actions are taken.
+        carry: of the world model, before them `[B]`.
+        noise: uniform numbers `[B, T + 1, num_categoricals]`; the last ones are the same for every action.
+        context: rows that are shown, from 1 to T.
+        actions: each `[B, …]`.
+
+    Returns:
+        Expected rewards `[B, len(actions)]`, in the agent's units.
+    """
+    _, latent = _watch_and_imagine(model, rows, carry, noise, context)
+    after = [model.dynamics.imagine_step(latent, action, noise[:, -1]) for action in actions]
+    return torch.stack([model.reward(one.features) for one in after], dim=1)
+
+
+def _watch_and_imagine(
+    model: WorldModel, rows: TensorDictBase, carry: TensorDictBase, noise: Tensor, context: int
+) -> tuple[Tensor, Latent]:
+    """Features of all rows `[B, T, n]`, of which `context` are shown, and the latent after the last one."""
+    observed = model.observe(rows[:, :context], carry, noise[:, :context])
+    latent = Latent(observed.h[:, -1], observed.z[:, -1], observed.core)
+    features = list(observed.features.unbind(1))
+    for time in range(context, rows.batch_size[1]):
+        latent = model.dynamics.imagine_step(latent, rows["prev_action"][:, time], noise[:, time])
+        features.append(latent.features)
+    return torch.stack(features, dim=1), latent
 
 
 def _name(key: tuple[str, ...]) -> str:

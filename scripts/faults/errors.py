@@ -19,6 +19,7 @@ from engram.common.say import say, say_fault
 from engram.training.user_code import place_in_user_code, print_whole
 
 EXIT_FAULT = 1
+EXIT_FAILED_TRIALS = 1
 EXIT_USAGE = 2
 EXIT_DIVERGED = 3
 

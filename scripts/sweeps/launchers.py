@@ -43,8 +43,13 @@ def make_launcher(options: Mapping[str, Any], device: str, threads: int) -> Laun
     """
     if options["launcher"] == "ray":
         return RayPool(options["workers"], options["address"], options["gpus_per_trial"], threads)
-    default = 1 if device != "cpu" else max((os.cpu_count() or 1) // threads, 1)
+    default = 1 if device != "cpu" else one_per_core(threads)
     return LocalPool(options["workers"] or default, threads)
+
+
+def one_per_core(threads: int) -> int:
+    """How many processes of so many threads fill the cores of this machine, at least one."""
+    return max((os.cpu_count() or 1) // threads, 1)
 
 
 class LocalPool:

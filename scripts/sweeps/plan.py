@@ -13,6 +13,7 @@ from engram.agents.base import Agent
 from engram.agents.stored.loading import build_agent
 from engram.command_line.axes import as_word, axis_values, split_words
 from engram.command_line.config import Composed, compose_config
+from engram.command_line.option_file import with_file
 from engram.command_line.options import SweepOptions, TrainOptions
 from engram.command_line.words import normal
 from engram.common.checked import check_options
@@ -40,8 +41,11 @@ _SET_BY_SWEEP = ("resume", "logging.run_dir")
 _GROUPS = ("agent", "core", "env")
 _NO_PART_OF_A_SWEEP = (
     *_SET_BY_SWEEP,
+    "config",
     "sweep",
+    "tune",
     "seed",
+    "seeds",
     "core",
     "env",
     "logging",
@@ -86,6 +90,7 @@ def make_plan(words: Sequence[str]) -> Plan:
         UsageError: one sentence about a wrong option.
     """
     words = [f"sweep.{word}" if word.partition("=")[0] in OWN_OPTIONS else word for word in words]
+    words = with_file(words, "sweep")
     given, axes = split_words(words)
     own = {key: given.pop(key) for key in list(given) if key.partition(".")[0] == "sweep"}
     _refuse(given, axes)
@@ -99,7 +104,7 @@ def make_plan(words: Sequence[str]) -> Plan:
     _check_ray(options, base.values["device"])
     overrides = read_overrides(options["overrides"], axes)
     trials = make_trials(axes, given, overrides)
-    _check_trials(trials, axes)
+    check_trials(trials, axes)
     if options["match_parameters"] is not None:
         trials = _matched(trials, options["match_parameters"])
     return Plan(
@@ -120,6 +125,11 @@ def _words(options: Mapping[str, str]) -> list[str]:
 def _refuse(given: Mapping[str, str], axes: Axes) -> None:
     """Refuse what a sweep decides itself."""
     for key in (*given, *axes):
+        if key.lstrip("+") == "seeds":
+            raise UsageError(
+                "The seeds of a sweep are values of an axis, but got seeds=…; write seed=0..7, or leave the sweep to "
+                "engram train seeds=8."
+            )
         if key.lstrip("+") in _SET_BY_SWEEP:
             raise UsageError(
                 f"A sweep names and continues its runs itself, but got {key}=…; leave it out, "
@@ -153,7 +163,7 @@ def _check_ray(options: Mapping[str, Any], device: str) -> None:
         )
 
 
-def _check_trials(trials: Sequence[Trial], axes: Axes) -> None:
+def check_trials(trials: Sequence[Trial], axes: Axes) -> None:
     """Build an agent for each value of each axis and each set of overrides, so that a wrong one stops nothing later."""
     seen: set[Any] = set()
     for trial in trials:

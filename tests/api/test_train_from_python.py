@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from python_runs import QUIET, TINY, lines, same_weights
 
 import engram
-from engram.api.as_words import as_words
+from engram.command_line.as_words import as_words
 from engram.scripts import evaluate, train
 
 

@@ -16,6 +16,7 @@ from engram.command_line.config import compose_config
 from engram.command_line.options import (
     AnalyseOptions,
     EvaluateOptions,
+    ExamOptions,
     ExportOptions,
     PullOptions,
     PushOptions,
@@ -163,12 +164,15 @@ def options_of(group, prefix=""):
         ("evaluate", EvaluateOptions),
         ("export", ExportOptions),
         ("analyse", AnalyseOptions),
+        ("exam", ExamOptions),
         ("push", PushOptions),
         ("pull", PullOptions),
     ],
 )
 def test_every_option_of_a_command_names_itself(command, options):
-    needed = {"push": ["run=x", "to=x"], "pull": ["from=x"], "train": [], "sweep": []}.get(command, ["run=x"])
+    needed = {"push": ["run=x", "to=x"], "pull": ["from=x"], "train": [], "sweep": [], "exam": []}.get(
+        command, ["run=x"]
+    )
     values = compose_config(command, needed).values
     values.pop("from", None)  # no field of Python's can be called so; tests/api/test_sharing.py has it
     assert check_options(values, options) == values

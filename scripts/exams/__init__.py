@@ -1,0 +1,1 @@
+"""Exams of many cores and tasks: what `engram exam` is made of."""

@@ -59,6 +59,7 @@ class Exam:
         if "actor_reads" in config["agent"]:
             # The actor never acts; so that mlp, which carries nothing to be read, is examined as any other.
             config["agent"] = {**config["agent"], "actor_reads": ["h", "z"]}
+        config["episodes"] = config["episodes"] or kind.num_episodes
         for name in ("episodes", "held_out"):
             if config[name] % config["num_envs"]:
                 raise UsageError(

@@ -284,7 +284,7 @@ class ExamOptions:
     env: Group
     seed: Seed = 0
     updates: Count = 600
-    episodes: Count = 2_048
+    episodes: Count | None = None
     held_out: Count = 512
     num_envs: Count = 256
     device: Word = "cpu"

@@ -42,21 +42,32 @@ def main(words: Sequence[str]) -> None:
         check_writable("output", plan.output)
         check_plain(plan.output)
         plan.output.mkdir(parents=True, exist_ok=True)
-    stop, results = StopRequest(_NOTICE), []
-    material = Material()
+    stop, material = StopRequest(_NOTICE), Material()
+    results: list[dict[str, Any]] = []
+    diverged: list[str] = []
     with stop:
         for number, trial in enumerate(plan.trials, 1):
-            exam = Exam.of(trial.words)
-            result = _result(exam, plan.folder(trial), material, stop)
+            said = f"{number} of {len(plan.trials)}  {trial.folder}"
+            try:
+                result = _result(Exam.of(trial.words), plan.folder(trial), material, stop)
+            except FloatingPointError as error:  # the others are examined all the same
+                diverged.append(f"{trial.folder}: {error}")
+                say(f"{said}  diverged: {error}", file=sys.stderr)
+                continue
             if stop.is_asked():
                 say(f"stopped; it goes on with: {command_line('exam', words)}", file=sys.stderr)
                 raise stop.error()
-            if result is None:
-                say(f"{trial.folder}: another command sits this exam", file=sys.stderr)
-                continue
-            results.append(result)
-            say(f"{number} of {len(plan.trials)}  {trial.folder}  {_said(result)}", file=sys.stderr)
-    _conclude(plan, results)
+            say(f"{said}  {_said(result)}", file=sys.stderr)
+            results += [] if result is None else [result]
+    if results:
+        _conclude(plan, results)
+    elif not diverged:
+        raise UsageError(
+            f"A table needs a result, but other commands sit all exams that were asked for in {plan.output}; wait for "
+            "them, and give the command again."
+        )
+    if diverged:
+        raise FloatingPointError(f"{len(diverged)} of {len(plan.trials)} exams diverged, first {diverged[0]}")
 
 
 def _result(exam: Exam, folder: Path, material: Material, stop: StopRequest) -> dict[str, Any] | None:
@@ -71,28 +82,23 @@ def _result(exam: Exam, folder: Path, material: Material, stop: StopRequest) -> 
     with ExitStack() as held:
         with usage_errors():
             held.enter_context(folder_lock(folder))
-        try:
-            return sit(exam, folder, material, stop.is_asked)
-        except FloatingPointError as error:
-            raise FloatingPointError(f"{folder}: {error}") from error
+        return sit(exam, folder, material, stop.is_asked)
 
 
-def _said(result: dict[str, Any]) -> str:
+def _said(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return "another command has it in hand"
     scores = result["scores"]
     parts = [f"{name} {scores[name]['value']:.2f}" for name in ABILITIES if name in scores]
     return f"{'  '.join(parts)}  ({result['seconds']:.0f} s)"
 
 
 def _conclude(plan: ExamPlan, results: list[dict[str, Any]]) -> None:
-    if not results:
-        raise UsageError(
-            f"A table needs a result, but other commands sit all exams that were asked for in {plan.output}; wait for "
-            "them, and give the command again."
-        )
+    """Print the table, and write the page."""
     say(*table_lines(results))
     missing = len(plan.trials) - len(results)
     if missing:
-        say(f"{missing} of {len(plan.trials)} exams are in other commands' hands", file=sys.stderr)
+        say(f"{missing} of {len(plan.trials)} exams have no result yet", file=sys.stderr)
     page, *_ = write_report(plan.output, results)
     say(f"page: {page}")
 

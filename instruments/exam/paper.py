@@ -42,6 +42,7 @@ class Paper(ABC):
         policy: who plays the episodes, in a sentence.
         meanings: what each ability is here, by its name, with how it is scored.
         num_rows: rows of an episode that are played, T.
+        num_episodes: that are learnt from, where the user says no other number.
         env_defaults: arguments of the environment, where the user gives no others.
         held_out: arguments of the environment that is examined in, beside another seed.
     """
@@ -51,6 +52,7 @@ class Paper(ABC):
     env_defaults: ClassVar[Mapping[str, Any]] = {}
     held_out: ClassVar[Mapping[str, Any]] = {}
     num_rows: int
+    num_episodes: ClassVar[int]
 
     @abstractmethod
     def __init__(self, env: NativeVectorEnv) -> None:

@@ -42,6 +42,7 @@ class QuestionPaper(Paper):
     """The exam of a task in which answers are paid for that fit what was seen; actions are drawn uniformly."""
 
     policy = "uniformly random actions"
+    num_episodes = 16_384  # so short that fewer would be learnt by heart
     num_answers: int
     context: int
 

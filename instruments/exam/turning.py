@@ -47,6 +47,7 @@ class TurningPaper(Paper):
     }
     env_defaults: ClassVar[Mapping[str, Any]] = {"kwargs": {"image_size": 16, "num_layouts": 2_048}}
     held_out: ClassVar[Mapping[str, Any]] = {"kwargs": {"layout_seed": 1}}
+    num_episodes = 2_048
     num_rows = _CIRCLE_ROWS + _QUERY_ROWS
 
     def __init__(self, env: NativeVectorEnv) -> None:

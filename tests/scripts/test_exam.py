@@ -5,8 +5,10 @@ import json
 
 import pytest
 
+from engram.agents import Dreamer
 from engram.api.examining import Exam
 from engram.api.sitting import RESULT_FILE, STATE_FILE, Material, sit
+from engram.run_files.run_lock import folder_lock
 from engram.scripts import exam
 
 TINY = (
@@ -60,6 +62,31 @@ def test_a_core_without_memory_and_the_other_agent(said):
     code, out, err, _ = said(PAIRS, "core=mlp", "agent=r2i,dreamerv3")
     assert code == 0, err
     assert "| `r2i-mlp` |" in out and "| `dreamerv3-mlp` |" in out
+
+
+def test_a_core_that_diverges_stops_no_other(said, monkeypatch):
+    def diverge(self, batch):
+        raise FloatingPointError("Every number in training must be finite, but losses/reward holds NaN")
+
+    monkeypatch.setattr(Dreamer, "learn_model", diverge)
+    code, _, err, _ = said(PAIRS, "core=gru,lstm")
+    assert code == 3 and err.count("diverged: Every number") == 2
+    assert "2 of 2 exams diverged, first diagnostic/recall_pairs/r2i-gru/0: Every number" in err
+    monkeypatch.undo()
+    assert said(PAIRS, "core=lstm")[0] == 0
+    monkeypatch.setattr(Dreamer, "learn_model", diverge)
+    code, out, err, _ = said(PAIRS, "core=gru,lstm")
+    assert code == 3 and "| `lstm` |" in out and "1 of 2 exams have no result yet" in err
+
+
+def test_an_exam_in_another_command_s_hands_is_left_to_it(said):
+    folder = said(PAIRS, "core=gru")[3] / "diagnostic/recall_pairs/r2i-lstm/0"
+    folder.mkdir(parents=True)
+    with folder_lock(folder):
+        code, out, err, _ = said(PAIRS, "core=gru,lstm")
+        assert code == 0 and "r2i-lstm/0  another command has it in hand" in err and "`lstm`" not in out
+        code, _, err, _ = said(PAIRS, "core=lstm")
+        assert code == 2 and "other commands sit all exams that were asked for" in err
 
 
 def test_an_exam_that_is_stopped_goes_on_exactly(tmp_path):

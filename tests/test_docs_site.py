@@ -70,6 +70,20 @@ def test_what_others_made_is_linked_on_every_page_that_names_it(name, address):
     assert not without_link
 
 
+def test_every_reference_to_a_paper_is_defined_on_its_page():
+    texts = {page: page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}
+    definition = re.compile(r"^\[([^\]]+)\]: https://", flags=re.MULTILINE)
+    names = {name for text in texts.values() for name in definition.findall(text)}
+    assert {"POPGym", "Smith et al. 2023"} <= names
+    undefined = {
+        (page.name, name)
+        for page, text in texts.items()
+        for name in names - {*definition.findall(text)}
+        if re.search(rf"\[{re.escape(name)}\](?!\(|\])", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    }
+    assert not undefined
+
+
 def test_no_address_is_invented():
     assert "site_url" not in configuration() and "repo_url" not in configuration()
 

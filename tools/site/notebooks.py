@@ -33,6 +33,8 @@ def _fenced(text: str) -> str:
 
     def block(found: re.Match[str]) -> str:
         lines = [line[4:] for line in found[0].strip("\n").split("\n")]
+        if not any(lines):  # what stands around a picture
+            return "\n\n"
         return "\n\n~~~ text\n" + "\n".join(lines).strip("\n") + "\n~~~\n\n"
 
     parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)

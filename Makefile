@@ -48,7 +48,7 @@ lint: setup build/path/engram
 	$(BIN)/mypy
 
 # The pages as a site, build/site/index.html; links, anchors and names in docstrings are checked.
-docs: setup build/path/engram
+docs: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 

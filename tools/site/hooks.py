@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,18 @@ from engram.tools.site.links import PAGES, ROOT, SOURCES, links_of, site_path, w
 from engram.tools.site.notebooks import notebook_page
 from engram.tools.site.reference import TYPES, reference_pages
 from engram.tools.site.sources import source_pages
+
+# The packages whose names the reference shows, and those from which they come.
+READ = ("agents", "api", "common", "envs", "instruments", "memory_cores", "training")
+
+
+def on_config(config: Any) -> None:
+    """Lay the code where mkdocstrings reads it, without what else may lie in a checkout, such as a .venv."""
+    target = ROOT / "build" / "reference" / "engram"
+    shutil.rmtree(target, ignore_errors=True)
+    for package in READ:
+        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "__init__.py", target)
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,12 @@ def write_files(folder: Path, document: dict[str, Any], figures: bool) -> list[P
     return written + _draw(folder / "figures", document) if figures else written
 
 
+def _draw_search(search: dict[str, Any], document: dict[str, Any]) -> Any:
+    from engram.analysis.search_figure import draw_search
+
+    return draw_search(search)
+
+
 def _draw(folder: Path, document: dict[str, Any]) -> list[Path]:
     from engram.analysis import figures  # Matplotlib takes a second to import.
 
@@ -45,4 +52,8 @@ def _draw(folder: Path, document: dict[str, Any]) -> list[Path]:
         drawings |= {"aggregates": figures.draw_aggregates, "profiles": figures.draw_profiles}
     if document["improvement"]:
         drawings["improvement"] = figures.draw_improvement
+    for index, search in enumerate(document.get("searches", ())):
+        if any(one["score"] is not None for one in search["configurations"]):
+            name = "search" if index == 0 else f"search_{index + 1}"
+            drawings[name] = functools.partial(_draw_search, search)
     return [path for name, draw in drawings.items() for path in figures.save(draw(document), folder / name)]

@@ -40,7 +40,7 @@ def find_run_folders(patterns: Sequence[str]) -> tuple[list[Folder], list[Skippe
     """
     found: dict[str, Folder | Skipped] = {}
     for pattern in patterns:
-        places = [Path(place) for place in sorted(set(_matches(pattern)))]
+        places = named_places([pattern])
         runs = {_name_of(one): one for place in places for one in _open(place)}
         if not runs:
             what = "holds none" if places else "does not exist"
@@ -51,6 +51,11 @@ def find_run_folders(patterns: Sequence[str]) -> tuple[list[Folder], list[Skippe
         found |= runs
     skipped = [one for one in found.values() if isinstance(one, Skipped)]
     return [one for one in found.values() if not isinstance(one, Skipped)], skipped
+
+
+def named_places(patterns: Sequence[str]) -> list[Path]:
+    """The files and folders that globs name, those of each in order."""
+    return [Path(place) for pattern in patterns for place in sorted(set(_matches(pattern)))]
 
 
 def folder_name(folder: Folder) -> str:

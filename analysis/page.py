@@ -28,7 +28,9 @@ def make_page(document: dict[str, Any]) -> str:
         "{{style}}": read["report.css"],
         "{{chart}}": read["chart.js"],
         "{{script}}": read["report.js"],
-        "{{data}}": _embed({**document, "labels": LABELS, "dashes": DASHES, "colours": len(COLOURS)}),
+        "{{data}}": _embed(
+            {"searches": [], **document, "labels": LABELS, "dashes": DASHES, "colours": len(COLOURS)}
+        ),
     }
     # At once: a name that looks like a place must not be filled in turn.
     return re.sub("|".join(map(re.escape, parts)), lambda found: parts[found[0]], read["report.html"])

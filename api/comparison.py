@@ -12,8 +12,9 @@ from engram.analysis.archive import ARCHIVE_FILE, write_archive
 from engram.analysis.compare import compare
 from engram.analysis.configurations import describe_configurations
 from engram.analysis.files import write_files
-from engram.analysis.folders import Folder, find_run_folders
+from engram.analysis.folders import Folder, find_run_folders, named_places
 from engram.analysis.runs import Run, read_run
+from engram.analysis.searches import find_searches, part_by_search
 from engram.analysis.settings import Settings
 from engram.analysis.skipped import Skipped
 from engram.command_line.config import compose_config
@@ -55,13 +56,17 @@ def compare_runs(
             "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
         ).values
         options = check_options(options, PlotOptions)
-        folders, skipped = find_run_folders(_as_list(options["runs"]))
+        named = _as_list(options["runs"])
+        folders, skipped = find_run_folders(named)
         output = Path(options["output"])
         check_writable("output", output)
+    searches, unread = find_searches(folders, named_places(named), options["trust_edited"])
+    folders, unwanted = part_by_search(folders, searches)
     how = _settings(options)
     runs, left_out = _read(folders, how, options["trust_edited"])
-    document = compare(runs, skipped + left_out, how)
+    document = compare(runs, [*skipped, *unread, *unwanted, *left_out], how)
     document["x"] = options["x"]
+    document["searches"] = [one.as_document() for one in searches]
     document["command"] = command_line("plot", words)
     document["configurations"] = describe_configurations(runs, document)
     show(document)

@@ -45,7 +45,7 @@ def help_text(name: str, words: Sequence[str] = ()) -> str:
         return "\n".join([usage(name), "", f"configs/{name}.yaml:", "", path.read_text()])
     composed = compose_plain(name, words)
     lines = [usage(name), "", *choice_lines()]
-    files = [CONFIG_DIR / f"{one}.yaml" for one in dict.fromkeys([name, "train"])]
+    files = [CONFIG_DIR / f"{one}.yaml" for one in dict.fromkeys(["train", "sweep", name])]
     comments = {key: text for file in files for key, text in read_comments(file).items()}
     own = {key: value for key, value in composed.values.items() if key not in NODES}
     lines += ["Options, with the values of this command:", *option_lines(own, "", comments), ""]
@@ -74,8 +74,9 @@ def short_help(name: str, words: Sequence[str] = ()) -> str:
     chosen = {word.partition("=")[0] for word in words}
     composed = compose_plain(name, words)
     lines = [usage(name), "", *about, "", *choice_lines()]
-    if name == "sweep":
-        lines += [*option_lines(composed.values["sweep"], "sweep.", read_comments(path)), ""]
+    for own in {"sweep": ["sweep"], "tune": ["tune", "sweep"]}.get(name, []):
+        comments = read_comments(CONFIG_DIR / f"{own}.yaml")
+        lines += [*option_lines(composed.values[own], f"{own}.", comments), ""]
     for group in (one for one in NODES if one in chosen):
         with usage_errors():
             lines += group_lines(group, composed)

@@ -78,7 +78,7 @@ def _check_one_value(word: str, words: Sequence[str], name: str) -> None:
         raise UsageError(
             f"A number is written without commas, but got {word}; write {key}={value.replace(',', '_')}."
         )
-    if name in ("sweep", "exam") or key.lstrip("+~") in PATH_OPTIONS:
+    if name in ("sweep", "tune", "exam") or key.lstrip("+~") in PATH_OPTIONS:
         return
     values = axis_values(key, value)
     if values is None:

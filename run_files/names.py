@@ -10,6 +10,7 @@ SIZES_FILE = "sizes.json"
 METRICS_FILE = "metrics.jsonl"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "card.json"  # of an agent that is shared
+SEARCH_FILE = "search.json"  # of a search: its configurations
 CURVE_FILE = "learning_curve.png"
 
 # What a run is, written when it begins; the configuration comes last: a folder that holds it holds all of them.

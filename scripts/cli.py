@@ -15,6 +15,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "sweep",
+    "tune",
     "plot",
     "analyse",
     "exam",

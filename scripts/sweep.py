@@ -9,12 +9,11 @@ from contextlib import ExitStack
 from engram.command_line.flags import answer
 from engram.command_line.option_file import options_of_file
 from engram.command_line.paths import literal_path
-from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.common.shell import command_line
-from engram.run_files.plain_files import check_plain
 from engram.run_files.run_lock import folder_lock
 from engram.scripts.faults.errors import EXIT_FAILED_TRIALS, run
+from engram.scripts.sweeps.folder import make_folder
 from engram.scripts.sweeps.launchers import make_launcher
 from engram.scripts.sweeps.loop import TrialStatus, read_statuses
 from engram.scripts.sweeps.manifest import update_manifest
@@ -37,23 +36,12 @@ def main(words: Sequence[str]) -> bool:
     with ExitStack() as held:
         with usage_errors(), options_of_file(words):
             plan = make_plan(words)
-            check_plain(plan.directory)
-            _make_folder(plan)
+            make_folder(plan.directory)
             held.enter_context(folder_lock(plan.directory))
             update_manifest(plan)
         statuses = read_statuses(plan.trials, plan.directory, plan.options["trust_edited"])
         _train(plan, statuses, command_line("sweep", words))
     return _conclude(plan, statuses)
-
-
-def _make_folder(plan: Plan) -> None:
-    try:
-        plan.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"A sweep's folder must be one that can be made, but {plan.directory} cannot ({error.strerror}); "
-            "set sweep.dir=<folder>."
-        ) from error
 
 
 def _train(plan: Plan, statuses: list[TrialStatus], command: str) -> None:

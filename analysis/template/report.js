@@ -166,6 +166,23 @@ function fillImprovement() {
   find("improvement").append(head(["X over Y", "from 0 to 1", "P(X > Y)"], 2), element("tbody", {}, ...rows));
 }
 
+function fillSearches() {
+  find("searches").hidden = data.searches.length === 0;
+  for (const search of data.searches) {
+    const sign = search.direction === "maximize" ? -1 : 1;
+    const key = (one) => (one.score === null ? Infinity : sign * one.score);
+    const options = Object.keys(search.space);
+    const rows = [...search.configurations].sort((a, b) => key(a) - key(b) || a.number - b.number).map((one) =>
+      element("tr", {}, cell(String(one.number + 1), "number"), ...options.map((name) => cell(one.options[name], "number")),
+        cell(one.score === null ? "–" : format(one.score), "number"), cell(one.state)));
+    const table = element("table", {}, head(["configuration", ...options, search.score], 0), element("tbody", {}, ...rows));
+    table.tHead.rows[0].append(cell("state", "", "th"));
+    const spelt = options.map((name) => `${name}=${search.space[name]}`).join(" ");
+    find("searches").append(element("h3", {}, search.name), element("p", {}, `The ${search.score} of ${search.metric} in evaluations, over ${spelt}.`),
+      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Search ${search.name}` }, table));
+  }
+}
+
 function fillRuns() {
   if (data.skipped.length) {
     const lines = data.skipped.map((one) => element("li", {}, element("code", {}, one.name), `: ${one.reason}`));
@@ -224,6 +241,7 @@ function fillMethod() {
 fillSummary();
 const charts = [fillCurves(), fillAggregates()].filter(Boolean);
 fillTable();
+fillSearches();
 fillRuns();
 fillConfigurations();
 fillMethod();

@@ -26,8 +26,8 @@ class Launcher(Protocol):
     def ended(self) -> list[tuple[str, int]]:
         """Names and exit codes of the processes that have ended since the last call; a signal's are negative."""
 
-    def stop(self) -> None:
-        """Ask all processes to save and end; `ended` tells when they have."""
+    def stop(self, name: str | None = None) -> None:
+        """Ask a process, or all of them, to save and end; `ended` tells when they have."""
 
     def close(self) -> None:
         """End all processes."""
@@ -77,9 +77,10 @@ class LocalPool:
             _release(self._processes.pop(name))
         return ended
 
-    def stop(self) -> None:  # noqa: D102
-        for process in self._processes.values():
-            process.terminate()
+    def stop(self, name: str | None = None) -> None:  # noqa: D102
+        for own, process in self._processes.items():
+            if name in (None, own):
+                process.terminate()
 
     def close(self) -> None:  # noqa: D102
         for process in self._processes.values():
@@ -163,9 +164,10 @@ class RayPool:
             ended.append((name, code))
         return ended
 
-    def stop(self) -> None:  # noqa: D102
-        for task in self._names:
-            self._ray.cancel(task, force=False)
+    def stop(self, name: str | None = None) -> None:  # noqa: D102
+        for task, (own, _) in self._names.items():
+            if name in (None, own):
+                self._ray.cancel(task, force=False)
 
     def close(self) -> None:  # noqa: D102
         self._ray.shutdown()

@@ -93,26 +93,26 @@ def make_plan(words: Sequence[str]) -> Plan:
     words = with_file(words, "sweep")
     given, axes = split_words(words)
     own = {key: given.pop(key) for key in list(given) if key.partition(".")[0] == "sweep"}
-    _refuse(given, axes)
+    refuse_set_by_sweep(given, axes)
     base = compose_config("sweep", _words(own | given | {key: values[0] for key, values in axes.items()}))
     base = replace(base, values=check_options(base.values, SweepOptions))
     options = base.values["sweep"]
-    axes = _all_axes(axes, given, options["axes"], base)
+    axes = all_axes(axes, given, options["axes"], base)
     # Axes of one value are words of the command as well.
     given = {key: normal(value) for key, value in given.items() if key not in axes}
     check_device(base.values["device"])
-    _check_ray(options, base.values["device"])
+    check_ray(options, base.values["device"])
     overrides = read_overrides(options["overrides"], axes)
     trials = make_trials(axes, given, overrides)
     check_trials(trials, axes)
     if options["match_parameters"] is not None:
-        trials = _matched(trials, options["match_parameters"])
+        trials = with_matched_width(trials, options["match_parameters"])
     return Plan(
         _directory(base),
         options,
         axes,
         trials,
-        _common(base.values, given, axes),
+        common_options(base.values, given, axes),
         base.values["device"],
         base.values["threads"],
     )
@@ -122,7 +122,7 @@ def _words(options: Mapping[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in options.items()]
 
 
-def _refuse(given: Mapping[str, str], axes: Axes) -> None:
+def refuse_set_by_sweep(given: Mapping[str, str], axes: Axes) -> None:
     """Refuse what a sweep decides itself."""
     for key in (*given, *axes):
         if key.lstrip("+") == "seeds":
@@ -142,7 +142,7 @@ def _refuse(given: Mapping[str, str], axes: Axes) -> None:
             )
 
 
-def _all_axes(axes: Axes, given: Mapping[str, str], named: Mapping[str, Any], base: Composed) -> Axes:
+def all_axes(axes: Axes, given: Mapping[str, str], named: Mapping[str, Any], base: Composed) -> Axes:
     """The axes: those that make a folder's name, the experiment's, and the command's, each ruling over the last."""
     chosen = {**base.choices, "seed": str(base.values["seed"])}
     merged = {key: [chosen[key]] for key in NAMING_AXES}
@@ -154,7 +154,7 @@ def _all_axes(axes: Axes, given: Mapping[str, str], named: Mapping[str, Any], ba
     return merged | axes
 
 
-def _check_ray(options: Mapping[str, Any], device: str) -> None:
+def check_ray(options: Mapping[str, Any], device: str) -> None:
     """Refuse a GPU that Ray would hide from the trials."""
     if options["launcher"] == "ray" and device != "cpu" and not options["gpus_per_trial"]:
         raise UsageError(
@@ -197,7 +197,7 @@ def _small_agent(config: dict[str, Any]) -> Agent:
         env.close()
 
 
-def _matched(trials: Sequence[Trial], target: int) -> list[Trial]:
+def with_matched_width(trials: Sequence[Trial], target: int) -> list[Trial]:
     """Give every trial the width at which its agent has about `target` parameters."""
     if any(key.lstrip("+") == "core.hidden_size" for trial in trials for key in trial.common | trial.values):
         raise UsageError("match_parameters chooses core.hidden_size, but got both; leave one of them out.")
@@ -229,7 +229,7 @@ def _directory(base: Composed) -> Path:
     return Path(base.values["sweep"]["dir"] or default)
 
 
-def _common(config: Mapping[str, Any], given: Mapping[str, str], axes: Axes) -> dict[str, Any]:
+def common_options(config: Mapping[str, Any], given: Mapping[str, str], axes: Axes) -> dict[str, Any]:
     """What all trials share, so that a later call of another meaning is noticed.
 
     A core's and an environment's own options depend on the axes: of these only what the user gave counts.

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from engram.common.say import say
 from engram.scripts.sweeps.launchers import Launcher
-from engram.scripts.sweeps.loop import FAILED, FINISHED, WAITING, TrialStatus, run_trials
+from engram.scripts.sweeps.loop import (
+    FAILED,
+    FINISHED,
+    WAITING,
+    ListedTrials,
+    TrialSource,
+    TrialStatus,
+    run_trials,
+)
 from engram.training.stop_request import StopRequest
 
 
@@ -37,13 +45,43 @@ def train_trials(
     Raises:
         StoppedError: if a signal asked to stop; the trials have saved.
     """
+
+    def goes_on() -> bool:
+        return any(entry.status == WAITING for entry in statuses)
+
+    train_all(ListedTrials(statuses), launcher, retries, view, whole, command, goes_on)
+
+
+def train_all(
+    source: TrialSource,
+    launcher: Launcher,
+    retries: int,
+    view: View,
+    whole: str,
+    command: str,
+    goes_on: Callable[[], bool],
+) -> None:
+    """Run what a source gives; see `train_trials`.
+
+    Args:
+        source: of the trials.
+        launcher: starts the processes; closed at the end.
+        retries: how often a trial that crashed is continued.
+        view: shows how they go.
+        whole: what all of it is called, `the search`.
+        command: continues it.
+        goes_on: whether something is left to be done.
+
+    Raises:
+        StoppedError: if a signal asked to stop; the trials have saved.
+    """
     stop = StopRequest("stopping: running trials save and end first; a second signal ends at once")
     try:
         with stop, view:
-            run_trials(statuses, launcher, retries, view.report, stop.is_asked)
+            run_trials(source, launcher, retries, view.report, stop.is_asked)
     finally:
         launcher.close()
-    if stop.is_asked() and any(entry.status == WAITING for entry in statuses):
+    if stop.is_asked() and goes_on():
         say(f"stopped; nothing is lost, and {whole} goes on with: {command}", file=sys.stderr)
         raise stop.error()
 

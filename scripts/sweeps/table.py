@@ -15,11 +15,11 @@ from rich.text import Text
 
 from engram.common.printable import printable
 from engram.common.say import say
-from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, TrialStatus
+from engram.scripts.sweeps.loop import FAILED, FINISHED, PRUNED, RUNNING, WAITING, TrialStatus
 from engram.scripts.sweeps.time_left import time_left
 from engram.training.progress import clock_time
 
-_STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", WAITING: "dim"}
+_STYLES = {RUNNING: "cyan", FAILED: "bold red", FINISHED: "green", PRUNED: "yellow", WAITING: "dim"}
 _ROWS_BELOW = 8  # what else has to fit on the screen
 
 
@@ -29,16 +29,20 @@ class SweepTable:
     Args:
         statuses: of all trials; looked at whenever something is reported.
         every_seconds: one plain line about the running trials in so many seconds.
+        grows: more trials come, so that the time left is unknown.
     """
 
-    def __init__(self, statuses: Sequence[TrialStatus], every_seconds: float = 30.0) -> None:
-        self._statuses, self._every_seconds = statuses, every_seconds
+    def __init__(
+        self, statuses: Sequence[TrialStatus], every_seconds: float = 30.0, grows: bool = False
+    ) -> None:
+        self._statuses, self._every_seconds, self._grows = statuses, every_seconds, grows
         self._console = Console(stderr=True)
         self._start = self._last_line = time.monotonic()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
-        say(self._summary(), file=sys.stderr)
+        if self._statuses:
+            say(self._summary(), file=sys.stderr)
         if self._console.is_terminal:
             self._live = Live(self.table(), console=self._console, auto_refresh=False)
             self._live.start()
@@ -68,7 +72,7 @@ class SweepTable:
 
     def table(self) -> Table:
         """The table as it stands: failed and running trials first, then as many others as fit."""
-        order = {RUNNING: 0, FAILED: 1, FINISHED: 2, WAITING: 3}
+        order = {RUNNING: 0, FAILED: 1, FINISHED: 2, PRUNED: 3, WAITING: 4}
         room = max(self._console.height - _ROWS_BELOW, 4)
         table = Table(title=self._summary(), title_justify="left", title_style="")
         for name in ("trial", "status", "env steps", "return", "minutes"):
@@ -92,7 +96,7 @@ class SweepTable:
         return f"{len(self._statuses)} trials: {', '.join(parts)}{left}"
 
     def _seconds_left(self) -> float | None:
-        return time_left(self._statuses, time.monotonic())
+        return None if self._grows else time_left(self._statuses, time.monotonic())
 
     def _is_due(self, seconds: float) -> bool:
         now = time.monotonic()

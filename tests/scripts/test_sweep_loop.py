@@ -6,7 +6,15 @@ import pytest
 from rich.console import Console
 
 from engram.scripts.sweeps.grid import make_trials
-from engram.scripts.sweeps.loop import FAILED, FINISHED, RUNNING, WAITING, read_statuses, run_trials
+from engram.scripts.sweeps.loop import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    WAITING,
+    ListedTrials,
+    read_statuses,
+    run_trials,
+)
 from engram.scripts.sweeps.summary import summary_lines
 from engram.scripts.sweeps.table import SweepTable, plain_line
 from engram.scripts.sweeps.time_left import time_left
@@ -42,7 +50,12 @@ class PlayedLauncher:
 def play(tmp_path, codes, retries=2):
     statuses = read_statuses(make_trials(AXES, {}, []), tmp_path)
     launcher, seen = PlayedLauncher(codes), []
-    run_trials(statuses, launcher, retries, lambda entry: seen.append(plain_line(entry)) if entry else None)
+    run_trials(
+        ListedTrials(statuses),
+        launcher,
+        retries,
+        lambda entry: seen.append(plain_line(entry)) if entry else None,
+    )
     return {entry.trial.folder.as_posix(): entry for entry in statuses}, launcher, seen
 
 

@@ -1,0 +1,1 @@
+"""Searches for options, by Optuna over a sweep's trials: what `engram tune` is made of."""

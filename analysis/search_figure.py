@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from engram.analysis.axes import make_panels
 from engram.analysis.style import LABELS
@@ -44,7 +45,7 @@ def draw_search(search: dict[str, Any]) -> Figure:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_ylabel(
-        f"{LABELS.get(search['score'], search['score'])} of {search['metric'].replace('_', ' ')}"
+        f"{LABELS.get(search['score'], search['score'])}\n{search['metric'].replace('_', ' ')}"
     )
     figure.tight_layout()
     return figure
@@ -63,10 +64,23 @@ def _draw_history(axes: Axes, search: dict[str, Any], finished: list[dict[str, A
 def _scale(axes: Axes, spelling: str, values: list[str]) -> Any:
     """Prepare an option's axis; returns what turns its words into places."""
     if ".." in spelling:
+        low, high = map(float, spelling.removesuffix(_LOG).split(".."))
         if spelling.endswith(_LOG):
             axes.set_xscale("log")
+            ticks = _log_ticks(low, high)
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
         return float
     choices = list(dict.fromkeys([*spelling.split(","), *values]))
     axes.set_xticks(range(len(choices)), choices, rotation=0 if len("".join(choices)) < 24 else 30)
     axes.set_xlim(-0.5, len(choices) - 0.5)
     return choices.index
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers of a range: 1, 2 and 5 of every power of ten, or its powers of ten where it has many."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if high / low < 50 else (1,)
+    ticks = [digit * 10.0**power for power in powers for digit in digits]
+    inside = [tick for tick in ticks if low <= tick * (1 + 1e-9) and tick <= high * (1 + 1e-9)]
+    return inside if len(inside) > 1 else [low, high]

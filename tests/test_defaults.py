@@ -26,6 +26,7 @@ from engram.command_line.options import (
     PushOptions,
     SweepOptions,
     TrainOptions,
+    TuneOptions,
 )
 from engram.command_line.plot_options import PlotOptions
 from engram.common.annotations import annotations_of, default_of
@@ -39,6 +40,7 @@ FILES = {
 COMMANDS = {
     "train": TrainOptions,
     "sweep": SweepOptions,
+    "tune": TuneOptions,
     "evaluate": EvaluateOptions,
     "plot": PlotOptions,
     "export": ExportOptions,

@@ -9,6 +9,7 @@ import pytest
 from engram.benchmarks.command import make_options
 from engram.command_line.axes import split_words
 from engram.command_line.config import compose_config
+from engram.scripts.tuning.plan import make_search_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -38,7 +39,7 @@ def commands():
 
 @pytest.mark.parametrize(
     ("page", "command", "words"),
-    [found for found in commands() if found[1] in (*CONFIGS, "benchmarks")],
+    [found for found in commands() if found[1] in (*CONFIGS, "benchmarks", "tune")],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
 def test_every_option_exists(page, command, words):
@@ -50,6 +51,8 @@ def test_every_option_exists(page, command, words):
         words = [f"{key}={value}" for key, value in (plain | {k: v[0] for k, v in axes.items()}).items()]
     if command == "benchmarks":
         make_options(words[0], words[1:])
+    elif command == "tune":
+        assert make_search_plan(words).space
     else:
         compose_config(CONFIGS[command], words)
 

@@ -30,6 +30,7 @@ def leaves(node, prefix=""):
         ("train", ["agent=r2i", "core=hcam", "env=gymnasium", "env.id=CartPole-v1"]),
         ("train", ["experiment=popgym_paper"]),
         ("sweep", []),
+        ("tune", []),
     ],
 )
 def test_every_option_is_listed_with_its_value(command, words):

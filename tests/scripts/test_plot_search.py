@@ -56,5 +56,6 @@ def test_the_figure(tmp_path):
     history, rate, gamma = figure.axes[:3]
     assert history.lines[0].get_xydata().tolist() == [[1, 0.1], [3, 0.4]]
     assert rate.get_xscale() == "log" and rate.lines[1].get_xydata().tolist() == [[0.004, 0.4]]
+    assert [tick.get_text() for tick in rate.get_xticklabels()] == ["0.001", "0.002"]
     assert rate.lines[2].get_xdata().tolist() == [0.002]
     assert [tick.get_text() for tick in gamma.get_xticklabels()] == ["0.9", "0.99"]

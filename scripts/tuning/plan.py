@@ -28,10 +28,9 @@ from engram.scripts.sweeps.plan import (
 from engram.scripts.tuning.space import Dimension, Range, Space, read_dimension
 from engram.training.building import check_device
 
-# Options of the search itself, which may be given without "tune.".
+# Options of the search itself, which may be given without "tune."; `sampler` is one of training, too.
 OWN_OPTIONS = (
     "trials",
-    "sampler",
     "pruner",
     "metric",
     "score",
@@ -43,6 +42,7 @@ _SPACE = "tune.space."
 # What scores are measured by, and on: the same for all configurations.
 _SAME_FOR_ALL = (
     *("total_env_steps", "schedule_env_steps", "evaluation", "checkpoint", "logging", "device", "capture"),
+    *("sampler", "actors"),
     *("threads", "profile", "experiment", "config", "allow", "trust_edited", "sweep", "tune"),
 )
 
@@ -128,6 +128,10 @@ def make_search_plan(words: Sequence[str]) -> SearchPlan:
 
 def _full(word: str) -> str:
     key = word.partition("=")[0]
+    if word in ("sampler=tpe", "sampler=random", "sampler=grid"):
+        raise UsageError(
+            f"A search's sampler is tune.sampler, as training has one of its own, but got {word}; write tune.{word}."
+        )
     groups = {"sweep": SWEEP_OPTIONS, "tune": OWN_OPTIONS}
     return next((f"{group}.{word}" for group, names in groups.items() if key in names), word)
 
@@ -189,7 +193,8 @@ def _check_space(space: Mapping[str, Dimension], search: Mapping[str, Any]) -> N
             )
         if search["sampler"] == "grid" and isinstance(one, Range):
             raise UsageError(
-                f"A grid has values one by one, but got {key}={one}; name them, {key}=a,b,c, or take sampler=random."
+                f"A grid has values one by one, but got {key}={one}; name them, {key}=a,b,c, or give "
+                "tune.sampler=random."
             )
 
 

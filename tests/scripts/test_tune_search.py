@@ -130,7 +130,7 @@ def test_a_killed_search_repeats_nothing(tmp_path, sampler):
         "seed=0..1",
         "trials=4",
         "pruner=none",
-        f"sampler={sampler}",
+        f"tune.sampler={sampler}",
     )
     plan = plan_of(tmp_path, *words)
     whole, expected = search_with(plan_of(tmp_path / "whole", *words), rising)
@@ -143,7 +143,7 @@ def test_a_killed_search_repeats_nothing(tmp_path, sampler):
 
 
 def test_worse_configurations_are_ended_early(tmp_path):
-    plan = plan_of(tmp_path, "agent.learning_rate=0.008,0.009,0.001,0.01", "trials=4", "sampler=grid")
+    plan = plan_of(tmp_path, "agent.learning_rate=0.008,0.009,0.001,0.01", "trials=4", "tune.sampler=grid")
     players, records = search_with(plan, rising)
     assert [one.state for one in records] == [FINISHED, FINISHED, PRUNED, FINISHED]
     assert players.stopped == ["diagnostic/recall_first/ppo-lstm/0-agent.learning_rate-0.001"]
@@ -155,7 +155,7 @@ def test_a_grid_is_tried_once_and_seeds_are_averaged(tmp_path):
         "agent.learning_rate=0.001,0.002",
         "agent.gamma=0.5,0.9",
         "seed=0..2",
-        "sampler=grid",
+        "tune.sampler=grid",
         "pruner=none",
     )
     plan = plan_of(tmp_path, *words, "trials=50")

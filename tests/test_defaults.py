@@ -26,9 +26,9 @@ from engram.command_line.options import (
     PushOptions,
     SweepOptions,
     TrainOptions,
-    TuneOptions,
 )
 from engram.command_line.plot_options import PlotOptions
+from engram.command_line.tune_options import TuneOptions
 from engram.common.annotations import annotations_of, default_of
 
 CONFIGS = Path(configs.__file__).parent

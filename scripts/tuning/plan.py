@@ -10,8 +10,8 @@ from typing import Any
 from engram.command_line.axes import split_words
 from engram.command_line.config import Composed, compose_config
 from engram.command_line.option_file import with_file
-from engram.command_line.options import TuneOptions
 from engram.command_line.paths import PATH_OPTIONS
+from engram.command_line.tune_options import TuneOptions
 from engram.command_line.words import normal
 from engram.common.checked import check_options
 from engram.common.errors import UsageError

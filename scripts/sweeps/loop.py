@@ -156,7 +156,7 @@ def run_trials(
         for name, code in launcher.ended():
             entry = running.pop(name)
             _conclude(entry, code, retries)
-            if is_stopping and entry.status == FAILED and code in STOP_CODES:
+            if is_stopping and entry.status != FINISHED and code in STOP_CODES:
                 entry.status, entry.reason = WAITING, ""
             elif entry.status == WAITING and not is_stopping:
                 again.insert(0, entry)

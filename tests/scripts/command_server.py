@@ -150,6 +150,8 @@ def serve():
     """Answer requests until the input ends."""
     for command in ("train", "evaluate", "sweep", "plot"):
         importlib.import_module(f"engram.scripts.{command}")
+    # Hydra's parser and the table of names are made at the first composition: a third of what a tiny run takes.
+    importlib.import_module("engram.command_line.config").compose_config("train", [])
     answers = os.fdopen(os.dup(1), "w")
     for line in sys.stdin:
         request = json.loads(line)

@@ -92,6 +92,20 @@ def test_trials_of_an_earlier_call_foretell_nothing():
     assert time_left(statuses, now=100.0) is None
 
 
+@pytest.mark.parametrize("code", [130, 143, -15])
+def test_trials_that_were_asked_to_stop_wait_for_the_next_call(tmp_path, code):
+    """They have saved: nothing about them is said to be wrong, and none is started again."""
+    statuses, seen, answers = read_statuses(make_trials(AXES, {}, []), tmp_path), [], iter([False])
+    names = [entry.trial.folder.as_posix() for entry in statuses]
+    launcher = PlayedLauncher({name: [code] for name in names})
+    launcher.stop = lambda: None
+    launcher.ended = lambda end=launcher.ended: [] if len(seen) < 3 else end()
+    report = lambda entry: seen.append(plain_line(entry).split("  ")[0] if entry else "")  # noqa: E731
+    run_trials(statuses, launcher, 2, report, lambda: next(answers, True))
+    assert [line for line in seen if line] == ["running", "running", "waiting", "waiting"]
+    assert len(launcher.started) == 2 and {entry.reason for entry in statuses} == {""}
+
+
 def test_the_time_left_is_shown(capsys):
     statuses = timed([(FINISHED, 60), (FINISHED, 20), (WAITING, 0), (WAITING, 0)])
     SweepTable(statuses).report(statuses[1])

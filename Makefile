@@ -47,10 +47,10 @@ lint: setup build/path/engram
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The pages as a site, build/site/index.html; links, anchors and names in docstrings are checked.
+# The pages as a site, build/site/index.html; what leads nowhere is an error (unless --quiet hides it).
 docs: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 benchmark: setup
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[benchmark]"

@@ -145,7 +145,7 @@ def test_a_folder_that_is_linked_is_shown_with_all_that_is_in_it():
 
 
 def build(config, site):
-    words = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--config-file", config, "--site-dir", site]
+    words = [sys.executable, "-m", "mkdocs", "build", "--config-file", config, "--site-dir", site]
     return subprocess.run([str(word) for word in words], cwd=ROOT, capture_output=True, text=True)
 
 

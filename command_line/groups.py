@@ -66,3 +66,16 @@ def options_with(group: str, key: str) -> list[str]:
     found = [option for option, path in files.items() if path.exists() and line.search(path.read_text())]
     own = [name for name in TASKS if group == "env" and maker(TASKS[name]) is not make_env]
     return found + [name for name in own if key in env_description(name)]
+
+
+def takes_by_kwargs(name: str, key: str) -> bool:
+    """Whether an environment that is made by name has an option of its own, which is given as `env.kwargs.<key>`.
+
+    Args:
+        name: short name of a task, or anything else.
+        key: of the option.
+    """
+    task = TASKS.get(name)
+    if task is None or task.native is None or task.general is not None or maker(task) is not make_env:
+        return False
+    return key in inspect.signature(task.native).parameters and key not in (*_NO_OPTIONS_OF_ENVS, *task.fixed)

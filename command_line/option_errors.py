@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from engram.command_line.groups import GROUPS, group_options, options_with
+from engram.command_line.groups import GROUPS, group_options, options_with, takes_by_kwargs
 from engram.command_line.suggestions import MOST, listed, nearest_keys, nearest_option
 
 _MOST_KEYS = 15  # a group's keys are all listed up to so many
@@ -67,6 +67,9 @@ def _unknown_key(key: str, words: Sequence[str], known: Sequence[str]) -> str:
 def _of_group(key: str, words: Sequence[str], known: Sequence[str]) -> str:
     """Which options of a group have a key; else which keys the chosen one has."""
     group, _, rest = key.partition(".")
+    chosen = next((word.partition("=")[2] for word in reversed(words) if word.startswith(f"{group}=")), "")
+    if group == "env" and takes_by_kwargs(chosen, rest):
+        return f"{chosen} takes it as env.kwargs.{rest}"
     plus = f"an argument that its file does not list is added by +{key}=value"
     owners = [] if f"{group}=custom" in words else options_with(group, rest)
     if owners:

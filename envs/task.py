@@ -49,7 +49,8 @@ class Task:
         general: name of the task whose options are free, for a task that has none; None where its own are free.
         ids: under which the native version is registered with Gymnasium, the first of which others stand for.
         package: the package's version; None where the task is native alone.
-        chance_return: mean return of uniformly random actions; None if it is not known, or depends on options.
+        chance_return: mean return of uniformly random actions; None if it is not known, or depends on options. Where
+            options are given, it is the native class that knows it, or nobody.
         is_scaled: its returns lie in [-1, 1], so that they may be averaged with other tasks' as they are.
     """
 
@@ -105,7 +106,7 @@ class Task:
                 )
         options = {**self.fixed, **self.preset, **kwargs, **given}
         env = self.native(num_envs, device=device, env_index_offset=env_index_offset, **options)
-        self._describe(env)
+        self._describe(env, has_options=bool(kwargs))
         return env
 
     def make_package(self, num_envs: int, **options: Any) -> GymnasiumEnv:
@@ -126,7 +127,7 @@ class Task:
         for package in self.package.needs:
             import_package(package, f"task {self.name!r}")
         env = GymnasiumEnv(self.package.id, num_envs, name=self.name, **{**self.package.options, **options})
-        self._describe(env)
+        self._describe(env, has_options=bool(options.get("kwargs")))
         return env
 
     def _check_options(self, kwargs: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -139,8 +140,8 @@ class Task:
                 next(iter(kwargs)),
             )
 
-    def _describe(self, env: VectorEnv) -> None:
+    def _describe(self, env: VectorEnv, has_options: bool) -> None:
         """Tell an environment what is known of it."""
         env.name = self.name
-        if self.chance_return is not None:
+        if self.chance_return is not None and not has_options:
             env.chance_return = self.chance_return

@@ -1,31 +1,23 @@
-"""What Memory Gym's tasks on a grid share: turning and walking, and what is seen of it."""
+"""What Memory Gym's tasks on a grid share: turning, and walking from cell to cell."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import gymnasium.spaces as gs
-import numpy as np
 import torch
 from torch import Tensor
 
 from engram.common.option_types import Count, Index
-from engram.envs.memory_gym.sprites import SIDE
-from engram.envs.native import NativeVectorEnv
-from engram.envs.running import one_environment
+from engram.envs.memory_gym.pictured_task import PicturedTask
 
 STAY, TURN_LEFT, TURN_RIGHT, FORWARD = range(4)
 UP, LEFT, DOWN, RIGHT = range(4)
-_SCALE = 5
 
 
-class GridTask(NativeVectorEnv):
+class GridTask(PicturedTask):
     """A player on a square grid; the actions are stay, turn left, turn right and forward, which no wall takes back.
 
     The task's tensors have `position`, the number `size * x + y` of a cell with x to the right and y down, and
     `rotation`, 0 … 3 as it looks up, left, down or right, int64 [B] each.
-
-    Pixels are uint8 [84, 84, 3] as in the package: x before y. Symbols are categories that hold the same.
 
     Args:
         num_envs: number of environments B.
@@ -45,12 +37,9 @@ class GridTask(NativeVectorEnv):
         device: torch.device | str = "cpu",
         env_index_offset: Index = 0,
     ) -> None:
-        super().__init__(num_envs, device, env_index_offset)
-        self.size, self.shows_pixels = size, pixels
+        super().__init__(num_envs, symbols, pixels, device, env_index_offset)
+        self.size = size
         self.single_action_space = gs.Discrete(4)
-        self.single_observation_space: gs.Space = gs.MultiDiscrete(np.array(symbols))
-        if pixels:
-            self.single_observation_space = gs.Box(0, 255, (SIDE, SIDE, 3), np.uint8)
         self._next = _neighbours(size).to(self.device)
 
     def move(self, task: dict[str, Tensor], action: Tensor) -> dict[str, Tensor]:
@@ -60,31 +49,6 @@ class GridTask(NativeVectorEnv):
         rotation = (rotation + turn) % 4
         ahead = self._next[position * 4 + rotation]
         return {"position": torch.where(action == FORWARD, ahead, position), "rotation": rotation}
-
-    def observe(self, task: dict[str, Tensor], time: Tensor) -> Tensor:  # noqa: D102
-        return self.pixels(task, time) if self.shows_pixels else self.symbols(task, time)
-
-    @abstractmethod
-    def pixels(self, task: dict[str, Tensor], time: Tensor) -> Tensor:
-        """Return the pictures, uint8 [B, 84, 84, 3]."""
-
-    @abstractmethod
-    def symbols(self, task: dict[str, Tensor], time: Tensor) -> Tensor:
-        """Return the same as categories, int64 [B, n]."""
-
-    def picture(self, index: int) -> np.ndarray:
-        """Return what one environment shows, rows before columns, five times as large: uint8 [420, 420, 3]."""
-        one_environment(self, index)
-        assert self.state is not None
-        state = self.state[index : index + 1]
-        shown = self.pixels(dict(state["task"].items()), state["time"])[0].transpose(0, 1).cpu()
-        return shown.repeat_interleave(_SCALE, 0).repeat_interleave(_SCALE, 1).numpy()
-
-    def tile_of(self, picture: np.ndarray, cell: int, tile: int) -> np.ndarray:
-        """Return the part of such a picture that shows a cell, of a tile's number of pixels; writing to it draws."""
-        begin = (SIDE - self.size * tile) // 2
-        left, top = (_SCALE * (begin + tile * place) for place in divmod(cell, self.size))
-        return picture[top : top + _SCALE * tile, left : left + _SCALE * tile]
 
 
 def _neighbours(size: int) -> Tensor:

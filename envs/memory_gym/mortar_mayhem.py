@@ -10,17 +10,15 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, Whole
 from engram.common.random import hash_integers, hash_prefix, purpose, randint
-from engram.envs.drawing import GREEN
 from engram.envs.hidden import Hidden
+from engram.envs.memory_gym.arena import TILE, draw_arena
 from engram.envs.memory_gym.grid_task import GridTask
-from engram.envs.memory_gym.pictures import StripPainter
+from engram.envs.memory_gym.pictured_task import frame, tile_of
 from engram.envs.memory_gym.sprites import COMMANDS, SIDE, draw_command
+from engram.envs.memory_gym.strip_painter import StripPainter
 
 _START, _COMMANDS = purpose("start"), purpose("commands")
-_TILE = 14
 _REWARD = 0.1
-# Fill and edge of a tile that is safe, and of one that is not.
-_SAFE, _DEADLY = ((21, 43, 77), (29, 60, 107)), ((81, 18, 26), (112, 24, 36))
 
 
 class MortarMayhemGrid(GridTask):
@@ -185,20 +183,16 @@ class MortarMayhemGrid(GridTask):
 
     def _make_painter(self) -> StripPainter:
         """What draws: the scenes are all safe, all deadly, one row safe, and all safe with a command's sign."""
-        size, begin = self.size, (SIDE - self.size * _TILE) // 2
-        scenes = torch.zeros(2 + size + self.allowed_commands, SIDE, SIDE, 3, dtype=torch.uint8)
-        for number, scene in enumerate(scenes):
-            for row in range(size):
-                is_safe = number not in range(1, 2 + size) or row == number - 2
-                fill, edge = (torch.tensor(color) for color in (_SAFE if is_safe else _DEADLY))
-                for column in range(size):
-                    left, top = begin + column * _TILE, begin + row * _TILE
-                    scene[left : left + _TILE, top : top + _TILE] = edge
-                    scene[left + 1 : left + _TILE - 1, top + 1 : top + _TILE - 1] = fill
+        size = self.size
+        is_deadly = torch.zeros(2 + size + self.allowed_commands, size, size, dtype=torch.bool)
+        is_deadly[1 : 2 + size] = True
+        for row in range(size):
+            is_deadly[2 + row, :, row] = False
+        scenes = torch.stack([draw_arena(deadly) for deadly in is_deadly])
         signs = torch.zeros(scenes.shape[:-1], dtype=torch.bool)
         for number, name in enumerate(list(COMMANDS)[: self.allowed_commands]):
             signs[2 + size + number] = draw_command(name)
-        return StripPainter(scenes, size, _TILE, 2 * (SIDE // _TILE), self.device, signs=signs)
+        return StripPainter(scenes, size, TILE, 2 * (SIDE // TILE), self.device, signs=signs)
 
     def render(self, index: int) -> np.ndarray:
         """Draw what is seen, five times as large, with a green frame around the cell that counts."""
@@ -206,10 +200,7 @@ class MortarMayhemGrid(GridTask):
         assert self.state is not None
         state = self.state[index : index + 1]
         cell, _ = self._safe_cell(dict(state["task"].items()), state["time"])
-        tile = self.tile_of(picture, int(cell), _TILE)
-        inner = tile[4:-4, 4:-4].copy()
-        tile[:] = GREEN
-        tile[4:-4, 4:-4] = inner
+        frame(tile_of(picture, *divmod(int(cell), self.size), self.size, TILE))
         return picture
 
 

@@ -14,8 +14,9 @@ from engram.envs.drawing import BLUE, GREEN, WHITE
 from engram.envs.hidden import Hidden
 from engram.envs.memory_gym.grid_task import GridTask
 from engram.envs.memory_gym.paths import draw_paths
-from engram.envs.memory_gym.pictures import StripPainter
+from engram.envs.memory_gym.pictured_task import tile_of
 from engram.envs.memory_gym.sprites import SIDE, draw_cross
+from engram.envs.memory_gym.strip_painter import StripPainter
 from engram.envs.running import one_environment
 
 _PATH = purpose("path")
@@ -135,6 +136,6 @@ class MysteryPathGrid(GridTask):
         picture, path = self.picture(index), int(task["path"])
         start, end = int(self._starts[path]), int(self._ends[path])
         for cell in self._on_path[path].nonzero().flatten().tolist():
-            tile = self.tile_of(picture, cell, _TILE)
+            tile = tile_of(picture, *divmod(cell, _SIZE), _SIZE, _TILE)
             tile[(tile == 0).all(2)] = {start: BLUE, end: GREEN}.get(cell, WHITE)
         return picture

@@ -13,6 +13,8 @@ from torch import Tensor
 SIDE = 84
 """Pixels along a side of a picture."""
 PLAYER_SIZE = 12
+TURNED_SIZE = 16
+"""Pixels along a side of what holds a player that looks any of eight ways; its middle is pixel (8, 8)."""
 COMMANDS = {
     "right": (1, 0),
     "down": (0, 1),
@@ -27,9 +29,14 @@ COMMANDS = {
 """Steps of (x, y) by the names of commands, in the order of their numbers."""
 _COMMAND_PLACE = 31
 _BODY, _HAND, _RED = (250, 204, 153), (50, 50, 50), (255, 0, 0)
-# Looking up: rows of pixels, the highest bit on the left.
-_BODY_ROWS = (0x0F0, 0x0F0, 0x0F8, 0x1F8, *[0xFFF] * 4, 0x7FE, 0x3FC, 0x1F8, 0x0F0)
-_HAND_ROWS = (0x606, 0xF0F, 0xF0F, 0x606)
+# Rows of pixels, the highest bit on the left.
+_BODY_ROWS = (0x0F0, 0x1F8, 0x3FC, 0x7FE, *[0xFFF] * 4, 0x7FE, 0x3FC, 0x1F8, 0x0F0)
+_HAND_ROWS = (0x6, 0xF, 0xF, 0x6)
+# Where the hands begin, of a player that looks up, left and up, left, …, by turns of 45 degrees.
+_HANDS = (
+    *(((2, 2), (10, 2)), ((0, 6), (5, 0)), ((2, 2), (2, 10)), ((0, 6), (6, 11))),
+    *(((2, 10), (10, 10)), ((6, 11), (11, 6)), ((10, 2), (10, 10)), ((11, 6), (6, 0))),
+)
 _CROSS_ROWS = (0x303, 0x387, 0x1CE, 0x0FC, 0x078, 0x078, 0x0FC, 0x1CE, 0x387, 0x303)
 _ARROW_ROWS = (
     *(0xC00, 0x600, 0x300, 0x180, 0xC0, 0x60, 0x30, 0x18, 0xC, 0x6, 0x3FFFFF, 0x3FFFFE),
@@ -65,18 +72,32 @@ def _bits(rows: Sequence[int], width: int) -> Tensor:
     return torch.tensor([[bool(row >> (width - 1 - x) & 1) for row in rows] for x in range(width)])
 
 
+def draw_turned_players() -> tuple[Tensor, Tensor]:
+    """Draw the player as it looks up, left and up, left, and so on, by turns of 45 degrees.
+
+    Returns:
+        Its colours, uint8 [8, 16, 16, 3], and which pixels it covers, bool [8, 16, 16]; its middle is pixel (8, 8).
+    """
+    body, hand = _bits(_BODY_ROWS, PLAYER_SIZE), _bits(_HAND_ROWS, len(_HAND_ROWS))
+    is_hand = torch.zeros(len(_HANDS), TURNED_SIZE, TURNED_SIZE, dtype=torch.bool)
+    for turned, places in zip(is_hand, _HANDS, strict=True):
+        for left, top in places:
+            turned[left : left + len(hand), top : top + len(hand)] |= hand
+    colors = torch.where(is_hand[..., None], torch.tensor(_HAND), torch.tensor(_BODY)).to(torch.uint8)
+    margin = (TURNED_SIZE - PLAYER_SIZE) // 2
+    return colors, torch.nn.functional.pad(body, (margin,) * 4) | is_hand
+
+
 def draw_players() -> tuple[Tensor, Tensor]:
     """Draw the player as it looks up, left, down and right.
 
     Returns:
         Its colours, uint8 [4, 12, 12, 3], and which pixels it covers, bool [4, 12, 12].
     """
-    body = _bits(_BODY_ROWS, PLAYER_SIZE)
-    hands = torch.nn.functional.pad(_bits(_HAND_ROWS, PLAYER_SIZE), (0, PLAYER_SIZE - len(_HAND_ROWS)))
-    colors = torch.where(hands[..., None], torch.tensor(_HAND), torch.tensor(_BODY)).to(torch.uint8)
-    # Turning left takes x to y.
-    turned = [(colors.rot90(-turns, (0, 1)), (body | hands).rot90(-turns, (0, 1))) for turns in range(4)]
-    return torch.stack([one for one, _ in turned]), torch.stack([one for _, one in turned])
+    margin = (TURNED_SIZE - PLAYER_SIZE) // 2
+    inner = slice(margin, margin + PLAYER_SIZE)
+    colors, covered = draw_turned_players()
+    return colors[::2, inner, inner], covered[::2, inner, inner]
 
 
 def draw_command(name: str) -> Tensor:

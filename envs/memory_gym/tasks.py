@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engram.envs.memory_gym.endless_mortar_mayhem import CHANCE_RETURN, EndlessMortarMayhem
 from engram.envs.memory_gym.mortar_mayhem import MortarMayhemGrid
 from engram.envs.memory_gym.mystery_path import MysteryPathGrid
 from engram.envs.task import PackageVersion, Task
@@ -50,5 +51,12 @@ TASKS = (
         package=_package("MysteryPath-Grid", "MysteryPath-Grid"),
         chance_return=_MYSTERY_CHANCE,
         is_scaled=True,
+    ),
+    Task(
+        "memory_gym/endless_mortar_mayhem",
+        EndlessMortarMayhem,
+        ids=("engram/Endless-MortarMayhem-v0",),
+        package=_package("Endless-MortarMayhem", "Endless-MortarMayhem"),
+        chance_return=CHANCE_RETURN,
     ),
 )

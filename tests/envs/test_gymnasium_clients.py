@@ -66,7 +66,7 @@ def test_a_single_one_plays_what_a_native_of_one_plays(id: str) -> None:
     env, native = gymnasium.make(id, **options(id)), MAKERS[id](num_envs=1, **options(id))
     env.action_space.seed(1)
     obs, _ = env.reset(seed=7)
-    row, length, longest = native.reset(7), 0, env.spec.max_episode_steps
+    row, length, longest = native.reset(7), 0, env.spec.max_episode_steps or math.inf
     for _ in range(70):
         assert env.observation_space.contains(obs)
         expected = observation_to_numpy(env.observation_space, row["obs"])
@@ -174,6 +174,8 @@ def test_a_step_needs_a_reset() -> None:
         ("engram/MemoryChain-v0", {}, 11),
         ("engram/RecallPairs-v0", {"num_pairs": 6}, 12),
         ("engram/popgym-AutoencodeHard-v0", {}, 311),
+        ("engram/Endless-MortarMayhem-v0", {}, None),
+        ("engram/Endless-MortarMayhem-v0", {"max_steps": 9}, 9),
         ("engram/popgym-ConcentrationEasy-v0", {}, 104),
         ("engram/popgym-MineSweeperEasy-v0", {}, 14),
         ("engram/popgym-LabyrinthEscapeEasy-v0", {}, 1023),

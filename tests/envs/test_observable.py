@@ -13,7 +13,7 @@ NAMES = [
     *FAMILIES,
     *("diagnostic/bandit", "diagnostic/recall_first", "minigrid/memory_s7", "minigrid/red_blue_doors_6x6"),
     *("ballet/2_delay16", "tvt/key_to_door", "tvt/visual_match"),
-    *("memory_gym/mortar_mayhem_grid_3", "memory_gym/mystery_path_grid"),
+    *("memory_gym/mortar_mayhem_grid_3", "memory_gym/mystery_path_grid", "memory_gym/endless_mortar_mayhem"),
 ]
 
 

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Maze environments:DeprecationWarning"),
 ]
 EPISODES = 1000
-NAMES = [name for name, task in TASKS.items() if task.general and task.package]
+NAMES = [name for name, task in TASKS.items() if task.package and task.chance_return is not None]
 # Of all tests together one in a thousand may fail by chance: two of every task.
 LIMIT = NormalDist().inv_cdf(1 - 0.001 / (2 * 2 * len(NAMES)))
 
@@ -34,6 +34,7 @@ def uniform_actions(space, count: int, generator: torch.Generator) -> torch.Tens
 def native_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns and lengths of the first episode of every environment."""
     env = make_env(name, EPISODES, backend="native")
+    env.shows_pixels = False  # of Memory Gym
     env.reset(17)
     total, length = play_out(
         env, 6, lambda env, generator: uniform_actions(env.single_action_space, EPISODES, generator)
@@ -45,7 +46,12 @@ def package_episodes(name: str) -> tuple[np.ndarray, np.ndarray]:
     """The same of the package."""
     for package in TASKS[name].package.needs:
         pytest.importorskip(package)
-    env = make_gymnasium(TASKS[name].package.id).unwrapped
+    env = make_gymnasium(TASKS[name].package.id)
+    if hasattr(
+        env.unwrapped, "gen_obs"
+    ):  # MiniGrid: most of a step's time goes into what nobody looks at here
+        env = env.unwrapped
+        env.gen_obs = dict
     generator = torch.Generator().manual_seed(7)
     space, results, buffer = env.action_space, [], iter(())
     for episode in range(EPISODES):

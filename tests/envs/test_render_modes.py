@@ -33,6 +33,7 @@ def test_boards_and_mazes_draw():
     drawn = {family for family, native in families.items() if draws(native)}
     boards = {"Battleship", "Concentration", "LabyrinthEscape", "LabyrinthExplore", "MineSweeper"}
     boards |= {
+        "EndlessMortarMayhem",
         "KeyToDoor",
         "MiniGridMemory",
         "MortarMayhemGrid",

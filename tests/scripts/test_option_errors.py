@@ -81,6 +81,9 @@ SENTENCES = {
     "core.conj_sym=true core=lstm": "it belongs to core=r2i, s5, s5rl; an argument that its file does not list",
     "env.delay=8": "it belongs to env=diagnostic/copy_sequence, diagnostic/recall_first, ballet/ballet, "
     "tvt/key_to_door …; an argument",
+    "env.observation=symbols env=memory_gym/endless_mortar_mayhem": DOES_NOT.format(
+        "env.observation", "memory_gym/endless_mortar_mayhem takes it as env.kwargs.observation; "
+    ),
     "env.id=CartPole-v1": "it belongs to env=gymnasium; an argument",
     "--core=s5": "An option is written without dashes, key=value, but got '--core=s5'; write core=s5.",
     "--core s5": "An option is written without dashes, key=value, but got '--core'; write core=s5.",

@@ -31,8 +31,8 @@ class NativeVectorEnv(VectorEnv):
     What is random is a hash of (seed, purpose, env_index, episode, time): the same episodes at any batch
     size, on any device.
 
-    A task sets `name`, the two spaces and `max_episode_steps`, the actions of its longest episode (None: there is no
-    longest one), and implements `begin`, `advance` and `observe` without changing `self`. One with Box actions also
+    A task sets `name`, the two spaces and `max_episode_steps`, the actions of its longest episode (infinite: there is
+    no longest one), and implements `begin`, `advance` and `observe` without changing `self`. One with Box actions also
     sets `_to_env` to a `BoxActions.on(device)`, so that `advance` gets actions within the bounds whatever the policy's
     units; the row keeps the policy's own.
 
@@ -45,7 +45,7 @@ class NativeVectorEnv(VectorEnv):
         env_index_offset: index of the first environment, where several processes share one run.
     """
 
-    max_episode_steps: int | None
+    max_episode_steps: float
     divides = True
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, SupportsIndex
 
 import gymnasium.spaces as gs
@@ -58,7 +59,8 @@ class KnowsItsLength:
     def spec(self, spec: EnvSpec | None) -> None:
         if spec is not None and spec.max_episode_steps is None:
             spec = copy.copy(spec)
-            spec.max_episode_steps = getattr(self.native, "max_episode_steps", None)
+            longest = getattr(self.native, "max_episode_steps", math.inf)
+            spec.max_episode_steps = None if longest == math.inf else int(longest)
         self._spec = spec
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import gymnasium.spaces as gs
@@ -86,7 +87,7 @@ class EndlessMortarMayhem(PicturedTask):
         self.name = "memory_gym/endless_mortar_mayhem"
         self.single_action_space = gs.MultiDiscrete(np.array([3, 3]))
         self.allowed_commands, self.visual_feedback = allowed_commands, visual_feedback
-        self.max_episode_steps = max_steps
+        self.max_episode_steps = math.inf if max_steps is None else max_steps
         self.schedule = EndlessSchedule(
             initial_commands, show_duration, show_delay, explosion_delay, explosion_duration
         )
@@ -159,7 +160,7 @@ class EndlessMortarMayhem(PicturedTask):
             "clock": clock,
             "completed": task["completed"] + earned,
         }
-        is_late = time + 1 == (self.max_episode_steps or 0)
+        is_late = time + 1 == self.max_episode_steps
         return after, earned * _REWARD, is_on & ~is_right, is_late
 
     def outcome(  # noqa: D102
@@ -213,7 +214,7 @@ class EndlessMortarMayhem(PicturedTask):
         """Draw what is seen, five times as large, with a green frame around the cell that counts."""
         picture = self.picture(index)
         assert self.state is not None
-        frame(tile_of(picture, *self.state["task", "target"][index].tolist(), _SIZE, TILE))
+        frame(tile_of(picture, self.state["task", "target"][index].tolist(), _SIZE, TILE))
         return picture
 
 

@@ -200,7 +200,7 @@ class MortarMayhemGrid(GridTask):
         assert self.state is not None
         state = self.state[index : index + 1]
         cell, _ = self._safe_cell(dict(state["task"].items()), state["time"])
-        frame(tile_of(picture, *divmod(int(cell), self.size), self.size, TILE))
+        frame(tile_of(picture, divmod(int(cell), self.size), self.size, TILE))
         return picture
 
 

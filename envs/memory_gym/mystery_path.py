@@ -136,6 +136,6 @@ class MysteryPathGrid(GridTask):
         picture, path = self.picture(index), int(task["path"])
         start, end = int(self._starts[path]), int(self._ends[path])
         for cell in self._on_path[path].nonzero().flatten().tolist():
-            tile = tile_of(picture, *divmod(cell, _SIZE), _SIZE, _TILE)
+            tile = tile_of(picture, divmod(cell, _SIZE), _SIZE, _TILE)
             tile[(tile == 0).all(2)] = {start: BLUE, end: GREEN}.get(cell, WHITE)
         return picture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import gymnasium.spaces as gs
 import numpy as np
@@ -66,17 +67,16 @@ class PicturedTask(NativeVectorEnv):
         return shown.repeat_interleave(_SCALE, 0).repeat_interleave(_SCALE, 1).numpy()
 
 
-def tile_of(picture: np.ndarray, x: int, y: int, size: int, tile: int) -> np.ndarray:
+def tile_of(picture: np.ndarray, cell: Sequence[int], size: int, tile: int) -> np.ndarray:
     """Return the part of such a picture that shows a cell; writing to it draws.
 
     Args:
         picture: as `PicturedTask.picture` returns it.
-        x: column of the cell.
-        y: its row.
+        cell: its column and its row.
         size: cells along a side of the board, which lies in the middle.
         tile: pixels along a side of a cell, before they were enlarged.
     """
-    left, top = (_SCALE * ((SIDE - size * tile) // 2 + tile * place) for place in (x, y))
+    left, top = (_SCALE * ((SIDE - size * tile) // 2 + tile * place) for place in cell)
     return picture[top : top + _SCALE * tile, left : left + _SCALE * tile]
 
 

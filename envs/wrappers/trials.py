@@ -41,8 +41,7 @@ class Trials(NativeWrapper):
     def __init__(self, inner: NativeVectorEnv, trials: Count) -> None:
         super().__init__(inner)
         self.trials = trials
-        longest = inner.max_episode_steps
-        self.max_episode_steps = None if longest is None else trials * longest
+        self.max_episode_steps = trials * inner.max_episode_steps
         self.single_observation_space = gs.Dict(
             {"obs": inner.single_observation_space, "boundary": gs.Discrete(2)}
         )

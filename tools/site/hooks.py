@@ -6,6 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
+
 from engram.common import option_types
 from engram.tools.site.links import PAGES, ROOT, SOURCES, links_of, site_path, with_site_links
 from engram.tools.site.notebooks import notebook_page
@@ -16,6 +19,7 @@ from engram.tools.site.sources import source_pages
 READ = ("agents", "api", "common", "envs", "instruments", "memory_cores", "training")
 
 
+@event_priority(100)  # before mkdocstrings looks for it
 def on_config(config: Any) -> None:
     """Lay the code where mkdocstrings reads it, without what else may lie in a checkout, such as a .venv."""
     target = ROOT / "build" / "reference" / "engram"
@@ -27,8 +31,6 @@ def on_config(config: Any) -> None:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that do not lie in `docs/`: README, changelog, reference, notebooks, and files that are linked."""
-    from mkdocs.structure.files import File
-
     origins = {file.src_uri: f"docs/{file.src_uri}" for file in files.documentation_pages()}
     texts = {page: (ROOT / origin).read_text() for page, origin in origins.items()}
     new: dict[str, str | bytes] = {}

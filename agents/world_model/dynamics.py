@@ -82,6 +82,7 @@ class Dynamics(nn.Module):
         units: width of the core's input and of the heads' blocks.
         action_gain: factor of the initial weights from the action to the core's input.
         action_gate: the last action multiplies what the memory says, too: h = SiLU(W y (1 + G a)).
+        input_bias: standard deviation of the initial biases of the core's input, of a `layer` norm.
         num_categoricals: C.
         num_classes: K, at most 256.
         posterior: `observation` or `memory`.
@@ -106,6 +107,7 @@ class Dynamics(nn.Module):
         units: int,
         action_gain: float,
         action_gate: bool,
+        input_bias: float,
         num_categoricals: int,
         num_classes: int,
         posterior: Posterior,
@@ -123,6 +125,8 @@ class Dynamics(nn.Module):
         assert isinstance(first, nn.Linear)
         with torch.no_grad():
             first.weight[:, latent_size:] *= action_gain
+        if input_bias:
+            nn.init.normal_(self.input.get_parameter("1.bias"), std=input_bias)
         self.core = make_core(input_size=units)
         self.memory_size = memory_size or self.core.output_size
         self.output: nn.Module | None = None

@@ -59,6 +59,9 @@ class DreamerSettings(ReplayAgentSettings):
         num_classes: classes of each, at most 256.
         posterior: z is inferred from the `observation` alone (R2I: one call of the core for a whole sequence) or
             from observation and `memory` (DreamerV3: row by row).
+        input_bias: standard deviation of the initial biases of the core's input, which are all that the first row of an
+            episode brings. With 0, as published, it brings zeros, in front of which some cores' norms have a first
+            gradient of 10^5 and more, which an optimiser's moments remember. It needs `norm: layer`.
         posterior_scale: of the posterior's initial output weights. With 1, as published, z begins as noise, and stays
             so wherever that costs little; with 8 it begins as a code of what is seen, all but certain.
         unimix: share of the uniform distribution in latents and discrete policies.
@@ -115,6 +118,7 @@ class DreamerSettings(ReplayAgentSettings):
     num_categoricals: Count = 32
     num_classes: Annotated[int, Whole(2, 256)] = 32
     posterior: Posterior = "observation"
+    input_bias: NotNegative = 0.0
     posterior_scale: NotNegative = 1.0
     unimix: Fraction = 0.01
     norm: Norm = "layer"
@@ -164,6 +168,8 @@ class DreamerSettings(ReplayAgentSettings):
         self._require(
             "action_gate", "false where memory_size is null", not self.action_gate or bool(self.memory_size)
         )
+        biased = "0 where norm is rms, which has no biases"
+        self._require("input_bias", biased, self.norm == "layer" or self.input_bias == 0)
         self._require("imagine_every", both, divides)
         if self.loss_scales["replay_critic"] > 0 and "carry" in self.actor_reads:
             self._require(

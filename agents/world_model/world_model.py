@@ -74,6 +74,7 @@ class WorldModel(nn.Module):
             units=units,
             action_gain=settings.action_gain,
             action_gate=settings.action_gate,
+            input_bias=settings.input_bias,
             num_categoricals=settings.num_categoricals,
             num_classes=settings.num_classes,
             posterior=settings.posterior,

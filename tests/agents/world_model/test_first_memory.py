@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from small_cores import NAMES
-from world_model_cases import VECTOR, make_agent, make_rows
+from world_model_cases import VECTOR, make_agent, make_batch, make_rows
 
 from engram.agents.world_model.dynamics import Latent
 from engram.agents.world_model.latents import entropy
@@ -92,3 +92,18 @@ def test_a_scaled_posterior_is_all_but_certain_at_first():
 def test_a_memory_is_normalised_only_where_there_is_a_layer_for_it():
     with pytest.raises(ValueError, match="memory_norm of Dreamer must be false where memory_size is null"):
         make_agent("gru", memory_norm=True, memory_size=None)
+
+
+def test_the_first_row_of_an_episode_brings_biases():
+    """Zeros in front of a norm have a gradient of 1/√ε, layer by layer."""
+    norms = {}
+    for bias in (0.0, 0.1):
+        agent = make_agent("mamba2", input_bias=bias)
+        norms[bias] = agent.learn_model(make_batch(agent))["optim/core_gradient_norm"]
+        row = make_agent("mamba2", input_bias=bias).world_model.dynamics.input(torch.zeros(1, 3 * 4 + 3))
+        assert bool((row != 0).any()) == (bias > 0) and row.abs().max() < 0.5
+    assert norms[0.0] > 100 * norms[0.1]
+    with pytest.raises(
+        ValueError, match="input_bias of Dreamer must be 0 where norm is rms, which has no biases"
+    ):
+        make_agent("mamba2", input_bias=0.1, norm="rms")

@@ -16,7 +16,7 @@ from test_docs_commands import commands
 ELSEWHERE = ("README.md", "walk.md", "cores.md")
 LONG = {
     "experiment=memory_maze_9x9": "a GPU, and minutes for its mazes",
-    "resume=runs/<run>": "a run of before",
+    "sampler=ray": "a cluster; tests/training/test_ray_actors.py has one of its own",
     "allow=[my_package]": "a package of the reader's",
     "logging.mlflow.tracking_uri=http://localhost:5000": "a server",
     "logging.to=[tensorboard,wandb]": "an account",
@@ -30,7 +30,9 @@ TRAININGS = sorted(
         if command == "train"
         and page not in ELSEWHERE
         and not LONG.keys() & {*words}
-        and not any(word.startswith("config=") for word in words)  # a file of the reader's
+        and not any(
+            word.startswith(("config=", "resume=")) for word in words
+        )  # a file, a run of the reader's
     }
 )
 

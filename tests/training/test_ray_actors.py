@@ -78,9 +78,10 @@ def marked(mark, name=""):
     return found
 
 
-def wait_for(is_so, seconds=900):
+def wait_for(is_so, seconds=900, process=None):
     until = time.monotonic() + seconds
     while not is_so():
+        assert process is None or process.poll() is None, process.communicate()[1]
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -106,9 +107,9 @@ def test_killed_learners_and_actors_change_no_bit_and_leave_nothing_running(tmp_
     process, _ = train_in_process(*options, f"logging.run_dir={whole}")
     assert process.communicate()[1].count("note:") == 0
     process, mark = train_in_process(*options, f"logging.run_dir={killed}")
-    wait_for(lambda: num_lines(killed) >= 8)
+    wait_for(lambda: num_lines(killed) >= 8, process=process)
     os.kill(marked(mark, "ray::")[0], signal.SIGKILL)
-    wait_for(lambda: num_lines(killed) >= 16)
+    wait_for(lambda: num_lines(killed) >= 16, process=process)
     process.kill()
     assert "has ended and is started anew where it was" in process.communicate()[1]
     wait_for(lambda: not marked(mark))
@@ -144,7 +145,7 @@ def test_free_actors_with_one_fifty_times_slower_keep_the_bound_and_every_row(tm
 def test_a_signal_saves_and_ends_all(tmp_path):
     run_dir = tmp_path / "run"
     process, mark = train_in_process(*WORDS, "total_env_steps=10_000_000", f"logging.run_dir={run_dir}")
-    wait_for(lambda: num_lines(run_dir) >= 3)
+    wait_for(lambda: num_lines(run_dir) >= 3, process=process)
     process.send_signal(signal.SIGTERM)
     assert "stopped; it goes on from step" in process.communicate()[1]
     wait_for(lambda: not marked(mark))

@@ -53,7 +53,7 @@ def start_ray(
         address_option: name of the option that says the address.
 
     Raises:
-        UsageError: if Ray is not installed, or there is no such cluster.
+        UsageError: if Ray is not installed, does not come up, or there is no such cluster.
     """
     if address is None:
         _ask_for_a_token()
@@ -75,6 +75,11 @@ def start_ray(
         raise UsageError(
             f"{address_option} must be that of a running Ray cluster, but {address!r} gave: "
             f"{' '.join(str(error).split())[:200]}; start one with ray start --head, or leave {address_option} out."
+        ) from error
+    except Exception as error:  # of Ray's own, without a kind, where a part of it does not come up in time
+        raise UsageError(
+            f"{option} needs Ray to come up, but it gave: {' '.join(str(error).split())[:200]}; try again when the "
+            f"machine is less busy, or set {instead}."
         ) from error
     return ray
 

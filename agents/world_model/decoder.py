@@ -152,7 +152,7 @@ def element_losses(leaf: Leaf, output: Tensor, truth: Tensor) -> Tensor:
         Squared errors of pixels and vectors, cross-entropies of categories and bits in nats, `[*batch, n]`.
     """
     if leaf.kind == "image":
-        return (output - truth).square().flatten(-len(leaf.shape))
+        return F.mse_loss(output, truth, reduction="none").flatten(-len(leaf.shape))
     flat = truth.reshape(*output.shape[:-1], -1)
     if leaf.kind == "categories":
         pairs = zip(output.split(leaf.sizes, dim=-1), flat.long().unbind(-1), strict=True)

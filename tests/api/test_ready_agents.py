@@ -15,6 +15,8 @@ CHANCE = {
     "popgym/repeat_previous_easy": -0.4,
     "minigrid/memory_s7": 0.7,
     "diagnostic/bandit": 5.9,
+    "tvt/key_to_door": 23.0,
+    "memory_gym/mortar_mayhem": 0.05,
 }
 
 

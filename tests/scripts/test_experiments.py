@@ -24,7 +24,7 @@ SMALL_WITH_REPLAY = [
 
 
 # The mazes of these take seconds to make, and memory_maze_tiny has the same options.
-LARGE_MAZES = ("memory_maze_9x9", "memory_maze_9x9_impala")
+LARGE_MAZES = ("memory_maze_9x9", "memory_maze_9x9_impala", "memory_maze_9x9_r2i")
 
 
 @pytest.mark.parametrize(

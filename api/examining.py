@@ -16,8 +16,8 @@ from engram.common.checked import check_options
 from engram.common.errors import UsageError
 from engram.common.nested import dotted, merged
 from engram.envs.native import NativeVectorEnv
-from engram.instruments.exam.paper import Paper
-from engram.instruments.exam.papers import paper_of
+from engram.instruments.exam.task import TaskExam
+from engram.instruments.exam.tasks import exam_of
 from engram.training.building import build_env, check_device
 
 # What changes no result, or is not of one exam.
@@ -36,7 +36,7 @@ class Exam:
 
     config: dict[str, Any]
     choices: dict[str, str]
-    kind: type[Paper]
+    kind: type[TaskExam]
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Exam:
@@ -49,7 +49,7 @@ class Exam:
         composed = compose_config("exam", words)
         config = check_options(composed.values, ExamOptions)
         check_device(config["device"])
-        kind = paper_of(composed.choices["env"])
+        kind = exam_of(composed.choices["env"])
         if config["env"].get("backend", "native") != "native":
             raise UsageError(
                 f"An exam is set for native tasks, but got env.backend={config['env']['backend']}; leave it out."
@@ -77,15 +77,15 @@ class Exam:
         assert isinstance(env, NativeVectorEnv), "every task with an exam is native"
         return env
 
-    def build(self) -> tuple[Dreamer, Paper]:
-        """Build the agent with fresh parameters, and the task's paper.
+    def build(self) -> tuple[Dreamer, TaskExam]:
+        """Build the agent with fresh parameters, and the task's exam.
 
         Raises:
             UsageError: if the agent has no world model.
             ValueError: for an option that cannot work.
         """
         config, env = self.config, self.env(1)
-        paper = self.kind(env)
+        task_exam = self.kind(env)
         spaces = env.single_observation_space, env.single_action_space
         env.close()
         agent: Agent = build_agent(config, *spaces, config["device"], config["allow"])
@@ -94,7 +94,7 @@ class Exam:
                 f"An exam is for agents with a world model, r2i and dreamerv3, but got agent={self.choices['agent']}; "
                 "choose one of these."
             )
-        return agent, paper
+        return agent, task_exam
 
     @functools.cached_property
     def asked(self) -> dict[str, Any]:

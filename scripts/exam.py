@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from engram.api.exam_run import PlayedEpisodes, run_exam, stored_result
 from engram.api.examining import Exam
-from engram.api.sitting import Material, sit, stored_result
 from engram.command_line.flags import answer
 from engram.common.errors import UsageError
 from engram.common.say import say
 from engram.common.shell import command_line
-from engram.instruments.exam.paper import ABILITIES
 from engram.instruments.exam.report import write_report
 from engram.instruments.exam.table import table_lines
+from engram.instruments.exam.task import ABILITIES
 from engram.run_files.outputs import check_writable
 from engram.run_files.plain_files import check_plain
 from engram.run_files.run_lock import folder_lock, is_locked
@@ -42,14 +42,14 @@ def main(words: Sequence[str]) -> None:
         check_writable("output", plan.output)
         check_plain(plan.output)
         plan.output.mkdir(parents=True, exist_ok=True)
-    stop, material = StopRequest(_NOTICE), Material()
+    stop, played = StopRequest(_NOTICE), PlayedEpisodes()
     results: list[dict[str, Any]] = []
     diverged: list[str] = []
     with stop:
         for number, trial in enumerate(plan.trials, 1):
             said = f"{number} of {len(plan.trials)}  {trial.folder}"
             try:
-                result = _result(Exam.of(trial.words), plan.folder(trial), material, stop)
+                result = _result(Exam.of(trial.words), plan.folder(trial), played, stop)
             except FloatingPointError as error:  # the others are examined all the same
                 diverged.append(f"{trial.folder}: {error}")
                 say(f"{said}  diverged: {error}", file=sys.stderr)
@@ -63,14 +63,14 @@ def main(words: Sequence[str]) -> None:
         _conclude(plan, results)
     elif not diverged:
         raise UsageError(
-            f"A table needs a result, but other commands sit all exams that were asked for in {plan.output}; wait for "
+            f"A table needs a result, but other commands run all exams that were asked for in {plan.output}; wait for "
             "them, and give the command again."
         )
     if diverged:
         raise FloatingPointError(f"{len(diverged)} of {len(plan.trials)} exams diverged, first {diverged[0]}")
 
 
-def _result(exam: Exam, folder: Path, material: Material, stop: StopRequest) -> dict[str, Any] | None:
+def _result(exam: Exam, folder: Path, played: PlayedEpisodes, stop: StopRequest) -> dict[str, Any] | None:
     """An exam's result, stored or new; None if it was stopped, or another command has it in hand."""
     with usage_errors():
         stored = stored_result(exam, folder)
@@ -82,7 +82,7 @@ def _result(exam: Exam, folder: Path, material: Material, stop: StopRequest) -> 
     with ExitStack() as held:
         with usage_errors():
             held.enter_context(folder_lock(folder))
-        return sit(exam, folder, material, stop.is_asked)
+        return run_exam(exam, folder, played, stop.is_asked)
 
 
 def _said(result: dict[str, Any] | None) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from engram.analysis.axes import finish, make_panels, open_axes
 from engram.analysis.style import dashes
 from engram.common.colours import BLUE, GREY, ORANGE, colour
-from engram.instruments.exam.paper import ABILITIES
 from engram.instruments.exam.table import Line
+from engram.instruments.exam.task import ABILITIES
 
 _CONTROL = "mlp"
 

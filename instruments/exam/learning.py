@@ -9,13 +9,13 @@ from typing import Any
 from engram.agents.world_model import Dreamer
 from engram.common.streams import stream_key, whole_numbers
 from engram.instruments.exam.episodes import Episodes
-from engram.instruments.exam.paper import as_batch
+from engram.instruments.exam.task import as_batch
 
 _LOG_EVERY = 50
 
 
 @dataclass
-class Lessons:
+class Progress:
     """How far a world model has come; with the agent's own state it goes on exactly where it stopped.
 
     Attributes:
@@ -37,7 +37,7 @@ class Lessons:
             self.waiting = {}
 
     def state(self) -> dict[str, Any]:
-        """JSON values, from which `Lessons(**state)` goes on."""
+        """JSON values, from which `Progress(**state)` goes on."""
         return {"log": self.log, "waiting": self.waiting}
 
 
@@ -50,7 +50,7 @@ def learn(
     agent: Dreamer,
     episodes: Episodes,
     num_updates: int,
-    lessons: Lessons,
+    progress: Progress,
     should_stop: Callable[[], bool],
     after_update: Callable[[], None] = lambda: None,
 ) -> bool:
@@ -60,7 +60,7 @@ def learn(
         agent: goes on from its `num_updates`; its actor and critic stay as they are.
         episodes: learnt from.
         num_updates: in all.
-        lessons: written to.
+        progress: written to.
         should_stop: asked between updates.
         after_update: called after each, as to save.
 
@@ -82,6 +82,6 @@ def learn(
         batch = as_batch(agent, Episodes(episodes.rows[drawn.to(episodes.rows["is_first"].device)], {}))
         metrics = agent.learn_model(batch)
         losses = {name: value for name, value in metrics.items() if "/" not in name}
-        lessons.note(agent.num_updates, losses, is_end=agent.num_updates == num_updates)
+        progress.note(agent.num_updates, losses, is_end=agent.num_updates == num_updates)
         after_update()
     return True

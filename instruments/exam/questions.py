@@ -15,8 +15,8 @@ from engram.common.streams import permutation, stream_key, whole_numbers
 from engram.envs.diagnostic import RecallFirst, RecallPairs
 from engram.envs.native import NativeVectorEnv
 from engram.instruments.exam.episodes import Episodes
-from engram.instruments.exam.paper import Marks, Paper, as_batch
 from engram.instruments.exam.scores import Score, balanced_accuracy, balanced_share, share
+from engram.instruments.exam.task import ModelScores, TaskExam, as_batch
 
 _REWARD = "the sign of the reward for an answer, foretold from what was shown {shown}; right and wrong answers alike"
 _REASONING = "of all answers imagined from the same rows, the one with the highest reward is the right one"
@@ -38,7 +38,7 @@ class Question(NamedTuple):
     answer: Tensor
 
 
-class QuestionPaper(Paper):
+class QuestionExam(TaskExam):
     """The exam of a task in which answers are paid for that fit what was seen; actions are drawn uniformly."""
 
     policy = "uniformly random actions"
@@ -57,7 +57,7 @@ class QuestionPaper(Paper):
     def can_come(self, imagined: Tensor, rows: TensorDictBase) -> Tensor:
         """Whether imagined observations `[N, T - context, ...]` may follow what was shown, bool `[N, T - context]`."""
 
-    def mark(self, agent: Dreamer, episodes: Episodes) -> Marks:  # noqa: D102
+    def evaluate(self, agent: Dreamer, episodes: Episodes) -> ModelScores:  # noqa: D102
         rows, context = episodes.rows, self.context
         found = agent.open_loop(as_batch(agent, episodes), context)
         imagined = found["obs"]["obs"][:, context:].cpu()
@@ -68,14 +68,14 @@ class QuestionPaper(Paper):
         guessed, guessed_end = (part.flatten(0, 1)[drawn].reshape(part.shape) for part in (came, ends))
         chance = balanced_share(self.can_come(guessed, rows) & (guessed_end == ends), ends).value
         scores = {"imagination": balanced_share(is_right, ends)._replace(chance=chance)}
-        scores |= self.mark_recall(imagined, rows) | self._mark_answers(agent, episodes)
-        return Marks(scores, is_right.float().mean(0).tolist())
+        scores |= self.recall_score(imagined, rows) | self._answer_scores(agent, episodes)
+        return ModelScores(scores, is_right.float().mean(0).tolist())
 
-    def mark_recall(self, imagined: Tensor, rows: TensorDictBase) -> dict[str, Score]:
+    def recall_score(self, imagined: Tensor, rows: TensorDictBase) -> dict[str, Score]:
         """Score `recall` where the task shows again what was seen; by default it does not."""
         return {}
 
-    def _mark_answers(self, agent: Dreamer, episodes: Episodes) -> dict[str, Score]:
+    def _answer_scores(self, agent: Dreamer, episodes: Episodes) -> dict[str, Score]:
         rows, paid, best = episodes.rows, [], []
         questions = self.questions(rows)
         answers = [torch.full_like(questions[0].answer, answer) for answer in range(self.num_answers)]
@@ -91,7 +91,7 @@ class QuestionPaper(Paper):
         }
 
 
-class RecallFirstPaper(QuestionPaper):
+class RecallFirstExam(QuestionExam):
     """The cue is shown, and everything else imagined."""
 
     context = 1
@@ -114,7 +114,7 @@ class RecallFirstPaper(QuestionPaper):
         return imagined == self.num_answers
 
 
-class RecallPairsPaper(QuestionPaper):
+class RecallPairsExam(QuestionExam):
     """The pairs are shown, and the questions imagined; to be answered, a question is shown, too."""
 
     meanings: ClassVar[Mapping[str, str]] = {
@@ -146,7 +146,7 @@ class RecallPairsPaper(QuestionPaper):
         is_last = torch.arange(keys.shape[1]) == self.num_pairs
         return torch.where(is_last, keys == self.num_keys, is_question) & (values == self.num_answers)
 
-    def mark_recall(self, imagined: Tensor, rows: TensorDictBase) -> dict[str, Score]:  # noqa: D102
+    def recall_score(self, imagined: Tensor, rows: TensorDictBase) -> dict[str, Score]:  # noqa: D102
         asked = imagined[:, : self.num_pairs, 0]
         return {"recall": share(self._is_shown(asked, rows), self.num_pairs / self.num_keys)}
 

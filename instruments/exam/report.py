@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engram.instruments.exam.papers import PAPERS
 from engram.instruments.exam.table import Line, Result, csv_rows, make_lines
+from engram.instruments.exam.tasks import EXAMS
 from engram.instruments.finding import Draw, Finding
 from engram.instruments.report import write_findings
 
@@ -36,7 +36,7 @@ def write_report(folder: Path, results: Sequence[Result]) -> list[Path]:
 
 def _find(task: str, lines: Sequence[Line]) -> Finding:
     """One task's part of the page."""
-    kind, name = PAPERS[task], task.rpartition("/")[2]
+    kind, name = EXAMS[task], task.rpartition("/")[2]
     sentences = [
         f"Played by: {kind.policy}. Dashed: what guessing is worth; orange: mlp, which has no memory."
     ]

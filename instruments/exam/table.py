@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from engram.instruments.exam.paper import ABILITIES
+from engram.instruments.exam.task import ABILITIES
 
 Result = Mapping[str, Any]
 

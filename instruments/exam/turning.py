@@ -15,8 +15,8 @@ from engram.common.streams import fractions, whole_numbers
 from engram.envs.memory_maze.maze import MemoryMaze
 from engram.envs.native import NativeVectorEnv
 from engram.instruments.exam.episodes import Episodes
-from engram.instruments.exam.paper import Marks, Paper, as_batch
 from engram.instruments.exam.scores import nearest_candidate, share
+from engram.instruments.exam.task import ModelScores, TaskExam, as_batch
 
 _LEFT, _RIGHT = 2, 3
 # A row turns by 18.4 degrees: after so many the agent has seen all around it, and the first view once more.
@@ -28,10 +28,10 @@ _TURN_ON = 0.85
 """How likely an agent that looks where it likes goes on turning the same way."""
 
 
-class TurningPaper(Paper):
+class TurningExam(TaskExam):
     """The agent stands where an episode begins and turns left, all around once; then half of the episodes go on so.
 
-    In the others it turns left and right as it likes. No picture is shown any more. A prediction is marked by what the
+    In the others it turns left and right as it likes. No picture is shown any more. A prediction is scored by what the
     agent saw on its round: in the direction in which it looks now, or in one of the three a quarter, a half and three
     quarters of a turn from it. Walls and floors have the same looks in all four, so that knowing the episode's colours
     is no help: what counts is which place is where.
@@ -73,7 +73,7 @@ class TurningPaper(Paper):
         assert isinstance(env, MemoryMaze) and env.state is not None
         return {"heading": env.scene(dict(env.state["task"].items())).heading}
 
-    def mark(self, agent: Dreamer, episodes: Episodes) -> Marks:  # noqa: D102
+    def evaluate(self, agent: Dreamer, episodes: Episodes) -> ModelScores:  # noqa: D102
         found = agent.open_loop(as_batch(agent, episodes), _CIRCLE_ROWS)
         imagined = found["obs"]["obs"][:, _CIRCLE_ROWS:].cpu().flatten(2)
         seen = found["true_obs"]["obs"][:, :_CIRCLE_ROWS].cpu().flatten(2)
@@ -89,7 +89,7 @@ class TurningPaper(Paper):
             "recall": share(turning_on[:, _IN_VIEW_ROWS:], 0.25),
             "reasoning": share(at_will[away > math.pi / 2], 0.25),
         }
-        return Marks(scores, turning_on.float().mean(0).tolist())
+        return ModelScores(scores, turning_on.float().mean(0).tolist())
 
 
 def turned(before: Tensor, after: Tensor) -> Tensor:

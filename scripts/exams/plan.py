@@ -14,7 +14,7 @@ from engram.command_line.options import ExamOptions
 from engram.command_line.words import normal
 from engram.common.checked import check_options
 from engram.common.errors import UsageError
-from engram.instruments.exam.papers import USUAL
+from engram.instruments.exam.tasks import USUAL
 from engram.scripts.sweeps.grid import NAMING_AXES, Trial, make_trials
 
 _ONE_FOR_ALL = ("output", "device", "threads", "allow", "trust_edited")

@@ -10,10 +10,10 @@ from tensordict import TensorDict
 from engram.envs.diagnostic import RecallFirst, RecallPairs
 from engram.envs.memory_maze.maze import MemoryMaze
 from engram.instruments.exam.episodes import play_script
-from engram.instruments.exam.questions import RecallFirstPaper, RecallPairsPaper
+from engram.instruments.exam.questions import RecallFirstExam, RecallPairsExam
 from engram.instruments.exam.scores import balanced_accuracy, balanced_share, nearest_candidate, share
 from engram.instruments.exam.table import Cell, mean_cell, table_lines
-from engram.instruments.exam.turning import TurningPaper, turned, views_around
+from engram.instruments.exam.turning import TurningExam, turned, views_around
 
 
 def test_a_share_and_its_error():
@@ -55,30 +55,30 @@ def test_angles_and_the_views_around():
 
 
 def test_which_rows_may_follow_two_pairs():
-    paper = RecallPairsPaper(RecallPairs(1, num_pairs=2, num_keys=4, num_values=3))
+    task = RecallPairsExam(RecallPairs(1, num_pairs=2, num_keys=4, num_values=3))
     # Keys 0 to 3 and the blank 4; values 0 to 2 and the blank 3; keys 2 and 0 were shown.
     shown = torch.tensor([[[2, 1], [0, 2], [0, 3], [2, 3], [4, 3]]])
     rows = TensorDict({"obs": shown}, batch_size=[1, 5])
 
     def follow(*imagined):
-        return paper.can_come(torch.tensor([imagined]), rows)[0].tolist()
+        return task.can_come(torch.tensor([imagined]), rows)[0].tolist()
 
     assert follow((0, 3), (2, 3), (4, 3)) == [True, True, True]
     assert follow((2, 3), (0, 3), (4, 3)) == [True, True, True]
     assert follow((2, 3), (2, 3), (4, 3)) == [True, False, True]  # asked twice
     assert follow((1, 3), (0, 1), (4, 3)) == [False, False, True]  # never shown; not blank
     assert follow((2, 3), (4, 3), (0, 3)) == [True, False, False]  # over too soon
-    assert paper.mark_recall(torch.tensor([[[1, 3], [0, 3], [4, 3]]]), rows)["recall"].value == 0.5
-    questions = paper.questions(rows)
+    assert task.recall_score(torch.tensor([[[1, 3], [0, 3], [4, 3]]]), rows)["recall"].value == 0.5
+    questions = task.questions(rows)
     assert [(one.row, one.context, one.answer.tolist()) for one in questions] == [(2, 3, [2]), (3, 4, [1])]
 
 
 def test_what_is_asked_of_the_first_row():
-    paper = RecallFirstPaper(RecallFirst(1, delay=2, num_symbols=3))
+    task = RecallFirstExam(RecallFirst(1, delay=2, num_symbols=3))
     rows = TensorDict({"obs": torch.tensor([[1, 3, 3, 3]])}, batch_size=[1, 4])
-    assert paper.num_rows == 4
-    assert [(one.row, one.context, one.answer.tolist()) for one in paper.questions(rows)] == [(2, 1, [1])]
-    assert paper.can_come(torch.tensor([[3, 1, 3]]), rows).tolist() == [[True, False, True]]
+    assert task.num_rows == 4
+    assert [(one.row, one.context, one.answer.tolist()) for one in task.questions(rows)] == [(2, 1, [1])]
+    assert task.can_come(torch.tensor([[3, 1, 3]]), rows).tolist() == [[True, False, True]]
 
 
 def test_seeds_are_put_together():
@@ -116,9 +116,9 @@ def test_the_table_has_a_line_for_every_core():
     ]
 
 
-def played(paper_of, env, num_episodes, **options):
-    paper = paper_of(env(num_episodes, **options))
-    return paper, play_script(env(num_episodes, **options), paper.actions(num_episodes, 5), 3, paper.facts)
+def played(exam_of, env, num_episodes, **options):
+    task = exam_of(env(num_episodes, **options))
+    return task, play_script(env(num_episodes, **options), task.actions(num_episodes, 5), 3, task.facts)
 
 
 class Told:
@@ -138,15 +138,15 @@ class Told:
 
 
 @pytest.mark.parametrize(
-    ("paper_of", "env", "options"),
-    [(RecallFirstPaper, RecallFirst, {"delay": 3}), (RecallPairsPaper, RecallPairs, {"num_pairs": 3})],
+    ("exam_of", "env", "options"),
+    [(RecallFirstExam, RecallFirst, {"delay": 3}), (RecallPairsExam, RecallPairs, {"num_pairs": 3})],
     ids=["recall_first", "recall_pairs"],
 )
 @pytest.mark.parametrize("knows", [True, False])
-def test_who_knows_everything_reaches_everything(paper_of, env, options, knows):
-    paper, episodes = played(paper_of, env, 200, **options)
+def test_who_knows_everything_reaches_everything(exam_of, env, options, knows):
+    task, episodes = played(exam_of, env, 200, **options)
     rows = episodes.rows
-    answers = {one.row: one.answer for one in paper.questions(rows)}
+    answers = {one.row: one.answer for one in task.questions(rows)}
 
     def outcomes(shown, context, actions):
         assert context <= shown.shape[1]
@@ -154,11 +154,11 @@ def test_who_knows_everything_reaches_everything(paper_of, env, options, knows):
         return torch.stack([(action == right) * 2.0 - 1.0 for action in actions], dim=1)
 
     found = {"obs": {"obs": rows["obs"]}, "continues": (~rows["is_terminal"]).float()}
-    marks = paper.mark(Told(found, outcomes), episodes)
-    asked = {name: score.value for name, score in marks.scores.items()}
-    assert set(asked) == set(paper.meanings)
+    found = task.evaluate(Told(found, outcomes), episodes)
+    asked = {name: score.value for name, score in found.scores.items()}
+    assert set(asked) == set(task.meanings)
     if knows:
-        assert set(asked.values()) == {1.0} and set(marks.curve) == {1.0}
+        assert set(asked.values()) == {1.0} and set(found.curve) == {1.0}
     else:
         assert asked["imagination"] == 1 and asked["reasoning"] < 0.4 and asked["reward"] < 0.65
 
@@ -167,23 +167,23 @@ def test_the_maze_turns_and_tells_directions_apart():
     def env(count):
         return MemoryMaze(count, "tiny", num_layouts=16, image_size=16, procedural_textures=True)
 
-    paper, episodes = played(TurningPaper, env, 8)
+    task, episodes = played(TurningExam, env, 8)
     actions, heading = episodes.rows["action"], episodes.facts["heading"]
     assert (actions[:, :20] == 2).all() and (actions[0::2] == 2).all() and (actions[1::2, 20:] == 3).any()
     all_around = (heading[:, 1:21] - heading[:, :20]).remainder(2 * math.pi).sum(1)
     assert (all_around > 2 * math.pi).all() and (all_around < 2.2 * math.pi).all()
     pictures = episodes.rows["obs"].float() / 255
     seen = {"true_obs": {"obs": pictures}}
-    truth = paper.mark(Told({"obs": {"obs": pictures}, **seen}), episodes).scores
+    truth = task.evaluate(Told({"obs": {"obs": pictures}, **seen}), episodes).scores
     # Two views of an empty corridor can be alike.
-    assert set(truth) == set(paper.meanings) and all(score.value > 0.85 for score in truth.values())
+    assert set(truth) == set(task.meanings) and all(score.value > 0.85 for score in truth.values())
     last = pictures[:, 20:21].expand_as(pictures)
-    stale = paper.mark(Told({"obs": {"obs": last}, **seen}), episodes).scores
+    stale = task.evaluate(Told({"obs": {"obs": last}, **seen}), episodes).scores
     assert stale["recall"].value < 0.5 and stale["reasoning"].value < 0.3 < stale["imagination"].value
 
 
-def test_a_paper_is_set_for_the_task_as_it_is():
+def test_an_exam_is_set_for_the_task_as_it_is():
     with pytest.raises(ValueError, match="An exam is set for RecallFirst as it is, but got SimpleNamespace"):
-        RecallFirstPaper(SimpleNamespace())
+        RecallFirstExam(SimpleNamespace())
     with pytest.raises(ValueError, match="set for pictures alone and discrete actions"):
-        TurningPaper(MemoryMaze(1, "tiny", num_layouts=2, camera=False, global_observables=True))
+        TurningExam(MemoryMaze(1, "tiny", num_layouts=2, camera=False, global_observables=True))

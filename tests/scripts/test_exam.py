@@ -6,8 +6,8 @@ import json
 import pytest
 
 from engram.agents import Dreamer
+from engram.api.exam_run import RESULT_FILE, STATE_FILE, PlayedEpisodes, run_exam
 from engram.api.examining import Exam
-from engram.api.sitting import RESULT_FILE, STATE_FILE, Material, sit
 from engram.run_files.run_lock import folder_lock
 from engram.scripts import exam
 
@@ -51,7 +51,7 @@ def test_two_cores_on_two_tasks(said):
     assert 'src="recall_first.png"' in page and 'src="recall_pairs_curve.png"' in page and "http" not in page
     stored = json.loads((folder / "diagnostic/recall_pairs/r2i-gru/0" / RESULT_FILE).read_text())
     assert [entry["update"] for entry in stored["losses"]] == [3] and stored["sizes"]["parameters"] > 100
-    # The same command sits nothing again; another core is added to the folder.
+    # The same command runs nothing again; another core is added to the folder.
     before = (folder / "diagnostic/recall_pairs/r2i-gru/0" / RESULT_FILE).stat().st_mtime_ns
     code, again, err, _ = said(*words)
     assert code == 0 and again == out
@@ -86,7 +86,7 @@ def test_an_exam_in_another_command_s_hands_is_left_to_it(said):
         code, out, err, _ = said(PAIRS, "core=gru,lstm")
         assert code == 0 and "r2i-lstm/0  another command has it in hand" in err and "`lstm`" not in out
         code, _, err, _ = said(PAIRS, "core=lstm")
-        assert code == 2 and "other commands sit all exams that were asked for" in err
+        assert code == 2 and "other commands run all exams that were asked for" in err
 
 
 def test_an_exam_that_is_stopped_goes_on_exactly(tmp_path):
@@ -94,17 +94,17 @@ def test_an_exam_that_is_stopped_goes_on_exactly(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
-    expected = sit(Exam.of(words), whole, Material(), lambda: False)
+    expected = run_exam(Exam.of(words), whole, PlayedEpisodes(), lambda: False)
     asked = iter([False, False, True])
-    assert sit(Exam.of(words), parts, Material(), lambda: next(asked)) is None
+    assert run_exam(Exam.of(words), parts, PlayedEpisodes(), lambda: next(asked)) is None
     assert (parts / STATE_FILE).exists() and not (parts / RESULT_FILE).exists()
-    found = sit(Exam.of(words), parts, Material(), lambda: False)
+    found = run_exam(Exam.of(words), parts, PlayedEpisodes(), lambda: False)
     assert not (parts / STATE_FILE).exists()
     assert {**found, "seconds": 0} == {**expected, "seconds": 0}
     # What was learnt with other options is not gone on with.
     asked = iter([False, True])
-    assert sit(Exam.of([*words, "seed=1"]), parts, Material(), lambda: next(asked)) is None
-    assert sit(Exam.of(words), parts, Material(), lambda: False)["losses"] == expected["losses"]
+    assert run_exam(Exam.of([*words, "seed=1"]), parts, PlayedEpisodes(), lambda: next(asked)) is None
+    assert run_exam(Exam.of(words), parts, PlayedEpisodes(), lambda: False)["losses"] == expected["losses"]
 
 
 def test_a_result_of_other_options_or_edited_is_not_taken(said):

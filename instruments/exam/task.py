@@ -1,4 +1,4 @@
-"""What an exam asks of a task: who plays, what a model is shown of the rows, and how its predictions are marked."""
+"""What an exam asks of a task: who plays, what a model is shown of the rows, and how its predictions are scored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABILITIES = ("imagination", "recall", "reward", "reasoning")
 
 
 @dataclass(frozen=True)
-class Marks:
+class ModelScores:
     """What one model has reached.
 
     Attributes:
@@ -32,7 +32,7 @@ class Marks:
     curve: list[float] = field(default_factory=list)
 
 
-class Paper(ABC):
+class TaskExam(ABC):
     """The exam of one native task.
 
     Args:
@@ -67,7 +67,7 @@ class Paper(ABC):
         return {}
 
     @abstractmethod
-    def mark(self, agent: Dreamer, episodes: Episodes) -> Marks:
+    def evaluate(self, agent: Dreamer, episodes: Episodes) -> ModelScores:
         """Examine a model on episodes that it has not learnt from."""
 
 

@@ -1,4 +1,4 @@
-"""Sitting one exam: a world model learns, is marked, and the result is stored; what is stopped goes on exactly."""
+"""Running one exam: a world model learns, is scored, and the result is stored; what is stopped goes on exactly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engram.api.examining import Exam
 from engram.common.errors import UsageError
 from engram.common.streams import stream_key
 from engram.instruments.exam.episodes import Episodes, play_script
-from engram.instruments.exam.learning import Lessons, learn
+from engram.instruments.exam.learning import Progress, learn
 from engram.run_files.checkpoint import DamagedCheckpointError, load_checkpoint, save_checkpoint
 from engram.run_files.json_text import json_text
 from engram.run_files.plain_files import replace_file
@@ -27,7 +27,7 @@ _SAVE_MINUTES = 5
 _HELD_OUT_SEED = stream_key("held-out episodes of an exam")
 
 
-class Material:
+class PlayedEpisodes:
     """Episodes to learn from and to be examined with; those of the exam before are kept, for the next core's."""
 
     def __init__(self) -> None:
@@ -52,15 +52,17 @@ class Material:
 def _play(exam: Exam, option: str, seed: int, is_held_out: bool) -> Episodes:
     env = exam.env(exam.config["num_envs"], is_held_out)
     try:
-        paper = exam.kind(env)
-        actions = paper.actions(exam.config[option], stream_key(seed, "actions of an exam"))
-        return play_script(env, actions.to(env.device), stream_key(seed, "episodes of an exam"), paper.facts)
+        task_exam = exam.kind(env)
+        actions = task_exam.actions(exam.config[option], stream_key(seed, "actions of an exam"))
+        return play_script(
+            env, actions.to(env.device), stream_key(seed, "episodes of an exam"), task_exam.facts
+        )
     finally:
         env.close()
 
 
 def stored_result(exam: Exam, folder: Path) -> dict[str, Any] | None:
-    """Read what an exam's folder holds; None if it has not been sat to its end.
+    """Read what an exam's folder holds; None if it has not been run to its end.
 
     Raises:
         UsageError: if it is the result of other options.
@@ -75,7 +77,7 @@ def stored_result(exam: Exam, folder: Path) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"A result of an exam is JSON as engram exam wrote it, but {path} is damaged; move it away, and the same "
-            "command sits the exam again."
+            "command runs the exam again."
         ) from error
     result = check_seal(found, path, exam.config["trust_edited"])
     expected = json.loads(json_text(exam.asked))
@@ -89,15 +91,15 @@ def stored_result(exam: Exam, folder: Path) -> dict[str, Any] | None:
     return result
 
 
-def sit(
-    exam: Exam, folder: Path, material: Material, should_stop: Callable[[], bool]
+def run_exam(
+    exam: Exam, folder: Path, played: PlayedEpisodes, should_stop: Callable[[], bool]
 ) -> dict[str, Any] | None:
-    """Sit an exam, or go on with one that was stopped.
+    """Run an exam, or go on with one that was stopped.
 
     Args:
         exam: what is asked.
         folder: of its result, made.
-        material: gives the episodes.
+        played: gives the episodes.
         should_stop: asked after every update.
 
     Returns:
@@ -107,14 +109,14 @@ def sit(
         FloatingPointError: if a loss is NaN or infinite.
     """
     with torch_threads(exam.config["threads"]):
-        agent, paper = exam.build()
-        learnt_from, held_out = material.played(exam)
-        lessons, seconds = _go_on(exam, agent, folder / STATE_FILE)
+        agent, task_exam = exam.build()
+        learnt_from, held_out = played.played(exam)
+        progress, seconds = _go_on(exam, agent, folder / STATE_FILE)
         begun, timer = time.monotonic() - seconds, SaveTimer(_SAVE_MINUTES)
 
         def save() -> None:
             spent = time.monotonic() - begun
-            state = {"of": digest(exam.asked), "agent": agent.state_dict(), "lessons": lessons.state()}
+            state = {"of": digest(exam.asked), "agent": agent.state_dict(), "progress": progress.state()}
             save_checkpoint(folder / STATE_FILE, {**state, "seconds": spent})
             timer.restart()
 
@@ -122,23 +124,23 @@ def sit(
             agent,
             learnt_from,
             exam.config["updates"],
-            lessons,
+            progress,
             should_stop,
             lambda: save() if timer.is_due() else None,
         )
         if not is_whole:
             save()
             return None
-        marks = paper.mark(agent, held_out)
+        found = task_exam.evaluate(agent, held_out)
         result = {
             "task": exam.choices["env"],
             "agent": exam.choices["agent"],
             "core": exam.choices["core"],
             "seed": exam.config["seed"],
-            "policy": paper.policy,
-            "scores": {name: score._asdict() for name, score in marks.scores.items()},
-            "curve": marks.curve,
-            "losses": lessons.log,
+            "policy": task_exam.policy,
+            "scores": {name: score._asdict() for name, score in found.scores.items()},
+            "curve": found.curve,
+            "losses": progress.log,
             "sizes": agent.sizes(),
             "seconds": time.monotonic() - begun,
             "asked": exam.asked,
@@ -148,13 +150,13 @@ def sit(
         return dict(json.loads(json_text(result)))
 
 
-def _go_on(exam: Exam, agent: Dreamer, path: Path) -> tuple[Lessons, float]:
+def _go_on(exam: Exam, agent: Dreamer, path: Path) -> tuple[Progress, float]:
     """Put a stopped exam's state into its agent; what is damaged, or of other options, begins anew."""
     try:
         state = load_checkpoint(path, agent.device)
     except (FileNotFoundError, DamagedCheckpointError):
-        return Lessons(), 0.0
+        return Progress(), 0.0
     if state["of"] != digest(exam.asked):
-        return Lessons(), 0.0
+        return Progress(), 0.0
     agent.load_state_dict(state["agent"])
-    return Lessons(**state["lessons"]), float(state["seconds"])
+    return Progress(**state["progress"]), float(state["seconds"])

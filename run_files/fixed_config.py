@@ -30,8 +30,10 @@ LATER: dict[str, Any] = {
     "evaluation.env": {},
     "curriculum": {"argument": None, "values": [], "raise_at_return": None, "episodes": 100},
     "sampler": "local",
+    "actors.count": 2,
     "actors.mode": "lockstep",
     "actors.lag": None,
+    "actors.address": None,
     "checkpoint.interval_minutes": 5,
     "logging.wandb": {"project": None, "entity": None, "group": None, "mode": None},
     "logging.mlflow": {"tracking_uri": None, "experiment": None},
@@ -44,7 +46,7 @@ _LATER_OF_ENVIRONMENTS: dict[str, Any] = {
     "env.reset_options": {},
 }
 # Groups that those runs do not have at all: where nothing of one is left it is not there.
-_LATER_GROUPS = ("actors",)
+LATER_GROUPS = ("actors",)
 
 
 def fixed_part(
@@ -95,6 +97,6 @@ def _without(node: Mapping[str, Any], names: Collection[str], prefix: str) -> di
         if name in names or (name in later and later[name] == value):
             continue
         part = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
-        if part != {} or name not in _LATER_GROUPS:
+        if part != {} or name not in LATER_GROUPS:
             rest[str(key)] = part
     return rest

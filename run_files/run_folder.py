@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engram.common.errors import EnvironmentFault
-from engram.run_files.fixed_config import LATER
+from engram.run_files.fixed_config import LATER, LATER_GROUPS
 from engram.run_files.former_names import (
     is_of_before,
     with_present_logging,
@@ -76,6 +76,8 @@ def stored_config(run_dir: Path) -> dict[str, Any]:
         ValueError: if the file is damaged.
     """
     config = read_config(run_dir)
+    for group in LATER_GROUPS:
+        config.setdefault(group, {})
     for name, value in LATER.items():
         group, _, key = name.rpartition(".")
         node = config.get(group) if group else config

@@ -32,6 +32,8 @@ def is_buildable(found: Any) -> bool:
     if package_of(found) != OWN_PACKAGE or found.__name__.startswith("_"):
         return False
     if inspect.isclass(found):
+        if ".".join(found.__module__.split(".")[:2]) not in _OFFERING:
+            return False  # what another package derives for its own use
         return issubclass(found, BASES) and not inspect.isabstract(found)
     # An environment that has several implementations is made by a function, which its package offers to users.
     is_public = getattr(importlib.import_module("engram.envs"), found.__name__, None) is found

@@ -1,5 +1,6 @@
 """What breaks Gymnasium's contract and ids that are none: one sentence; an environment's own bugs: untouched."""
 
+import importlib.util
 import sys
 import types
 from typing import Any
@@ -248,6 +249,13 @@ def test_a_package_that_is_installed_is_to_be_named() -> None:
     assert "did you mean CartPole-v" in not_registered("CartPol-v1")
     assert not_registered("Zzzzz-v1").endswith("put its package first, `package:id`.")
     assert "env.id=ale_py:PongNoFrameskip-v4" in not_registered("PongNoFrameskip-v4")
+
+
+def test_a_package_that_is_missing_is_to_be_installed(monkeypatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "memory_gym" else find(name, *rest)
+    )
     said = not_registered("Endless-MortarMayhem-v0")
     assert "run pip install --no-deps memory-gym==1.0.2 pygame-ce and put the package first" in said
 

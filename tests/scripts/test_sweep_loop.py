@@ -101,7 +101,7 @@ def test_trials_that_were_asked_to_stop_wait_for_the_next_call(tmp_path, code):
     launcher.stop = lambda: None
     launcher.ended = lambda end=launcher.ended: [] if len(seen) < 3 else end()
     report = lambda entry: seen.append(plain_line(entry).split("  ")[0] if entry else "")  # noqa: E731
-    run_trials(statuses, launcher, 2, report, lambda: next(answers, True))
+    run_trials(ListedTrials(statuses), launcher, 2, report, lambda: next(answers, True))
     assert [line for line in seen if line] == ["running", "running", "waiting", "waiting"]
     assert len(launcher.started) == 2 and {entry.reason for entry in statuses} == {""}
 

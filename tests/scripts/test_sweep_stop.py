@@ -21,6 +21,7 @@ from engram.scripts.sweeps import trial
 from engram.scripts.sweeps.launchers import RayPool
 from engram.scripts.sweeps.trial_state import TrialState, failure_reason, stored_state
 from engram.scripts.train import main as train
+from engram.training.actors import ray_cluster
 from engram.training.session import Session
 from run_files import RECALL, TINY, forge, snapshot
 
@@ -200,7 +201,9 @@ class Ray:
 def test_ray_on_this_machine_is_started_with_a_token_of_its_own(monkeypatch):
     """It listens on all interfaces; a cluster that is named, and what the user has arranged, stay as they are."""
     ray = Ray()
-    monkeypatch.setitem(sys.modules, "ray", ray)
+    # There to be imported, and not imported yet: what was before has read no token.
+    monkeypatch.setattr(ray_cluster, "import_ray", lambda option, instead: ray)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED"):
         monkeypatch.setenv(name, "x")  # put back at the end, whatever happens to it
         monkeypatch.delenv(name)

@@ -10,6 +10,7 @@ from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 
 from engram.common import option_types
+from engram.common.say import say
 from engram.tools.site.links import PAGES, ROOT, SOURCES, links_of, site_path, with_site_links
 from engram.tools.site.notebooks import notebook_page
 from engram.tools.site.reference import TYPES, reference_pages
@@ -70,4 +71,4 @@ def on_page_content(html: str, page: Any, config: Any, **_: Any) -> None:
 
 def on_post_build(config: Any) -> None:
     """Say how to open what was built."""
-    print(f"built: {Path(config.site_dir) / 'index.html'}; to search it: mkdocs serve")
+    say(f"built: {Path(config.site_dir) / 'index.html'}; to search it: mkdocs serve")

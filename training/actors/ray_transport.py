@@ -82,7 +82,8 @@ class RayTransport:
             cause = error.cause
             if not isinstance(cause, Exception):
                 cause = RuntimeError(f"An actor failed with an error that cannot be sent: {error}")
-            raise cause from WorkerTraceback(error.traceback_str)
+            # As an instance of its cause an error of Ray has no traceback_str; its text is the traceback.
+            raise cause from WorkerTraceback(str(error))
         except errors.RayError as error:
             raise ActorLostError(" ".join(str(error).split())[:300]) from error
 

@@ -31,7 +31,7 @@ def tell_apart(runs: Sequence[Run], tasks: Sequence[str], names: Sequence[str]) 
     keys: dict[str, list[str]] = defaultdict(list)
     for (name, _), members in alike.items():
         configs = [_without_measuring(learning_config(runs[index])) for index in members]
-        keys[name] += [key for key in _enough(configs) if key not in keys[name]]
+        keys[name] += [key for key in enough_keys(configs) if key not in keys[name]]
     return [
         " · ".join(
             [name, *(name_part(key, learning_config(run).get(key, "none"), keys[name]) for key in keys[name])]
@@ -65,7 +65,7 @@ def _without_measuring(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if not key.startswith(_MEASURED_BY)}
 
 
-def _enough(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def enough_keys(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Few keys that tell different configurations apart, each time the one that tells most."""
     keys = [key for key in differing_keys(configs) if all(key in config for config in configs)]
     chosen: list[str] = []

@@ -15,7 +15,7 @@ from engram.common.errors import UsageError
 from engram.common.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
-_SAME_TASK = ("render_mode", "vectorization", "start_method", "worker_timeout", "_partial_")
+SAME_TASK = ("render_mode", "vectorization", "start_method", "worker_timeout", "_partial_")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _name_tasks(runs: Sequence[Run]) -> list[str]:
     """An environment's option; where several of its arguments occur, those that differ are added."""
     names = [option_of(run, "env") for run in runs]
     arguments = [
-        {key: value for key, value in flatten(run.part("env").arguments).items() if key not in _SAME_TASK}
+        {key: value for key, value in flatten(run.part("env").arguments).items() if key not in SAME_TASK}
         for run in runs
     ]
     tasks = []

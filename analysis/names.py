@@ -26,9 +26,14 @@ def option_of(run: Run, group: str) -> str:
 
 def learning_config(run: Run) -> dict[str, Any]:
     """What decides how a run learns, its seed apart: dotted keys and values."""
+    return learning_options(run.config)
+
+
+def learning_options(config: dict[str, Any]) -> dict[str, Any]:
+    """What decides how runs of a configuration learn, their seeds apart: dotted keys and values."""
     return {
         key: value
-        for key, value in flatten(run.config).items()
+        for key, value in flatten(config).items()
         if key.partition(".")[0] not in (*_OUTWARD, "seed")
     }
 

@@ -20,6 +20,8 @@ PATH_OPTIONS = (
     "sweep.dir",
     "run",
     "runs",
+    "archives",
+    "submission",
     "against",
     "output",
     "plot",
@@ -28,7 +30,7 @@ PATH_OPTIONS = (
     "from",
 )
 # Those of them that may be lists of paths.
-LIST_OPTIONS = ("runs",)
+LIST_OPTIONS = ("runs", "archives", "submission")
 
 
 def expand(path: str) -> str:

@@ -19,7 +19,7 @@ def _is_word(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-_WORDS = Fitting(
+WORDS = Fitting(
     "a word, or a list of them",
     lambda value: _is_word(value) or (isinstance(value, list) and bool(value) and all(map(_is_word, value))),
     "<name>",
@@ -35,9 +35,9 @@ _BOUNDS = Fitting(
 class PlotOptions:
     """Options of `engram plot`."""
 
-    runs: Annotated[Any, _WORDS]
+    runs: Annotated[Any, WORDS]
     output: Word = "report"
-    group: Annotated[Any, _WORDS] | None = None
+    group: Annotated[Any, WORDS] | None = None
     metric: Word = "episodic_return"
     episodes: Literal["training", "evaluation"] = "training"
     aggregate: Literal["mean", "iqm"] = "mean"

@@ -17,6 +17,7 @@ COMMANDS = (
     "sweep",
     "tune",
     "plot",
+    "leaderboard",
     "analyse",
     "exam",
     "export",

@@ -19,6 +19,7 @@ from engram.agents.stored.build import build, find_target
 from engram.benchmarks.command import BENCHMARKS, make_options
 from engram.command_line.config import compose_config
 from engram.command_line.help import NODES
+from engram.command_line.leaderboard_options import LeaderboardOptions
 from engram.command_line.options import (
     EvaluateOptions,
     ExportOptions,
@@ -43,6 +44,7 @@ COMMANDS = {
     "tune": TuneOptions,
     "evaluate": EvaluateOptions,
     "plot": PlotOptions,
+    "leaderboard": LeaderboardOptions,
     "export": ExportOptions,
     "push": PushOptions,
     "pull": PullOptions,

@@ -19,6 +19,7 @@ CONFIGS = {
     "train": "train",
     "evaluate": "evaluate",
     "plot": "plot",
+    "leaderboard": "leaderboard",
     "analyse": "analyse",
     "push": "push",
     "pull": "pull",

@@ -249,6 +249,12 @@ class ReplayAgent(Agent):
                 "episodes expected agent.carry_from=initial and agent.burn_in=0, but got "
                 f"{settings.carry_from!r} and {settings.burn_in}; set both."
             )
+        if settings.replay.rewarded_share and settings.replay.sampling != "episodes":
+            raise ValueError(
+                "A share of episodes with a reward needs episodes that are drawn: with agent.replay.rewarded_share="
+                f"{settings.replay.rewarded_share} expected agent.replay.sampling=episodes, but got "
+                f"{settings.replay.sampling!r}; set it, or the share to 0."
+            )
 
     def _carry_every(self) -> int:
         """Rows between two carries that the driver must hand out."""

@@ -5,13 +5,16 @@ Source: Morad et al., "Recurrent reinforcement learning with memoroids", 2024.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engram.agents.replay.layout import Column
 from engram.agents.replay.ring import Ring
 from engram.common.errors import UsageError
-from engram.common.streams import whole_numbers
+from engram.common.streams import fractions, whole_numbers
 
 Integers = NDArray[np.int64]
 
@@ -25,13 +28,17 @@ class Episodes:
     Args:
         ring: of the rows.
         lane_length: rows of a lane T.
+        rewarded_share: chance of every draw to be one among the episodes with a reward other than 0, of the rows that
+            are drawn; where there is none, all are drawn alike.
     """
 
-    def __init__(self, ring: Ring, lane_length: int) -> None:
-        self._ring, self._length = ring, lane_length
-        self._is_first, self._is_last = (ring.layout.column(name) for name in ("is_first", "is_last"))
-        # Environment, first row and length of each.
-        self._found: Integers = np.empty((0, 3), dtype=np.int64)
+    def __init__(self, ring: Ring, lane_length: int, rewarded_share: float = 0.0) -> None:
+        self._ring, self._length, self._rewarded_share = ring, lane_length, rewarded_share
+        self._is_first, self._is_last, self._reward = (
+            ring.layout.column(name) for name in ("is_first", "is_last", "reward")
+        )
+        # Environment, first row and length of each, and whether it has a reward.
+        self._found: Integers = np.empty((0, 4), dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -45,13 +52,14 @@ class Episodes:
         self._found = np.concatenate([kept, self._whole_since(before)])
 
     def _whole_since(self, before: int) -> Integers:
-        """Find them, `[n, 3]`, in the order of the row that made each whole, then of the environment."""
+        """Find them, `[n, 4]`, in the order of the row that made each whole, then of the environment."""
         num_envs, end = self._ring.layout.num_envs, self._ring.num_rows
         # One that was not whole before is shorter than a lane.
         begin = max(self._ring.oldest, before - self._length)
         is_first, is_last = (
             self._read(column, num_envs, begin, end) for column in (self._is_first, self._is_last)
         )
+        is_paid = self._read(self._reward, num_envs, begin, end) != 0
         envs, starts = is_first.nonzero()
         # The rows of an episode go up to the next one's first, which need not follow a last one where a stream was cut.
         following = np.full_like(starts, end - begin)
@@ -63,16 +71,19 @@ class Episodes:
         whole = np.where(fills, starts + self._length - 1, np.where(has_ended, following - 1, following))
         is_new = (whole + begin >= before) & (whole + begin < end)
         order = np.lexsort((envs[is_new], whole[is_new]))
-        found = np.stack([envs, starts + begin, np.minimum(lengths, self._length)], axis=1)
+        lengths = np.minimum(lengths, self._length)
+        paid_before = np.pad(is_paid.cumsum(axis=1), ((0, 0), (1, 0)))
+        rewarded = paid_before[envs, starts + lengths] > paid_before[envs, starts]
+        found = np.stack([envs, starts + begin, lengths, rewarded], axis=1)
         return found[is_new][order]
 
-    def _read(self, column: Column, num_envs: int, begin: int, end: int) -> NDArray[np.bool_]:
-        out = np.empty((num_envs, end - begin), dtype=bool)
+    def _read(self, column: Column, num_envs: int, begin: int, end: int) -> NDArray[Any]:
+        out = torch.empty((num_envs, end - begin), dtype=column.dtype).numpy()
         self._ring.read(column, list(range(num_envs)), [begin] * num_envs, out)
         return out
 
     def draw(self, key: int, num_lanes: int) -> tuple[Integers, Integers]:
-        """Fill lanes with episodes, each drawn alike and with replacement; the last one of a lane may be cut off.
+        """Fill lanes with episodes, drawn independently and with replacement; the last one of a lane may be cut off.
 
         Args:
             key: from `engram.common.streams.stream_key`.
@@ -92,7 +103,7 @@ class Episodes:
             )
         # An episode has a row at least, so that many are enough for a lane.
         shape = num_lanes, self._length
-        drawn = self._found[whole_numbers(key, num_lanes * self._length).numpy().reshape(shape) % len(self)]
+        drawn = self._found[self._choose(key, num_lanes * self._length).reshape(shape)]
         ends = drawn[..., 2].cumsum(axis=1)
         begins = ends - drawn[..., 2]
         begins_here = np.zeros(shape, dtype=np.int64)
@@ -102,3 +113,14 @@ class Episodes:
         row_drawn = np.take_along_axis(drawn, number[..., None], axis=1)
         offset = np.arange(self._length) - np.take_along_axis(begins, number, axis=1)
         return row_drawn[..., 0], row_drawn[..., 1] + offset
+
+    def _choose(self, key: int, num: int) -> Integers:
+        """Draw places in the list, `[num]`: of any episode, and by `rewarded_share` of those with a reward."""
+        rewarded = self._found[:, 3].nonzero()[0] if self._rewarded_share else []
+        if not len(rewarded):
+            of_any: Integers = whole_numbers(key, num).numpy() % len(self)
+            return of_any
+        numbers, chances = whole_numbers(key, 2 * num).chunk(2)
+        among_rewarded = fractions(chances).numpy() < self._rewarded_share
+        place = numbers.numpy()
+        return np.where(among_rewarded, rewarded[place % len(rewarded)], place % len(self))

@@ -37,6 +37,7 @@ class Replay:
             (`engram.agents.replay.priorities`), or whole `episodes` (`engram.agents.replay.episodes`).
         priority_exponent: α, of `prioritized`.
         importance_exponent: β, of `prioritized`.
+        rewarded_share: of `episodes`: chance of every draw to be one among those with a reward.
         seed: of the draws.
         device: where batches go. On the CPU they are the replay's own tensors, which the next batch overwrites.
         ranks: processes that share the files. Each adds the rows of its environments and draws its lanes of every
@@ -62,6 +63,7 @@ class Replay:
         sampling: Sampling = "uniform",
         priority_exponent: float = 0.9,
         importance_exponent: float = 0.6,
+        rewarded_share: float = 0.0,
         seed: int = 0,
         device: str | torch.device = "cpu",
         ranks: Ranks = ALONE,
@@ -83,7 +85,7 @@ class Replay:
                 importance_exponent=importance_exponent,
             )
         if sampling == "episodes":
-            self._episodes = Episodes(self.ring, self.window_length)
+            self._episodes = Episodes(self.ring, self.window_length, rewarded_share)
 
     _priorities: Priorities | None
     _episodes: Episodes | None

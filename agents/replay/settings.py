@@ -19,6 +19,8 @@ class ReplaySettings:
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
         sampling: windows, `uniform` or by `recency` (`engram.agents.replay.windows`), or `episodes`: whole ones, one
             after another (`engram.agents.replay.episodes`), which begin with the initial carry.
+        rewarded_share: of `episodes`: chance of every draw to be one among those with a reward other than 0, for tasks
+            that seldom pay; 0: all are drawn alike.
         store_carry_every: rows between two stored carries, for agents whose windows begin with them, and between the
             first rows of windows with priorities; None: about 16, as goes with the agent's rollouts.
         max_carry_bytes: largest stored carry.
@@ -32,13 +34,14 @@ class ReplaySettings:
     prefill: Count = 10_000
     prefill_policy: Literal["own", "random"] = "own"
     sampling: Literal["uniform", "recency", "episodes"] = "uniform"
+    rewarded_share: Fraction = 0.0
     store_carry_every: Count | None = None
     max_carry_bytes: Count = 65_536
     log_interval: Count = 1_000
 
     def draws(self) -> dict[str, Any]:
         """The arguments of a `Replay` that say how it draws."""
-        return {"sampling": self.sampling}
+        return {"sampling": self.sampling, "rewarded_share": self.rewarded_share}
 
 
 @settings("a replay", "agent.replay.")

@@ -28,7 +28,7 @@ class Behavior(nn.Module):
         settings: sizes and options.
 
     Raises:
-        ValueError: if it is to read the carry of a core that keeps none.
+        ValueError: if it is to read nothing but the carry of a core that keeps none.
 
     Attributes:
         ranks: from whose rows it learns.
@@ -51,9 +51,15 @@ class Behavior(nn.Module):
             "carry": 0,
         }
         if "carry" in settings.actor_reads:
-            core = world_model.dynamics.core
-            sizes["carry"] = core.carry_features(core.initial_carry(1)).shape[-1]
-        size = sum(sizes[name] for name in settings.actor_reads)
+            sizes["carry"] = world_model.dynamics.core.carry_size()
+        # A core without a memory brings nothing: what reads z and the carry sees z alone.
+        self.reads = [name for name in settings.actor_reads if sizes[name]]
+        if not self.reads:
+            raise ValueError(
+                "Actor and critic must read something: expected a core with a memory where agent.actor_reads is "
+                f"[carry] alone, but got {type(world_model.dynamics.core).__name__}, which keeps none; add z or h."
+            )
+        size = sum(sizes[name] for name in self.reads)
         self.actor = Policy(action_space, size, units, layers, norm, settings.unimix, settings.actor_scale)
         self.critic = TwoHotHead(size, units, layers, norm, settings.bins, settings.bin_decay)
         self.slow_critic = target_copy(self.critic)
@@ -63,7 +69,7 @@ class Behavior(nn.Module):
         """Put together what actor and critic see of states `[...]`, in float32, `[..., n]`."""
         parts = {"h": lambda: h, "z": lambda: z.flatten(-2)}
         parts["carry"] = lambda: world_model.dynamics.core.carry_features(core)
-        return torch.cat([parts[name]().float() for name in self.settings.actor_reads], dim=-1)
+        return torch.cat([parts[name]().float() for name in self.reads], dim=-1)
 
     def losses(
         self, world_model: WorldModel, imagined: Imagined, continues: Tensor, mask: Tensor

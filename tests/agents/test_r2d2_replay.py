@@ -185,6 +185,8 @@ WRONG = {
     "replay.store_carry_every=0": "store_carry_every of a replay must be a whole number of at least 1",
     "replay.prefill_policy=mine": "prefill_policy of a replay must be one of own, random, but got 'mine'",
     "replay.sampling=episodes": "expected agent.carry_from=initial and agent.burn_in=0, but got 'stored' and 20",
+    "replay.rewarded_share=0.5": "expected agent.replay.sampling=episodes, but got 'prioritized'; set it, or the",
+    "replay.rewarded_share=2": "rewarded_share of a replay must be a number from 0 to 1, but got 2",
     "replay.prefil=8": "did you mean 'agent.replay.prefill'",
     "replay.alpha=0.9": "'agent.replay.alpha' does not",
     "carry_from=nowhere": "carry_from of R2D2 must be one of initial, stored, but got 'nowhere'",

@@ -74,6 +74,7 @@ def random_rows(first, length, generator):
     rows = numbered_rows(first, length)
     ends = torch.rand(2, length, generator=generator) < 0.2
     rows["is_last"] = ends & (torch.rand(2, length, generator=generator) < 0.75)
+    rows["reward"] = (torch.rand(2, length, generator=generator) < 0.1).float()
     return rows, ends
 
 
@@ -85,7 +86,9 @@ def whole_episodes(rows, oldest, length):
         for first, following in itertools.pairwise([*firsts, None]):
             last = rows.batch_size[1] - 1 if following is None else following - 1
             if following is not None or rows["is_last"][env, last] or last - first + 1 >= length:
-                found.append((env, first, min(last - first + 1, length)))
+                count = min(last - first + 1, length)
+                is_rewarded = bool(rows["reward"][env, first : first + count].any())
+                found.append((env, first, count, int(is_rewarded)))
     return sorted(found)
 
 
@@ -108,7 +111,7 @@ def test_which_episodes_there_are_beside_a_plain_loop(tmp_path, length):
             episodes.extend(0)  # as a restored replay does
             assert np.array_equal(episodes._found, kept)
             batch = replay.sample()
-            wanted = {(1000 * env + first, count) for env, first, count in expected}
+            wanted = {(1000 * env + first, count) for env, first, count, _ in expected}
             for lane in lanes(batch):
                 assert all((part[0], len(part)) in wanted for part in lane[:-1])
                 assert lane[-1][0] in {first for first, _ in wanted}
@@ -117,6 +120,30 @@ def test_which_episodes_there_are_beside_a_plain_loop(tmp_path, length):
             following = torch.cat([batch.rows["is_first"][:, 1:], torch.ones(3, 1, dtype=torch.bool)], dim=1)
             assert torch.equal(batch.rows["is_cut"], following & ~batch.rows["is_last"])
     assert replay.num_rows > 3 * replay.ring.layout.slots
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 1 / 12), (0.5, 0.5 + 0.5 / 12), (1.0, 1.0)])
+def test_episodes_with_a_reward_are_drawn_by_their_share(tmp_path, share, expected):
+    """Of twelve episodes one is paid, with −1: half of the draws are of it, and of the others it is one in twelve."""
+    replay = tape(tmp_path, length=5, batch_size=50, rewarded_share=share)
+    for number in range(0, 30, 5):
+        rows = numbered_rows(number, 5)
+        rows["reward"] = torch.zeros(2, 5)
+        if number == 20:
+            rows["reward"][1, 3] = -1.0
+        replay.extend(rows, no_carries())
+    drawn = torch.cat([replay.sample().rows["obs"][:, 0].clone() for _ in range(40)])
+    found = drawn.eq(1020).double().mean().item()
+    assert abs(found - expected) <= 4 * (expected * (1 - expected) / 2000) ** 0.5
+
+
+def test_where_no_episode_has_a_reward_all_are_drawn(tmp_path):
+    replay = tape(tmp_path, length=5, batch_size=50, rewarded_share=1.0)
+    rows = numbered_rows(0, 20)
+    rows["reward"] = torch.zeros(2, 20)
+    replay.extend(rows, no_carries())
+    drawn = torch.cat([replay.sample().rows["obs"][:, 0].clone() for _ in range(10)])
+    assert set(drawn.tolist()) == {0, 5, 10, 15, 1000, 1005, 1010, 1015}
 
 
 def test_an_episode_longer_than_a_lane_is_drawn_as_soon_as_it_fills_one(tmp_path):

@@ -205,6 +205,13 @@ def test_settings_that_cannot_work_are_refused_in_one_sentence(options, message)
     assert "\n" not in str(error.value)
 
 
-def test_reading_the_carry_of_a_core_without_one_is_refused():
+def test_reading_nothing_but_the_carry_of_a_core_without_one_is_refused():
     with pytest.raises(ValueError, match="keeps none"):
-        make_agent("mlp", actor_reads=("z", "carry"))
+        make_agent("mlp", actor_reads=("carry",))
+
+
+def test_without_a_memory_the_actor_reads_what_else_there_is():
+    """The preset's z and carry are z alone, as if nothing else had been asked for."""
+    both, alone = (make_agent("mlp", actor_reads=reads) for reads in (("z", "carry"), ("z",)))
+    for one, other in zip(both.behavior.parameters(), alone.behavior.parameters(), strict=True):
+        assert torch.equal(one, other)

@@ -60,7 +60,9 @@ class ReplayAgent(Agent):
         self.prefill, self.log_interval = settings.replay.prefill, settings.replay.log_interval
         self.carry_every = self._carry_every()
         self._replay: Replay | None = None
-        self._random_actions = RandomActions(self.act, action_space, settings.seed, self.acts_in_bounds)
+        self._random_actions = RandomActions(
+            self.act, action_space, settings.seed, self.acts_in_bounds, settings.replay.prefill_repeat
+        )
 
     @abstractmethod
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:

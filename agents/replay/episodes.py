@@ -116,7 +116,7 @@ class Episodes:
 
     def _choose(self, key: int, num: int) -> Integers:
         """Draw places in the list, `[num]`: of any episode, and by `rewarded_share` of those with a reward."""
-        rewarded = self._found[:, 3].nonzero()[0] if self._rewarded_share else []
+        rewarded = self._found[:, 3].nonzero()[0] if self._rewarded_share else self._found[:0, 3]
         if not len(rewarded):
             of_any: Integers = whole_numbers(key, num).numpy() % len(self)
             return of_any

@@ -17,6 +17,7 @@ class ReplaySettings:
         capacity_bytes: limit of its files on the disk, all together; as many rows as fit are kept.
         prefill: environment steps before the first update.
         prefill_policy: who acts until then: the agent's `own` policy, or `random` actions.
+        prefill_repeat: of `random` actions: chance of every row to keep the action before, so that a walk gets farther.
         sampling: windows, `uniform` or by `recency` (`engram.agents.replay.windows`), or `episodes`: whole ones, one
             after another (`engram.agents.replay.episodes`), which begin with the initial carry.
         rewarded_share: of `episodes`: chance of every draw to be one among those with a reward other than 0, for tasks
@@ -33,6 +34,7 @@ class ReplaySettings:
     capacity_bytes: Count = 2_000_000_000
     prefill: Count = 10_000
     prefill_policy: Literal["own", "random"] = "own"
+    prefill_repeat: Fraction = 0.0
     sampling: Literal["uniform", "recency", "episodes"] = "uniform"
     rewarded_share: Fraction = 0.0
     store_carry_every: Count | None = None

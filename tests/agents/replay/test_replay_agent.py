@@ -4,8 +4,10 @@ import functools
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from replay_agent import RewardPredictor
 from tensordict import TensorDict
 
@@ -254,6 +256,47 @@ def test_random_actions(tmp_path):
     mask[:, 1] = True
     masked = TensorDict({**dict(row.items()), "action_mask": mask}, batch_size=[3])
     assert all(act(masked, carry)[0].eq(1).all() for _ in range(20))
+
+
+@pytest.mark.parametrize("action_space", [spaces.Discrete(6), spaces.Box(-2.0, 2.0, (3,))])
+@pytest.mark.parametrize("in_bounds", [False, True])
+def test_random_actions_that_repeat_the_one_before(action_space, in_bounds):
+    """Three of four rows within an episode, none at its first row; without it the draws are what they were."""
+    num_envs, number = 4000, 7
+
+    def act(row, carry):
+        return None, carry, {}
+
+    def draw(row, repeat):
+        random = RandomActions(act, action_space, 5, in_bounds, repeat)
+        return random.act_from(number)(row, None)[0].reshape(num_envs, -1)
+
+    before = torch.from_numpy(np.stack([action_space.sample() for _ in range(num_envs)]))
+    row = TensorDict({"prev_action": before, "is_first": torch.zeros(num_envs, dtype=torch.bool)}, [num_envs])
+    fresh, kept = draw(row, 0.0), draw(row, 0.75)
+    is_kept = (kept == before.reshape(num_envs, -1)).all(-1)
+    assert torch.equal(torch.where(is_kept[:, None], before.reshape(num_envs, -1), fresh), kept)
+    alike = 1 / 6 if isinstance(action_space, spaces.Discrete) else 0.0
+    expected = 0.75 + 0.25 * alike
+    assert abs(is_kept.double().mean() - expected) < 4 * (expected * (1 - expected) / num_envs) ** 0.5
+    row["is_first"][:] = True
+    assert torch.equal(draw(row, 0.75), fresh)
+
+
+def test_an_action_that_is_not_allowed_any_more_is_not_repeated():
+    space, mask = spaces.Discrete(3), torch.tensor([[True, True, False], [False, False, True]])
+    row = TensorDict(
+        {
+            "prev_action": torch.tensor([2, 2]),
+            "is_first": torch.zeros(2, dtype=torch.bool),
+            "action_mask": mask,
+        },
+        [2],
+    )
+    act = RandomActions(lambda row, carry: (None, carry, {}), space, 0, repeat=1.0).act_from(0)
+    for _ in range(30):
+        first, second = act(row, None)[0].tolist()
+        assert first in (0, 1) and second == 2
 
 
 def test_random_prefill_ends(tmp_path):

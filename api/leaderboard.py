@@ -66,10 +66,10 @@ def make_leaderboard(words: Sequence[str]) -> Leaderboard:
             f"archives must hold at least one complete run with an evaluation, but none of {len(skipped)} is (the "
             f"first, {skipped[0].name}: {skipped[0].reason}); give others."
         )
-    submitted = []
-    for path in submissions:
-        theirs, left_out = _read([(printable(path.stem), path)], defaults, free, drops_repeated=False)
-        submitted += check_submission(printable(path.as_posix()), theirs, left_out, entries)
+    submitted: list[Entry] = []
+    for path, label in zip(submissions, _labels(submissions), strict=True):
+        theirs, left_out = _read([(label, path)], defaults, free, drops_repeated=False)
+        submitted += check_submission(printable(path.as_posix()), theirs, left_out, entries, submitted)
     how = Settings(episodes="evaluation", resamples=options["resamples"], confidence=options["confidence"])
     cores = [name for name in group_options("core") if name not in _NOT_CORES]
     document = make_document([*entries, *submitted], skipped, how, cores)
@@ -135,6 +135,15 @@ def _read(
         skipped += unread
     entries, left_out = read_entries(found, defaults, free, drops_repeated)
     return entries, skipped + left_out
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    """Names of archives, each another."""
+    names = [_label(path) for path in paths]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[:index].count(name) + 1})"
+        for index, name in enumerate(names)
+    ]
 
 
 def _label(path: Path) -> str:

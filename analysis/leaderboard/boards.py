@@ -10,7 +10,7 @@ from typing import Any
 from engram.analysis.differences import enough_keys, name_part
 from engram.analysis.groups import Placed, place_runs
 from engram.analysis.leaderboard.cells import make_cell, ranks
-from engram.analysis.leaderboard.notes import board_notes, mean_rank_note
+from engram.analysis.leaderboard.notes import board_notes, mean_rank_tasks
 from engram.analysis.leaderboard.protocol import Protocol
 from engram.analysis.names import training_command
 from engram.analysis.runs import Run
@@ -85,22 +85,22 @@ def _make_board(
         ).items():
             cells[key][task]["rank"] = rank
     described = [_describe(key, cores[key].core, rows[key], cells[key]) for key in rows]
-    note = mean_rank_note(tasks, described)
-    is_ranked = len(tasks) > 1 and note is None
+    averaged, left_out = mean_rank_tasks(tasks, described)
     for row in described:
-        held = [cell["rank"] for cell in row["cells"].values()]
-        row["mean_rank"] = round(sum(held) / len(held), 3) if is_ranked else None
+        held = [row["cells"][task]["rank"] for task in averaged]
+        row["mean_rank"] = round(sum(held) / len(held), 3) if held else None
     described.sort(key=lambda row: _order(row, tasks[0]))
-    first = next((one for one in members if training_command(one.run)), members[0])
+    # What a stranger's run says of its command is not for others to paste.
+    commands = [training_command(one.run) for one in members if not one.is_submitted]
     return {
         "agent": members[0].protocol.agent,
         "tasks": tasks,
         "thresholds": limits,
         "sources": sorted({one.source for one in members if not one.is_submitted}),
         "settings": dict(sorted(members[0].protocol.settings.items())),
-        "command": training_command(first.run),
-        "notes": board_notes(described, tasks) + ([note] if note else []),
-        "mean_rank": is_ranked,
+        "command": next(filter(None, commands), None),
+        "notes": board_notes(described, tasks) + left_out,
+        "mean_rank": bool(averaged),
         "rows": described,
     }
 

@@ -31,13 +31,21 @@ def board_notes(rows: Sequence[Mapping[str, Any]], tasks: Sequence[str]) -> list
     return notes
 
 
-def mean_rank_note(tasks: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """Say why there is no mean rank over the tasks of a board; None if there is one, or a single task."""
+def mean_rank_tasks(tasks: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Find the tasks of a board that ranks may be averaged over: those that all of its cores have runs on, if several.
+
+    Returns:
+        The tasks, and at most one sentence about what that leaves out.
+    """
+    shared = [task for task in tasks if all(task in row["cells"] for row in rows)]
+    if len(tasks) == 1 or len(shared) == len(tasks):
+        return shared if len(tasks) > 1 else [], []
     lacking = [_name(row) for row in rows if len(row["cells"]) < len(tasks)]
-    if len(tasks) == 1 or not lacking:
-        return None
     verb = "has" if len(lacking) == 1 else "have"
-    return f"No mean rank over the tasks, as not all cores have runs on all of them: {_some(lacking)} {verb} not."
+    why = f"not all cores have runs on all of them: {_some(lacking)} {verb} not"
+    if len(shared) < 2:
+        return [], [f"No mean rank over the tasks, as {why}."]
+    return shared, [f"The mean rank is over {' and '.join(shared)} alone, as {why}."]
 
 
 def _name(row: Mapping[str, Any]) -> str:

@@ -21,7 +21,11 @@ _MOST = 12
 
 
 def check_submission(
-    name: str, runs: Sequence[Entry], skipped: Sequence[Skipped], ours: Sequence[Entry]
+    name: str,
+    runs: Sequence[Entry],
+    skipped: Sequence[Skipped],
+    ours: Sequence[Entry],
+    others: Sequence[Entry] = (),
 ) -> list[Entry]:
     """Hold a submission against the runs of the leaderboard.
 
@@ -30,6 +34,7 @@ def check_submission(
         runs: those in it that could be read.
         skipped: those that could not.
         ours: on the leaderboard.
+        others: of submissions that were taken before.
 
     Returns:
         Its runs, as entries under the leaderboard's names of tasks.
@@ -46,7 +51,7 @@ def check_submission(
         _check_files(one.run)
         _check_end(one)
     accepted = [_placed(one, ours) for one in runs]
-    _check_seeds(name, accepted, ours)
+    _check_seeds(name, accepted, [*ours, *others])
     return accepted
 
 
@@ -125,9 +130,9 @@ def _other_settings(one: Entry, ours: Sequence[Entry]) -> UsageError:
     )
 
 
-def _check_seeds(name: str, runs: Sequence[Entry], ours: Sequence[Entry]) -> None:
+def _check_seeds(name: str, runs: Sequence[Entry], there: Sequence[Entry]) -> None:
     """Every run is evidence of its own: no two of one core, task and seed, and none that is on the leaderboard."""
-    known = {_identity(one) for one in ours}
+    known = {_identity(one) for one in there}
     for identity, times in Counter(map(_identity, runs)).items():
         if times > 1:
             raise UsageError(
@@ -137,7 +142,7 @@ def _check_seeds(name: str, runs: Sequence[Entry], ours: Sequence[Entry]) -> Non
         if identity in known:
             raise UsageError(
                 f"A submitted run is one that the leaderboard does not have, but {name} has the core, the settings and "
-                f"the seed of one of ours on {identity[1]}; submit another core, or seeds other than {identity[0]}."
+                f"the seed of one that is there on {identity[1]}; submit another core, or other seeds."
             )
 
 

@@ -62,8 +62,8 @@ def method(document: Mapping[str, Any]) -> list[str]:
         "a board, at which its runs stop; where it has none, the lowest that other runs on the task have.",
         "Ranks: first those whose score is at the threshold, the sooner reached the better, then by score; what is "
         "equal has the same rank. Rows whose intervals overlap are not told apart by their ranks.",
-        "A mean rank stands where every core of a board has runs on all of its tasks. There is no aggregate of a "
-        "single task.",
+        "A mean rank is over tasks on which every core of a board has runs, where there are several. There is no "
+        "aggregate of a single task.",
         "mlp and pos_mlp have no memory, frame_stack has the last few frames: they are controls. Chance is the mean "
         "return of uniformly random actions.",
         "An option that a run of an earlier version does not have counts as this version's default.",

@@ -112,6 +112,22 @@ def test_a_mean_rank_where_all_cores_have_all_tasks(tmp_path, ours):
     assert board["notes"] == [f"{TASK}: budgets differ, 1,000 (mlp), 2,000 (gru, s5) environment steps."]
 
 
+def test_a_mean_rank_over_the_tasks_that_all_cores_have(tmp_path):
+    for core, value in (("gru", 0.1), ("lstm", 0.2), ("mlp", 0.0)):
+        for task in ("repeat_previous_easy", "autoencode_easy", "count_recall_easy"):
+            if (core, task) != ("mlp", "count_recall_easy"):
+                write(tmp_path / "runs", core, (0.0, 0.0, 0.0, value), env=f"popgym/{task}")
+    (board,) = make(tmp_path, [pack(tmp_path / "runs", tmp_path / "a" / "runs.zip")])["boards"]
+    assert [(row["name"], row["mean_rank"]) for row in board["rows"]] == [
+        ("lstm", 1.0),
+        ("gru", 2.0),
+        ("mlp", 3.0),
+    ]
+    assert board["notes"] == [
+        f"The mean rank is over {OTHER} and {TASK} alone, as not all cores have runs on all of them: mlp has not."
+    ]
+
+
 def test_a_core_that_forgets_is_behind_one_that_does_not(tmp_path):
     for core, evaluations in (("gru", (0.95, 0.95, 0.2, 0.1)), ("lstm", (0.1, 0.1, 0.1, 0.3))):
         write(tmp_path / "runs", core, evaluations)
@@ -205,7 +221,7 @@ WRONG = {
     ),
     "ours already": (
         {"core": "s5"},
-        "is one that the leaderboard does not have, .* submit another core, or seeds",
+        "is one that the leaderboard does not have, .* submit another core, or other",
     ),
 }
 
@@ -217,6 +233,24 @@ def test_a_wrong_submission_is_refused_in_a_sentence(tmp_path, ours, kind):
     with pytest.raises(UsageError, match=sentence) as refused:
         make(tmp_path, ours, f"submission={path}")
     assert str(refused.value).count(". ") == 0 and not (tmp_path / "out").exists()
+
+
+def test_several_submissions(tmp_path, ours):
+    """Each is a row of its own, whatever its file is called; what is there already is refused."""
+    for core in ("lstm", "lru"):
+        write(tmp_path / core, core, (0.1, 0.91), words=STOPS)
+    paths = [
+        pack(tmp_path / core, tmp_path / place / "x.zip") for core, place in (("lstm", "c"), ("lru", "d"))
+    ]
+    board = make(tmp_path, ours, f"submission=[{paths[0]},{paths[1]}]")["boards"][0]
+    assert [(row["name"], row["submitted"]) for row in board["rows"] if row["submitted"]] == [
+        *(("lru", "x (2)"), ("lstm", "x (1)"))
+    ]
+    again = pack(tmp_path / "lstm", tmp_path / "e" / "again.zip")
+    with pytest.raises(
+        UsageError, match=r"again\.zip has the core, the settings and the seed of one that is there"
+    ):
+        make(tmp_path, ours, f"submission=[{paths[0]},{again}]")
 
 
 def test_two_runs_of_one_seed_are_refused(tmp_path, ours):

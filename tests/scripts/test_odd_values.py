@@ -3,12 +3,20 @@
 import copy
 import json
 import math
+import re
 
 import pytest
 from synthetic_runs import SIZES, VERSIONS, composed, write_run
 
 from engram.analysis.compare import compare
 from engram.analysis.configurations import describe_configurations
+from engram.analysis.groups import place_runs
+from engram.analysis.leaderboard.boards import Entry
+from engram.analysis.leaderboard.document import make_document
+from engram.analysis.leaderboard.page import make_page as make_leaderboard_page
+from engram.analysis.leaderboard.protocol import protocol_of
+from engram.analysis.leaderboard.tables import make_tables
+from engram.analysis.metrics import EVALUATION
 from engram.analysis.page import make_page
 from engram.analysis.runs import Run, read_run
 from engram.analysis.settings import Settings
@@ -76,6 +84,21 @@ def assert_compared(good, found, harmed):
     assert {one.name for one in good} <= {one["folder"] for one in document["runs"]}
     assert all(name.isprintable() and len(name) < 400 for name in document["groups"])
     assert "</script><b>" not in make_page(document)
+    assert_ranked([run for run in runs if len(run.series(EVALUATION)[0].x)])
+
+
+def assert_ranked(runs):
+    """Assert that a leaderboard of runs is made, every run on it once, and that none is more than text there."""
+    entries = []
+    for place in place_runs(runs, None):
+        protocol = protocol_of(place.run, lambda agent: CONFIG, ["agent.learning_rate"])
+        entries.append(Entry(place.run, protocol, place.task, "odd"))
+    document = make_document(entries, [], QUICK, ["gru"]) | {"command": "", "free": []}
+    cells = [cell for board in document["boards"] for row in board["rows"] for cell in row["cells"].values()]
+    assert sum(len(cell["seeds"]) for cell in cells) == len(runs)
+    without_code = re.sub("`[^`\n]*`", "", make_tables(document))
+    for text in (make_leaderboard_page(document), without_code):
+        assert "<b>" not in text and "\x1b" not in text and "\u202e" not in text
 
 
 CONFIG = composed(*WORDS).values | {"seed": 2}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -19,6 +18,7 @@ from engram.analysis.leaderboard.words import (
 )
 from engram.analysis.leaderboard.words import number as score_text
 from engram.analysis.page import TEMPLATE
+from engram.run_files.json_text import json_text
 
 
 def make_page(document: Mapping[str, Any]) -> str:
@@ -64,7 +64,7 @@ def _skipped(skipped: Sequence[Mapping[str, str]]) -> str:
 
 def _filter(board: Mapping[str, Any]) -> str:
     """What the choices of the page go by."""
-    return f'data-agent="{escape(board["agent"])}" data-tasks="{escape(json.dumps(board["tasks"]))}"'
+    return f'data-agent="{escape(board["agent"])}" data-tasks="{escape(json_text(board["tasks"]))}"'
 
 
 def _head(cells: Iterable[str]) -> str:

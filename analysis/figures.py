@@ -14,8 +14,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from engram.analysis.axes import make_panels, write
 from engram.analysis.curves import ALL_TASKS
-from engram.analysis.style import LABELS, dashes
-from engram.common.colours import colour
+from engram.analysis.style import LABELS, Look, look
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -33,6 +32,8 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "engram",
     "text.parse_math": False,  # names may hold dollars
 }
+# The line of what random actions are worth.
+_CHANCE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": ":", "zorder": 1}
 _DPI = 200
 # Of more pairs a list is too long to be read.
 _MOST_PAIRS = 45
@@ -41,7 +42,7 @@ _MOST_PIXELS = 60_000
 
 
 def draw_curves(document: dict[str, Any]) -> Figure:
-    """Draw a panel for all tasks together, if there are several, and one for each task."""
+    """Draw a panel for all tasks together, if there are several, and one for each task, with its line of chance."""
     x, settings = document["x"], document["settings"]
     panels = document["curves"][x]
     columns = min(len(panels), 3 if len(panels) <= 9 else 6)
@@ -50,7 +51,9 @@ def draw_curves(document: dict[str, Any]) -> Figure:
         for axes, (task, curves) in zip(grid, panels.items(), strict=True):
             for index, group in enumerate(document["groups"]):
                 if curves.get(group):
-                    _draw_line(axes, curves[group], index)
+                    _draw_line(axes, curves[group], look(document, index))
+            if task in document["chance"]:
+                axes.axhline(document["chance"][task], **_CHANCE)
             axes.set_title(_task_title(task, document), loc="left")
             axes.xaxis.set_major_formatter(EngFormatter(sep="", unit="s" if x == "wall_clock" else ""))
             axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -61,7 +64,7 @@ def draw_curves(document: dict[str, Any]) -> Figure:
                 axes.set_xlabel(LABELS[x])
             if place % columns == 0:
                 axes.set_ylabel(settings["label"])
-        _add_legend(figure, document)
+        _add_legend(figure, document, has_chance=any(task in document["chance"] for task in panels))
     return figure
 
 
@@ -79,7 +82,7 @@ def draw_aggregates(document: dict[str, Any]) -> Figure:
         )
         for axes, name in zip(grid[0], names, strict=True):
             for index, group in enumerate(groups):
-                _draw_interval(axes, aggregates[group][name], index, colour(index))
+                _draw_interval(axes, aggregates[group][name], index, look(document, index).colour)
             better = " (lower is better)" if name == "optimality_gap" else ""
             axes.set_title(f"{LABELS[name]}{better}", loc="left", fontsize=8.5)
             axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -97,7 +100,8 @@ def draw_profiles(document: dict[str, Any]) -> Figure:
         figure, axes = plt.subplots(figsize=(4.6, 3.2))
         for index, group in enumerate(document["groups"]):
             profile = document["profiles"]["groups"][group]
-            _draw_line(axes, {"x": document["profiles"]["thresholds"], **profile}, index, steps=True)
+            curve = {"x": document["profiles"]["thresholds"], **profile}
+            _draw_line(axes, curve, look(document, index), steps=True)
         axes.set_xlabel(f"τ, {_score_label(document)}")
         axes.set_ylabel("share of runs with a score above τ")
         axes.set_ylim(-0.02, 1.02)
@@ -155,7 +159,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return paths
 
 
-def _draw_line(axes: Axes, curve: dict[str, Any], index: int, steps: bool = False) -> None:
+def _draw_line(axes: Axes, curve: dict[str, Any], look: Look, steps: bool = False) -> None:
     style = {"drawstyle": "steps-post"} if steps else {}
     x, value = np.array(curve["x"]), np.array(curve["value"], float)
     if curve["low"] is not None:
@@ -163,19 +167,19 @@ def _draw_line(axes: Axes, curve: dict[str, Any], index: int, steps: bool = Fals
             x,
             np.array(curve["low"], float),  # NaN where a single run leaves no interval
             np.array(curve["high"], float),
-            color=colour(index),
+            color=look.colour,
             alpha=0.17,
             linewidth=0,
             step="post" if steps else None,
         )
-    (line,) = axes.plot(x, value, color=colour(index), linewidth=1.5, **style)  # type: ignore[arg-type]
-    line.set_dashes(dashes(index))
+    (line,) = axes.plot(x, value, color=look.colour, linewidth=1.5, **style)  # type: ignore[arg-type]
+    line.set_dashes(look.dashes)
     alone = _alone(value)
     if alone.any() and curve["low"] is not None:
         low, high = (np.array(curve[key], float)[alone] for key in ("low", "high"))
-        axes.vlines(x[alone], low, high, color=colour(index), alpha=0.5, linewidth=1.5)
+        axes.vlines(x[alone], low, high, color=look.colour, alpha=0.5, linewidth=1.5)
     marked = alone | _where_runs_end(curve)
-    axes.plot(x[marked], value[marked], ".", color=colour(index), markersize=7)
+    axes.plot(x[marked], value[marked], ".", color=look.colour, markersize=7)
 
 
 def _alone(values: np.ndarray) -> np.ndarray:
@@ -216,16 +220,19 @@ def _score_label(document: dict[str, Any]) -> str:
     return f"{score}, scaled to bounds" if document["settings"]["bounds"] else score
 
 
-def _add_legend(figure: Figure, document: dict[str, Any]) -> None:
+def _add_legend(figure: Figure, document: dict[str, Any], has_chance: bool = False) -> None:
     """One legend for all panels, below them."""
     handles = []
     for index, group in enumerate(document["groups"]):
-        line = Line2D([], [], color=colour(index), linewidth=1.5, label=group)
-        line.set_dashes(dashes(index))
+        line = Line2D([], [], color=look(document, index).colour, linewidth=1.5, label=group)
+        line.set_dashes(look(document, index).dashes)
         handles.append(line)
-    columns = min(len(handles), max(2, int(figure.get_figwidth() // 1.4)))
+    if has_chance:
+        handles.append(Line2D([], [], label="chance", **_CHANCE))
+    rows = -(-len(handles) // max(2, int(figure.get_figwidth() // 1.4)))
+    columns = -(-len(handles) // rows)
     # Of many groups it is taller than the panels, which keep their size.
-    height, legend_height = figure.get_figheight(), 0.2 * -(-len(handles) // columns)
+    height, legend_height = figure.get_figheight(), 0.2 * rows
     figure.set_figheight(height + max(0.0, legend_height - 0.3 * height))
     figure.tight_layout(rect=(0, legend_height / figure.get_figheight(), 1, 1))
     figure.legend(handles=handles, loc="lower center", ncols=columns, handlelength=2.6)

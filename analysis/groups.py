@@ -16,6 +16,8 @@ from engram.common.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
 SAME_TASK = ("render_mode", "vectorization", "start_method", "worker_timeout", "_partial_")
+# The core without a memory, to which all others are compared.
+CONTROL = "mlp"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,18 @@ def drop_repetitions(placed: Sequence[Placed]) -> tuple[list[Placed], list[Skipp
             best[identity] = one
     kept = sorted(best.values(), key=lambda one: (one.task, one.group, one.run.seed, one.run.name))
     return kept, skipped
+
+
+def controls_last(placed: Sequence[Placed]) -> tuple[list[str], list[str]]:
+    """Return the groups in order, and the controls among them: those without a memory, which stand last.
+
+    Where no group has a memory none is a control.
+    """
+    groups = {one.group for one in placed}
+    controls = groups - {one.group for one in placed if one.core != CONTROL}
+    if controls == groups:
+        return sorted(groups), []
+    return sorted(groups - controls) + sorted(controls), sorted(controls)
 
 
 def mixed_keys(placed: Sequence[Placed]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engram.analysis.groups import mixed_keys
 from engram.analysis.runs import Run
@@ -22,10 +22,13 @@ def task_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
         runs: of all groups.
         end: environment steps up to which they are compared.
     """
-    notes = []
-    for group in sorted({one.placed.group for one in runs}):
-        members = [one for one in runs if one.placed.group == group]
-        notes += _seed_notes(f"{group} on {task}", [one.placed.run.seed for one in members])
+    by_group: dict[str, list[Scored]] = {}
+    for one in sorted(runs, key=lambda one: one.placed.group):
+        by_group.setdefault(one.placed.group, []).append(one)
+    notes = _seed_notes(
+        task, {group: [one.placed.run.seed for one in ours] for group, ours in by_group.items()}
+    )
+    for group, members in by_group.items():
         keys = mixed_keys([one.placed for one in members])
         if keys:
             more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
@@ -59,26 +62,33 @@ def folder_notes(runs: Sequence[Run]) -> list[str]:
     return notes
 
 
-def score_notes(runs: Sequence[Scored], score: str) -> list[str]:
-    """Say which runs lack the score that aggregates are made of."""
+def score_notes(runs: Sequence[Scored], score: str, is_aggregated: bool) -> list[str]:
+    """Say which runs lack the score that aggregates are made of, if there are any."""
     lacking = [one.placed.run.name for one in runs if one.scores[score] is None]
     if not lacking:
         return []
     more = f" and {len(lacking) - 1} more have" if len(lacking) > 1 else " has"
-    return [f"{lacking[0]}{more} no {score}, and no part in the aggregates."]
+    part = ", and no part in the aggregates" if is_aggregated else ""
+    return [f"{lacking[0]}{more} no {score}{part}."]
 
 
-def _seed_notes(who: str, seeds: Sequence[int]) -> list[str]:
+def _seed_notes(task: str, seeds: Mapping[str, Sequence[int]]) -> list[str]:
+    """Say which groups have too few seeds, those that have as many in one sentence."""
+    by_count: dict[int, list[str]] = {}
+    for group, own in seeds.items():
+        by_count.setdefault(len(own), []).append(group)
     notes = []
-    if len(seeds) == 1:
-        notes.append(f"{who} has one run: there is no interval; train at least {FEWEST_SEEDS} seeds.")
-    elif len(seeds) < FEWEST_SEEDS:
-        notes.append(
-            f"{who} has {len(seeds)} runs: intervals of fewer than {FEWEST_SEEDS} seeds are too narrow."
-        )
-    if len(set(seeds)) < len(seeds):
-        notes.append(f"{who} has several runs of one seed: they may not be independent.")
-    return notes
+    for count, groups in sorted(by_count.items()):
+        who = f"{', '.join(groups)} on {task} {'has' if len(groups) == 1 else 'each have'}"
+        if count == 1:
+            notes.append(f"{who} one run: there is no interval; train at least {FEWEST_SEEDS} seeds.")
+        elif count < FEWEST_SEEDS:
+            notes.append(f"{who} {count} runs: intervals of fewer than {FEWEST_SEEDS} seeds are too narrow.")
+    return notes + [
+        f"{group} on {task} has several runs of one seed: they may not be independent."
+        for group, own in seeds.items()
+        if len(set(own)) < len(own)
+    ]
 
 
 def _length_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:

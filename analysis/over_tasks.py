@@ -37,9 +37,9 @@ def comparable_tasks(
         The tasks, and sentences about those left out.
     """
     complete = [task for task, ours in tasks.items() if {one.placed.group for one in ours} == set(groups)]
-    kept = [task for task in complete if len(tasks) == 1 or has_scale(task, settings)]
-    notes = []
-    for task in tasks:
+    kept = [task for task in complete if has_scale(task, settings)]
+    notes: list[str] = []
+    for task in tasks if len(tasks) > 1 else ():
         if task not in complete:
             lacking = sorted(set(groups) - {one.placed.group for one in tasks[task]})
             notes.append(f"{task} is left out of the aggregates over tasks: no runs of {', '.join(lacking)}.")
@@ -51,13 +51,34 @@ def comparable_tasks(
     return kept, notes
 
 
+def worth_aggregating(
+    tasks: Mapping[str, Sequence[Scored]], comparable: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Return the tasks to aggregate over: none where it is a single one, or where no group has run any of them twice.
+
+    Args:
+        tasks: the runs of each.
+        comparable: those of them that may be aggregated over.
+
+    Returns:
+        The tasks, and a sentence where single runs are why there are none.
+    """
+    if len(comparable) < 2:
+        return [], []
+    if all(len(tasks[task]) == len({one.placed.group for one in tasks[task]}) for task in comparable):
+        return [], [
+            "Every group has one run of a task: there are no aggregates over tasks; train several seeds."
+        ]
+    return list(comparable), []
+
+
 def aggregate(
     tasks: Mapping[str, Sequence[Scored]], groups: Sequence[str], settings: Settings
 ) -> dict[str, Any]:
     """Compute aggregates, profiles and probabilities of improvement.
 
     Args:
-        tasks: the runs of each task to aggregate over; every group has some.
+        tasks: the runs of each task to aggregate over; every group has some; or no task.
         groups: all of them.
         settings: how.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from engram.analysis.axes import finish, make_panels, open_axes, say
@@ -25,12 +26,13 @@ _STEPS, _TRAINING, _EVALUATION, _ERROR = (
 )
 
 
-def draw_learning_curve(run_dir: Path, title: str) -> Path:
+def draw_learning_curve(run_dir: Path, title: str, chance: float | None = None) -> Path:
     """Draw returns against environment steps to `learning_curve.png`; where there are none, the picture says so.
 
     Args:
         run_dir: a run's folder.
         title: above the picture.
+        chance: return of uniformly random actions, drawn as a line; None draws none.
 
     Returns:
         The picture's path.
@@ -57,6 +59,7 @@ def draw_learning_curve(run_dir: Path, title: str) -> Path:
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlim(left=0, right=1.03 * end if end else None)
     if trained or steps:
+        _draw_chance(axes, chance)
         axes.legend(frameon=False)
     else:
         say(
@@ -66,13 +69,16 @@ def draw_learning_curve(run_dir: Path, title: str) -> Path:
     return finish(figure, run_dir / "learning_curve.png")
 
 
-def draw_seeds(path: Path, title: str, curves: Mapping[str, Mapping[str, Any]]) -> Path:
+def draw_seeds(
+    path: Path, title: str, curves: Mapping[str, Mapping[str, Any]], chance: float | None = None
+) -> Path:
     """Draw the mean return of several seeds against environment steps, with the band of its interval.
 
     Args:
         path: the picture.
         title: above it.
         curves: by what they are of, `x`, `value`, and `low` and `high` or None, as of `make_curves`.
+        chance: return of uniformly random actions, drawn as a line; None draws none.
     """
     figure, (axes,) = make_panels(1, 1, (7, 4.2), dpi=130)
     open_axes(axes)
@@ -87,6 +93,7 @@ def draw_seeds(path: Path, title: str, curves: Mapping[str, Mapping[str, Any]]) 
     axes.set_title(title, fontsize=10, **_AS_TEXT)
     axes.xaxis.set_major_formatter(EngFormatter())
     axes.set_xlim(left=0)
+    _draw_chance(axes, chance)
     axes.legend(frameon=False)
     return finish(figure, path)
 
@@ -118,6 +125,11 @@ def draw_probe(path: Path, argument: str, trained: float | None, points: list[di
     axes.set_xlabel(argument, **_AS_TEXT)
     axes.set_ylabel("episodic return, mean ± s.e.")
     return finish(figure, path)
+
+
+def _draw_chance(axes: Axes, chance: float | None) -> None:
+    if chance is not None:
+        axes.axhline(chance, color=GREY, linestyle=":", linewidth=1.2, label=f"chance, {chance:.3g}")
 
 
 def _read_series(path: Path) -> tuple[float, dict[str, tuple[array[float], array[float]]]]:

@@ -31,6 +31,7 @@ class Settings:
         confidence: of the intervals.
         seed: of the bootstrap.
         bounds: values that score 0 and 1, by task.
+        chance: returns of uniformly random actions, by task; for those of which Engram does not know it.
     """
 
     group: Sequence[str] | None = None
@@ -44,6 +45,7 @@ class Settings:
     confidence: float = 0.95
     seed: int = 0
     bounds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    chance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

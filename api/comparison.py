@@ -51,9 +51,9 @@ def compare_runs(
         UsageError: for what the user can mend.
     """
     with usage_errors():
-        # Which tasks there are is known only after reading: `bounds` may name any.
+        # Which tasks there are is known only after reading: `bounds` and `chance` may name any.
         options = compose_config(
-            "plot", [f"++{word}" if word.startswith("bounds") else word for word in words]
+            "plot", [f"++{word}" if word.startswith(("bounds", "chance")) else word for word in words]
         ).values
         options = check_options(options, PlotOptions)
         named = _as_list(options["runs"])

@@ -185,5 +185,6 @@ def _draw_curve(session: Session, run_dir: Path) -> None:
     from engram.analysis.run_figures import draw_learning_curve  # Matplotlib takes a second to import.
 
     made_of = "-".join(_chosen(session, run_dir))
-    title = f"{session.driver.env.name}  ·  {made_of}  ·  seed {session.config['seed']}"
-    say(f"learning curve: {draw_learning_curve(run_dir, title)}", file=sys.stderr)
+    env = session.driver.env
+    title = f"{env.name}  ·  {made_of}  ·  seed {session.config['seed']}"
+    say(f"learning curve: {draw_learning_curve(run_dir, title, env.chance_return)}", file=sys.stderr)

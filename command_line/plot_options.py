@@ -15,6 +15,10 @@ def _is_bounds(value: Any) -> bool:
     return is_pair and all(isinstance(part, int | float) for part in value) and value[0] < value[1]
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e100
+
+
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -28,6 +32,11 @@ _BOUNDS = Fitting(
     "a mapping of tasks to [lowest, highest]",
     lambda value: isinstance(value, Mapping) and all(map(_is_bounds, value.values())),
     "'{CartPole-v1: [0,500]}'",
+)
+_CHANCE = Fitting(
+    "a mapping of tasks to returns",
+    lambda value: isinstance(value, Mapping) and all(map(_is_finite, value.values())),
+    "'{CartPole-v1: 22.2}'",
 )
 
 
@@ -45,6 +54,7 @@ class PlotOptions:
     score: Literal["mmer", "area", "final_evaluation"] = "mmer"
     epoch_env_steps: Positive | None = None
     bounds: Annotated[Mapping[str, Any], _BOUNDS] = field(default_factory=dict)
+    chance: Annotated[Mapping[str, Any], _CHANCE] = field(default_factory=dict)
     points: Annotated[int, Whole(2)] = 100
     resamples: Annotated[int, Whole(100)] = 10_000
     confidence: Annotated[float, Real(above=0, below=1)] = 0.95

@@ -7,6 +7,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#B8588E", "#A87700", "#666666", "#3
 # On a dark ground: the same hues, lighter.
 DARK_COLOURS = ("#4DA6E0", "#FF8A3D", "#2CC79A", "#E59CC4", "#E6B422", "#A8A8A8", "#8FD0F5")
 BLUE, ORANGE, *_, GREY, LIGHT_BLUE = COLOURS
+DARK_GREY = DARK_COLOURS[COLOURS.index(GREY)]
 
 
 def colour(index: int) -> str:

@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> None:
 
 def _print(document: dict[str, Any]) -> None:
     """Print the table of every task, then what was skipped and what limits the comparison."""
-    columns = ["seeds", "parameters", "carry bytes", "MMER", "low", "high", "area", "evaluation"]
+    columns = ["seeds", "MMER", "low", "high", "area", "evaluation", "parameters", "carry bytes"]
     for task in document["tasks"]:
         lines = {}
         for row in document["table"]:
@@ -33,11 +33,11 @@ def _print(document: dict[str, Any]) -> None:
                 best = [mmer and mmer[key] for key in ("value", "low", "high")]
                 lines[row["group"]] = [
                     row["seeds"],
-                    row["parameters"],
-                    row["carry_bytes"],
                     *best,
                     area and area["value"],
                     last and last["value"],
+                    row["parameters"],
+                    row["carry_bytes"],
                 ]
         metric = document["settings"]["label"]
         print_table(f"{task['name']}: {metric}, up to {task['end']:,.0f} environment steps", columns, lines)

@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// A group's name, whose dots end lines rather than begin them.
+const spelt = (name) => name.replaceAll(" · ", "\u00a0· ");
+
 function element(name, attributes = {}, ...children) {
   const made = name.startsWith("svg:")
     ? document.createElementNS(SVG, name.slice(4))
@@ -35,18 +38,29 @@ function ticks(low, high, count) {
   return found;
 }
 
+// The place among the controls, which stand after all other groups; below 0 for these.
+function controlPlace(index, data) {
+  return index - (data.groups.length - data.controls.length);
+}
+
+function shadeOf(index, data) {
+  return controlPlace(index, data) < 0 ? `var(--group-${data.shades[index % data.shades.length]})` : "var(--control)";
+}
+
 function dash(index, data) {
+  const control = controlPlace(index, data);
+  if (control >= 0) return data.dashes[1 + (control % (data.dashes.length - 1))].map((length) => length * 1.2).join(" ");
   const kind = (index + Math.floor(index / data.colours)) % data.dashes.length;
   return data.dashes[kind].map((length) => length * 1.2).join(" ");
 }
 
 function swatch(index, data) {
   const line = element("svg:line", { x1: 0, x2: 30, y1: 5, y2: 5, "stroke-dasharray": dash(index, data) });
-  line.style.stroke = `var(--group-${index % data.colours})`;
+  line.style.stroke = shadeOf(index, data);
   return element("svg:svg", { class: "swatch", viewBox: "0 0 30 10", "aria-hidden": "true" }, line);
 }
 
-// A chart in `host`. `describe()` gives {curves: {group: {x, value, low, high}}, xLabel, yLabel, unit, label, steps}.
+// A chart in `host`. `describe()` gives {curves: {group: {x, value, low, high}}, chance, xLabel, yLabel, unit, label, steps}.
 class Chart {
   constructor(host, data, hidden, describe) {
     Object.assign(this, { host, data, hidden, describe, place: null });
@@ -83,8 +97,10 @@ class Chart {
     this.frame = { left: 34 + 7 * widest, right: width - 14, top: 14, bottom: height - 44, width, height };
     this.axes();
     const names = this.visible();
+    this.chance();
     for (const name of names) this.band(name);
     for (const name of names) this.curve(name);
+    this.chanceName();
     if (!names.length) this.text(width / 2, height / 2, this.names().length ? "All are hidden." : "No curve.", "middle");
     this.cursor();
     this.buttons();
@@ -94,11 +110,14 @@ class Chart {
     const all = this.names().map((name) => this.shown.curves[name]);
     const x = all.flatMap((curve) => curve.x);
     const y = all.flatMap((curve) => [curve.value, curve.low ?? [], curve.high ?? []].flat()).filter((value) => value !== null);
+    if (y.length && this.shown.chance != null) y.push(this.shown.chance);
     const [low, high] = y.length ? [Math.min(...y), Math.max(...y)] : [0, 1];
     const margin = (high - low) * 0.05 || 0.5;
+    // Below a line of chance near the bottom there is room for its name.
+    const lowest = Math.min(low - margin, this.shown.chance - low < 2.5 * margin ? this.shown.chance - 2.5 * margin : Infinity);
     this.limits = {
       x: this.shown.steps ? [Math.min(...x), Math.max(...x)] : [0, x.length ? Math.max(...x) : 1],
-      y: this.shown.steps ? [-0.02, 1.02] : [low - margin, high + margin],
+      y: this.shown.steps ? [-0.02, 1.02] : [lowest, high + margin],
     };
   }
 
@@ -132,6 +151,22 @@ class Chart {
     this.text((left + right) / 2, height - 6, this.shown.xLabel, "middle");
     const middle = (top + bottom) / 2;
     this.text(14, middle, this.shown.yLabel, "middle", { transform: `rotate(-90 14 ${middle})` });
+  }
+
+  // The line of what random actions are worth.
+  chance() {
+    if (this.shown.chance == null) return;
+    const y = this.at(0, this.shown.chance)[1];
+    this.line(this.frame.left, y, this.frame.right, y, "chance");
+  }
+
+  // Its name, over all curves, below the line where there is room.
+  chanceName() {
+    const value = this.shown.chance;
+    if (value == null) return;
+    const { right, bottom } = this.frame;
+    const y = this.at(0, value)[1];
+    this.text(right, y + (bottom - y > 18 ? 14 : -6), `chance ${short(value)}`, "end", { class: "chance" });
   }
 
   // Where a line can be drawn: runs of neighbours that all have a value.
@@ -186,7 +221,7 @@ class Chart {
   }
 
   shade(name) {
-    return `var(--group-${this.data.groups.indexOf(name) % this.data.colours})`;
+    return shadeOf(this.data.groups.indexOf(name), this.data);
   }
 
   dot(name, x, y, r = 4) {
@@ -245,8 +280,8 @@ class Chart {
   }
 
   button(name) {
-    const made = element("button", { type: "button", "data-group": name });
-    made.append(swatch(this.data.groups.indexOf(name), this.data), element("span", {}, name), element("span", { class: "value" }));
+    const made = element("button", { type: "button", "data-group": name, class: name.length > 18 ? "long" : "" });
+    made.append(swatch(this.data.groups.indexOf(name), this.data), element("span", {}, spelt(name)), element("span", { class: "value" }));
     made.addEventListener("click", () => this.toggle(name));
     return made;
   }

@@ -25,7 +25,7 @@ function head(names, leading = 1) {
 }
 
 function groupCell(name) {
-  const made = cell([swatch(data.groups.indexOf(name), data), name], "", "th");
+  const made = cell(element("span", { class: "name" }, swatch(data.groups.indexOf(name), data), element("span", {}, spelt(name))), "", "th");
   made.scope = "row";
   return made;
 }
@@ -51,10 +51,19 @@ function fillSummary() {
   const runs = several(data.runs.length, "run"), tasks = several(data.tasks.length, "task");
   find("summary").textContent =
     `${runs} of ${several(data.groups.length, "group")} on ${tasks}, ${fewest === most ? fewest : `${fewest} to ${most}`} ` +
-    `${most === 1 ? "seed" : "seeds"} each. Intervals are ${percent} stratified bootstrap intervals.`;
-  find("notes").hidden = data.notes.length + data.skipped.length === 0;
+    `${most === 1 ? "seed" : "seeds"} each` + (most === 1 ? ". " : `, with ${percent} intervals. `);
+  const limits = data.notes.length + (data.skipped.length ? 1 : 0);
+  find("notes").hidden = limits === 0;
+  if (limits) find("summary").append(element("a", { href: "#notes" }, several(limits, "note")), " on what limits it.");
   const skipped = data.skipped.length ? [`${several(data.skipped.length, "run")} skipped: see “Runs”.`] : [];
   find("notes").querySelector("ul").append(...[...skipped, ...data.notes].map((note) => element("li", {}, note)));
+}
+
+// What the dotted line of chance and the grey ones of controls are, where there are any.
+function chanceText() {
+  const chance = Object.keys(data.chance).length ? " The dotted line is chance, the return of uniformly random actions." : "";
+  const control = data.controls.length ? ` Grey and dashed is ${data.controls.join(", ")}, the control without a memory.` : "";
+  return chance + control;
 }
 
 function fillCurves() {
@@ -63,13 +72,14 @@ function fillCurves() {
   document.querySelector(`input[name=x][value=${data.x}]`).checked = true;
   find("curves-text").textContent =
     `The ${settings.label}: ${labels[settings.aggregate]} over seeds with its ${percent} interval, at every place ` +
-    "of the runs that have a value there. Each run is drawn to its end: a small dot marks where one ends before others of its group, and values beyond it say of how many runs they are. Move over the figure, or use the arrow keys, to read values.";
+    "of the runs that have a value there." + chanceText() + " Each run is drawn to its end: a small dot marks where one ends before others of its group, and values beyond it say of how many runs they are. Move over the figure, or use the arrow keys, to read values.";
   const axis = () => document.querySelector("input[name=x]:checked").value;
   const chart = new Chart(find("curves"), data, hidden, () => {
     const inSteps = axis() === "env_steps";
     return {
       curves: data.curves[axis()][task.value] ?? {},
       xLabel: labels[axis()],
+      chance: data.chance[task.value] ?? null,
       yLabel: task.value === "all tasks" && Object.keys(settings.bounds).length ? "score" : settings.label,
       unit: inSteps ? "" : "s",
       spell: (x) => (inSteps ? `${Math.round(x).toLocaleString("en")} environment steps` : `${format(x, 1)} seconds`),
@@ -88,20 +98,21 @@ function fillTable() {
     `highest mean of an epoch during training; the area is the mean height of the curve; ` +
     "the evaluation is the last one. All runs of a task are compared over the same environment steps, up to those beside its name. Parameters are those of the " +
     "whole agent; carry bytes are what it remembers from step to step of one environment.";
-  const titles = ["group", "parameters", "carry bytes", "seeds", "MMER", "area under the curve", "final evaluation"];
+  const titles = ["group", "seeds", "MMER", "area under the curve", "final evaluation", "parameters", "carry bytes"];
   const table = find("table");
   table.append(head(titles));
   for (const task of data.tasks) {
     const rows = data.table.filter((row) => row.task === task.name);
-    const title = cell(`${task.name}, up to ${count(Math.round(task.end))} environment steps`, "task", "th");
+    const words = `${task.name}, up to ${count(Math.round(task.end))} environment steps`;
+    const title = cell(element("span", {}, words), "task", "th");
     Object.assign(title, { scope: "rowgroup", colSpan: titles.length });
     const body = element("tbody", {}, element("tr", {}, title));
     for (const row of rows) {
-      const numbers = [row.parameters, row.carry_bytes, row.seeds].map((value) => cell(count(value), "number"));
-      const line = element("tr", {}, groupCell(row.group), ...numbers);
+      const line = element("tr", {}, groupCell(row.group), cell(count(row.seeds), "number"));
       for (const name of ["mmer", "area", "final_evaluation"]) {
         line.append(estimateCell(row[name], isAmongBest(row[name], rows.map((other) => other[name]))));
       }
+      line.append(...[row.parameters, row.carry_bytes].map((value) => cell(count(value), "number")));
       body.append(line);
     }
     table.append(body);
@@ -113,7 +124,7 @@ function intervalBar(found, low, high, index, middle = null) {
   const bar = element("svg:svg", { class: "interval", viewBox: "0 0 220 20", preserveAspectRatio: "none", "aria-hidden": "true" });
   bar.append(element("svg:line", { class: "rail", x1: 0, x2: 220, y1: 10, y2: 10 }));
   if (middle !== null) bar.append(element("svg:line", { class: "middle", x1: at(middle), x2: at(middle), y1: 0, y2: 20 }));
-  const shade = index === null ? "var(--quiet)" : `var(--group-${index % data.colours})`;
+  const shade = index === null ? "var(--quiet)" : shadeOf(index, data);
   if (found.low !== null) {
     const box = { x: at(found.low), y: 5, width: Math.max(1, at(found.high) - at(found.low)), height: 10, opacity: 0.35 };
     bar.append(element("svg:rect", { ...box, style: `fill: ${shade}` }));
@@ -177,8 +188,8 @@ function fillSearches() {
         cell(one.score === null ? "–" : format(one.score), "number"), cell(one.state)));
     const table = element("table", {}, head(["configuration", ...options, search.score], 0), element("tbody", {}, ...rows));
     table.tHead.rows[0].append(cell("state", "", "th"));
-    const spelt = options.map((name) => `${name}=${search.space[name]}`).join(" ");
-    find("searches").append(element("h3", {}, search.name), element("p", {}, `The ${search.score} of ${search.metric} in evaluations, over ${spelt}.`),
+    const words = options.map((name) => `${name}=${search.space[name]}`).join(" ");
+    find("searches").append(element("h3", {}, search.name), element("p", {}, `The ${search.score} of ${search.metric} in evaluations, over ${words}.`),
       element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Search ${search.name}` }, table));
   }
 }
@@ -192,13 +203,13 @@ function fillRuns() {
   }
   find("runs-summary").textContent = `Raw scores of ${several(data.runs.length, "run")} (also in scores.csv)`;
   const rows = data.runs.map((run) => {
-    const numbers = [run.seed, run.env_steps, run.seconds === null ? "–" : format(run.seconds, 1)].map(String);
     const scores = [run.mmer, run.area, run.final_evaluation].map((value) => format(value));
+    const numbers = [run.env_steps, run.seconds === null ? "–" : format(run.seconds, 1)].map(String);
     const words = [run.solved ? "solved" : "", run.device, run.folder];
-    return element("tr", {}, cell(run.task), groupCell(run.group), ...[...numbers, ...scores].map((text) => cell(text, "number")),
+    return element("tr", {}, cell(run.task), groupCell(run.group), ...[String(run.seed), ...scores, ...numbers].map((text) => cell(text, "number")),
       ...words.map((text) => cell(text)));
   });
-  const names = ["task", "group", "seed", "steps", "seconds", "MMER", "area", "evaluation"];
+  const names = ["task", "group", "seed", "MMER", "area", "evaluation", "steps", "seconds"];
   const table = find("runs");
   table.append(head(names, 2), element("tbody", {}, ...rows));
   for (const name of ["", "device", "folder"]) table.tHead.rows[0].append(cell(name, "", "th"));
@@ -232,6 +243,7 @@ function fillMethod() {
     `Intervals are percentiles of ${settings.resamples.toLocaleString("en")} stratified bootstrap resamples: runs are drawn with replacement within each task, tasks are not. They tell how results vary with the seed on these tasks. With few seeds they are too narrow.`,
     "MMER, the maximum over training of the mean episodic return (or of what else the curves show), is POPGym's metric. A maximum favours noisy curves a little; the area under the curve does not.",
     "Returns of POPGym and of the diagnostic tasks lie in about [−1, 1] and are aggregated as they are, as POPGym's authors do; other tasks are aggregated by the bounds given.",
+    "Aggregates over tasks, performance profiles and probabilities of improvement are made of two tasks or more, which every group was run on, some of them with several seeds.",
     "Wall-clock is the sum of the seconds spent collecting and learning, over all resumptions of a run; evaluation, checkpoints and start-up are not counted. It depends on the machine and on what else ran there.",
     `Devices: ${[...new Set(data.runs.map((run) => run.device))].join(", ")}. Code: ${[...new Set(data.runs.map((run) => run.git_commit.slice(0, 12)))].join(", ")}.`,
   ];

@@ -36,7 +36,7 @@ _PLACE, _DANCE, _SHAPE, _COLOR, _TARGET = (
     purpose(name) for name in ("places", "dances", "shapes", "colors", "target")
 )
 # (dancers, delay) -> mean return of uniformly random actions, measured over 10,000 episodes.
-_CHANCE = {
+CHANCE_RETURNS = {
     (2, 16): 0.482,
     (4, 16): 0.248,
     (8, 16): 0.125,
@@ -90,7 +90,7 @@ class Ballet(NativeVectorEnv):
             {"image": gs.Box(0, 255, (side, side, 3), np.uint8), "instruction": gs.Discrete(1 + len(DANCES))}
         )
         self.single_action_space = gs.Discrete(len(COMPASS))
-        self.best_return, self.chance_return = 1.0, _CHANCE.get((num_dancers, delay))
+        self.best_return, self.chance_return = 1.0, CHANCE_RETURNS.get((num_dancers, delay))
         self._places = torch.tensor(_PLACES).to(self.device)
         self._steps, self._offsets = compass_steps().to(self.device), dance_offsets().to(self.device)
         self._sprites = make_sprites().to(self.device)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engram.common.option_types import Count, Index, NotPositive
 from engram.common.random import purpose, randint
+from engram.envs.diagnostic.t_maze_chance import random_walk_return
 from engram.envs.hidden import Hidden
 from engram.envs.native import NativeVectorEnv
 
@@ -32,7 +33,8 @@ class TMaze(NativeVectorEnv):
     An episode terminates after exactly `corridor_length + 2 * oracle_length + 1` actions, T. The last is
     worth 1, and the episode a success, if it leaves the agent on the goal's side; action t < T costs `penalty`
     if the agent lags behind afterwards (x < t - oracle_length), which stands for exploration. The way there and
-    back is just long enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5.
+    back is just long enough: the best return is 1. Walking on without a memory and turning at random is worth 0.5;
+    random actions on the way lag behind, which `chance_return` tells.
 
     Args:
         num_envs: number of environments B.
@@ -64,7 +66,7 @@ class TMaze(NativeVectorEnv):
         )
         self.single_action_space = gs.Discrete(4)
         self.best_return = 1.0
-        self.chance_return = 0.5
+        self.chance_return = random_walk_return(corridor_length, oracle_length, self.penalty)
 
     def begin(self, seed: Tensor, env_index: Tensor, episode: Tensor) -> dict[str, Tensor]:  # noqa: D102
         return {

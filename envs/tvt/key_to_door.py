@@ -27,7 +27,7 @@ from engram.envs.tvt.three_phases import EXPLORE, EXPLORE_LENGTH, REWARD, ThreeP
 _KEY, _START = purpose("key"), purpose("start")
 _DOOR_CELL, _INDICATOR_CELL = WIDTH + 5, 5
 # By delay, the mean return of uniformly random actions with ten apples, measured over 20,000 episodes.
-_CHANCE = {30: 2.95, 60: 5.56}
+CHANCE_RETURNS = {30: 2.95, 60: 5.56}
 
 
 class KeyToDoor(ThreePhases):
@@ -60,7 +60,7 @@ class KeyToDoor(ThreePhases):
         boards = (KEY_EXPLORE, ORCHARD, KEY_REWARD)
         super().__init__(num_envs, boards, delay, 10, num_apples, observation, device, env_index_offset)
         self.name = "tvt/key_to_door"
-        self.chance_return = _CHANCE.get(delay) if num_apples == 10 else None
+        self.chance_return = CHANCE_RETURNS.get(delay) if num_apples == 10 else None
         self._key_cells, self._start_cells = (
             cells_of(KEY_EXPLORE, letter).to(self.device) for letter in ("k", "+")
         )

@@ -16,7 +16,7 @@ from engram.envs.tvt.three_phases import EXPLORE, REWARD, ThreePhases
 
 _TARGET, _PLACE = purpose("target"), purpose("place of the color")
 # By delay, the mean return of uniformly random actions with ten apples, measured over 20,000 episodes.
-_CHANCE = {30: 3.10, 60: 5.71}
+CHANCE_RETURNS = {30: 3.10, 60: 5.71}
 
 
 class VisualMatch(ThreePhases):
@@ -50,7 +50,7 @@ class VisualMatch(ThreePhases):
         boards = (MATCH_EXPLORE, ORCHARD, MATCH_REWARD)
         super().__init__(num_envs, boards, delay, 15, num_apples, observation, device, env_index_offset)
         self.name = "tvt/visual_match"
-        self.chance_return = _CHANCE.get(delay) if num_apples == 10 else None
+        self.chance_return = CHANCE_RETURNS.get(delay) if num_apples == 10 else None
         self._ring = cells_of(MATCH_EXPLORE, "#").to(self.device)
         self._objects = cells_of(MATCH_REWARD, "o").to(self.device)
 

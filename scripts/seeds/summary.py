@@ -43,7 +43,9 @@ def summary_of(directory: Path, with_curve: bool, trust_edited: bool = False) ->
     if with_curve:
         curves = {_LABELS[episodes]: curve for episodes, one in found.items() if (curve := _curve(one))}
         title = f"{row['task']}  ·  {row['group']}  ·  {row['seeds']} seeds, mean and 95 %"
-        path = draw_seeds(directory / "learning_curve.png", title, curves)
+        path = draw_seeds(
+            directory / "learning_curve.png", title, curves, document["chance"].get(row["task"])
+        )
         yield f"learning curve: {path}"
 
 

@@ -17,6 +17,8 @@ def document_of(num_groups):
     curve = {"x": [0, 1], "value": [0.0, 1.0], "low": None, "high": None, "runs": [1, 1]}
     return {
         "groups": groups,
+        "controls": [],
+        "chance": {},
         "improvement": pairs,
         "x": "env_steps",
         "settings": {"label": "training return", "score": "mmer"},

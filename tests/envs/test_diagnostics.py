@@ -120,7 +120,7 @@ def test_walking_on_and_turning_at_random_is_worth_a_half(oracle_length: int) ->
         # At the junction it turns, once: on a candidate a further turn to the same side does nothing.
         row = env.step(torch.where(row["obs"][:, 0] > 0, 1 + torch.arange(4000) % 2 * 2, RIGHT))
         total += row["reward"]
-    assert set(total.tolist()) == {0.0, 1.0} and abs(total.mean() - env.chance_return) < 0.04
+    assert set(total.tolist()) == {0.0, 1.0} and abs(total.mean() - 0.5) < 0.04
 
 
 @pytest.mark.parametrize("name", TASKS)

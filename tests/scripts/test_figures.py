@@ -16,6 +16,7 @@ from engram.analysis.figures import draw_curves, save
 from engram.analysis.page import make_page
 from engram.analysis.runs import read_run
 from engram.analysis.settings import Settings
+from engram.analysis.style import look
 from engram.benchmarks.core_figure import draw_core_times
 from engram.run_files.run_command import asked_for, command_text
 
@@ -89,6 +90,33 @@ def test_a_report_marks_single_points_and_where_runs_end(tmp_path):
     plt.close(figure)
 
 
+def test_chance_and_the_control_are_in_every_curve(tmp_path):
+    for core in ("gru", "s5", "mlp"):
+        for env in ("popgym/repeat_previous_easy", "diagnostic/recall_first"):
+            write_run(tmp_path, core, env)
+    runs = [read_run(folder.parent) for folder in sorted(tmp_path.rglob("config.yaml"))]
+    document = compare(runs, [], Settings(points=5, resamples=100)) | {"x": "env_steps"}
+    figure = draw_curves(document)
+    for axes, level in zip(figure.axes, (-0.5, -0.496), strict=True):
+        (dotted,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+        assert dotted.get_ydata()[0] == level
+        curves = [line for line in axes.lines if len(line.get_xdata()) == 5 and line.get_marker() != "."]
+        assert [line.get_color() for line in curves] == ["#0072B2", "#D55E00", "#666666"]
+        assert curves[2].is_dashed()
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["gru", "s5", "mlp", "chance"]
+    plt.close(figure)
+
+
+def test_a_runs_own_curve_has_its_line_of_chance(drawn, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"env_steps": 64, "charts/episodic_return": 0.5}\n')
+    figures.draw_learning_curve(tmp_path, "title", -0.496)
+    curve = {"x": [0, 1], "value": [0.0, 1.0], "low": None, "high": None}
+    figures.draw_seeds(tmp_path / "seeds.png", "title", {"training episodes": curve}, -0.5)
+    labels = [[text.get_text() for text in figure.axes[0].get_legend().get_texts()] for figure in drawn]
+    assert labels == [["training episodes", "chance, -0.496"], ["training episodes", "chance, -0.5"]]
+
+
 NAMES = ["$$", "$x$ y", "$\\frac{$", "{{data}}", "{{script}}", "<b>&amp;"]
 
 
@@ -114,6 +142,25 @@ def test_names_with_dollars_and_braces_are_text(tmp_path):
     ]
     title, rest = make_page(document | {"command": "", "configurations": []}).split("</title>")
     assert html.escape("{{data}}") in title and "<b>" not in title and "<b>&amp;" not in rest
+
+
+def test_where_there_is_a_control_nothing_else_is_grey():
+    document = {"groups": [*"abcdefg", "mlp"], "controls": ["mlp"]}
+    assert [look(document, index).colour for index in (4, 5, 6, 7)] == [
+        "#A87700",
+        "#3A95CC",
+        "#0072B2",
+        "#666666",
+    ]
+    assert look(document | {"controls": []}, 5).colour == "#666666"
+    assert len({look(document, index) for index in range(8)}) == 8
+
+
+def test_a_title_of_long_names_says_how_many_they_are():
+    parts = {"command": "", "configurations": [], "controls": [], "chance": {}}
+    names = ["gru · reconstruction.coef=0 · self_prediction.coef=0", "gru · reconstruction.coef=1"]
+    assert "<h1>Comparison of gru, s5</h1>" in make_page(parts | {"groups": ["gru", "s5"]})
+    assert "<h1>Comparison of 4 groups</h1>" in make_page(parts | {"groups": names * 2})
 
 
 def test_many_rows_are_drawn_in_fewer_pixels(tmp_path):

@@ -132,7 +132,7 @@ def test_sizes_stand_in_the_tables(run, tmp_path):
     result, document = plot(run, runs, tmp_path / "whole")
     row = row_of(document, "gru", "popgym/autoencode_easy")
     assert (row["parameters"], row["carry_bytes"]) == (12_345, 512) and document["notes"] == []
-    assert re.search(r"gru +5 +12,345 +512 ", result.out)
+    assert re.search(r"gru +5 .* 12,345 +512\n", result.out)
     for folder in sorted((runs / "popgym/autoencode_easy/ppo-mlp").iterdir())[:2]:
         (folder / "sizes.json").unlink()
     for folder in (runs / "popgym/autoencode_easy/ppo-lstm").iterdir():
@@ -161,6 +161,9 @@ def test_few_seeds_are_warned_of(run, tmp_path):
     result, document = plot(run, tmp_path / "runs", tmp_path / "out")
     assert "note: gru on popgym/autoencode_easy has 3 runs: intervals of fewer than 5 seeds" in result.out
     assert "note: mlp on popgym/autoencode_easy has one run: there is no interval" in result.out
+    write_run(tmp_path / "runs", "s5", "popgym/autoencode_easy")
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert "note: mlp, s5 on popgym/autoencode_easy each have one run: there is no interval" in result.out
     row = row_of(document, "mlp", "popgym/autoencode_easy")
     assert row["mmer"]["low"] is None and row["mmer"]["standard_deviation"] is None
     assert document["curves"]["env_steps"]["popgym/autoencode_easy"]["mlp"]["low"] is None
@@ -172,9 +175,49 @@ def test_five_seeds_of_a_single_task(run, tmp_path):
     assert document["notes"] == [] and list(document["curves"]["env_steps"]) == ["popgym/autoencode_easy"]
     row = row_of(document, "gru", "popgym/autoencode_easy")
     assert row["mmer"]["value"] == pytest.approx(0.52)
-    assert row["mmer"] | {"standard_deviation": None} == document["aggregates"]["gru"]["iqm"] | {
-        "standard_deviation": None
-    }
+    found = [document[key] for key in ("aggregated_tasks", "aggregates", "profiles", "improvement")]
+    assert found == [[], {}, {}, []]
+
+
+def test_one_run_of_each_group_is_not_aggregated(run, tmp_path):
+    """Two of one group are; the note is gone then."""
+    note = "Every group has one run of a task: there are no aggregates over tasks; train several seeds."
+    write_comparison(tmp_path / "runs", seeds=1)
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert document["aggregates"] == {} and document["improvement"] == [] and f"note: {note}" in result.out
+    assert list(document["curves"]["env_steps"]) == ["popgym/autoencode_easy", "popgym/repeat_previous_easy"]
+    assert document["chance"] == {"popgym/autoencode_easy": -0.503, "popgym/repeat_previous_easy": -0.496}
+    write_run(tmp_path / "runs", seed=1)
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert len(document["aggregated_tasks"]) == 2 and note not in document["notes"]
+
+
+def test_the_line_of_chance(run, tmp_path):
+    """Of training and of evaluations in other environments; of several tasks together; given for those not known."""
+    easy, first = "popgym/repeat_previous_easy", "diagnostic/recall_first"
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", seed=seed, evaluations=(0.1,))
+        words = ("evaluation.env.num_symbols=8",)
+        write_run(tmp_path / "runs", env=first, seed=seed, evaluations=(0.1,), words=words)
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert document["chance"] == {first: -0.5, easy: -0.496, "all tasks": pytest.approx(-0.498)}
+    _, document = plot(
+        run, tmp_path / "runs", tmp_path / "out", "episodes=evaluation", f"chance={{{easy}: -0.3}}"
+    )
+    assert document["chance"] == {first: -0.75, easy: -0.3, "all tasks": pytest.approx(-0.525)}
+    write_run(tmp_path / "own", env="gymnasium", words=("env.id=CartPole-v1",))
+    _, document = plot(run, tmp_path / "own", tmp_path / "out")
+    assert document["chance"] == {}
+    _, document = plot(run, tmp_path / "own", tmp_path / "out", "chance={CartPole-v1: 22.3, Other-v0: 1}")
+    assert document["chance"] == {"CartPole-v1": 22.3}
+
+
+def test_a_control_stands_last(run, tmp_path):
+    write_comparison(tmp_path / "runs", cores=("s5", "mlp", "gru"), seeds=1)
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out")
+    assert document["groups"] == ["gru", "s5", "mlp"] and document["controls"] == ["mlp"]
+    _, document = plot(run, tmp_path / "runs/popgym/*/ppo-mlp", tmp_path / "out")
+    assert document["groups"] == ["mlp"] and document["controls"] == []
 
 
 def test_the_same_run_twice_is_no_further_evidence(run, tmp_path):
@@ -242,13 +285,20 @@ def test_evaluation_returns_and_other_scores(run, tmp_path):
     assert [one["reason"] for one in document["skipped"]] == ["no eval/episodic_return in its metrics"]
     row = row_of(document, "gru")
     assert row["mmer"]["value"] == 0.7 and row["final_evaluation"]["value"] == 0.5
-    assert document["aggregates"]["gru"]["mean"]["value"] == 0.5
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", env="popgym/autoencode_easy", evaluations=(0.1, 0.3), seed=seed)
+    _, document = plot(run, tmp_path / "runs", tmp_path / "out", *words)
+    assert document["aggregates"]["gru"]["mean"]["value"] == pytest.approx(0.4)
 
 
 def test_a_run_without_the_score_has_no_part_in_aggregates(run, tmp_path):
     write_run(tmp_path / "runs", seed=0, evaluations=())
     for seed in (1, 2):
         write_run(tmp_path / "runs", seed=seed, evaluations=(0.1 * seed,))
+    result, document = plot(run, tmp_path / "runs", tmp_path / "out", "score=final_evaluation")
+    assert "has no final_evaluation.\n" in result.out and document["aggregates"] == {}
+    for seed in (1, 2):
+        write_run(tmp_path / "runs", env="popgym/autoencode_easy", seed=seed, evaluations=(0.1 * seed,))
     result, document = plot(run, tmp_path / "runs", tmp_path / "out", "score=final_evaluation")
     assert "has no final_evaluation, and no part in the aggregates" in result.out
     aggregates = document["aggregates"]["gru"]
@@ -291,6 +341,7 @@ def test_help_and_the_engram_command(run):
         ("runs=here resamples=10", "resamples must be a whole number of at least 100"),
         ("runs=here confidence=2", "confidence must be a number between 0 and 1"),
         ("runs=here bounds={a:[1,0]}", "bounds must be a mapping of tasks"),
+        ("runs=here chance={a:b}", "chance must be a mapping of tasks to returns"),
         ("runs=here metrik=iqm", "did you mean 'metric'"),
         ("runs=here group=[]", "group must be"),
         ("runs=here output=here/config.yaml/x", "output must be a folder that can be written to"),

@@ -78,7 +78,7 @@ def test_an_error_on_a_page_would_be_seen(tmp_path):
 
 
 def test_it_shows_what_there_is(browser):
-    assert text(browser, "h1") == "Comparison of gru, mlp, s5"
+    assert text(browser, "h1") == "Comparison of gru, s5, mlp"
     assert curves(browser) == ["gru", "mlp"]  # the first task, which s5 was not run on
     assert "21 runs of 3 groups on 2 tasks" in text(browser, "#summary")
     assert "s5 on popgym/repeat_previous_easy has one run" in text(browser, "#notes")
@@ -91,9 +91,47 @@ def test_sizes_stand_beside_the_scores(browser):
     titles = browser.run(
         "return [...document.querySelectorAll('#table thead th')].map((cell) => cell.textContent)"
     )
-    assert titles[:4] == ["group", "parameters", "carry bytes", "seeds"]
+    scores = ["MMER", "area under the curve", "final evaluation"]
+    assert titles == ["group", "seeds", *scores, "parameters", "carry bytes"]
     cells = "return [...document.querySelectorAll('#table tbody tr:nth-child(2) td')].map((cell) => cell.textContent)"
-    assert browser.run(cells)[:3] == ["12,345", "512", "5"]
+    assert browser.run(cells)[0] == "5" and browser.run(cells)[-2:] == ["12,345", "512"]
+
+
+def test_the_figure_comes_first_then_scores_then_notes(browser):
+    order = """return ['curves', 'curves-text', 'table', 'table-text', 'notes', 'runs-summary', 'configurations']
+        .map((id) => document.getElementById(id).getBoundingClientRect().top)"""
+    tops = browser.run(order)
+    assert tops == sorted(tops) and tops[0] < 500
+    assert text(browser, "#summary").endswith("3 notes on what limits it.")
+    browser.run("document.querySelector('#summary a').click()")
+    assert -1 < browser.run("return document.getElementById('notes').getBoundingClientRect().top") < 50
+
+
+def test_chance_and_the_control_are_in_every_curve(browser):
+    for task, level in (
+        ("popgym/autoencode_easy", "chance \u22120.503"),
+        ("popgym/repeat_previous_easy", "chance \u22120.496"),
+    ):
+        choose(browser, "#task", task)
+        assert text(browser, "#curves text.chance") == level
+    heights = """
+        const middle = (one) => { const b = one.getBoundingClientRect(); return b.top + b.height / 2; };
+        const svg = document.querySelector('#curves > svg').getBoundingClientRect();
+        return [svg.top, middle(document.querySelector('#curves line.chance')), svg.bottom];"""
+    top, line, bottom = browser.run(heights)
+    assert top < line < bottom
+    stroke = "return getComputedStyle(document.querySelector('#curves .curve[data-group=mlp]')).stroke"
+    assert browser.run(stroke) in ("rgb(102, 102, 102)", "rgb(168, 168, 168)")
+    assert "Grey and dashed is mlp, the control without a memory." in text(browser, "#curves-text")
+
+
+def test_a_wide_table_shows_that_it_scrolls(browser):
+    """On a phone the shadow behind which there is more lies over the table's edge; the page itself does not scroll."""
+    browser.resize(390)
+    wide = "const box = document.querySelector('#table').parentElement; return [box.scrollWidth > box.clientWidth, "
+    scrolls, image = browser.run(wide + "getComputedStyle(box).backgroundImage]")
+    assert scrolls and image.count("linear-gradient") == 4
+    assert browser.run("return document.documentElement.scrollWidth") <= 390
 
 
 def test_texts_of_the_axes_do_not_touch(run, tmp_path):
@@ -122,7 +160,7 @@ def test_texts_of_the_axes_do_not_touch(run, tmp_path):
 
 def test_choosing_a_task_and_hiding_a_core(browser):
     choose(browser, "#task", "popgym/repeat_previous_easy")
-    assert curves(browser) == ["gru", "mlp", "s5"]
+    assert curves(browser) == ["gru", "s5", "mlp"]
     browser.run("document.querySelector('#curves button[data-group=mlp]').click()")
     assert curves(browser) == ["gru", "s5"]
     pressed = "return document.querySelector('#curves button[data-group=mlp]').getAttribute('aria-pressed')"

@@ -21,7 +21,9 @@ def main(words: Sequence[str]) -> None:
     found = make_leaderboard(words)
     for place, name, cell, rows in submitted_rows(found.document):
         score = " ".join(filter(None, score_parts(cell)))
-        say(f"{place}: {name} has rank {cell['rank']} of {rows}, score {score}, {len(cell['seeds'])} seeds")
+        seeds = len(cell["seeds"])
+        several = "" if seeds == 1 else "s"
+        say(f"{place}: {name} has rank {cell['rank']} of {rows}, score {score}, {seeds} seed{several}")
     for one in found.document["skipped"]:
         say(f"skipped: {one['name']}: {one['reason']}")
     for path in found.files:

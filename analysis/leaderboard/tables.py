@@ -32,11 +32,9 @@ def make_tables(document: Mapping[str, Any]) -> str:
     lines = [_BEGIN]
     for board in document["boards"]:
         lines += [f"## {_plain(board['title'])}", ""]
-        lines += [
-            f"From {_plain(', '.join(board['sources']))}. {_plain(' '.join(board['notes']))}".rstrip(),
-            "",
-        ]
-        lines += [*_table(board, tasks), ""]
+        known = ", ".join(heading(tasks[task]) for task in board["tasks"])
+        about = [f"{known}; from {', '.join(board['sources'])}.", *board["notes"]]
+        lines += [_plain(" ".join(about)), "", *_table(board), ""]
     lines += ["## What is missing", "", "How many cores have runs, by any agent:", ""]
     lines += _rows(
         [["task", "cores"], *([_code(o["task"]), f"{o['cores']} of {o['of']}"] for o in document["coverage"])]
@@ -45,12 +43,13 @@ def make_tables(document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(board: Mapping[str, Any], tasks: Mapping[str, Any]) -> list[str]:
+def _table(board: Mapping[str, Any]) -> list[str]:
     own = own_options(board["rows"])
     head = ["core", *(["mean rank"] if board["mean_rank"] else [])]
     for task in board["tasks"]:
         limit = board["thresholds"][task]
-        head += [f"{_code(heading(tasks[task]))}: rank", "score", "seeds", "steps trained"]
+        rank = f"{_code(task)}: rank" if len(board["tasks"]) > 1 else "rank"
+        head += [rank, "score", "seeds", "steps trained"]
         head += ["steps to threshold" if limit is None else f"steps to {limit:g}"]
     head += [*(key.rpartition(".")[2].replace("_", " ") for key in own), "parameters"]
     return _rows([head, *(_row(row, board, own) for row in board["rows"])])

@@ -2,10 +2,11 @@
 
 import csv
 import json
+import re
 import zipfile
 
 import pytest
-from synthetic_runs import VERSIONS, write_run
+from synthetic_runs import QUICK, VERSIONS, write_run
 
 from engram.analysis.archive import write_archive
 from engram.analysis.folders import find_run_folders
@@ -13,6 +14,7 @@ from engram.analysis.runs import read_run
 from engram.api.leaderboard import make_leaderboard
 from engram.common.errors import UsageError
 from engram.scripts import leaderboard
+from run_files import TINY
 
 TASK, OTHER = "popgym/repeat_previous_easy", "popgym/autoencode_easy"
 WORDS = ("total_env_steps=4000",)
@@ -191,6 +193,20 @@ def test_a_submission_appears_beside_ours(tmp_path, ours, capsys):
     assert mine["versions"] == ["0.2.0"] and mine["own"] == {"agent.learning_rate": ["0.002"]}
     assert cells(board, TASK)[1] == ("lstm", 2, 0.91, 2, 2000, 2, 2000.0)
     assert '<tr class="submitted">' in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_run_that_was_trained_is_packed_and_submitted(run, trained, tmp_path):
+    """All that a stranger does, by the commands."""
+    words = [word for word in TINY if word != "core=lstm"]
+    mine = run("train", "core=gru", "seed=1", *words, f"logging.runs_dir={tmp_path / 'runs'}")
+    assert mine.code == 0, mine.err
+    for runs, output in ((trained, "ours"), (tmp_path / "runs", "mine")):
+        packed = run("plot", f"runs={runs}", f"output={tmp_path / output}", "archive=true", *QUICK)
+        assert packed.code == 0, packed.err
+    archives = [f"archives={tmp_path / 'ours' / 'runs.zip'}", f"submission={tmp_path / 'mine' / 'runs.zip'}"]
+    result = run("leaderboard", *archives, f"output={tmp_path / 'out'}", "resamples=100")
+    assert result.code == 0, result.err
+    assert re.match(rf"ppo on {TASK}: gru has rank [12] of 2, score .*, 1 seed\n", result.out)
 
 
 WRONG = {

@@ -131,7 +131,13 @@ def _read(
     found: list[tuple[str, Sequence[Folder]]] = []
     skipped: list[Skipped] = []
     for label, path in sources:
-        folders, unread = find_run_folders([str(path)])
+        try:
+            folders, unread = find_run_folders([str(path)])
+        except UsageError as error:
+            raise UsageError(
+                f"An archive of runs holds run folders, but {path} holds none; write one: engram plot runs=<runs> "
+                "output=<folder> archive=true."
+            ) from error
         found.append((label, folders))
         skipped += unread
     entries, left_out = read_entries(found, defaults, free, drops_repeated)

@@ -373,12 +373,19 @@ def test_names_of_others_are_text(tmp_path, ours):
             ["archives={archive}", "submission={text}"],
             r"submission must name archives of runs, whose names end in",
         ),
+        (
+            ["archives={archive}", "submission={empty}"],
+            r"An archive of runs holds run folders, but .* holds none",
+        ),
         (["archives={archive}", "output={text}"], r"output must be a folder that can be written to"),
         (["archives={archive}", "free=agent.gamma"], r"free must be a list"),
     ],
 )
 def test_wrong_options(tmp_path, ours, words, sentence):
     (tmp_path / "text.txt").touch()
-    words = [word.format(folder=tmp_path, archive=ours[0], text=tmp_path / "text.txt") for word in words]
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as empty:
+        empty.writestr("readme.txt", "no run")
+    places = {"folder": tmp_path, "archive": ours[0], "text": tmp_path / "text.txt", "empty": empty.filename}
+    words = [word.format(**places) for word in words]
     with pytest.raises(UsageError, match=sentence):
         make_leaderboard([f"output={tmp_path / 'out'}", *words])

@@ -43,7 +43,7 @@ def chance_return(name: str, options: Options) -> float | None:
         The mean; None where there is no such task, or nobody knows of one with these options.
     """
     task = TASKS.get(name)
-    if task is None or task.native is None or not _is_plain(options):
+    if task is None or task.native is None or not _is_plain(options, task.native):
         return None
     own = {key: value for key, value in options.items() if key not in (*_OUTWARD, *_AROUND)}
     kwargs = options.get("kwargs") or {}
@@ -59,12 +59,16 @@ def chance_return(name: str, options: Options) -> float | None:
         return None
 
 
-def _is_plain(options: Options) -> bool:
-    """Whether actions mean what they mean in the task, and episodes are as long."""
+def _is_plain(options: Options, native: type[VectorEnv]) -> bool:
+    """Whether actions mean what they mean in the task, and episodes are as long.
+
+    A preset may say for all tasks how numbers become actions; a task that is told by choices has nothing to convert.
+    """
+    converts = "action" in inspect.signature(native).parameters
     projection = options.get("projection") or {}
     action = projection.get("action") if isinstance(projection, Mapping) else projection
     return (
-        options.get("action") in (None, "auto")
+        (not converts or options.get("action") in (None, "auto"))
         and options.get("max_episode_steps") is None
         and action in (None, "permuted")
     )

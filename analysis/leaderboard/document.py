@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engram.analysis.chance import chance_of
 from engram.analysis.folders import Folder
 from engram.analysis.groups import drop_repetitions, place_runs
 from engram.analysis.leaderboard.boards import Entry, make_boards
-from engram.analysis.leaderboard.chance import known_returns
 from engram.analysis.leaderboard.protocol import Defaults, evaluated_on, protocol_of
 from engram.analysis.metrics import EVALUATION
 from engram.analysis.names import option_of
@@ -75,7 +75,7 @@ def make_document(
         cores: all that every task is to have runs of.
 
     Returns:
-        `tasks` with chance, best return and threshold, `boards`, `coverage`, `skipped`, `runs` and `confidence`.
+        `tasks` with chance and threshold, `boards`, `coverage`, `skipped`, `runs` and `confidence`.
     """
     tasks = [
         _describe_task(name, [one for one in entries if one.task == name])
@@ -96,8 +96,8 @@ def _describe_task(name: str, members: Sequence[Entry]) -> dict[str, Any]:
     """What is known of a task; its threshold is the lowest at which any run of ours was to stop."""
     ours = [one.run for one in members if not one.is_submitted]
     stops = [run.stored.stop_at_return for run in ours if run.stored.stop_at_return is not None]
-    chance, best = known_returns(members[0].run)
-    return {"name": name, "chance": chance, "best": best, "threshold": min(stops, default=None)}
+    chance = chance_of(members[0].run, is_evaluation=True)
+    return {"name": name, "chance": chance, "threshold": min(stops, default=None)}
 
 
 def _coverage(entries: Sequence[Entry], cores: Sequence[str]) -> list[dict[str, Any]]:

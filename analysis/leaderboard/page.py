@@ -125,7 +125,7 @@ def _board(index: int, board: Mapping[str, Any], tasks: Mapping[str, Any]) -> st
 def _table(board: Mapping[str, Any], tasks: Mapping[str, Any]) -> str:
     own, ranked = own_options(board["rows"]), ["mean rank"] if board["mean_rank"] else []
     last = [*(key.rpartition(".")[2].replace("_", " ") for key in own), "parameters", "carry bytes"]
-    over = [_th("", "over"), *(_th(name, "over") for name in ranked)]
+    over = [_th("", "over"), *(_th("", "over") for _ in ranked)]
     under = [_th("core"), *(_th(name, "number") for name in ranked)]
     for task in board["tasks"]:
         limit = board["thresholds"][task]

@@ -46,9 +46,10 @@ def own_options(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def heading(task: Mapping[str, Any]) -> str:
-    """A task with what chance and perfection are worth on it."""
-    known = [f"{name} {number(task[name])}" for name in ("chance", "best") if task[name] is not None]
-    return f"{task['name']} ({', '.join(known)})" if known else str(task["name"])
+    """A task with what chance is worth on it."""
+    return (
+        str(task["name"]) if task["chance"] is None else f"{task['name']} (chance {number(task['chance'])})"
+    )
 
 
 def method(document: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,7 @@ def test_every_task_that_states_it_is_known_by_its_options():
 
 def test_literal_figures():
     assert chance_return("popgym/repeat_previous_easy", {"kwargs": {}}) == -0.496
+    assert chance_return("popgym/repeat_previous_medium", {"action": "clip"}) == -0.499
     assert chance_return("diagnostic/recall_first", {"num_symbols": 4, "delay": 100}) == -0.5
     assert chance_return("diagnostic/recall_first", {"num_symbols": 4, "trials": 3}) == -1.5
     # One step to the junction: three of four lag and pay 1; of the others half turn, one half of these rightly.

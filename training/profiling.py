@@ -16,8 +16,9 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from engram.common.say import say
 from engram.training.session import Session
 
-WARM_UP, ITERATIONS = 3, 2
-"""Iterations before the profile, of those that learn, and those that it is of."""
+WARM_UP, ITERATIONS, UPDATES = 3, 2, 20
+"""Iterations before the profile, of those that learn; those that it is of; and the most updates in it: a trace takes some
+80 MB of memory for each of a world model, which may make hundreds in an iteration."""
 FOLDER, TRACE, SUMMARY = "profile", "trace.json.gz", "summary.txt"
 COLLECT, ENVIRONMENTS, UPDATE = "collect", "environments", "update"
 OPERATIONS = 12
@@ -39,7 +40,7 @@ def profiled(session: Session, run_dir: Path) -> Iterator[None]:
         marked.callback(found.close)
         env: Any = session.driver.env
         marked.enter_context(_marked(env, "step_sampled", ENVIRONMENTS))
-        marked.enter_context(_marked(session.agent, "update", UPDATE))
+        marked.enter_context(_marked(session.agent, "update", UPDATE, found.begin_update))
         marked.enter_context(_marked(session.driver, "collect", COLLECT, found.begin_iteration))
         yield
 
@@ -66,7 +67,7 @@ class _Profile:
         self._session, self._folder = session, folder
         self._profiler: profile | None = None
         self._is_done = False
-        self._iterations = 0
+        self._iterations = self._updates = 0
         self._began, self._env_steps = 0.0, 0
 
     def begin_iteration(self) -> None:
@@ -82,6 +83,12 @@ class _Profile:
             self._profiler.start()
             self._began, self._env_steps = time.perf_counter(), self._session.driver.env_steps
         elif self._iterations == WARM_UP + ITERATIONS:
+            self.close()
+
+    def begin_update(self) -> None:
+        """Take note that an update is about to be made."""
+        self._updates += self._profiler is not None
+        if self._updates > UPDATES:
             self.close()
 
     def close(self) -> None:

@@ -32,13 +32,13 @@ class Counted:
         return torch.ones(500, 500) @ torch.ones(500, 500)
 
 
-def run(folder, iterations):
+def run(folder, iterations, updates=1):
     parts = Counted()
     methods = parts.collect, parts.update, parts.step_sampled
     with profiled(SimpleNamespace(agent=parts, driver=parts), folder):
         for iteration in range(iterations):
             parts.collect()
-            if iteration > 0:
+            for _ in range(updates if iteration > 0 else 0):
                 parts.update()
     assert (parts.collect, parts.update, parts.step_sampled) == methods and parts.products == iterations
 
@@ -53,6 +53,14 @@ def test_two_iterations_after_the_warm_up(tmp_path, capsys):
     assert names.count("collect") == names.count("environments") == names.count("update") == 2
     lines = {line.split("  ")[0]: line for line in said.splitlines()}
     assert {"collect", "update", "other", "aten::mm"} <= lines.keys() and "  of it environments" in said
+
+
+def test_of_many_updates_the_first_are_in_the_profile(tmp_path, capsys):
+    run(tmp_path, 6, updates=15)
+    assert capsys.readouterr().err.startswith("profile of 16 environment steps")
+    trace = json.loads(gzip.decompress((tmp_path / "profile" / "trace.json.gz").read_bytes()))
+    names = [event["name"] for event in trace["traceEvents"] if event.get("cat") == "user_annotation"]
+    assert (names.count("collect"), names.count("update")) == (2, profiling.UPDATES) == (2, 20)
 
 
 def test_a_run_that_is_too_short(tmp_path, capsys):

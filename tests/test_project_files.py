@@ -1,6 +1,9 @@
 """What people read before they try a project: its citation, templates, workflow, container and package metadata."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +19,7 @@ DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
 INSTRUCTIONS = [
     tuple(line.split(maxsplit=1)) for line in DOCKERFILE.splitlines() if line and not line.startswith("#")
 ]
+HADOLINT = shutil.which("hadolint") or shutil.which("hadolint", path=Path(sys.executable).parent)
 # What the container need not hold to run every command of the README.
 LEFT_OUT = {"CITATION.cff", "CONTRIBUTING.md", "Dockerfile", "mkdocs.yml"}
 
@@ -91,6 +95,12 @@ def test_the_container_copies_what_is_there():
         assert kind != "COPY" or target == ("./" if len(sources) > 1 else f"{sources[0]}/")
 
 
+@pytest.mark.skipif(HADOLINT is None, reason="needs hadolint (make docker-lint installs it)")
+def test_the_container_breaks_no_rule_of_its_linter():
+    found = subprocess.run([HADOLINT, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
 def test_the_container_is_set_up_as_the_readme_says():
     kinds = {kind for kind, _ in INSTRUCTIONS}
     assert kinds <= {"FROM", "RUN", "WORKDIR", "ARG", "ENV", "COPY", "CMD"}
@@ -105,4 +115,4 @@ def test_the_container_is_set_up_as_the_readme_says():
     assert f"\n{' '.join(command)} " in README
     page = (ROOT / "docs" / "versions.md").read_text()
     shown = re.findall(r"^#   (docker .*)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
-    assert len(shown) == 3 and all(line in page for line in shown)
+    assert len(shown) == 4 and all(line in page for line in shown)

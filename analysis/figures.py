@@ -35,6 +35,7 @@ _STYLE: dict[Any, Any] = {
 # The line of what random actions are worth.
 _CHANCE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": ":", "zorder": 1}
 _DPI = 200
+_INCHES_OF_A_LETTER = 0.075
 # Of more pairs a list is too long to be read.
 _MOST_PAIRS = 45
 # Of a picture's longer side, which Matplotlib limits to 2**16.
@@ -115,13 +116,15 @@ def draw_improvement(document: dict[str, Any]) -> Figure:
     if len(pairs) > _MOST_PAIRS:
         return _draw_improvement_matrix(document)
     with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(4.6, 0.33 * len(pairs) + 1.1))
+        names = [f"{pair['group']}  over  {pair['other']}" for pair in pairs]
+        width = max(4.6, 2.4 + _INCHES_OF_A_LETTER * max(map(len, names)))
+        figure, axes = plt.subplots(figsize=(width, 0.33 * len(pairs) + 1.1))
         for index, pair in enumerate(pairs):
             _draw_interval(axes, pair, index, "#333333")
         axes.axvline(0.5, color="#888888", linewidth=0.9, linestyle=(0, (4, 3)))
         axes.set_xlim(-0.02, 1.02)
         axes.set_xlabel(f"P(X > Y) of the {LABELS[document['settings']['score']]}")
-        _name_rows(axes, [f"{pair['group']}  over  {pair['other']}" for pair in pairs])
+        _name_rows(axes, names)
         figure.tight_layout()
     return figure
 

@@ -17,8 +17,8 @@ from engram.common.say import say
 from engram.training.session import Session
 
 WARM_UP, ITERATIONS, UPDATES = 3, 2, 20
-"""Iterations before the profile, of those that learn; those that it is of; and the most updates in it: a trace takes some
-80 MB of memory for each of a world model, which may make hundreds in an iteration."""
+"""Iterations before the profile, of those that learn; those that it is of; and the most updates in it: a trace takes
+some 80 MB of memory for each of a world model, which may make hundreds in an iteration."""
 FOLDER, TRACE, SUMMARY = "profile", "trace.json.gz", "summary.txt"
 COLLECT, ENVIRONMENTS, UPDATE = "collect", "environments", "update"
 OPERATIONS = 12

@@ -39,6 +39,17 @@ def test_a_legend_lies_below_the_panels(num_groups):
     plt.close(figure)
 
 
+def test_long_names_leave_room_for_the_intervals(recwarn):
+    document = document_of(2)
+    for pair in document["improvement"]:
+        pair["group"] = pair["other"] = "gru · reconstruction.coef=0 · self_prediction.coef=0"
+    figure = figures.draw_improvement(document)
+    figure.canvas.draw()
+    assert not recwarn.list
+    assert figure.axes[0].get_window_extent().width > 1.5 * figure.dpi
+    plt.close(figure)
+
+
 def test_few_pairs_are_a_list_and_many_a_matrix():
     few, many = (figures.draw_improvement(document_of(number)) for number in (10, 11))
     assert few.axes[0].get_yticklabels()[0].get_text() == "core 00  over  core 01"

@@ -109,6 +109,11 @@ def _begin(words: Sequence[str], held: ExitStack, given: GivenEnv | None, ranks:
         say(f"note: {note}", file=sys.stderr)
     config = check_options(composed.values, TrainOptions)
     config.pop("trust_edited")  # nothing of a new run was edited
+    if config.pop("resume_from") == "weights":
+        raise UsageError(
+            "Only a run that is continued has weights to go on from: expected resume=<its folder> beside "
+            "resume_from=weights, but got none; give it, or leave resume_from out."
+        )
     if (seeds := config.pop("seeds")) is not None:
         raise UsageError(
             f"One call trains one run, but got seeds={seeds}; give one seed=, or train several by engram train … "
@@ -156,7 +161,7 @@ def _continue(
     with stored_options(run_dir):
         check_options(resumed_config(run_dir, []), TrainOptions)
     config = check_options(resumed_config(run_dir, words), TrainOptions)
-    trust_edited = config.pop("trust_edited")
+    trust_edited, loses_replay = config.pop("trust_edited"), config.pop("resume_from") == "weights"
     config.pop("seeds")
     check_installed(config["logging"])
     check_server(config, words)
@@ -177,7 +182,7 @@ def _continue(
         if ranks.is_leader:
             store_changes(run_dir, config)
         return Started(session, run_dir)
-    session.resume(run_dir, trust_edited)
+    session.resume(run_dir, trust_edited, loses_replay)
     if ranks.is_leader:
         adopt_texts(run_dir, edited)
         store_changes(run_dir, config)

@@ -121,6 +121,7 @@ class TrainOptions:
     curriculum: CurriculumOptions = CurriculumOptions()
     checkpoint: CheckpointOptions = CheckpointOptions()
     logging: LoggingOptions = LoggingOptions()
+    resume_from: Literal["checkpoint", "weights"] = "checkpoint"
     allow: Packages = ()
     trust_edited: bool = False
 

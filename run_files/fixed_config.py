@@ -11,7 +11,18 @@ Plain = bool | int | float | str
 
 # A run's machine, what it reports, and when it saves: nothing of what it learns.
 MACHINE = (
-    *("resume", "device", "capture", "threads", "profile", "logging", "checkpoint", "allow", "trust_edited"),
+    *(
+        "resume",
+        "resume_from",
+        "device",
+        "capture",
+        "threads",
+        "profile",
+        "logging",
+        "checkpoint",
+        "allow",
+        "trust_edited",
+    ),
     *("actors.count", "actors.address"),
 )
 # How far and how fast it learns from here on.

@@ -11,7 +11,7 @@ from engram.run_files.json_text import json_text
 from engram.run_files.names import COMMAND_FILE
 
 # Where a run was kept, and which one was continued, is no part of what it is.
-_OF_THE_PLACE = ("logging.run_dir", "resume")
+_OF_THE_PLACE = ("logging.run_dir", "resume", "resume_from")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from engram.training.curriculum import Curriculum, at_value, check_stages, train
 from engram.training.drivers import AnyDriver, make_driver, make_env
 from engram.training.episodes import evaluated, evaluation_metrics, evaluation_policy, truncation_note
 from engram.training.loop import train
+from engram.training.lost_replay import begin_replay, check_replay
 from engram.training.record import Record
 from engram.training.restoring import check_acting, named, stored_form
 from engram.training.schedule import Hooks, Metrics, Schedule
@@ -132,18 +133,21 @@ class Session:
         """Make or open the agent's own files in the run's folder; errors as of `Trainable.open_files`."""
         self.agent.open_files(run_dir, self.driver.row, is_new)
 
-    def resume(self, run_dir: Path, trust_edited: bool = False) -> None:
+    def resume(self, run_dir: Path, trust_edited: bool = False, loses_replay: bool = False) -> None:
         """Continue exactly where the last checkpoint stands.
 
         Args:
             run_dir: the run's folder.
             trust_edited: take a checkpoint that was copied over the latest, or saved with another configuration.
+            loses_replay: all but the replay, which the policy fills as far as before the first update. Not exact.
 
         Raises:
             FileNotFoundError: if the run has no checkpoint.
-            ValueError: if it is damaged or does not fit.
+            ValueError: if it is damaged or does not fit, or if its agent has no replay to lose.
         """
         check_spaces(run_dir, self.agent)
+        if loses_replay:
+            check_replay(self.agent)
         carry = self._initial_carry()
         used = path = checkpoint_path(run_dir, "latest")
 
@@ -170,6 +174,8 @@ class Session:
         self.callbacks = state.get("callbacks", {})
         if "record" in state:
             self.record.load_state_dict(state["record"])
+        if loses_replay:
+            return begin_replay(self.agent, self.driver, self.record, run_dir)
         self.open_files(run_dir, is_new=False)
         with named(used):
             self.agent.load_run_state(state)

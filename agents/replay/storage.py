@@ -76,7 +76,7 @@ class Storage:
                 found = "is missing" if got is None else f"has {got:,} bytes"
                 raise DamagedReplayError(
                     f"A replay's files keep their size, but {path} {found} where {expected:,} bytes were expected; "
-                    "put the whole file back, or start a new run."
+                    "put the whole file back, fill the replay anew with resume_from=weights, or start a new run."
                 )
             try:
                 if path.stat().st_blocks * 512 < expected:

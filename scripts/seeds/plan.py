@@ -32,7 +32,7 @@ from engram.training.new_run import make_common_dir
 
 # What is said of all runs together, and never handed to one of them.
 _OWN = ("seeds", "workers", "retries")
-_SET_HERE = (*_OWN, "seed", "resume", "logging.run_dir")
+_SET_HERE = (*_OWN, "seed", "resume", "resume_from", "logging.run_dir")
 # What a folder does not say, since it may be somebody else's; and what may be said anew when its runs go on.
 _OF_THE_COMMAND = ("allow", "trust_edited", SERVER)
 _ANEW = (*_OWN, *_OF_THE_COMMAND, "device", "capture", "threads")

@@ -37,7 +37,7 @@ OWN_OPTIONS = (
     "trust_edited",
 )
 # Options that a sweep sets for each trial.
-_SET_BY_SWEEP = ("resume", "logging.run_dir")
+_SET_BY_SWEEP = ("resume", "resume_from", "logging.run_dir")
 _GROUPS = ("agent", "core", "env")
 _NO_PART_OF_A_SWEEP = (
     *_SET_BY_SWEEP,

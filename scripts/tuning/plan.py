@@ -42,7 +42,7 @@ _SPACE = "tune.space."
 # What scores are measured by, and on: the same for all configurations.
 _SAME_FOR_ALL = (
     *("total_env_steps", "schedule_env_steps", "evaluation", "checkpoint", "logging", "device", "capture"),
-    *("sampler", "actors"),
+    *("sampler", "actors", "resume_from"),
     *("threads", "profile", "experiment", "config", "allow", "trust_edited", "sweep", "tune"),
 )
 

@@ -113,8 +113,14 @@ def resumed_config(run_dir: Path, words: Sequence[str]) -> dict[str, Any]:
             "run that it comes from."
         )
     refuse_former_replay(run_dir, config)
-    # An allow-list and trust are the user's to give, never a stored run's; a profile and what is lost are of one command.
-    config |= {"allow": [], "trust_edited": False, "profile": False, "seeds": None, "resume_from": "checkpoint"}
+    # An allow-list and trust are the user's to give, never a stored run's; a profile or a loss is of one command.
+    config |= {
+        "allow": [],
+        "trust_edited": False,
+        "profile": False,
+        "seeds": None,
+        "resume_from": "checkpoint",
+    }
     for word in quote_paths(words):
         key, value = _split(word)
         if not is_resumable(word):

@@ -29,8 +29,12 @@ def kill_trial(folder, run_dir):
     return pid is not None
 
 
-def wait_for_none(folder, seconds=30):
-    """Wait until no trial runs any more; returns how long that took."""
+def wait_for_none(folder, seconds=240):
+    """Wait until no trial runs any more; returns how long that took.
+
+    One that has only just been started looks for its sweep once it has imported everything: on a machine with much
+    else to do that takes a minute.
+    """
     start = time.monotonic()
     while trial_processes(folder):
         assert time.monotonic() - start < seconds, "a trial has outlived its sweep"

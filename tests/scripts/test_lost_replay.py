@@ -34,7 +34,9 @@ def test_it_learns_on_once_its_replay_is_filled_anew(run, ended):
     before = checkpoint_values(lost)
     result = go_on(run, lost, "resume_from=weights")
     assert result.code == 0, result.err
-    sentence = "not an exact continuation: the replay of the first 512 steps is lost, and nothing is learnt until"
+    sentence = (
+        "not an exact continuation: the replay of the first 512 steps is lost, and nothing is learnt until"
+    )
     assert sentence in result.err
     after = checkpoint_values(lost)
     # Rows since then alone, and of them 100 before the next update, as at the run's beginning.
@@ -60,7 +62,9 @@ def test_from_there_on_it_is_as_exact_as_any_run(run, ended):
 def test_without_the_word_nothing_is_filled(run, ended):
     lost = ended("refused")
     before = snapshot(lost)
-    assert_refused(go_on(run, lost), r"row\+obs\.bin is missing .* fill the replay anew with resume_from=weights")
+    assert_refused(
+        go_on(run, lost), r"row\+obs\.bin is missing .* fill the replay anew with resume_from=weights"
+    )
     assert snapshot(lost) == before
 
 
@@ -69,7 +73,9 @@ def test_what_has_no_replay_to_lose_is_told_so(run, trained, ended, tmp_path):
     words = (f"resume={copied}", "total_env_steps=100000", "resume_from=weights")
     assert_refused(run("train", *words), "expected an agent that has one .* PPO, which goes on exactly")
     new = (*TINY_REPLAY, ALLOW, "resume_from=weights", f"logging.runs_dir={tmp_path / 'none'}")
-    assert_refused(run("train", *new, path=[AGENT_FOLDER]), "expected resume=<its folder> beside resume_from=weights")
+    assert_refused(
+        run("train", *new, path=[AGENT_FOLDER]), "expected resume=<its folder> beside resume_from=weights"
+    )
     assert not (tmp_path / "none").exists()
     odd = go_on(run, ended("odd"), "resume_from=nothing")
     assert_refused(odd, "resume_from must be one of checkpoint, weights, but got 'nothing'")

@@ -22,8 +22,8 @@ PROMPT_SHARE = 0.7
 
 
 def border_width(image_size: int) -> int:
-    """Return the width of the border in pixels, on all four sides."""
-    return int(2 * (image_size // 64) ** 0.5)
+    """Return the width of the border in pixels, on all sides: the package's (2 of 64, 4 of 256), and at least 1."""
+    return max(1, int(2 * (image_size // 64) ** 0.5))
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def test_from_inside_a_target_it_is_not_seen():
 def test_the_border_has_the_colour_of_the_current_target(draw):
     literal = [(137, 30, 24), (80, 137, 71), (31, 113, 176), (75, 85, 161), (178, 156, 47), (178, 103, 86)]
     for color, expected in enumerate(literal):
-        for image_size, width in ((64, 2), (256, 4), (32, 0)):
+        for image_size, width in ((64, 2), (256, 4), (63, 1), (32, 1), (16, 1)):
             frame = draw(empty_hall(5.0, color=color), PLAIN, image_size)[0]
             inside = torch.zeros(image_size, image_size, dtype=torch.bool)
             inside[width : image_size - width, width : image_size - width] = True

@@ -46,14 +46,25 @@ def test_any_core_goes_with_a_size(core):
 def test_what_a_core_takes_from_a_size_is_there(core):
     """Without a size it would silently have its own."""
     taken = set(re.findall(r"select:size\.(\w+)", FILES[core].read_text()))
-    assert taken <= {"hidden_size", "recurrent_size", "state_size", "num_layers", "init", "state_scale"}
+    known = {"hidden_size", "recurrent_size", "state_size", "num_layers", "init", "state_scale", "blocks"}
+    assert taken <= known
     sizes = {key: 3 for key in taken}
     composed = OmegaConf.create({"size": sizes, "core": OmegaConf.load(FILES[core])})
     assert list(OmegaConf.to_container(composed, resolve=True)["core"].values()).count(3) >= len(taken)
 
 
 def test_without_a_size_cores_keep_their_own():
-    assert compose_config("train", ["core=r2i"]).values["core"]["state_size"] == 256
+    core = compose_config("train", ["core=r2i"]).values["core"]
+    assert (core["state_size"], core["blocks"]) == (256, 8)
+
+
+@pytest.mark.parametrize(("size", "blocks"), [("tiny", 2), ("popgym", 8), ("memory_maze", 8)])
+def test_small_stacks_have_few_blocks(size, blocks):
+    """Blocks of four modes turn too slowly to tell neighbouring rows apart; the published sizes have eight."""
+    assert compose_config("train", ["agent=r2i", f"size={size}"]).values["core"]["blocks"] == blocks
+
+
+def test_a_world_model_needs_a_size():
     with pytest.raises(UsageError, match="A size belongs"):
         compose_config("train", ["agent=ppo", "size=tiny"])
 

@@ -35,8 +35,9 @@ def _add_signature(found: griffe.Class) -> None:
     fields: dict[str, griffe.Parameter] = {}
     for base in reversed([found, *found.mro()]):
         for name, member in base.members.items():
-            is_field = isinstance(member, griffe.Attribute) and "property" not in member.labels
-            if is_field and member.annotation is not None and name[0] != "_":
+            if not isinstance(member, griffe.Attribute) or "property" in member.labels:
+                continue
+            if member.annotation is not None and name[0] != "_":
                 fields[name] = griffe.Parameter(
                     name,
                     annotation=member.annotation,

@@ -110,7 +110,12 @@ class MemoryCore(Checked, nn.Module, ABC):
         return self._run(x, self.memory_class(self.carry_spec(), carry, resets, int(all_carries)), dtype)
 
     def step(
-        self, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool = False
+        self,
+        x: Tensor,
+        carry: TensorDict,
+        is_first: Tensor,
+        donate: bool = False,
+        constants: dict[str, Any] | None = None,
     ) -> tuple[Tensor, TensorDict]:
         """Run one row: the same as a sequence of length one.
 
@@ -120,6 +125,8 @@ class MemoryCore(Checked, nn.Module, ABC):
             is_first: Whether the row begins an episode, [B] bool.
             donate: Allow the core to overwrite `carry`, which the caller then must not read again.
                 It has an effect only where gradients are disabled.
+            constants: What is computed of the parameters alone; an empty dict is filled by the first step and read by
+                the next ones, between which no parameter may move. Default: None, every step computes it.
 
         Returns:
             Outputs [B, output_size], and the carry after the row, batch size [B].
@@ -129,7 +136,9 @@ class MemoryCore(Checked, nn.Module, ABC):
         """
         resets, dtype = self._check(x, carry, is_first, names=("B",))
         donate = donate and not torch.is_grad_enabled()
-        return self._run(x, self.memory_class(self.carry_spec(), carry, resets, None, donate), dtype)
+        return self._run(
+            x, self.memory_class(self.carry_spec(), carry, resets, None, donate, constants), dtype
+        )
 
     def reads(
         self, x: Tensor, carry: TensorDict, is_first: Tensor

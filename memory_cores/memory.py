@@ -1,7 +1,7 @@
 """A core's carry during one call: what its equations are written in, whether of a sequence or of one row."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from tensordict import TensorDict
@@ -11,6 +11,8 @@ from engram.memory_cores.cache.store import Timeline, counts_after, rows_kept, t
 from engram.memory_cores.carry import CarrySpec, select_initial, take_rows
 from engram.memory_cores.reads import Read
 from engram.memory_cores.resets import Resets
+
+Made = TypeVar("Made")
 
 
 class Memory:
@@ -26,6 +28,7 @@ class Memory:
         resets: Of its rows, [B, T], or in a step [B].
         carry_every: Which rows' carries are wanted, as `take_rows`; None in a step.
         donate: Whether the carry may be overwritten; only ever in a step without gradients.
+        constants: What is made of the parameters alone, kept from step to step; see `MemoryCore.step`.
         parent: The memory that this one is a part of, if it is.
     """
 
@@ -36,6 +39,7 @@ class Memory:
         resets: Resets,
         carry_every: int | None = None,
         donate: bool = False,
+        constants: dict[str, Any] | None = None,
         parent: "Memory | None" = None,
     ) -> None:
         self.spec = spec
@@ -44,6 +48,7 @@ class Memory:
         self.is_first = resets.is_first
         self.carry_every = carry_every
         self.donate = donate
+        self.constants = constants
         self.parent = parent
         self.kept: dict[str, Any] = {}
         # What is read, by the rows it came from, where somebody asks: see `MemoryCore.reads`.
@@ -51,10 +56,24 @@ class Memory:
 
     def at(self, key: str) -> Self:
         """Return the part of the memory whose carry is nested under a key."""
-        part = type(self)(self.spec[key], self.carry[key], self.resets, self.carry_every, self.donate, self)
+        how = self.resets, self.carry_every, self.donate, self._constants_of(key)
+        part = type(self)(self.spec[key], self.carry[key], *how, self)
         self.kept[key] = part
         part.reads = None if self.reads is None else {}
         return part
+
+    def constant(self, key: str, make: Callable[[], Made]) -> Made:
+        """Return what is made of the parameters alone, once for all steps that share their `constants`."""
+        if self.constants is None:
+            return make()
+        if key not in self.constants:
+            self.constants[key] = make()
+        made: Made = self.constants[key]
+        return made
+
+    def _constants_of(self, key: str) -> dict[str, Any] | None:
+        """Return the constants of a part."""
+        return None if self.constants is None else self.constants.setdefault(f"{key}/", {})
 
     def note(self, key: str, read: Callable[[], Read]) -> None:
         """Tell whoever asks what was read by an operation on a key, by the rows it came from."""
@@ -75,7 +94,9 @@ class Memory:
             y, self.kept[key], found = core.reads(x, self.carry[key], self.is_first)
             self.reads |= {f"{key}/{name}": read for name, read in found.items()}
         elif self.carry_every is None:
-            y, self.kept[key] = core.step(x, self.carry[key], self.is_first, self.donate)
+            y, self.kept[key] = core.step(
+                x, self.carry[key], self.is_first, self.donate, self._constants_of(key)
+            )
         else:
             y, self.kept[key] = core(x, self.carry[key], self.resets, self.carry_every)
         return y

@@ -89,16 +89,15 @@ class Behavior(nn.Module):
         through_model = settings.actor_gradient == "dynamics"
         prediction = self.critic(reads.detach())
         with torch.set_grad_enabled(through_model):
-            reward, discount = world_model.reward(imagined.features), world_model.discount(imagined.features)
+            reached = imagined.features[:, 1:]
+            reward, discount = world_model.reward(reached), world_model.discount(reached)
             value = (self.critic(reads) if through_model else prediction).mean()
-            returns = lambda_returns(
-                reward[:, 1:], discount[:, 1:], value[:, 1:], gae_lambda=settings.gae_lambda
-            )
+            returns = lambda_returns(reward, discount, value[:, 1:], gae_lambda=settings.gae_lambda)
         rows_mask = mask.unsqueeze(1).expand_as(returns)
         self.return_scale.update(returns, rows_mask)
         scale = self.return_scale.scale()
         advantage = (returns - value[:, :-1]) / scale
-        weight = torch.cat([continues.unsqueeze(1), discount[:, 1:-1]], dim=1).detach().cumprod(1)
+        weight = torch.cat([continues.unsqueeze(1), discount[:, :-1]], dim=1).detach().cumprod(1)
 
         allowed = imagined.kept.get("allowed", None)
         policy = self.actor(reads[:, :-1].detach(), None if allowed is None else allowed[:, :-1])
@@ -110,7 +109,7 @@ class Behavior(nn.Module):
         of_rows = {
             "critic": critic_loss,
             "policy_entropy": entropy.detach(),
-            "imagined_reward": reward[:, 1:].detach(),
+            "imagined_reward": reward.detach(),
             "imagined_return": returns.detach(),
             "value": value[:, :-1].detach(),
             "advantage_size": advantage.detach().abs(),
@@ -164,6 +163,11 @@ class Behavior(nn.Module):
 
     def _critic_loss(self, prediction: TwoHot, reads: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy with the target and with the moving average's mean, `[...]`."""
+        scale = self.settings.slow_critic_scale
+        if scale == 0:
+            return -prediction.log_prob(target)
         with torch.no_grad():
             slow = self.slow_critic(reads).mean()
-        return -prediction.log_prob(target) - self.settings.slow_critic_scale * prediction.log_prob(slow)
+        if scale == 1:  # one reading of the prediction for both
+            return -prediction.log_prob(target, slow)
+        return -prediction.log_prob(target) - scale * prediction.log_prob(slow)

@@ -236,13 +236,13 @@ class Dreamer(ReplayAgent):
         shape = (horizon + 1, num_starts, actor.num_outputs)
         action_noise = self.lane_noise(keys["imagined_actions"], *shape, dim=1)
 
-        def policy(latent: Latent, time: int) -> tuple[Tensor, TensorDict]:
+        def policy(latent: Latent, time: int) -> tuple[Tensor, dict[str, Tensor]]:
             kept = {"reads": self.behavior.read(self.world_model, latent.h, latent.z, latent.core)}
             allowed = self.world_model.allowed_actions(latent.features) if masked else None
             if allowed is not None:
                 kept["allowed"] = allowed
             action = actor(kept["reads"].detach(), allowed).sample(action_noise[time])
-            return action, TensorDict(kept, batch_size=[num_starts])
+            return action, kept
 
         with torch.set_grad_enabled(through_model), self.precision.autocast():
             return self.world_model.imagine(starts, policy, horizon, z_noise)

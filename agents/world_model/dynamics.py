@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -206,20 +206,23 @@ class Dynamics(nn.Module):
         posterior, z = self.posterior(embedding, h, noise)
         return Latent(h, z, core), posterior
 
-    def imagine_step(self, latent: Latent, action: Tensor, noise: Tensor) -> Latent:
+    def imagine_step(
+        self, latent: Latent, action: Tensor, noise: Tensor, constants: dict[str, Any] | None = None
+    ) -> Latent:
         """Take an action inside the model.
 
         Args:
             latent: `[N]`.
             action: `[N, …]`; gradients pass through continuous ones.
             noise: uniform in (0, 1), `[N, C]`: the prior's draws.
+            constants: of the core, as of `MemoryCore.step`.
 
         Returns:
             The latent after it, `[N]`.
         """
         never = torch.zeros(latent.h.shape[0], dtype=torch.bool, device=latent.h.device)
         done = self._action_features(action)
-        y, core = self.core.step(self._input(latent.z, done), latent.core, never)
+        y, core = self.core.step(self._input(latent.z, done), latent.core, never, constants=constants)
         h = self._memory(y, done)
         _, z = draw(self._logits(self.prior_head, h), noise, self.unimix_ratio)
         return Latent(h, z, core)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -63,7 +64,16 @@ class TwoHot:
 
     def __getitem__(self, index: Any) -> TwoHot:
         """Pick some of the distributions."""
-        return TwoHot(self.logits[index], self.bins, self.spacing)
+        picked = TwoHot(self.logits[index], self.bins, self.spacing)
+        if "log_probs" in vars(self):
+            vars(picked)["log_probs"] = self.log_probs[index]
+        return picked
+
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """Log-probabilities of the bins, `[..., n]`: computed once, with gradients wherever the logits have any."""
+        with torch.set_grad_enabled(self.logits.requires_grad):
+            return F.log_softmax(self.logits, dim=-1)
 
     def mean(self) -> Tensor:
         """Return the predicted number `[...]`; exactly 0 where all logits are equal."""
@@ -74,19 +84,20 @@ class TwoHot:
         mean = (difference * self.bins[middle + 1 :]).sum(-1)
         return symexp(mean) if self.spacing == "symlog" else mean
 
-    def log_prob(self, target: Tensor) -> Tensor:
+    def log_prob(self, target: Tensor, *others: Tensor) -> Tensor:
         """Log-likelihood of numbers `[...]`: the bins on either side share it by nearness.
 
         Args:
             target: `[...]`; no gradient goes into it.
+            others: further numbers `[...]`, whose log-likelihoods are added.
 
         Returns:
             Minus the cross-entropy with the two-hot target, `[...]`.
         """
-        below, weight = two_hot(target.detach(), self.bins, self.spacing)
-        log_probs = F.log_softmax(self.logits, dim=-1)
-        low, high = log_probs.gather(-1, torch.stack([below, below + 1], dim=-1)).unbind(-1)
-        return weight * low + (1 - weight) * high
+        targets = torch.stack([target, *others], dim=-1).detach()
+        below, weight = two_hot(targets, self.bins, self.spacing)
+        either = torch.cat([below, below + 1], dim=-1)
+        return (self.log_probs.gather(-1, either) * torch.cat([weight, 1 - weight], dim=-1)).sum(-1)
 
 
 def two_hot(target: Tensor, bins: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:

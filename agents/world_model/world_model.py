@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ from engram.agents.world_model.layers import Head, TwoHotHead
 from engram.agents.world_model.settings import DreamerSettings
 
 # (latent [N], step) -> action [N, ...] and what else is to be kept of that step, [N]
-ImaginedPolicy = Callable[[Latent, int], tuple[Tensor, TensorDict]]
+ImaginedPolicy = Callable[[Latent, int], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Imagined:
 
     features: Tensor
     actions: Tensor
-    kept: TensorDict
+    kept: dict[str, Tensor]
 
 
 class WorldModel(nn.Module):
@@ -172,14 +173,16 @@ class WorldModel(nn.Module):
             The trajectories, `[N, H + 1]`.
         """
         latent, features, actions, kept = starts, [starts.features], [], []
+        constants: dict[str, Any] = {}
         for time in range(horizon):
             action, extras = policy(latent, time)
             actions.append(action)
             kept.append(extras)
-            latent = self.dynamics.imagine_step(latent, action, noise[time])
+            latent = self.dynamics.imagine_step(latent, action, noise[time], constants)
             features.append(latent.features)
         kept.append(policy(latent, horizon)[1])
-        return Imagined(torch.stack(features, 1), torch.stack(actions, 1), torch.stack(kept, 1))
+        states = {name: torch.stack([extras[name] for extras in kept], 1) for name in kept[0]}
+        return Imagined(torch.stack(features, 1), torch.stack(actions, 1), states)
 
     def reward(self, features: Tensor) -> Tensor:
         """Expected reward that arrives with states of `features` `[..., feature_size]`, `[...]`."""

@@ -129,9 +129,9 @@ class ChannelSSM(StateSpaceModel):
         """State the modes, complex [hidden_size, N / 2], zero at first."""
         return Leaf(tuple(self.frequency.shape), "complex")
 
-    def forward(self, u: Tensor, scan: Scan) -> Tensor:
+    def forward(self, u: Tensor, coefficients: tuple[Tensor, Tensor], scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
-        a, b = self.modes().rounded()
+        a, b = coefficients
         return self.read_states(scan(a, b * u.unsqueeze(-1), self.read_states)).to(u.dtype) + self.skip * u
 
     def read_states(self, state: Tensor) -> Tensor:

@@ -37,9 +37,9 @@ class DiagonalSSM(StateSpaceModel):
         """State the modes, complex [P], zero at first."""
         return Leaf((self.num_modes,), "complex")
 
-    def forward(self, u: Tensor, scan: Scan) -> Tensor:
+    def forward(self, u: Tensor, coefficients: tuple[Tensor, Tensor], scan: Scan) -> Tensor:
         """Run rows [*, hidden_size]; see `StateSpaceModel.forward`."""
-        transition, scale = self.modes().rounded()
+        transition, scale = coefficients
         return self.read(u, scan(transition, self.drive(u, scale), self.read_states))
 
     def drive(self, u: Tensor, scale: Tensor) -> Tensor:

@@ -28,11 +28,12 @@ class StateSpaceModel(nn.Module, ABC):
         """State the shape, the kind and the beginning of its states."""
 
     @abstractmethod
-    def forward(self, u: Tensor, scan: Scan) -> Tensor:
+    def forward(self, u: Tensor, coefficients: tuple[Tensor, Tensor], scan: Scan) -> Tensor:
         """Run rows.
 
         Args:
             u: Inputs, [*, hidden_size], where * is [B, T] in a sequence and [B] in a step.
+            coefficients: Ā and the scale of what drives it, as its `modes` give them rounded.
             scan: Maps transitions and inputs of the states to the states after every row.
 
         Returns:
@@ -69,7 +70,8 @@ class StateSpaceLayer(Layer):
 
     def forward(self, u: Tensor, memory: ScanMemory) -> Tensor:
         """Run rows [*, hidden_size]; see the class."""
-        v = self.ssm(self.prenorm(u), partial(memory.scan, "state"))
+        coefficients = memory.constant("coefficients", self.ssm.modes().rounded)
+        v = self.ssm(self.prenorm(u), coefficients, partial(memory.scan, "state"))
         g = gelu(v)
         if self.activation == "gelu":
             mixed = g

@@ -84,12 +84,17 @@ def requires_grad(core: memory_cores.MemoryCore, carry: TensorDict) -> TensorDic
 
 
 def run_steps(
-    core: memory_cores.MemoryCore, x: Tensor, carry: TensorDict, is_first: Tensor, donate: bool = False
+    core: memory_cores.MemoryCore,
+    x: Tensor,
+    carry: TensorDict,
+    is_first: Tensor,
+    donate: bool = False,
+    constants: dict[str, Any] | None = None,
 ) -> tuple[Tensor, TensorDict, list[TensorDict]]:
     """Outputs of repeated steps [B, T, ...], the last carry, and a copy of the carry after every row."""
     outputs, carries = [], []
     for t in range(x.shape[1]):
-        y, carry = core.step(x[:, t], carry, is_first[:, t], donate=donate)
+        y, carry = core.step(x[:, t], carry, is_first[:, t], donate=donate, constants=constants)
         outputs.append(y)
         carries.append(carry.clone())
     return torch.stack(outputs, dim=1), carry, carries

@@ -121,6 +121,30 @@ def test_donating_steps_equal_copying_steps(name):
     assert_same_carry(kept, carry, rtol=0, atol=0)
 
 
+def test_steps_that_share_constants_equal_those_that_do_not(name):
+    """To the bit, and no others read what was made of parameters that have moved."""
+    core = make(name)
+    case = random_rows(), random_carry(core), flags("random")
+    for _ in range(2):
+        constants = {}
+        expected, last, _ = run_steps(core, *case)
+        y, shared, _ = run_steps(core, *case, constants=constants)
+        assert torch.equal(y, expected)
+        assert_same_carry(shared, last, rtol=0, atol=0)
+        with torch.no_grad():
+            for parameter in core.parameters():
+                parameter.mul_(1.01)
+
+
+def test_constants_have_gradients():
+    core = make("s5")
+    case = random_rows(), random_carry(core), flags("random")
+    parameters = list(core.parameters())
+    totals = [run_steps(core, *case, constants=shared)[0].square().sum() for shared in (None, {})]
+    own, of_shared = (torch.autograd.grad(total, parameters) for total in totals)
+    torch.testing.assert_close(own, of_shared, **TIGHT)
+
+
 @pytest.mark.parametrize("name", MEMORY)
 def test_carry_features(name):
     core = make(name)

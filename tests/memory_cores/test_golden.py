@@ -149,7 +149,7 @@ def test_s5_of_one_mode():
     u, expected = rows(1.0, 0, 1), [0.174519, 0.122430, 0.244883]
     state = torch.zeros(1, 1, dtype=torch.complex128)
     is_first = torch.zeros(1, 3, dtype=torch.bool)
-    y = ssm(u, lambda a, b, read: linear_scan(a, b, is_first, state))
+    y = ssm(u, ssm.modes().rounded(), lambda a, b, read: linear_scan(a, b, is_first, state))
     torch.testing.assert_close(y.flatten(), torch.tensor(expected, dtype=torch.float64), rtol=0, atol=1e-6)
     for t in range(3):
         assert abs(y[0, t].item() - expected[t]) < 1e-6
@@ -211,7 +211,11 @@ def test_conjugate_symmetry_is_the_full_model(method):
         full.input_matrix.unflatten(0, (8, 2))[order] = b * torch.tensor([[1.0], [-1.0]])
     u, is_first = torch.randn(2, 5, 3, dtype=torch.float64), torch.zeros(2, 5, dtype=torch.bool)
     outputs = [
-        ssm(u, lambda a, b, read: linear_scan(a, b, is_first, torch.zeros_like(b[:, 0])))
+        ssm(
+            u,
+            ssm.modes().rounded(),
+            lambda a, b, read: linear_scan(a, b, is_first, torch.zeros_like(b[:, 0])),
+        )
         for ssm in (half, full)
     ]
     torch.testing.assert_close(outputs[0], outputs[1])

@@ -121,6 +121,7 @@ def test_states_begin_as_large_as_they_are_asked_to_be(discretization, state_sca
         states = []
         ssm(
             torch.randn(4, 1500, 64),
+            ssm.modes().rounded(),
             lambda a, b, read: states.append(linear_scan(a, b, none, b[:, 0] * 0)) or states[0],
         )
     deviation = states[0][:, 500:].abs().square().mean().sqrt()

@@ -25,7 +25,7 @@ class Alone(ScanCore):
         return {"state": self.ssm.leaf()}
 
     def equations(self, x, memory):
-        return self.ssm(x, partial(memory.scan, "state"))
+        return self.ssm(x, self.ssm.modes().rounded(), partial(memory.scan, "state"))
 
 
 def test_lru_is_the_published_one():

@@ -4,7 +4,6 @@ import pytest
 import torch
 from gymnasium import spaces
 from small_cores import ONE_OF_EACH_FAMILY
-from tensordict import TensorDict
 from world_model_cases import ACTIONS, make_agent, make_batch, make_rows, scramble
 
 from engram.agents.world_model.dreamer import NOISES
@@ -62,7 +61,7 @@ def test_burn_in_rows_are_not_imagined_from():
 
 
 class FixedModel:
-    """A world model whose rewards and discounts are given."""
+    """A world model whose rewards and discounts of the states that are reached, 1 … H, are given."""
 
     def __init__(self, reward, discount):
         self._reward, self._discount = reward, discount
@@ -75,8 +74,7 @@ class FixedModel:
 
 
 def imagined_of(agent, reads, actions):
-    kept = TensorDict({"reads": reads}, batch_size=reads.shape[:2])
-    return Imagined(reads, actions, kept)
+    return Imagined(reads, actions, {"reads": reads})
 
 
 def test_behavior_losses_by_hand():
@@ -85,9 +83,7 @@ def test_behavior_losses_by_hand():
         "gru", actor_scale=0.0, entropy_coef=0.5, gamma=0.5, gae_lambda=0.5, slow_critic_scale=0.0
     )
     reads = torch.randn(2, 3, agent.behavior.critic.head[0][0].in_features)
-    model = FixedModel(
-        torch.tensor([[9.0, 1.0, 2.0], [9.0, 9.0, 9.0]]), torch.tensor([[9.0, 0.5, 0.0], [9.0, 9.0, 9.0]])
-    )
+    model = FixedModel(torch.tensor([[1.0, 2.0], [9.0, 9.0]]), torch.tensor([[0.5, 0.0], [9.0, 9.0]]))
     actions = torch.zeros(2, 2, dtype=torch.int64)
     mask = torch.tensor([True, False])
     losses, returns, measured = agent.behavior.losses(
@@ -105,7 +101,7 @@ def test_behavior_losses_by_hand():
 def test_a_terminal_start_counts_for_nothing():
     agent = make_agent("gru")
     reads = torch.randn(2, 3, agent.behavior.critic.head[0][0].in_features)
-    model = FixedModel(torch.ones(2, 3), torch.ones(2, 3))
+    model = FixedModel(torch.ones(2, 2), torch.ones(2, 2))
     actions = torch.zeros(2, 2, dtype=torch.int64)
     losses, _, _ = agent.behavior.losses(
         model, imagined_of(agent, reads, actions), torch.zeros(2), torch.ones(2, dtype=torch.bool)
@@ -121,8 +117,7 @@ def test_the_actor_learns_to_take_the_action_that_pays():
         policy = agent.behavior.actor(reads[:, :1])
         noise = torch.rand(64, 1, 3, generator=torch.Generator().manual_seed(number))
         actions = policy.sample(noise)
-        reward = torch.cat([torch.zeros(64, 1), (actions == 0).float()], 1)
-        model = FixedModel(reward, torch.zeros(64, 2))
+        model = FixedModel((actions == 0).float(), torch.zeros(64, 1))
         losses, _, _ = agent.behavior.losses(
             model, imagined_of(agent, reads, actions), torch.ones(64), torch.ones(64, dtype=torch.bool)
         )

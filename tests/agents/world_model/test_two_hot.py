@@ -74,3 +74,21 @@ def test_initial_bins_fall_away_from_0():
     neighbour = symexp(make_bins("symlog")[126:127]).expand(5)
     torch.testing.assert_close(found.log_prob(torch.zeros(5)), torch.full((5,), -math.log(3)))
     torch.testing.assert_close(found.log_prob(neighbour), torch.full((5,), -math.log(6)), atol=1e-4, rtol=0)
+
+
+def test_several_targets_share_one_reading():
+    """Their log-likelihoods are added, also of what is picked from a distribution that was read before."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 4, 255, generator=generator, requires_grad=True)
+    near, far = (torch.randn(6, 3, generator=generator) * size for size in (1.0, 40.0))
+    distribution = TwoHot(logits, make_bins("symexp"), "symexp")
+    with torch.no_grad():
+        distribution.log_prob(torch.zeros(6, 4))  # read without gradients: the next reading has them
+    both = distribution[:, 1:].log_prob(near, far)
+    alone = TwoHot(logits, make_bins("symexp"), "symexp")[:, 1:]
+    torch.testing.assert_close(both, alone.log_prob(near) + alone.log_prob(far))
+    gradients = [
+        torch.autograd.grad(found.sum(), logits)[0]
+        for found in (both, alone.log_prob(near) + alone.log_prob(far))
+    ]
+    torch.testing.assert_close(*gradients)

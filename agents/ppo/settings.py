@@ -27,7 +27,10 @@ class PPOSettings(OnPolicySettings):
         ValueError: for a value outside its range.
     """
 
-    gae_lambda: Fraction = 0.95
+    gamma: Fraction = 0.95
+    gae_lambda: Fraction = 0.9
+    learning_rate: Positive = 2e-3
+    learning_rate_schedule: Literal["constant", "linear"] = "linear"
     clip_range: Positive = 0.2
     value_clip_range: Positive | None = None
     value_coef: NotNegative = 0.5

@@ -172,7 +172,8 @@ def test_what_is_stored_stands_for_nothing_else(tmp_path, monkeypatch):
 
 
 def test_a_run_keeps_its_precision(run, tmp_path):
-    words = (*TINY, "agent.precision=bfloat16", "total_env_steps=200", f"logging.runs_dir={tmp_path}")
+    rate = "agent.learning_rate_schedule=constant"  # a longer run alone would have another one
+    words = (*TINY, rate, "agent.precision=bfloat16", "total_env_steps=200", f"logging.runs_dir={tmp_path}")
     assert run("train", *words).code == 0
     (folder,) = (path.parent for path in tmp_path.rglob("checkpoints"))
     assert agents.load(folder).settings.precision == "bfloat16"
@@ -180,6 +181,7 @@ def test_a_run_keeps_its_precision(run, tmp_path):
     assert refused.code == 2 and "keeps its own configuration" in refused.err
     single = (
         *TINY,
+        rate,
         "agent.precision=float32",
         "total_env_steps=400",
         f"logging.runs_dir={tmp_path / 'single'}",

@@ -104,7 +104,7 @@ def test_benchmark_commands(line, tmp_path):
 @pytest.mark.parametrize("index", range(sum(language == "python" for language, _ in BLOCKS)))
 def test_python_examples(index, tmp_path):
     code = [text for language, text in BLOCKS if language == "python"][index]
-    run([sys.executable, "-c", code], tmp_path)
+    run([sys.executable, "-c", code.replace("total_env_steps=100_000", "total_env_steps=20_000")], tmp_path)
 
 
 def test_every_option_the_readme_names_exists():

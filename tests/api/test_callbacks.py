@@ -184,7 +184,7 @@ def test_what_is_no_callback_is_refused(tmp_path, wrong):
 def test_a_callback_that_is_not_given_again_is_named(tmp_path, capsys):
     run = engram.train(**options(tmp_path / "run"), callbacks=[Counting(), Counting()])
     capsys.readouterr()
-    engram.train(resume=run, total_env_steps=500, callbacks=[Counting()])
+    engram.train(resume=run, total_env_steps=500, schedule_env_steps=500, callbacks=[Counting()])
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == ["note: the run was trained with the callback Counting-2, which is not given again"]
 

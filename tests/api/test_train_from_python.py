@@ -33,7 +33,7 @@ def test_a_run_is_that_of_the_command(run, tmp_path):
     for config in configs:
         config["logging"].pop("runs_dir")
     assert configs[0] == configs[1]
-    assert configs[0]["core"]["hidden_size"] == 8 and configs[0]["agent"]["gamma"] == 0.99
+    assert configs[0]["core"]["hidden_size"] == 8 and configs[0]["agent"]["gamma"] == 0.95
     assert len(lines(run)) > 2 and lines(run) == lines(other)
     assert same_weights(run, other)
     assert {path.name for path in run.path.iterdir()} == {path.name for path in other.path.iterdir()}

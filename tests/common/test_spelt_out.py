@@ -35,7 +35,7 @@ def test_help_of_ppo():
         "make_core",
         "make_network",
     ]
-    assert signature.parameters["learning_rate"].default == 3e-4
+    assert signature.parameters["learning_rate"].default == 2e-3
     assert signature.parameters["learning_rate"].annotation is float
     assert signature.parameters["bptt_length"].annotation == int | None
     lines = inspect.getdoc(agents.PPO).splitlines()

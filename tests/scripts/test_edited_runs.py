@@ -92,7 +92,7 @@ def test_lines_after_the_checkpoint_are_written_again_whatever_they_hold(copied)
 def test_an_edited_configuration_is_refused_by_every_command(copied, tmp_path, capsys):
     config = stored_config(copied) | {"total_env_steps": 900}
     config["logging"] |= {"runs_dir": str(copied.parent)}
-    edit(copied / "config.yaml", "gamma: 0.99", "gamma: 0.9")
+    edit(copied / "config.yaml", "gamma: 0.95", "gamma: 0.9")
     named = r"config\.yaml was edited, damaged or removed since"
     with pytest.raises(UsageError, match=rf"{named}; .*trust_edited=true"):
         train.main([f"resume={copied}"])
@@ -108,7 +108,7 @@ def test_an_edited_configuration_is_refused_by_every_command(copied, tmp_path, c
 
 
 def test_an_edited_run_is_taken_by_every_command_if_it_is_trusted(copied, tmp_path, capsys):
-    edit(copied / "config.yaml", "gamma: 0.99", "gamma: 0.9")
+    edit(copied / "config.yaml", "gamma: 0.95", "gamma: 0.9")
     named = r"config\.yaml was edited.*it is taken as it is"
     with pytest.warns(UserWarning, match=named):
         agents.load(copied, trust_edited=True)

@@ -36,7 +36,7 @@ def test_short_help_lists_the_options_of_what_is_chosen():
 
 def test_the_whole_help():
     text = answer("train", ["--help", "all", "core=hcam"])
-    for part in ("core.chunk_length=", "num_envs=64", "agent.gamma=0.99", "Options of env="):
+    for part in ("core.chunk_length=", "num_envs=64", "agent.gamma=0.95", "Options of env="):
         assert part in text
     assert answer("plot", ["--help"]) == answer("plot", ["--help", "all"])
 

@@ -190,7 +190,7 @@ def test_a_search_keeps_what_it_is(tmp_path):
     for other, sentence in (
         (["seed=0..2"], r"says seed=0,1, but got seed=0,1,2"),
         (["agent.gamma=0.5,0.9"], r"says agent\.gamma=nothing, but got agent\.gamma=0\.5,0\.9"),
-        (["agent.gamma=0.5"], r"says agent\.gamma=0\.99, but got agent\.gamma=0\.5"),
+        (["agent.gamma=0.5"], r"says agent\.gamma=0\.95, but got agent\.gamma=0\.5"),
         (["score=last"], r"says tune\.score=area, but got tune\.score=last"),
     ):
         with pytest.raises(UsageError, match=sentence):

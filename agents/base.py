@@ -286,12 +286,13 @@ class Agent(LearnedState, Trainable, Checked, ABC):
             update.capture(recorder)
 
     def update(self, experience: Any, env_steps: int) -> Metrics:
-        """Make one update and count it; arguments and errors as of `learn_from`."""
+        """Make one update by the learning rates of its time, and count it; arguments and errors as of `learn_from`."""
+        rates = self.scale_learning_rates(env_steps)
         with self.precision.products():
             metrics = self.learn_from(experience, env_steps)
         self.num_updates += 1
-        return metrics
+        return {**rates, **metrics}
 
     def updates(self, rollout: Rollout | None, env_steps: int) -> Updates:
-        """See `Trainable.updates`; by default one, from the rollout."""
+        """One update, from the rollout; see `Trainable.updates`."""
         return Updates(0 if rollout is None else 1, lambda: self.update(rollout, env_steps))

@@ -12,7 +12,9 @@ from torch import nn
 
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.networks.encoder import Encoder
+from engram.agents.optim.groups import scale_rates
 from engram.agents.optim.optimizer_state import load_optimizer_state, optimizer_form, optimizer_state
+from engram.agents.settings import AgentSettings
 from engram.common.ranks import ALONE, Ranks
 from engram.common.state_form import Whole
 from engram.memory_cores import MemoryCore
@@ -22,6 +24,7 @@ class LearnedState(ABC):
     """Finds modules and optimisers among an agent's attributes, saves them by their names, and counts them.
 
     Attributes:
+        settings: all options but the spaces and what makes the networks.
         num_updates: so far.
         counters: names of further attributes that are saved, each with its form, see `engram.common.state_form`.
         auxiliary: what only teaches and never acts; its parameters are counted by themselves.
@@ -29,6 +32,7 @@ class LearnedState(ABC):
         learns_in_any_order: whether a rollout need not follow, environment by environment, the one before it.
     """
 
+    settings: AgentSettings
     counters: ClassVar[Mapping[str, Any]] = {"num_updates": Whole()}
     num_updates: int = 0
     auxiliary: nn.Module | None = None
@@ -48,6 +52,16 @@ class LearnedState(ABC):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers among the attributes, by name."""
         return {name: value for name, value in vars(self).items() if isinstance(value, torch.optim.Optimizer)}
+
+    def learning_rate_share(self, env_steps: int) -> float:
+        """Say which share of all learning rates is in force at `env_steps`; one's own schedule overrides it."""
+        return self.settings.learning_rate_share(env_steps)
+
+    def scale_learning_rates(self, env_steps: int) -> dict[str, float]:
+        """Set the rates that optimisers were made with to the share of the time; returns the first, to be logged."""
+        share = self.learning_rate_share(env_steps)
+        rates = [scale_rates(optimizer, share) for optimizer in self.optimizers.values()]
+        return {"optim/learning_rate": rates[0]} if rates else {}
 
     @property
     def cores(self) -> list[MemoryCore]:

@@ -34,6 +34,7 @@ LEARNING = (
     "agent.core_learning_rate",
     "agent.actor_learning_rate",
     "agent.critic_learning_rate",
+    "agent.temperature_learning_rate",
 )
 # Options that runs of earlier versions did not store: what they mean there.
 LATER: dict[str, Any] = {

@@ -79,13 +79,13 @@ class IMPALA(OnPolicyAgent):
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout; see `Agent.learn_from`."""
         batch = sequences_with_next(rollout, self.carry_every)
-        terms = self.learn_minibatches(batch, env_steps)
+        terms = self.learn_minibatches(batch)
         measured = {name: values.mean() for name, values in terms.items()}
         # Acting and learning must agree on the collected rows: this is the standing check for leaks.
         measured["initial_log_prob_difference"] = terms["log_prob_difference"][0]
         metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
-        return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
+        return metrics
 
     def minibatch_loss(
         self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor

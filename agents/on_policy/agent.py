@@ -18,7 +18,6 @@ from engram.agents.networks.heads import Encoded
 from engram.agents.networks.q_network import QNetwork
 from engram.agents.networks.recurrent import MakeCore
 from engram.agents.on_policy.settings import OnPolicySettings
-from engram.agents.optim.groups import set_learning_rate
 from engram.agents.optim.muon import MuonWithAdam
 from engram.agents.optim.radam import RAdam
 from engram.agents.outlook import Outlook
@@ -118,23 +117,16 @@ class OnPolicyAgent(Agent):
                 "use more environments, fewer minibatches or a shorter bptt_length."
             )
 
-    def learning_rate(self, env_steps: int) -> float:
-        """Say the learning rate of the update at `env_steps`."""
-        return self.settings.scheduled_learning_rate(env_steps / self.settings.total_env_steps)
-
-    def learn_minibatches(self, batch: TensorDictBase, env_steps: int, **inputs: Tensor) -> dict[str, Tensor]:
+    def learn_minibatches(self, batch: TensorDictBase, **inputs: Tensor) -> dict[str, Tensor]:
         """Learn from sequences, every minibatch of every epoch.
 
         Args:
             batch: `rows` `[N, T]` and the `carry` before them, `[N]`.
-            env_steps: as of `learn`.
             **inputs: of `minibatch_loss`.
 
         Returns:
             The terms of `minibatch_loss` and the norm of the gradient, `[num_epochs * num_minibatches]` each.
         """
-        for group in self.optimizer.param_groups:
-            set_learning_rate(group, self.learning_rate(env_steps))
         # One copy per update: cores choose their path by it, but a recording has one path for all resets.
         host_is_first = None if self._minibatch.is_captured else batch["rows", "is_first"].cpu()
         names, found = [], []

@@ -24,7 +24,6 @@ class OnPolicySettings(AgentSettings):
         max_grad_norm: clip of the global gradient norm; None is off.
         optimizer: `adam`, `radam`, or `muon` for matrices beside Adam for the rest.
         learning_rate: of the optimizer.
-        learning_rate_schedule: `constant`, or `linear` to 0 at the end of the schedule's horizon.
         adam_epsilon: of Adam and RAdam.
         auxiliary: the options of auxiliary losses; by default there is none.
 
@@ -40,7 +39,6 @@ class OnPolicySettings(AgentSettings):
     max_grad_norm: Positive | None = 0.5
     optimizer: Literal["adam", "radam", "muon"] = "adam"
     learning_rate: Positive = 3e-4
-    learning_rate_schedule: Literal["constant", "linear"] = "constant"
     adam_epsilon: Positive = 1e-5
     auxiliary: AuxiliarySettings = AuxiliarySettings()
 
@@ -55,9 +53,3 @@ class OnPolicySettings(AgentSettings):
         expected = f"a divisor of rollout_length ({self.rollout_length})"
         require(divides, "bptt_length", expected, self.bptt_length, self.owner, "agent.")
         self.auxiliary.check_length(self.bptt_length or self.rollout_length)
-
-    def scheduled_learning_rate(self, progress: float) -> float:
-        """Learning rate at `progress`, the fraction of the schedule's horizon that has passed."""
-        if self.learning_rate_schedule == "constant":
-            return self.learning_rate
-        return self.learning_rate * max(0.0, 1.0 - progress)

@@ -28,17 +28,30 @@ def clip_groups(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def warm_up(optimizer: torch.optim.Optimizer, num_updates: int, warmup_updates: int) -> None:
-    """Set every group's learning rate to its share of `initial_lr`, which rises linearly to all of it.
+def scale_rates(optimizer: torch.optim.Optimizer, share: float) -> float:
+    """Set every group's learning rate to a share of the one that it began with.
 
     Args:
-        optimizer: its groups have an `initial_lr`.
+        optimizer: its groups keep the latter as their `initial_lr`.
+        share: 0 to 1.
+
+    Returns:
+        The first group's learning rate.
+    """
+    for group in optimizer.param_groups:
+        _keep_initial_rate(group)
+        _set_rate(group, group["initial_lr"] * share)
+    return optimizer.param_groups[0]["initial_lr"] * share
+
+
+def warm_up_share(num_updates: int, warmup_updates: int) -> float:
+    """Say which share of a learning rate is in force while it rises linearly to all of it.
+
+    Args:
         num_updates: came before.
         warmup_updates: over which it rises; 0: it does not.
     """
-    share = min(1.0, (num_updates + 1) / warmup_updates) if warmup_updates else 1.0
-    for group in optimizer.param_groups:
-        set_learning_rate(group, group["initial_lr"] * share)
+    return min(1.0, (num_updates + 1) / warmup_updates) if warmup_updates else 1.0
 
 
 def make_capturable(optimizer: torch.optim.Optimizer) -> None:
@@ -48,11 +61,16 @@ def make_capturable(optimizer: torch.optim.Optimizer) -> None:
         optimizer: has not moved anything yet, or is loaded after this.
     """
     for group in optimizer.param_groups:
+        _keep_initial_rate(group)
         group["capturable"] = True
         group["lr"] = torch.tensor(group["lr"], dtype=torch.float32, device=group["params"][0].device)
 
 
-def set_learning_rate(group: dict[str, Any], rate: float) -> None:
+def _keep_initial_rate(group: dict[str, Any]) -> None:
+    group.setdefault("initial_lr", group["lr"])
+
+
+def _set_rate(group: dict[str, Any], rate: float) -> None:
     """Set the learning rate of an optimiser's group; in place, where a recorded step reads it."""
     if isinstance(group["lr"], Tensor):
         group["lr"].fill_(rate)

@@ -81,7 +81,7 @@ class PPO(OnPolicyAgent):
         batch = self._prepare(rollout)
         rows = batch["rows"]
         kl_coef = torch.full((), self.kl_coef, device=self.device)
-        terms = self.learn_minibatches(batch, env_steps, kl_coef=kl_coef)
+        terms = self.learn_minibatches(batch, kl_coef=kl_coef)
         measured = {name: values.mean() for name, values in terms.items()}
         measured["explained_variance"] = explained_variance(
             rows["value"], rows["target"], rows["mask"], self.ranks
@@ -91,7 +91,7 @@ class PPO(OnPolicyAgent):
         metrics = read_metrics(measured, {"rows": rows, "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
         self._adapt_kl_coef(metrics.get("kl_divergence", 0.0))
-        return {**metrics, "optim/learning_rate": self.learning_rate(env_steps)}
+        return metrics
 
     def _prepare(self, rollout: Rollout) -> TensorDict:
         """Add masks, advantages and targets; cut into sequences of `bptt_length` rows, `[N]`."""

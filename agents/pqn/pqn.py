@@ -82,12 +82,11 @@ class PQN(OnPolicyAgent):
     def learn_from(self, rollout: Rollout, env_steps: int) -> Metrics:
         """Learn from a rollout; see `Agent.learn_from`."""
         batch = sequences_with_next(rollout, self.carry_every)
-        terms = self.learn_minibatches(batch, env_steps)
+        terms = self.learn_minibatches(batch)
         measured = {name: values.mean() for name, values in terms.items()}
         metrics = read_metrics(measured, {"rows": batch["rows"], "losses": terms}, self.ranks)
         self.network.update_normalizers(rollout.rows)
-        rates = {"optim/learning_rate": self.learning_rate(env_steps), "epsilon": self.epsilon(env_steps)}
-        return {**metrics, **rates}
+        return {**metrics, "epsilon": self.epsilon(env_steps)}
 
     def minibatch_loss(
         self, rows: TensorDictBase, encoded: Encoded, **inputs: Tensor

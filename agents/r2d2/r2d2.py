@@ -65,12 +65,8 @@ class R2D2(ReplayAgent):
         if self.auxiliary is not None:
             self._parameters += self.auxiliary.trained_parameters()
         self.target_network = target_copy(self.network)
-        self.optimizer = torch.optim.Adam(
-            self._parameters,
-            lr=self.settings.learning_rate,
-            eps=self.settings.adam_epsilon,
-            fused=True,
-        )
+        rate, epsilon = self.settings.learning_rate, self.settings.adam_epsilon
+        self.optimizer = torch.optim.Adam(self._parameters, lr=rate, eps=epsilon, fused=True)
         self._learning = CapturedUpdate(self._fill_gradients, self.device, finish=self._move)
 
     @property

@@ -13,7 +13,7 @@ from torch import Tensor
 from engram.agents.captured_update import CapturedUpdate
 from engram.agents.diagnosis import read_metrics
 from engram.agents.networks.recurrent import MakeCore
-from engram.agents.optim.groups import clip_groups, warm_up
+from engram.agents.optim.groups import clip_groups, warm_up_share
 from engram.agents.replay import Batch, ReplayAgent
 from engram.agents.returns import masked_means
 from engram.agents.trainable import Metrics
@@ -85,10 +85,14 @@ class Dreamer(ReplayAgent):
         action = policy.mode() if deterministic else policy.sample(action_noise)
         return action, next_memory, {"policy": policy.parameters}
 
+    def learning_rate_share(self, env_steps: int) -> float:
+        """See `Agent.learning_rate_share`; it rises over the first updates."""
+        risen = warm_up_share(self.num_updates, self.settings.warmup_updates)
+        return super().learning_rate_share(env_steps) * risen
+
     def learn_from(self, batch: Batch, env_steps: int) -> Metrics:
         """Learn from a batch; see `Agent.learn_from`."""
         rows = self.rows_of(batch)
-        warm_up(self.optimizer, self.num_updates, self.settings.warmup_updates)
         found = self._learning(
             rows=rows,
             carry=batch.carry.to(self.device),
@@ -113,7 +117,7 @@ class Dreamer(ReplayAgent):
             FloatingPointError: if a loss is NaN or infinite.
         """
         rows = self.rows_of(batch)
-        warm_up(self.optimizer, self.num_updates, self.settings.warmup_updates)
+        self.scale_learning_rates(0)
         carry, mask = batch.carry.to(self.device), batch.is_trained.to(self.device)
         with self.precision.products():
             keys = self.noise_keys("posterior")

@@ -83,7 +83,6 @@ def make_optimizer(
     if settings.optimizer == "laprop":
         same = {"lr": settings.learning_rate, "max_norm": None}
         groups = [{**group, **same} for group in groups]
-    groups = [{**group, "initial_lr": group["lr"]} for group in groups]
     if settings.optimizer == "adam":
         return torch.optim.AdamW(groups, fused=True)
     if settings.optimizer == "muon":

@@ -62,7 +62,7 @@ def _curve(tasks: Mapping[str, list[Series | None]], settings: Settings, scaled:
     if len(known) < len(owners):
         return None
     found = stretches(known)
-    grid = np.linspace(found[0][0], found[-1][1], settings.points)
+    grid = _spread(found[0][0], found[-1][1], settings)
     curve: dict[str, list[Any]] = {key: [] for key in ("x", "value", "low", "high", "runs")}
     for start, end, members in found:
         by_task: dict[str, list[Series]] = {task: [] for task in tasks}
@@ -77,6 +77,13 @@ def _curve(tasks: Mapping[str, list[Series | None]], settings: Settings, scaled:
     if not curve["x"]:
         return None
     return {key: None if all(value is None for value in values) else values for key, values in curve.items()}
+
+
+def _spread(first: float, last: float, settings: Settings) -> np.ndarray:
+    """Places between two, evenly on the axis; a logarithmic one begins above 0."""
+    if settings.x_scale == "linear":
+        return np.linspace(first, last, settings.points)
+    return np.geomspace(first if first > 0 else last / 1000, last, settings.points)
 
 
 def _add(curve: dict[str, list[Any]], places: list[float], found: Estimate | None, runs: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from engram.analysis.axes import make_panels, write
 from engram.analysis.curves import ALL_TASKS
@@ -56,10 +56,14 @@ def draw_curves(document: dict[str, Any]) -> Figure:
             if task in document["chance"]:
                 axes.axhline(document["chance"][task], **_CHANCE)
             axes.set_title(_task_title(task, document), loc="left")
-            axes.xaxis.set_major_formatter(EngFormatter(sep="", unit="s" if x == "wall_clock" else ""))
-            axes.xaxis.set_major_locator(MaxNLocator(5))
             axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.set_xlim(left=0)
+            if settings["x_scale"] == "log":
+                axes.set_xscale("log")
+                axes.xaxis.set_minor_formatter(NullFormatter())
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(5))
+                axes.set_xlim(left=0)
+            axes.xaxis.set_major_formatter(EngFormatter(sep="", unit="s" if x == "wall_clock" else ""))
         for place, axes in enumerate(grid):
             if place + columns >= len(panels):
                 axes.set_xlabel(LABELS[x])

@@ -24,6 +24,7 @@ class Settings:
             stands before its slash (`losses/value`) or, of episodes, without (`success_rate`).
         episodes: `training` or `evaluation`: whose, for a name without a slash.
         aggregate: `mean` or `iqm`, for curves and tables.
+        x_scale: `linear` or `log`: of the axis that curves are drawn over, and how their points are spread on it.
         score: one of `SCORES`, for aggregates, profiles and probabilities.
         epoch_env_steps: over which what is measured in training is averaged; None: a hundredth of the longest run.
         points: of a curve.
@@ -38,6 +39,7 @@ class Settings:
     metric: str = RETURN
     episodes: str = "training"
     aggregate: str = "mean"
+    x_scale: str = "linear"
     score: str = "mmer"
     epoch_env_steps: float | None = None
     points: int = 100

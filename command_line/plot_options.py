@@ -51,6 +51,7 @@ class PlotOptions:
     episodes: Literal["training", "evaluation"] = "training"
     aggregate: Literal["mean", "iqm"] = "mean"
     x: Literal["env_steps", "wall_clock"] = "env_steps"
+    x_scale: Literal["linear", "log"] = "linear"
     score: Literal["mmer", "area", "final_evaluation"] = "mmer"
     epoch_env_steps: Positive | None = None
     bounds: Annotated[Mapping[str, Any], _BOUNDS] = field(default_factory=dict)

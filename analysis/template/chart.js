@@ -38,6 +38,17 @@ function ticks(low, high, count) {
   return found;
 }
 
+// Decades, with what lies between them where there are few.
+function logTicks(low, high) {
+  const decades = Math.log10(high / low);
+  const parts = decades > 3.5 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 5];
+  const found = [];
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
+    found.push(...parts.map((part) => part * power).filter((value) => value >= low * 0.999 && value <= high * 1.001));
+  }
+  return found.length > 1 ? found : [low, high];
+}
+
 // The place among the controls, which stand after all other groups; below 0 for these.
 function controlPlace(index, data) {
   return index - (data.groups.length - data.controls.length);
@@ -60,7 +71,7 @@ function swatch(index, data) {
   return element("svg:svg", { class: "swatch", viewBox: "0 0 30 10", "aria-hidden": "true" }, line);
 }
 
-// A chart in `host`. `describe()` gives {curves: {group: {x, value, low, high}}, chance, xLabel, yLabel, unit, label, steps}.
+// A chart in `host`. `describe()` gives {curves: {group: {x, value, low, high}}, chance, xLabel, yLabel, unit, label, steps, log}.
 class Chart {
   constructor(host, data, hidden, describe) {
     Object.assign(this, { host, data, hidden, describe, place: null });
@@ -115,16 +126,32 @@ class Chart {
     const margin = (high - low) * 0.05 || 0.5;
     // Below a line of chance near the bottom there is room for its name.
     const lowest = Math.min(low - margin, this.shown.chance - low < 2.5 * margin ? this.shown.chance - 2.5 * margin : Infinity);
+    const last = x.length ? Math.max(...x) : 1;
+    // A logarithmic axis begins where the first curve does, and shows at most four decades.
+    const above = x.filter((place) => place >= last / 1e4);
+    this.log = Boolean(this.shown.log) && above.length > 0;
+    const first = this.log ? Math.min(...above) : 0;
     this.limits = {
-      x: this.shown.steps ? [Math.min(...x), Math.max(...x)] : [0, x.length ? Math.max(...x) : 1],
+      x: this.shown.steps ? [Math.min(...x), Math.max(...x)] : [first, this.log && first === last ? last * 10 : last],
       y: this.shown.steps ? [-0.02, 1.02] : [lowest, high + margin],
     };
   }
 
+  // How far along the axis a place lies, from 0 to 1, and the place that lies so far.
+  share(x) {
+    const [x0, x1] = this.limits.x;
+    return this.log ? Math.log(Math.max(x, x0) / x0) / Math.log(x1 / x0) : (x - x0) / (x1 - x0 || 1);
+  }
+
+  placeAt(share) {
+    const [x0, x1] = this.limits.x;
+    return this.log ? x0 * (x1 / x0) ** share : x0 + share * (x1 - x0);
+  }
+
   at(x, y) {
     const { left, right, top, bottom } = this.frame;
-    const [x0, x1] = this.limits.x, [y0, y1] = this.limits.y;
-    return [left + ((x - x0) / (x1 - x0 || 1)) * (right - left), bottom - ((y - y0) / (y1 - y0)) * (bottom - top)];
+    const [y0, y1] = this.limits.y;
+    return [left + this.share(x) * (right - left), bottom - ((y - y0) / (y1 - y0)) * (bottom - top)];
   }
 
   line(x1, y1, x2, y2, kind) {
@@ -142,7 +169,8 @@ class Chart {
       this.line(left, y, right, y, "grid");
       this.text(left - 8, y + 4, short(value), "end");
     }
-    for (const value of ticks(...this.limits.x, Math.min(8, Math.max(4, width / 90)))) {
+    const marks = this.log ? logTicks(...this.limits.x) : ticks(...this.limits.x, Math.min(8, Math.max(4, width / 90)));
+    for (const value of marks) {
       const x = this.at(value, 0)[0];
       this.line(x, bottom, x, bottom + 5, "axis");
       this.text(x, bottom + 19, `${short(value)}${this.shown.unit}`, "middle");
@@ -294,14 +322,13 @@ class Chart {
   point(event) {
     const box = this.svg.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * this.frame.width;
-    const share = (x - this.frame.left) / (this.frame.right - this.frame.left);
-    this.move(this.limits.x[0] + share * (this.limits.x[1] - this.limits.x[0]));
+    this.move(this.placeAt((x - this.frame.left) / (this.frame.right - this.frame.left)));
   }
 
   key(event) {
     const [low, high] = this.limits.x;
-    const step = (high - low) / 50, place = this.reading();
-    const to = { ArrowLeft: place - step, ArrowRight: place + step, Home: low, End: high }[event.key];
+    const share = this.share(this.reading());
+    const to = { ArrowLeft: this.placeAt(share - 1 / 50), ArrowRight: this.placeAt(share + 1 / 50), Home: low, End: high }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     this.move(to);

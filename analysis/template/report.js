@@ -70,6 +70,8 @@ function fillCurves() {
   const task = find("task");
   task.append(...Object.keys(data.curves.env_steps).map((name) => element("option", {}, name)));
   document.querySelector(`input[name=x][value=${data.x}]`).checked = true;
+  const log = document.querySelector("input[name=log]");
+  log.checked = settings.x_scale === "log";
   find("curves-text").textContent =
     `The ${settings.label}: ${labels[settings.aggregate]} over seeds with its ${percent} interval, at every place ` +
     "of the runs that have a value there." + chanceText() + " Each run is drawn to its end: a small dot marks where one ends before others of its group, and values beyond it say of how many runs they are. Move over the figure, or use the arrow keys, to read values.";
@@ -81,6 +83,7 @@ function fillCurves() {
       xLabel: labels[axis()],
       chance: data.chance[task.value] ?? null,
       yLabel: task.value === "all tasks" && Object.keys(settings.bounds).length ? "score" : settings.label,
+      log: log.checked,
       unit: inSteps ? "" : "s",
       spell: (x) => (inSteps ? `${Math.round(x).toLocaleString("en")} environment steps` : `${format(x, 1)} seconds`),
       label: `Curves of the ${settings.label} on ${task.value} against ${labels[axis()]}`,

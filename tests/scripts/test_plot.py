@@ -4,9 +4,11 @@ import csv
 import json
 import re
 
+import matplotlib.pyplot as plt
 import pytest
 from synthetic_runs import plot, row_of, write_comparison, write_run
 
+from engram.analysis.figures import draw_curves
 from engram.analysis.style import dashes
 from engram.common.colours import COLOURS, DARK_COLOURS, colour
 from run_files import assert_refused
@@ -62,6 +64,25 @@ def test_the_numbers(run, tmp_path):
     assert curve["value"] == pytest.approx([0.52 * share for share in (0.25, 0.4375, 0.625, 0.8125, 1)])
     seconds = document["curves"]["wall_clock"]["all tasks"]["mlp"]["x"]
     assert seconds == pytest.approx([3, 5.25, 7.5, 9.75, 12])
+
+
+def test_places_on_a_logarithmic_axis(run, tmp_path):
+    write_comparison(tmp_path / "runs")
+    words = (
+        f"runs={tmp_path / 'runs'}",
+        f"output={tmp_path / 'out'}",
+        "x_scale=log",
+        "points=3",
+        "resamples=200",
+    )
+    assert run("plot", *words).code == 0
+    document = json.loads((tmp_path / "out" / "results.json").read_text())
+    curve = document["curves"]["env_steps"]["popgym/autoencode_easy"]["gru"]
+    assert curve["x"] == pytest.approx([1000, 2000, 4000])
+    assert curve["value"] == pytest.approx([0.52 * share for share in (0.25, 0.5, 1)])
+    figure = draw_curves(document)
+    assert {axes.get_xscale() for axes in figure.axes} == {"log"}
+    plt.close(figure)
 
 
 def test_raw_scores_as_csv(run, tmp_path):
@@ -337,6 +358,7 @@ def test_help_and_the_engram_command(run):
         ("runs=here", "none of 1 is .*metrics.jsonl"),
         ("runs=here aggregate=mode", "aggregate must be one of mean, iqm, but got 'mode'"),
         ("runs=here x=time", "x must be one of env_steps, wall_clock"),
+        ("runs=here x_scale=log2", "x_scale must be one of linear, log"),
         ("runs=here score=best", "score must be one of mmer, area, final_evaluation"),
         ("runs=here resamples=10", "resamples must be a whole number of at least 100"),
         ("runs=here confidence=2", "confidence must be a number between 0 and 1"),

@@ -180,6 +180,24 @@ def test_switching_the_axis(browser):
     assert "environment steps" in text(browser, "#curves svg")
 
 
+def test_a_logarithmic_axis(browser):
+    choose(browser, "#task", "popgym/autoencode_easy")
+    marks = "return [...document.querySelectorAll('#curves svg text[text-anchor=middle]')].map((a) => a.textContent)"
+    assert "0" in browser.run(marks)
+    browser.run("document.querySelector('input[name=log]').click()")
+    assert "1k" in browser.run(marks) and "0" not in browser.run(marks)
+    box = browser.run(
+        "const b = document.querySelector('#curves svg').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]"
+    )
+    browser.hover(box[0] + box[2] / 2, box[1] + box[3] / 2)
+    place = text(browser, "#curves .place")
+    browser.run("document.querySelector('#curves > svg').focus()")
+    browser.press(LEFT, RIGHT)
+    assert text(browser, "#curves .place") == place
+    browser.run("document.querySelector('input[name=log]').click()")
+    assert "0" in browser.run(marks)
+
+
 def test_reading_values_by_pointer_and_by_keys(browser):
     choose(browser, "#task", "popgym/autoencode_easy")
     value = "#curves button[data-group=gru] .value"

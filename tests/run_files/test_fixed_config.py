@@ -1,9 +1,13 @@
 """What a continued run keeps of its configuration, as one number."""
 
+import dataclasses
+import sys
+
 import pytest
 import yaml
 
-from engram.run_files.fixed_config import digest, fixed_part
+from engram import agents
+from engram.run_files.fixed_config import LEARNING, digest, fixed_part
 
 CONFIG = {
     "agent": {"_target_": "engram.agents.PPO", "learning_rate": 3e-4, "gamma": 0.99},
@@ -83,3 +87,12 @@ def test_how_many_actors_there_are_may_change_and_how_old_their_rows_are_may_not
     assert digest(with_actors()) == digest(with_actors(count=8, address="auto")) == digest(CONFIG)
     assert digest(with_actors(lag=1)) == digest(with_actors(lag=1, count=8, address="auto"))
     assert len({digest(with_actors(lag=lag)) for lag in (None, 0, 1)}) == 3
+
+
+@pytest.mark.parametrize("kind", ["PPO", "IMPALA", "PQN", "R2D2", "SAC", "Dreamer"])
+def test_a_continued_run_may_have_other_rates(kind):
+    """Whatever an agent calls a learning rate: none of them is a part of what it has learnt."""
+    options = getattr(sys.modules[getattr(agents, kind).__module__], f"{kind}Settings")
+    rates = [field.name for field in dataclasses.fields(options) if "learning_rate" in field.name]
+    assert {"learning_rate", "learning_rate_schedule"} <= set(rates)
+    assert {f"agent.{name}" for name in rates} <= set(LEARNING)

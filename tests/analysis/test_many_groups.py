@@ -21,7 +21,7 @@ def document_of(num_groups):
         "chance": {},
         "improvement": pairs,
         "x": "env_steps",
-        "settings": {"label": "training return", "score": "mmer"},
+        "settings": {"label": "training return", "score": "mmer", "x_scale": "linear"},
         "curves": {"env_steps": {"task": {group: curve for group in groups}}},
     }
 

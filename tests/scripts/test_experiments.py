@@ -117,10 +117,11 @@ def test_an_experiment_may_be_given_with_another_agent():
     agent = composed.values["agent"]
     assert agent["gamma"] == 0.5 and agent["learning_rate"] == 1e-3
     assert agent["make_network"]["make_encoder"]["previous_action"] is False
-    assert not {"num_epochs", "num_minibatches", "learning_rate_schedule", "gae_lambda"} & agent.keys()
+    assert agent["learning_rate_schedule"] == "constant"
+    assert not {"num_epochs", "num_minibatches", "gae_lambda"} & agent.keys()
     assert composed.notes == (
         "options of experiment=recall_first that agent=r2d2 does not have were left out: "
-        "agent.num_epochs, agent.num_minibatches, agent.learning_rate_schedule, agent.gae_lambda",
+        "agent.num_epochs, agent.num_minibatches, agent.gae_lambda",
     )
     given = compose_config("train", [*words, "agent.num_epochs=2"]).values["agent"]
     assert given["num_epochs"] == 2  # to be refused by the agent

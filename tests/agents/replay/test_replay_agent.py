@@ -116,7 +116,11 @@ def test_learning_takes_in_a_rollout_and_makes_all_updates_that_are_due(tmp_path
         means.append(one.agent.learn(rollout, before))
         assert one.replay.num_steps == one.driver.env_steps
     assert means == [
-        {key[7:]: value for key, value in metrics.items() if key.startswith("losses/")}
+        {
+            key.removeprefix("losses/"): value
+            for key, value in metrics.items()
+            if key.startswith(("losses/", "optim/"))
+        }
         for _, metrics in other.lines
     ]
     assert {} in means and one.agent.num_updates == len(other.batches) > 10

@@ -286,7 +286,10 @@ def test_learns_recall_first_if_it_remembers(name):
         rollout_length=40,
         num_epochs=4,
         num_minibatches=4,
+        gamma=0.99,
+        gae_lambda=0.95,
         learning_rate=3e-3,
+        learning_rate_schedule="constant",
         entropy_coef=0.01,
         # Or an agent without memory could keep the cue in its own actions.
         encoder={"previous_action": False},

@@ -198,7 +198,8 @@ def test_top_level():
 
 
 def test_no_file_is_long():
-    """300 lines of code, kernels and tests apart, and 400 of anything else."""
+    """300 lines of code, kernels and tests apart, and 400 of anything else that is written by hand."""
+    written_by_a_command = ROOT / "docs" / "leaderboard" / "tables.md"
 
     def most(path):
         is_code = path.suffix == ".py" and path.relative_to(ROOT).parts[0] != "tests"
@@ -208,6 +209,7 @@ def test_no_file_is_long():
         path.relative_to(ROOT).as_posix(): count
         for path in tracked_files()
         if path.suffix in (".py", ".yaml", ".md")
+        and path != written_by_a_command
         and (count := len(path.read_text().splitlines())) > most(path)
     }
     assert not long

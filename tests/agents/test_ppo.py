@@ -275,6 +275,10 @@ def test_kl_and_explained_variance_literal():
     )
 
 
+# At 3e-3 these stay at chance: they attend to what they have not learnt to tell apart yet.
+LOWER_RATES = {"aaren": 1e-3, "gsa": 1.5e-3, "transformer_xl": 5e-4}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_learns_recall_first_if_it_remembers(name):
@@ -288,7 +292,7 @@ def test_learns_recall_first_if_it_remembers(name):
         num_minibatches=4,
         gamma=0.99,
         gae_lambda=0.95,
-        learning_rate=3e-3,
+        learning_rate=LOWER_RATES.get(name, 3e-3),
         learning_rate_schedule="constant",
         entropy_coef=0.01,
         # Or an agent without memory could keep the cue in its own actions.

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from sweep_processes import kill_trial, lines_in, wait_for_none
+from sweep_processes import kill_trial, lines_in, trial_processes, wait_for_none
 
 from engram.command_line.resuming import resumed_config
 from engram.scripts.seeds import training
@@ -35,9 +35,14 @@ def test_seeds_that_are_killed_go_on_exactly(run, tmp_path, single_runs):
     folder, killed = tmp_path / "both", []
 
     def all_is_to_die():
-        if not killed and lines_in(folder / "3") >= 4 and kill_trial(tmp_path, folder / "3"):
-            killed.append(3)
-        return bool(killed) and lines_in(folder / "4") >= 8
+        if not killed:
+            pid = trial_processes(tmp_path).get(folder / "3")
+            if lines_in(folder / "3") >= 4 and kill_trial(tmp_path, folder / "3"):
+                killed.append(pid)
+            return False
+        # Seed 3 must have been seen to die: the sentence about it precedes the process that goes on with it.
+        follows = trial_processes(tmp_path).get(folder / "3") not in (None, *killed)
+        return follows and lines_in(folder / "4") >= 8
 
     words = (*COMMON, "seeds=2", "seed=3", "workers=2")
     first = run("train", *words, f"logging.run_dir={folder}", kill_when=all_is_to_die)

@@ -23,6 +23,9 @@ FORMATS = [pytest.param("onnx", marks=needs_onnx), "torch"]
 ENDINGS = {"onnx": "onnx", "torch": "pt2"}
 # An agent that reads its own actions feeds the last digits back to itself, and untrained ones amplify them.
 NO_FEEDBACK = {"normalize": True, "previous_action": False}
+# These cores divide what they read by its size, which may be small. Of the same 200 rows in float64 torch itself is up
+# to 4e-5, 3e-5 and 2e-5 off; ONNX Runtime's sigmoids bring 2e-4 of HGRN2.
+TOLERANCES = {"delta_net": 1e-4, "hgrn2": 5e-4, "slstm": 1e-4}
 
 
 def export(agent, folder, format, **options):
@@ -52,7 +55,7 @@ def named(samples, path=()):
     return {".".join(("obs", *path)): torch.as_tensor(np.stack(samples))}
 
 
-def assert_equals_player(agent, call, batch, count=40):
+def assert_equals_player(agent, call, batch, count=40, tolerance=1e-5):
     """A file plays as a player of the agent does, each with its own memory."""
     player, own = agent.player(batch), ActingModule(agent, noise=False).example(batch)
     for samples, is_first in rows(agent, batch, count):
@@ -62,7 +65,7 @@ def assert_equals_player(agent, call, batch, count=40):
         expected = player.act(
             nest(agent.observation_space, stacked), deterministic=True, is_first=is_first.numpy()
         )
-        np.testing.assert_allclose(found["action"].numpy(), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found["action"].numpy(), expected, rtol=tolerance, atol=tolerance)
         own |= {name.removeprefix(NEXT): value for name, value in found.items() if name.startswith(NEXT)}
 
 
@@ -91,7 +94,7 @@ def test_onnx_for_two_hundred_rows(core, tmp_path):
     agent = make_agent("ppo", SYMBOLS, ACTIONS["half_open"], core, encoder=NO_FEEDBACK)
     call = export(agent, tmp_path, "onnx")
     for batch in (1, 32):
-        assert_equals_player(agent, call, batch, count=200)
+        assert_equals_player(agent, call, batch, count=200, tolerance=TOLERANCES.get(core, 1e-5))
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from engram.analysis.names import flatten, learning_config, option_of
 from engram.analysis.runs import Run
 from engram.analysis.skipped import Skipped, skip
 from engram.common.errors import UsageError
+from engram.common.natural_order import natural_order
 from engram.common.printable import short_name
 
 # Arguments of an environment that change how it is run, not what is to be learnt.
@@ -83,7 +84,9 @@ def drop_repetitions(placed: Sequence[Placed]) -> tuple[list[Placed], list[Skipp
             skipped.append(skip(one.run.name, reason))
         else:
             best[identity] = one
-    kept = sorted(best.values(), key=lambda one: (one.task, one.group, one.run.seed, one.run.name))
+    kept = sorted(
+        best.values(), key=lambda one: (one.task, natural_order(one.group), one.run.seed, one.run.name)
+    )
     return kept, skipped
 
 
@@ -95,8 +98,9 @@ def controls_last(placed: Sequence[Placed]) -> tuple[list[str], list[str]]:
     groups = {one.group for one in placed}
     controls = groups - {one.group for one in placed if one.core != CONTROL}
     if controls == groups:
-        return sorted(groups), []
-    return sorted(groups - controls) + sorted(controls), sorted(controls)
+        return sorted(groups, key=natural_order), []
+    own, without = (sorted(names, key=natural_order) for names in (groups - controls, controls))
+    return own + without, without
 
 
 def mixed_keys(placed: Sequence[Placed]) -> list[str]:

@@ -8,6 +8,7 @@ from engram.analysis.groups import mixed_keys
 from engram.analysis.runs import Run
 from engram.analysis.scores import Scored
 from engram.analysis.statistics.bootstrap import FEWEST_SEEDS
+from engram.common.natural_order import natural_order
 from engram.run_files.names import SIZES_FILE
 
 # Runs end with the rollout in which their budget is spent, so that lengths differ a little.
@@ -23,7 +24,7 @@ def task_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
         end: environment steps up to which they are compared.
     """
     by_group: dict[str, list[Scored]] = {}
-    for one in sorted(runs, key=lambda one: one.placed.group):
+    for one in sorted(runs, key=lambda one: natural_order(one.placed.group)):
         by_group.setdefault(one.placed.group, []).append(one)
     notes = _seed_notes(
         task, {group: [one.placed.run.seed for one in ours] for group, ours in by_group.items()}
@@ -105,7 +106,7 @@ def _length_notes(task: str, runs: Sequence[Scored], end: float) -> list[str]:
             f"no more{more}; what {beyond} of {len(runs)} runs have beyond, up to {longest:,.0f}, counts in curves "
             "alone. Name runs without the short ones to compare over more."
         )
-    for group in sorted({one.placed.group for one in short}):
+    for group in sorted({one.placed.group for one in short}, key=natural_order):
         members = [one for one in runs if one.placed.group == group]
         ends = sorted({float(one.steps.x[-1]) for one in members if one in short})
         if len(members) > sum(one in short for one in members) or len(ends) > 1:

@@ -15,6 +15,7 @@ import torch
 
 from engram.common.box_actions import BoxAction
 from engram.common.checked import checked
+from engram.common.natural_order import natural_order
 from engram.common.option_types import Count, Index, Positive
 from engram.common.vector_env import VectorEnv
 from engram.envs import ballet, diagnostic, memory_gym, memory_maze, minigrid, popgym, tvt
@@ -115,14 +116,16 @@ def make_env(
     return wrapped(env, trials, projection, observable)
 
 
-def table_order(name: str) -> tuple[int, str]:
+def table_order(name: str) -> tuple[int, tuple[tuple[str | float, ...], str]]:
     """Return what tasks are sorted by: their place in the table, easy ones before hard; what is not in it comes last.
+
+    The options of one task stand in their natural order.
 
     Args:
         name: short name of a task, which options may follow after a space.
     """
     place = _PLACES.get(name.partition(" ")[0], len(_PLACES))
-    return place, name
+    return place, natural_order(name)
 
 
 def maker(task: Task) -> Callable[..., VectorEnv]:

@@ -36,7 +36,8 @@ class SB3VecEnv(VecEnv):
     `terminal_observation` in its info, whether it was cut under `TimeLimit.truncated`, and whether it was a success,
     for tasks that have one, under `is_success`. The episodes are
     those of the native environment, environment by environment; a `reset` without a new seed begins the next.
-    A Tuple of observations, which stable-baselines3 does not know, becomes a Dict with the keys `0`, `1`, ….
+    A Tuple of observations, which stable-baselines3 does not know, becomes a Dict with the keys `0`, `1`, …, and a
+    MultiDiscrete in rows and columns, which it knows as little, one of a single dimension.
 
     Wrap it in a `VecMonitor` for the returns of episodes in the log.
 
@@ -51,9 +52,7 @@ class SB3VecEnv(VecEnv):
         self._seed: int | None = check_seed(seed)
         self._actions: Any = None
         self._given_mode = check_render_mode(native, render_mode)
-        space: gymnasium.Space[Any] = native.single_observation_space
-        if isinstance(space, gs.Tuple):
-            space = gs.Dict({str(key): part for key, part in enumerate(space.spaces)})
+        space = known_space(native.single_observation_space)
         super().__init__(native.num_envs, space, native.single_action_space)
         self.metadata = render_metadata(native)
 
@@ -95,8 +94,11 @@ class SB3VecEnv(VecEnv):
         return obs, row["reward"].cpu().numpy().astype(np.float32), dones, infos
 
     def _observed(self, row: TensorDict) -> Any:
-        """The observations of a row in numpy."""
-        return observation_to_numpy(self.observation_space, row["obs"])
+        """The observations of a row in numpy, in the shapes of the space."""
+        space, obs = self.observation_space, observation_to_numpy(self.observation_space, row["obs"])
+        if isinstance(space, gs.Dict):
+            return {key: _shaped(space[key], part) for key, part in obs.items()}
+        return _shaped(space, obs)
 
     def _outcome(self, row: TensorDict) -> dict[str, list[Any]]:
         """What there is to say of the episodes that end, as stable-baselines3 calls it."""
@@ -151,6 +153,22 @@ class SB3VecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type, indices: _Indices = None) -> list[bool]:
         """Say for each index that no wrapper of Gymnasium is around it."""
         return [False for _ in self._get_indices(indices)]
+
+
+def known_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
+    """Return the space of the same observations that stable-baselines3 knows: see `SB3VecEnv`."""
+    if isinstance(space, gs.Tuple):
+        space = gs.Dict({str(key): part for key, part in enumerate(space.spaces)})
+    if isinstance(space, gs.Dict):
+        return gs.Dict({key: known_space(part) for key, part in space.spaces.items()})
+    if isinstance(space, gs.MultiDiscrete) and len(space.shape) > 1:
+        return gs.MultiDiscrete(space.nvec.flatten(), dtype=space.dtype, start=space.start.flatten())  # type: ignore[arg-type]
+    return space
+
+
+def _shaped(space: gymnasium.Space[Any], obs: np.ndarray) -> np.ndarray:
+    """The observations of a leaf, [num_envs, *shape of the space]."""
+    return obs.reshape(len(obs), *(space.shape or ()))
 
 
 def _at(obs: Any, index: int) -> Any:

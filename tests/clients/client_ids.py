@@ -7,7 +7,17 @@ import native_ids
 
 IDS = sorted(native_ids.IDS)
 _BOARDS = ("Battleship", "Concentration", "Labyrinth", "MineSweeper")
-_DRAWING = (*_BOARDS, "MemoryMaze", "MiniGrid", "RedBlueDoors", "allet", "KeyToDoor", "VisualMatch")
+_DRAWING = (
+    *_BOARDS,
+    "MemoryMaze",
+    "MiniGrid",
+    "RedBlueDoors",
+    "allet",
+    "KeyToDoor",
+    "VisualMatch",
+    "MortarMayhem",
+    "MysteryPath",
+)
 DRAWN = [id for id in IDS if any(name in id for name in _DRAWING)]
 # What Gymnasium says of its own environments too: infinite bounds and actions beyond [-1, 1].
 _EXPECTED = (

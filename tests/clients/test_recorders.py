@@ -15,6 +15,10 @@ pytest.importorskip("moviepy", reason="videos need moviepy: pip install -e '.[vi
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
+# VisualMatch shows its first 15 rows alike: its player cannot move in them.
+STEPS = 18
+
+
 def check_video(folder: Path, frames: int) -> None:
     """One film, of so many frames of the same size, not all alike."""
     from moviepy import VideoFileClip
@@ -44,7 +48,7 @@ def test_gymnasiums_recorder(id, tmp_path):
     env = RecordVideo(
         gymnasium.make(id, render_mode="rgb_array", **options(id)), str(tmp_path), video_length=20
     )
-    steps = play(env, 9)
+    steps = play(env, STEPS)
     shown = [np.array(frame) for frame in env.recorded_frames]
     np.testing.assert_array_equal(shown[-1], env.unwrapped.render())
     assert len(shown) == steps + 1 and any(not np.array_equal(shown[0], frame) for frame in shown)
@@ -56,9 +60,9 @@ def test_gymnasiums_recorder(id, tmp_path):
 def test_gymnasiums_recorder_of_vectors(id, tmp_path):
     vector = gymnasium.make_vec(id, 2, render_mode="rgb_array", **options(id))
     recorder = RecordVectorVideo(vector, str(tmp_path), step_trigger=lambda step: step == 0, video_length=20)
-    play(recorder, 9)
+    play(recorder, STEPS)
     recorder.close()
-    check_video(tmp_path, 9)  # it begins with the first step
+    check_video(tmp_path, STEPS)  # it begins with the first step
 
 
 @pytest.mark.parametrize("id", DRAWN)
@@ -114,11 +118,11 @@ def test_stable_baselines3s_recorder(id, kind, tmp_path):
         venv = SB3VecEnv(native, render_mode="rgb_array")
     else:
         venv = make_vec_env(id, 2, env_kwargs=options(id), seed=0)
-    recorder = VecVideoRecorder(venv, str(tmp_path), lambda step: step == 0, video_length=4)
+    recorder = VecVideoRecorder(venv, str(tmp_path), lambda step: step == 0, video_length=STEPS)
     assert recorder.frames_per_sec == 4
     recorder.reset()
     recorder.action_space.seed(0)
-    for _ in range(6):
+    for _ in range(STEPS + 2):
         recorder.step(np.array([recorder.action_space.sample() for _ in range(2)]))
     recorder.close()
-    check_video(tmp_path, 5)
+    check_video(tmp_path, STEPS + 1)

@@ -61,7 +61,8 @@ class Behavior(nn.Module):
             )
         size = sum(sizes[name] for name in self.reads)
         self.actor = Policy(action_space, size, units, layers, norm, settings.unimix, settings.actor_scale)
-        self.critic = TwoHotHead(size, units, layers, norm, settings.bins, settings.bin_decay)
+        bins = settings.bins, settings.num_bins, settings.bin_decay
+        self.critic = TwoHotHead(size, units, layers, norm, *bins)
         self.slow_critic = target_copy(self.critic)
         self.return_scale = ReturnScale(settings.return_rate)
 

@@ -81,6 +81,7 @@ class TwoHotHead(nn.Module):
         num_layers: number of blocks.
         norm: of the blocks.
         spacing: of the bins.
+        num_bins: how many, an odd number.
         decay: by so much the initial logits fall from each bin to the next one, away from 0: what is far from 0 need
             not be unlearnt before anything else is learnt.
     """
@@ -88,11 +89,18 @@ class TwoHotHead(nn.Module):
     bins: Tensor
 
     def __init__(
-        self, input_size: int, units: int, num_layers: int, norm: Norm, spacing: Spacing, decay: float = 0.0
+        self,
+        input_size: int,
+        units: int,
+        num_layers: int,
+        norm: Norm,
+        spacing: Spacing,
+        num_bins: int = 255,
+        decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.spacing = spacing
-        self.register_buffer("bins", make_bins(spacing), persistent=False)
+        self.register_buffer("bins", make_bins(spacing, num_bins), persistent=False)
         self.head = Head(input_size, len(self.bins), units, num_layers, norm, scale=0.0)
         if decay:
             places = torch.arange(len(self.bins)) - len(self.bins) // 2

@@ -70,6 +70,8 @@ class DreamerSettings(ReplayAgentSettings):
             reward is a small share of one bin, and returns are not blown up: such tasks want a larger one. `auto` is
             one over the root mean square of all rewards so far that are not 0, which the checkpoint keeps.
         bins: of reward and value, `symlog` (first DreamerV3, R2I) or `symexp` (since).
+        num_bins: of both, odd. They lie 20/127 apart in symlog space, so that 255, as published, reach 4.9e8, 127 reach
+            2.0e4 and 63 reach 131; what is beyond counts as the outermost.
         bin_decay: by so much the initial logits of bins fall from each to the next one, away from 0. With 0, as
             published, hundreds of updates are needed to learn that rewards are not immense.
         image_depth: channels of the first convolution.
@@ -124,6 +126,7 @@ class DreamerSettings(ReplayAgentSettings):
     norm: Norm = "layer"
     reward_scale: Positive | Literal["auto"] = 1.0
     bins: Spacing = "symlog"
+    num_bins: Annotated[int, Whole(3, 511)] = 255
     bin_decay: NotNegative = 0.0
     image_depth: Count = 32
     image_layout: LayoutName = "auto"
@@ -168,6 +171,7 @@ class DreamerSettings(ReplayAgentSettings):
         self._require(
             "action_gate", "false where memory_size is null", not self.action_gate or bool(self.memory_size)
         )
+        self._require("num_bins", "odd, so that 0 is one of them", self.num_bins % 2 == 1)
         biased = "0 where norm is rms, which has no biases"
         self._require("input_bias", biased, self.norm == "layer" or self.input_bias == 0)
         self._require("imagine_every", both, divides)

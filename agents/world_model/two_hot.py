@@ -30,19 +30,19 @@ def symexp(x: Tensor) -> Tensor:
     return x.sign() * x.abs().expm1()
 
 
-def make_bins(spacing: Spacing, num_bins: int = 255, limit: float = 20.0) -> Tensor:
-    """Bins that are symmetric about 0 to the last bit.
+def make_bins(spacing: Spacing, num_bins: int = 255) -> Tensor:
+    """Bins that are symmetric about 0 to the last bit, the outermost of 255 at 20 in symlog space, as published.
 
     Args:
         spacing: `symlog`: uniform, for targets that are squashed by symlog; `symexp`: `symexp` of these,
             for targets as they are.
-        num_bins: an odd number n, so that 0 is a bin.
-        limit: the outermost bin, in symlog space.
+        num_bins: an odd number n, so that 0 is a bin; fewer end nearer to 0, as far from each other.
 
     Returns:
         Ascending float32 `[n]`.
     """
-    positive = torch.linspace(0.0, limit, num_bins // 2 + 1)[1:]
+    half = num_bins // 2
+    positive = torch.linspace(0.0, 20.0 * half / 127, half + 1)[1:]
     if spacing == "symexp":
         positive = symexp(positive)
     return torch.cat([-positive.flip(0), torch.zeros(1), positive])

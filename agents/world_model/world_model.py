@@ -88,7 +88,7 @@ class WorldModel(nn.Module):
             leaves, self.feature_size, units, layers, norm, settings.image_depth
         )
         self.reward_head = TwoHotHead(
-            self.feature_size, units, layers, norm, settings.bins, settings.bin_decay
+            self.feature_size, units, layers, norm, settings.bins, settings.num_bins, settings.bin_decay
         )
         self.continue_head = Head(self.feature_size, 1, units, layers, norm)
         # Which actions are allowed in imagined states has to be predicted like everything else.

@@ -85,6 +85,7 @@ CASES = {
         "agent.imagination_horizon=3",
         "agent.action_gate=true",
         "agent.reward_scale=auto",
+        "agent.num_bins=63",
         "agent.bin_decay=0.25",
         "agent.replay.sampling=episodes",
     ),

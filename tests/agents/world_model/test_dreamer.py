@@ -190,6 +190,7 @@ def test_mixed_precision_stays_close():
     [
         ({"actor_gradient": "dynamics"}, "Box"),
         ({"imagine_every": 5}, "divisor of batch_length"),
+        ({"num_bins": 64}, "num_bins of Dreamer must be odd, so that 0 is one of them, .*got 64"),
         ({"posterior": "prior"}, "one of observation, memory"),
         ({"num_classes": 300}, "2 to 256"),
         ({"actor_reads": ["h", "x"]}, "a list of h, z and carry"),

@@ -34,11 +34,15 @@ def test_bins_are_symmetric_to_the_last_bit(spacing):
     assert len(bins) == 255 and bins[127] == 0
     assert torch.equal(bins, -bins.flip(0))
     assert bins[-1].item() == pytest.approx(20.0 if spacing == "symlog" else math.expm1(20.0))
+    fewer = make_bins(spacing, 63)
+    torch.testing.assert_close(fewer, bins[96:-96], rtol=1e-6, atol=0)
+    assert torch.equal(fewer, -fewer.flip(0))
 
 
 @pytest.mark.parametrize("spacing", ["symlog", "symexp"])
-def test_a_new_head_predicts_exactly_zero(spacing):
-    head = TwoHotHead(6, 8, 2, "layer", spacing)
+@pytest.mark.parametrize("num_bins", [3, 127, 255])
+def test_a_new_head_predicts_exactly_zero(spacing, num_bins):
+    head = TwoHotHead(6, 8, 2, "layer", spacing, num_bins, decay=0.25)
     assert torch.equal(head(torch.randn(50, 6)).mean(), torch.zeros(50))
 
 
@@ -69,7 +73,7 @@ def test_torchrl_agrees():
 
 def test_initial_bins_fall_away_from_0():
     """By ln 2 from each to the next: a third of all lies on 0, a sixth on either neighbour."""
-    found = TwoHotHead(3, 4, 1, "layer", "symlog", math.log(2))(torch.randn(5, 3))
+    found = TwoHotHead(3, 4, 1, "layer", "symlog", decay=math.log(2))(torch.randn(5, 3))
     assert (found.mean() == 0).all()
     neighbour = symexp(make_bins("symlog")[126:127]).expand(5)
     torch.testing.assert_close(found.log_prob(torch.zeros(5)), torch.full((5,), -math.log(3)))

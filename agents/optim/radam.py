@@ -30,13 +30,12 @@ class RAdam(torch.optim.RAdam):
     def _is_plain(self, group: dict[str, Any]) -> bool:
         """Tell whether one fused step is right for a group: all on a CPU, equally far, and past the first steps."""
         moved = [one for one in group["params"] if one.grad is not None]
+        if group["weight_decay"] or group["maximize"] or group["capturable"]:
+            return False
+        if not all(one.device.type == "cpu" and not one.is_complex() for one in moved):
+            return False  # before the steps are read: those on a device would be waited for
         steps = {float(self.state[one]["step"]) if one in self.state else 0.0 for one in moved}
-        return (
-            len(steps) == 1
-            and all(one.device.type == "cpu" and not one.is_complex() for one in moved)
-            and not (group["weight_decay"] or group["maximize"] or group["capturable"])
-            and rectification(steps.pop() + 1, group["betas"][1]) is not None
-        )
+        return len(steps) == 1 and rectification(steps.pop() + 1, group["betas"][1]) is not None
 
     def _step_group(self, group: dict[str, Any]) -> None:
         moved = [one for one in group["params"] if one.grad is not None]

@@ -28,7 +28,7 @@ QUICK = [
     "tests/gpu/test_pretended_captured.py",
     "tests/gpu/test_pretended_launches.py",
     "-k",
-    "pretended_device or s5]",
+    "pretended_device or s5] or radam]",
 ]
 pytestmark = pytest.mark.skipif(os.environ.get("PRETEND_CUDA") == "1", reason="runs the others")
 

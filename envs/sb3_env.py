@@ -162,7 +162,7 @@ def known_space(space: gymnasium.Space[Any]) -> gymnasium.Space[Any]:
     if isinstance(space, gs.Dict):
         return gs.Dict({key: known_space(part) for key, part in space.spaces.items()})
     if isinstance(space, gs.MultiDiscrete) and len(space.shape) > 1:
-        return gs.MultiDiscrete(space.nvec.flatten(), dtype=space.dtype, start=space.start.flatten())  # type: ignore[arg-type]
+        return gs.MultiDiscrete(space.nvec.flatten(), dtype=space.dtype, start=space.start.flatten())
     return space
 
 

@@ -44,7 +44,8 @@ CASES = {
     "world model": [
         *("agent=r2i", "core=gru", "core.hidden_size=8", "agent.units=16", "agent.memory_size=16"),
         *("agent.num_categoricals=4", "agent.num_classes=4", "agent.imagination_horizon=3"),
-        "agent.optimizer=adam",
+        # Adam makes a whole step of a gradient of a last bit: a weight of seed 0 has one.
+        *("agent.optimizer=adam", "seed=1"),
         "agent.imagine_every=2",
         *("env=diagnostic/recall_first", "env.delay=3", "agent.rollout_length=4", *REPLAY),
     ],

@@ -14,15 +14,15 @@ def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gloo")
     for kind in KINDS:
         train_alone(*words_of(kind, folder / f"{kind} by one"))
-    begun = ["total_env_steps=200", "schedule_env_steps=1_000_000"]
+    totals = {kind: 320 if kind in ("r2d2", "world model") else 960 for kind in KINDS}
+    begun = {kind: ["total_env_steps=200", f"schedule_env_steps={totals[kind]}"] for kind in KINDS}
     train_ranked(
         2,
         *(words_of(kind, folder / f"{kind} by two") for kind in KINDS),
-        *([*words_of(kind, folder / f"{kind} by many"), *begun] for kind in KINDS),
+        *([*words_of(kind, folder / f"{kind} by many"), *begun[kind]] for kind in KINDS),
     )
     for kind in KINDS:
         train_alone(f"resume={folder}/{kind} by many", "total_env_steps=260")
-    totals = {kind: 320 if kind in ("r2d2", "world model") else 960 for kind in KINDS}
     words = [[f"resume={folder}/{kind} by many", f"total_env_steps={totals[kind]}"] for kind in KINDS]
     train_ranked(3, *words)
     return folder
